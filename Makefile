@@ -1,0 +1,35 @@
+# Everything runs in a virtual environment inside the checkout; PYTHON chooses its interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   score real image pairs with the model that ships"
+	@echo "make test   lint and run the tests with coverage"
+	@echo "make lint   check style"
+	@echo "make clean  remove the virtual environment and build products"
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "gsn_jax needs Python 3.11 or newer; set PYTHON=..."; exit 2; }
+	@echo "setting up $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/gsn demo
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Training configurations; `gsn train --config NAME` finds them here."""

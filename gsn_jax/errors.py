@@ -1,0 +1,15 @@
+"""The error a user can do something about.
+
+Everything that goes wrong because of what was given (a missing file, sizes that differ, a score
+that is not a number) is an `InputError`: one line that says what is wrong, where, and what to do.
+The command line prints that line and exits with code 2; library users catch a `ValueError`.
+"""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Something about the given input is wrong; `str(error)` is one line for the user."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))
