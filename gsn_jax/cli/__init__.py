@@ -1,4 +1,4 @@
-"""The `gsn` command. Each subcommand lives in the module of its name and is imported when called."""
+"""The `gsn` command; each subcommand lives in the module of its name, imported when called."""
 
 from __future__ import annotations
 
