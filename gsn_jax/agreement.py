@@ -1,0 +1,200 @@
+"""Agreement of a metric with people: correlations, the logistic fit, confidence intervals.
+
+Every function takes `predictions` (a metric's scores, either direction) and `scores` (opinion
+scores) as vectors of one length. A correlation of a constant vector does not exist: it is NaN.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special, stats
+
+Statistic = Callable[[np.ndarray, np.ndarray], float]
+
+
+def plcc(predictions: ArrayLike, scores: ArrayLike) -> float:
+    """Pearson's linear correlation in [-1, 1], of the values as they are (no fit).
+
+    Raises:
+        ValueError: the vectors differ in length, are shorter than 2, or hold NaN or infinity.
+    """
+    return _correlation(stats.pearsonr, predictions, scores)
+
+
+def srcc(predictions: ArrayLike, scores: ArrayLike) -> float:
+    """Spearman's rank correlation in [-1, 1]; ties share their mean rank.
+
+    Raises:
+        ValueError: see `plcc`.
+    """
+    return _correlation(stats.spearmanr, predictions, scores)
+
+
+def krcc(predictions: ArrayLike, scores: ArrayLike) -> float:
+    """Kendall's rank correlation tau-b in [-1, 1].
+
+    Raises:
+        ValueError: see `plcc`.
+    """
+    return _correlation(stats.kendalltau, predictions, scores)
+
+
+def rmse(predictions: ArrayLike, scores: ArrayLike) -> float:
+    """Root mean squared error in the scores' unit, >= 0; fit first where the scales differ.
+
+    Raises:
+        ValueError: see `plcc`.
+    """
+    predictions, scores = _check(predictions, scores)
+    return float(np.sqrt(np.mean((predictions - scores) ** 2)))
+
+
+def main_score(predictions: ArrayLike, scores: ArrayLike) -> float:
+    """|PLCC| + |SRCC| in [0, 2], the main score of the NTIRE challenges, up = better.
+
+    Absolute, since a distance agrees with people by falling.
+
+    Raises:
+        ValueError: see `plcc`.
+    """
+    return abs(plcc(predictions, scores)) + abs(srcc(predictions, scores))
+
+
+@dataclasses.dataclass(frozen=True)
+class LogisticFit:
+    """A fitted f(x) = (b1 - b2) / (1 + exp(-(x - b3) / |b4|)) + b2.
+
+    Attributes:
+        parameters: (b1, b2, b3, b4).
+        converged: whether the least squares solver met its tolerance. Where it did not, or where
+            the data are constant, the parameters are the best found.
+    """
+
+    parameters: tuple[float, float, float, float]
+    converged: bool
+
+    def __call__(self, predictions: ArrayLike) -> np.ndarray:
+        """Maps predictions to the scale of the scores."""
+        return _logistic(np.asarray(predictions, np.float64), *self.parameters)
+
+
+def logistic_fit(predictions: ArrayLike, scores: ArrayLike) -> LogisticFit:
+    """Fits the 4-parameter logistic of VQEG from predictions to scores by least squares.
+
+    VQEG, "Final Report from the Video Quality Experts Group on the Validation of Objective Models
+    of Video Quality Assessment, Phase II", 2003. A falling relation gives b1 < b2.
+
+    Args:
+        predictions: `(N,)` metric scores.
+        scores: `(N,)` opinion scores.
+
+    Raises:
+        ValueError: see `plcc`.
+    """
+    predictions, scores = _check(predictions, scores)
+    low, high = float(scores.min()), float(scores.max())
+    centre, spread = float(predictions.mean()), float(predictions.std())
+    if spread <= 1e-12 * max(1.0, abs(centre)) or low == high or len(scores) < 3:
+        level = float(scores.mean())
+        return LogisticFit((level, level, centre, 1.0), converged=False)
+    # Standardised, so that one tolerance serves metrics of any scale.
+    x, y = (predictions - centre) / spread, (scores - low) / (high - low)
+    falling = plcc(x, stats.rankdata(y)) < 0
+    results = [
+        optimize.least_squares(lambda b: _logistic(x, *b) - y, (*ends, shift, width), max_nfev=2000)
+        for ends in [(0.0, 1.0) if falling else (1.0, 0.0)]
+        for shift in (0.0, float(np.median(x)))
+        for width in (0.25, 1.0)
+    ]
+    best = min(results, key=lambda result: result.cost)
+    b1, b2, b3, b4 = best.x
+    return LogisticFit(
+        (
+            float(b1 * (high - low) + low),
+            float(b2 * (high - low) + low),
+            float(b3 * spread + centre),
+            float(abs(b4) * spread),
+        ),
+        converged=bool(best.success),
+    )
+
+
+def bootstrap_ci(
+    statistic: Statistic,
+    predictions: ArrayLike,
+    scores: ArrayLike,
+    groups: Sequence[object] | np.ndarray | None = None,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap confidence interval, resampled by reference content.
+
+    Images of one reference are not independent: whole groups are drawn with replacement, so that
+    the interval says how the statistic varies with *new* contents.
+
+    Args:
+        statistic: e.g. `srcc`.
+        predictions: `(N,)` metric scores.
+        scores: `(N,)` opinion scores.
+        groups: `(N,)` reference of each pair; None resamples pairs.
+        confidence: level of the interval.
+        resamples: number of bootstrap samples.
+        seed: makes the interval reproducible.
+
+    Returns:
+        Lower and upper bound; NaN where fewer than two groups exist.
+
+    Raises:
+        ValueError: see `plcc`, or `groups` has another length.
+    """
+    predictions, scores = _check(predictions, scores)
+    labels = np.arange(len(scores)) if groups is None else np.asarray(groups)
+    if labels.shape != scores.shape:
+        raise ValueError(f"groups must have shape {scores.shape}, got {labels.shape}")
+    _, membership = np.unique(labels, return_inverse=True)
+    members = [np.flatnonzero(membership == group) for group in range(membership.max() + 1)]
+    if len(members) < 2:
+        return float("nan"), float("nan")
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(resamples):
+        drawn = generator.integers(len(members), size=len(members))
+        rows = np.concatenate([members[group] for group in drawn])
+        values.append(statistic(predictions[rows], scores[rows]))
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _logistic(x: np.ndarray, b1: float, b2: float, b3: float, b4: float) -> np.ndarray:
+    return (b1 - b2) * special.expit((x - b3) / max(abs(b4), 1e-12)) + b2
+
+
+def _check(predictions: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    predictions = np.asarray(predictions, np.float64)
+    scores = np.asarray(scores, np.float64)
+    if predictions.ndim != 1 or predictions.shape != scores.shape:
+        raise ValueError(
+            "predictions and scores must be vectors of one length, got shapes "
+            f"{predictions.shape} and {scores.shape}"
+        )
+    if len(scores) < 2:
+        raise ValueError("agreement needs at least two pairs")
+    for name, values in (("predictions", predictions), ("scores", scores)):
+        if not np.isfinite(values).all():
+            row = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise ValueError(f"{name} hold {values[row]} at row {row}; drop such pairs first")
+    return predictions, scores
+
+
+def _correlation(function: Callable, predictions: ArrayLike, scores: ArrayLike) -> float:
+    predictions, scores = _check(predictions, scores)
+    if np.ptp(predictions) == 0 or np.ptp(scores) == 0:
+        return float("nan")
+    return float(function(predictions, scores).statistic)
