@@ -1,0 +1,162 @@
+"""Siamese trunks: one image to low-, mid- and high-level features.
+
+A trunk is a Linen module `trunk(images, train=False) -> (low, mid, high)` on `(N, H, W, 3)` in
+[0, 1]; `get(name, ...)` builds it, so that a configuration chooses it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gsn_jax.layers import CDConv
+
+Features = tuple[jax.Array, jax.Array, jax.Array]
+
+NORMS = ("none", "batch")
+
+
+def halve(x: jax.Array) -> jax.Array:
+    """Means over 2 x 2; an odd last row or column is repeated, so no pixel is dropped.
+
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`.
+    """
+    x = _pad_to_even(x)
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+
+
+def space_to_depth(x: jax.Array) -> jax.Array:
+    """Every 2 x 2 pixels become the channels of one, without loss.
+
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), 4 C)`; odd sizes as in `halve`.
+    """
+    x = _pad_to_even(x)
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+
+
+def _pad_to_even(x: jax.Array) -> jax.Array:
+    _, height, width, _ = x.shape
+    if height % 2 == 0 and width % 2 == 0:
+        return x
+    return jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+class CDCBlock(nn.Module):
+    """Central difference convolution, optional batch normalisation, ReLU.
+
+    Attributes:
+        features: number of output channels.
+        theta: share of the central difference.
+        norm: "none" or "batch". Normalisation removes contrast and mean, which quality depends
+            on; "batch" is there for deep trunks and folds away after training.
+        use_bias: whether the convolution has a bias (a folded block always has).
+        dtype: type of the computation.
+        axis_name: mesh axis over which `shard_map` divides the batch, for the batch statistics.
+    """
+
+    features: int
+    theta: float = 0.7
+    norm: str = "none"
+    use_bias: bool = True
+    dtype: Any = None
+    axis_name: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        """Maps `(N, H, W, C)` to `(N, H, W, features)`."""
+        if self.norm not in NORMS:
+            raise ValueError(f"norm must be one of {NORMS}, got {self.norm!r}")
+        bias = self.use_bias and self.norm == "none"
+        x = CDConv(self.features, theta=self.theta, use_bias=bias, dtype=self.dtype, name="cdc")(x)
+        if self.norm == "batch":
+            x = nn.BatchNorm(
+                use_running_average=not train,
+                momentum=0.9,
+                epsilon=BATCH_NORM_EPSILON,
+                dtype=self.dtype,
+                axis_name=self.axis_name if train else None,
+                name="norm",
+            )(x)
+        return nn.relu(x)
+
+
+BATCH_NORM_EPSILON = 1e-5
+
+
+class CDCNTrunk(nn.Module):
+    """The default trunk: a stem and three stages of central difference convolutions.
+
+    Follows CDCN++ (Yu et al., CVPR 2020) in its three levels, each half the resolution of the one
+    before: features at 1/4, 1/8 and 1/16 of the image. The stem moves 2 x 2 pixels into channels,
+    which loses nothing and is several times cheaper to differentiate than a strided convolution at
+    full resolution.
+
+    Attributes:
+        stem_width: channels of the stem.
+        widths: channels of the low, middle and high level.
+        blocks: blocks per stage.
+        theta: share of the central difference.
+        norm: "none" or "batch".
+        dtype: type of the computation.
+        remat: recompute each stage in the backward pass instead of storing it.
+        axis_name: see `CDCBlock`.
+    """
+
+    stem_width: int = 16
+    widths: Sequence[int] = (32, 64, 96)
+    blocks: int = 2
+    theta: float = 0.7
+    norm: str = "none"
+    dtype: Any = None
+    remat: bool = False
+    axis_name: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> Features:
+        """Features `(N, H / 4, W / 4, c1)`, `(N, H / 8, W / 8, c2)`, `(N, H / 16, W / 16, c3)`."""
+        block = nn.remat(CDCBlock, static_argnums=(2,)) if self.remat else CDCBlock
+        options = {
+            "theta": self.theta,
+            "norm": self.norm,
+            "dtype": self.dtype,
+            "axis_name": self.axis_name,
+        }
+        # Centred, so that the zeros beyond the border are mid-gray and not black.
+        x = space_to_depth(2 * images - 1)
+        x = block(self.stem_width, name="stem", **options)(x, train)
+        levels = []
+        for stage, width in zip(("low", "mid", "high"), self.widths, strict=True):
+            x = halve(x)
+            for index in range(self.blocks):
+                x = block(width, name=f"{stage}_{index}", **options)(x, train)
+            levels.append(x)
+        return tuple(levels)
+
+
+_TRUNKS: dict[str, Callable[..., nn.Module]] = {"cdcn": CDCNTrunk}
+
+
+def names() -> tuple[str, ...]:
+    """Names that `get` knows."""
+    return tuple(sorted(_TRUNKS))
+
+
+def get(name: str, **options: Any) -> nn.Module:
+    """The trunk of this name, with its attributes set from `options`.
+
+    Raises:
+        ValueError: an unknown name or option.
+    """
+    if name not in _TRUNKS:
+        raise ValueError(f"unknown trunk {name!r}; known: {', '.join(names())}")
+    try:
+        return _TRUNKS[name](**options)
+    except TypeError as error:
+        raise ValueError(f"trunk {name!r}: {error}") from None
