@@ -21,6 +21,9 @@ from gsn_jax.layers import SpatialAttention, central_difference_kernel
 Features = trunks.Features
 Variables = Mapping[str, Any]
 
+# Raw score of an identical pair under the anchored head: on the labels' scale, quality 1.
+IDENTITY_SCORE = 1.0
+
 HEADS = ("anchored", "free")
 COMPARISONS = ("similarity", "difference")
 POOLINGS = ("weighted", "mean")
@@ -42,8 +45,8 @@ class GSN(nn.Module):
             CDCN++'s.
         fusion_width: channels each level is fused to.
         head: "anchored" scores a non-negative error that vanishes where the features agree, so
-            that an identical pair is best by construction, with raw score 0. "free" regresses
-            from the fused features alone, as far as the paper says what it does.
+            that an identical pair is best by construction, with raw score `IDENTITY_SCORE`.
+            "free" regresses from the fused features alone, as far as the paper says what it does.
         comparison: how "anchored" measures the difference of two features a and b: "similarity"
             is (a - b)^2 / (a^2 + b^2 + c), the form of SSIM and GMSD, which knows masking;
             "difference" is |a - b|.
@@ -156,10 +159,10 @@ class GSN(nn.Module):
         return self.scorer(fused, jnp.concatenate(errors, axis=-1))
 
     def _raw(self, scores: jax.Array) -> jax.Array:
-        """Compresses the anchored error, 0 to infinity, as sensation does; -0 becomes 0."""
+        """Compresses the anchored error, 0 to infinity, as sensation does."""
         if self.head == "free":
             return scores
-        return 0.0 - jnp.log1p(scores * jnp.exp(self.sensitivity))
+        return IDENTITY_SCORE - jnp.log1p(scores * jnp.exp(self.sensitivity))
 
     def fold(self, variables: Variables) -> tuple[GSN, dict[str, Any]]:
         """The same function in plain convolutions: CDC and batch normalisation folded in.

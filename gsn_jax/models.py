@@ -1,0 +1,55 @@
+"""Models that the trainer trains, by name.
+
+A model is a Linen module `model(reference, distorted, train=False) -> (N,)` raw scores, up =
+better, of `(N, H, W, 3)` images in [0, 1].
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from gsn_jax.errors import InputError
+from gsn_jax.gsn import IDENTITY_SCORE
+
+_MODELS = {"gsn": ("gsn_jax.gsn", "GSN")}
+
+_DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+def names() -> tuple[str, ...]:
+    """Names that `build` knows."""
+    return tuple(sorted(_MODELS))
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """The model that a configuration describes.
+
+    Args:
+        config: `name`, and the module's attributes; `dtype` as "float32" or "bfloat16".
+
+    Raises:
+        InputError: an unknown name, attribute or dtype.
+    """
+    options = dict(config)
+    name = options.pop("name")
+    if name not in _MODELS:
+        raise InputError(f"unknown model {name!r}; known: {', '.join(names())}")
+    if "dtype" in options:
+        if options["dtype"] not in _DTYPES:
+            raise InputError(f"model dtype must be one of {', '.join(_DTYPES)}")
+        options["dtype"] = _DTYPES[options["dtype"]]
+    module, attribute = _MODELS[name]
+    try:
+        return getattr(importlib.import_module(module), attribute)(**options)
+    except TypeError as error:
+        raise InputError(f"model {name!r}: {error}") from None
+
+
+def identity_score(model: nn.Module) -> float | None:
+    """Raw score of every identical pair, the highest possible; None if the model fixes none."""
+    return IDENTITY_SCORE if getattr(model, "head", None) == "anchored" else None

@@ -1,0 +1,1 @@
+"""The trainer: configuration, jitted step over a device mesh, checkpoints, evaluation, loop."""

@@ -1,0 +1,161 @@
+"""Training configurations: every default with its reason, and how a command line changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from gsn_jax.errors import InputError
+
+# Sections that must not change when a run is resumed; the others (logging, length) may.
+FIXED_SECTIONS = ("seed", "model", "loss", "optimizer", "data")
+
+
+def base_config() -> ConfigDict:
+    """The default configuration; files in `configs/` start from it and change what they need.
+
+    What public sources of GSN do not say (widths, crop, optimiser, batch, alpha, beta, q) is a
+    value here, with its reason beside it.
+    """
+    return ConfigDict(
+        {
+            "seed": 0,
+            "model": {
+                "name": "gsn",
+                "trunk": "cdcn",
+                "trunk_options": {},
+                "theta": 0.7,  # Yu et al., CVPR 2020
+                "norm": "none",  # normalisation removes the contrast that quality depends on
+                "attention": (7, 5, 3),  # CDCN++
+                "fusion_width": 32,
+                "head": "anchored",  # an identical pair is best by construction
+                "comparison": "similarity",
+                "pooling": "weighted",
+                "dtype": "float32",
+            },
+            "loss": {
+                "name": "gsn",  # gsn, norm_in_norm, mse or mae
+                "alpha": 1.0,
+                "beta": 1.0,
+                "q": 2.0,
+                "temperature": 0.2,  # balances the terms at batches of 16 to 64
+                "mse_weight": 0.1,  # anchors the offset, which both GSN terms leave free
+            },
+            "optimizer": {
+                "name": "adamw",
+                "learning_rate": 1e-3,  # a network from scratch; 1e-4 for a pretrained trunk
+                "weight_decay": 1e-4,
+                "warmup_steps": 200,
+                "clip_norm": 1.0,
+                "ema": 0.999,  # decay of the averaged parameters that are evaluated; 0: none
+            },
+            "data": {
+                "train": (),  # tables (PATH.csv) or names of prepared data sets
+                "eval": (),  # likewise; empty: hold references out of `train`
+                "eval_fraction": 0.2,  # of the references, where `eval` is empty
+                "split_seed": 0,
+                "batch_size": 32,  # global; the losses rank within it
+                "crop_size": 192,
+                "flip": True,
+                "workers": 0,  # decoding processes; 0 decodes in threads of this process
+            },
+            "train": {
+                "steps": 10_000,
+                "log_every": 50,
+                "eval_every": 1000,
+                "checkpoint_every": 1000,
+                "keep": 2,  # newest checkpoints; the best by SRCC is kept beside them
+                "eval_pairs": 0,  # evaluate on at most this many pairs; 0: all
+            },
+        }
+    )
+
+
+def find_config(name_or_path: str) -> Path:
+    """The file of a configuration given as a path or as the name of one that ships.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    stem = path.name.removesuffix(".py")
+    package = Path(__file__).resolve().parents[1]
+    # Installed from a wheel the folder is inside the package, in a checkout beside it.
+    folders = [package / "configs", package.parent / "configs"]
+    for folder in folders:
+        if stem != "__init__" and (folder / f"{stem}.py").is_file():
+            return folder / f"{stem}.py"
+    known = sorted({file.stem for folder in folders for file in folder.glob("[!_]*.py")})
+    raise InputError(
+        f"no configuration {name_or_path!r}; give a file, or one of: {', '.join(known)}"
+    )
+
+
+def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> ConfigDict:
+    """Reads a configuration and applies `--config.key=value` overrides.
+
+    Raises:
+        InputError: no such configuration, it does not run, or an override does not fit it.
+    """
+    path = find_config(name_or_path)
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", flag_values=values)
+    try:
+        rest = values(["gsn", f"--config={path}", *overrides])
+        config = values.config
+    except Exception as error:  # a configuration is code: anything may go wrong in it
+        raise InputError(f"{path}: {type(error).__name__}: {error}") from error
+    if rest[1:]:
+        raise InputError(f"unexpected argument {rest[1]!r}; overrides look like --config.key=value")
+    _validate(config, path)
+    return config
+
+
+def _validate(config: ConfigDict, path: Path) -> None:
+    for section, defaults in base_config().items():
+        if section not in config:
+            raise InputError(f"{path}: section {section!r} is missing; start from base_config()")
+        if section == "model" or not isinstance(defaults, ConfigDict):
+            continue
+        missing = sorted(set(defaults) - set(config[section]))
+        if missing:
+            raise InputError(f"{path}: {section}.{missing[0]} is missing")
+    checks = (
+        (config.train.steps > 0, "train.steps must be positive"),
+        (config.train.keep > 0, "train.keep must be positive"),
+        (min(config.train.log_every, config.train.eval_every) > 0, "intervals must be positive"),
+        (config.train.checkpoint_every > 0, "train.checkpoint_every must be positive"),
+        (config.data.batch_size > 0, "data.batch_size must be positive"),
+        (config.data.crop_size > 0, "data.crop_size must be positive"),
+        (len(config.data.train) > 0, "data.train is empty; name a table or a data set"),
+    )
+    for holds, message in checks:
+        if not holds:
+            raise InputError(f"{path}: {message}")
+
+
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Dotted keys of the fixed sections that differ between two configurations as plain dicts."""
+    changed = []
+    for section in FIXED_SECTIONS:
+        first, second = _flatten(section, before[section]), _flatten(section, after[section])
+        changed += [
+            key for key in sorted(first | second) if first.get(key, None) != second.get(key, None)
+        ]
+    return changed
+
+
+def _flatten(prefix: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return {
+            key: leaf
+            for name, child in value.items()
+            for key, leaf in _flatten(f"{prefix}.{name}", child).items()
+        }
+    return {prefix: list(value) if isinstance(value, tuple) else value}

@@ -1,0 +1,81 @@
+"""What a run shows while it goes: a progress bar, log lines, TensorBoard scalars."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from tensorboardX import SummaryWriter
+
+
+class TrainingLog:
+    """Progress bar on a terminal, plain lines elsewhere; scalars for TensorBoard in both cases.
+
+    A context manager. Rates count training steps only, not evaluation or saving.
+    """
+
+    def __init__(self, workdir: Path, *, first_step: int, steps: int, batch_size: int):
+        self._console = Console(stderr=True)
+        self._batch_size = batch_size
+        self._writer = SummaryWriter(str(workdir / "tensorboard"), purge_step=first_step + 1)
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=steps, completed=first_step, status="")
+        self._mark = (first_step, time.monotonic())
+
+    def __enter__(self) -> TrainingLog:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+        self._writer.close()
+
+    def advance(self, step: int) -> None:
+        """Moves the bar."""
+        self._bar.update(self._task, completed=step)
+
+    def report_training(self, step: int, loss: float, gradient_norm: float, rate: float) -> None:
+        """Loss, gradient norm and learning rate, with the speed since the last report."""
+        first, start = self._mark
+        now = time.monotonic()
+        speed = (step - first) * self._batch_size / max(now - start, 1e-9)
+        self._mark = (step, now)
+        self._bar.update(self._task, status=f"loss {loss:.4f}  {speed:.1f} pairs/s")
+        if self._bar.disable:
+            self.line(f"step {step}: loss {loss:.4f}, {speed:.1f} pairs/s")
+        scalars = {
+            "loss": loss,
+            "gradient_norm": gradient_norm,
+            "learning_rate": rate,
+            "pairs_per_second": speed,
+        }
+        self._write("train", scalars, step)
+
+    def report_evaluation(self, step: int, summary: dict[str, float]) -> None:
+        """The agreement on the evaluation pairs."""
+        values = ", ".join(f"{name} {value:.4f}" for name, value in summary.items())
+        self.line(f"step {step}: evaluation {values}")
+        self._write("evaluation", summary, step)
+
+    def restart_clock(self, step: int) -> None:
+        """What happened since the last report was not training."""
+        self._mark = (step, time.monotonic())
+
+    def line(self, text: str) -> None:
+        """One line above the bar."""
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def _write(self, group: str, scalars: dict[str, float], step: int) -> None:
+        for name, value in scalars.items():
+            self._writer.add_scalar(f"{group}/{name}", value, step)
+        self._writer.flush()
