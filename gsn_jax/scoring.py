@@ -1,0 +1,258 @@
+"""Scoring with a trained model: loading it, calling it, minimising it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gsn_jax import metrics, models
+from gsn_jax.calibration import Calibration
+from gsn_jax.errors import InputError
+from gsn_jax.images import ImageLike, as_pair
+from gsn_jax.metric import Metric
+from gsn_jax.model_files import DESCRIPTION, read_model
+
+# Below this the coarsest features of a trunk have nothing left to look at.
+MIN_SIZE = 16
+
+_SHIPPED = Path(__file__).parent / "shipped"
+
+
+class ModelMetric:
+    """A trained model as a `Metric`: calibrated quality in [0, 1], up = better.
+
+    The same pair gives the same score, bit by bit, alone or in a batch: each pair runs through one
+    function that is compiled for its size. Across devices scores agree to 1e-4.
+
+    Attributes:
+        name: "gsn", or the name of the checkpoint's folder.
+        higher_is_better: True.
+        value_range: (0, 1); a model without calibration gives raw, unbounded scores.
+        version: version of the model.
+        training: how it was trained, for people.
+        function: the pure function `(reference, distorted) -> scores` on float arrays
+            `(..., H, W, 3)` in [0, 1], for use under `jit`, `vmap` and `grad`.
+    """
+
+    higher_is_better = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        variables: Any,
+        *,
+        name: str,
+        calibration: Calibration | None,
+        version: str = "",
+        training: dict[str, Any] | None = None,
+    ):
+        """Folds the model where it can be folded.
+
+        Args:
+            model: see `gsn_jax.models`.
+            variables: of the model.
+            name: what to call the metric.
+            calibration: raw score to quality; None gives raw scores.
+            version: version of the model.
+            training: how it was trained.
+        """
+        if hasattr(model, "fold"):
+            model, variables = model.fold(variables)
+        self.name = name
+        self.version = version
+        self.training = training or {}
+        self.value_range = (0.0, 1.0) if calibration else (-np.inf, np.inf)
+        self._model, self._variables, self._calibration = model, variables, calibration
+
+    def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
+        """Quality of one pair (a scalar) or of a batch `(..., H, W, 3)`; see `Metric`.
+
+        Raises:
+            InputError: the images cannot be read, differ in size, are out of [0, 1] or smaller
+                than 16 x 16.
+        """
+        first, second = as_pair(reference, distorted, min_size=MIN_SIZE)
+        if isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer):
+            return self.function(first, second)
+        batch = first.shape[:-3]
+        pairs = zip(
+            first.reshape(-1, *first.shape[-3:]),
+            second.reshape(-1, *second.shape[-3:]),
+            strict=True,
+        )
+        scores = [self._compiled(self._variables, a, b) for a, b in pairs]
+        return jnp.stack(scores).reshape(batch)
+
+    def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        """Quality of arrays `(..., H, W, 3)` in [0, 1]; pure, checks nothing."""
+        return self._calibrate(self._raw(self._variables, reference, distorted))
+
+    def error(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        """What `as_loss` minimises: raw scores turned round, 0 for an identical pair.
+
+        Unlike 1 - quality it does not go flat where the calibrated quality reaches 0.
+        """
+        best = models.identity_score(self._model)
+        return (best or 0.0) - self._raw(self._variables, reference, distorted)
+
+    @property
+    def has_map(self) -> bool:
+        """Whether `quality_map` is available."""
+        return hasattr(self._model, "quality_map")
+
+    def quality_map(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
+        """Local quality in [0, 1], `(..., h, w)`, on a grid coarser than the image.
+
+        Raises:
+            InputError: as for a call, or the model has no map.
+        """
+        if not self.has_map:
+            raise InputError(f"metric {self.name!r} has no quality map")
+        first, second = as_pair(reference, distorted, min_size=MIN_SIZE)
+        batch = first.shape[:-3]
+        maps = self._compiled_map(
+            self._variables,
+            first.reshape(-1, *first.shape[-3:]),
+            second.reshape(-1, *second.shape[-3:]),
+        )
+        return maps.reshape(*batch, *maps.shape[-2:])
+
+    def _calibrate(self, raw: jax.Array) -> jax.Array:
+        return raw if self._calibration is None else self._calibration(raw)
+
+    def _raw(self, variables: Any, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        batch = reference.shape[:-3]
+        scores = self._model.apply(
+            variables,
+            reference.reshape(-1, *reference.shape[-3:]),
+            distorted.reshape(-1, *distorted.shape[-3:]),
+        )
+        return scores.reshape(batch)
+
+    # The variables are arguments: as constants they would be compiled in, slowly.
+    @functools.cached_property
+    def _compiled(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
+        return jax.jit(lambda variables, a, b: self._calibrate(self._raw(variables, a, b)))
+
+    @functools.cached_property
+    def _compiled_map(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
+        return jax.jit(
+            lambda variables, a, b: self._calibrate(
+                self._model.apply(variables, a, b, method="quality_map")
+            )
+        )
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the models that ship with the package."""
+    return tuple(sorted(path.parent.name for path in _SHIPPED.glob(f"*/{DESCRIPTION}")))
+
+
+def load(name_or_dir: str | os.PathLike[str] = "gsn") -> ModelMetric:
+    """A trained model as a metric.
+
+    Args:
+        name_or_dir: the name of a model that ships; or a folder: a model's, a training run's (its
+            best checkpoint is taken), or that of one of its checkpoints.
+
+    Raises:
+        InputError: there is no such model, or the folder cannot be read as one.
+    """
+    name = os.fspath(name_or_dir)
+    if name in shipped():
+        return _load_shipped(name)
+    folder = Path(name)
+    if not folder.exists():
+        raise InputError(
+            f"{name}: neither a model that ships ({', '.join(shipped())}) nor a folder with a "
+            "model or training checkpoints"
+        )
+    return _load_folder(folder, folder.resolve().name)
+
+
+@functools.cache
+def _load_shipped(name: str) -> ModelMetric:
+    return _load_folder(_SHIPPED / name, name)
+
+
+def _load_folder(folder: Path, name: str) -> ModelMetric:
+    trained = read_model(folder)
+    return ModelMetric(
+        models.build(trained.config),
+        trained.variables,
+        name=name,
+        calibration=trained.calibration,
+        version=trained.version,
+        training=trained.training,
+    )
+
+
+def resolve(name: str | os.PathLike[str]) -> Metric:
+    """A metric by the name of a model that ships, a registry name, or a model's folder.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if name in shipped():
+        return load(name)
+    if name in metrics.names():
+        return metrics.get(name)
+    if Path(name).is_dir():
+        return load(name)
+    known = ", ".join((*shipped(), *metrics.names()))
+    raise InputError(f"unknown metric {os.fspath(name)!r}; known: {known}, or a model's folder")
+
+
+def score(
+    reference: ImageLike, distorted: ImageLike, metric: str | os.PathLike[str] | Metric = "gsn"
+) -> jax.Array:
+    """The score of a pair, or of a batch of pairs, given as paths or arrays.
+
+    Args:
+        reference: a path, or an array `(..., H, W, 3)` of uint8 or floats in [0, 1].
+        distorted: likewise, of equal size.
+        metric: a metric or its name, see `resolve`.
+
+    Returns:
+        Scores of the leading shape; a scalar array for one pair. The metric says which direction
+        is better and in which range they lie.
+
+    Raises:
+        InputError: see `resolve` and `Metric`.
+    """
+    if isinstance(metric, (str, os.PathLike)):
+        metric = resolve(metric)
+    return metric(reference, distorted)
+
+
+def as_loss(
+    name: str | os.PathLike[str] | Metric,
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """A metric as something to minimise: `loss(reference, distorted) -> (...)`.
+
+    Pure, jit- and grad-safe, with finite gradients at equal images. A trained model gives its raw
+    error (0 at an identical pair); a metric with a largest value gives that value minus the score;
+    an unbounded one (PSNR) its negative; a distance gives itself.
+
+    Args:
+        name: a metric or its name, see `resolve`.
+
+    Raises:
+        InputError: see `resolve`.
+    """
+    metric = resolve(name) if isinstance(name, (str, os.PathLike)) else name
+    if isinstance(metric, ModelMetric):
+        return metric.error
+    if not metric.higher_is_better:
+        return metric.function
+    best = metric.value_range[1]
+    offset = best if np.isfinite(best) else 0.0
+    return lambda reference, distorted: offset - metric.function(reference, distorted)
