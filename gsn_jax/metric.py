@@ -29,14 +29,23 @@ class Metric(Protocol):
         name: the metric's registry name, e.g. "psnr".
         higher_is_better: True for a quality (PSNR, SSIM, GSN), False for a distance (LPIPS).
         value_range: smallest and largest possible score, `float("inf")` where unbounded.
+        function: the pure function behind it, from float arrays `(..., H, W, 3)` in [0, 1] to
+            scores `(...)`, for use under `jit`, `vmap` and `grad`; it checks nothing.
+        has_map: whether `quality_map(reference, distorted)` gives local scores `(..., h, w)`.
     """
 
     name: str
     higher_is_better: bool
     value_range: tuple[float, float]
+    function: Callable[[jax.Array, jax.Array], jax.Array]
+    has_map: bool
 
     def __call__(self, reference: images.ImageLike, distorted: images.ImageLike) -> jax.Array:
         """Scores one pair or a batch of pairs."""
+        ...
+
+    def quality_map(self, reference: images.ImageLike, distorted: images.ImageLike) -> jax.Array:
+        """Local scores; `InputError` where `has_map` is False."""
         ...
 
 

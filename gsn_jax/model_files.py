@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from gsn_jax._version import __version__
@@ -56,7 +57,7 @@ def write_model(directory: str | os.PathLike[str], model: TrainedModel) -> None:
         "params": model.variables["params"],
         "batch_stats": model.variables.get("batch_stats", {}),
     }
-    ocp.save_pytree(partial / "variables", variables)
+    ocp.save(partial / "variables", jax.tree.map(np.asarray, variables))
     description = {
         "format": FORMAT,
         "version": model.version,
@@ -94,6 +95,8 @@ def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
 def _read_folder(folder: Path) -> TrainedModel:
     from orbax.checkpoint import v1 as ocp
 
+    saved = ocp.metadata(folder / "variables").metadata
+    abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     if description.get("format") != FORMAT:
         raise InputError(
@@ -103,7 +106,7 @@ def _read_folder(folder: Path) -> TrainedModel:
     calibration = description["calibration"]
     return TrainedModel(
         config=description["model"],
-        variables=_to_numpy(ocp.load_pytree(folder / "variables")),
+        variables=ocp.load(folder / "variables", abstract),
         calibration=Calibration.from_dict(calibration) if calibration else None,
         training=description["training"],
         version=description["version"],
@@ -131,14 +134,8 @@ def _read_checkpoint(folder: Path) -> TrainedModel:
     calibration = metadata.get("calibration")
     return TrainedModel(
         config=metadata["config"]["model"],
-        variables=_to_numpy(checkpoints.read_variables(step_folder)),
+        variables=checkpoints.read_variables(step_folder),
         calibration=Calibration.from_dict(calibration) if calibration else None,
         training={name: metadata.get(name) for name in ("config", "step", "evaluation")},
         version=f"step-{metadata.get('step')}",
     )
-
-
-def _to_numpy(tree: Any) -> Any:
-    import jax
-
-    return jax.tree.map(np.asarray, tree)

@@ -33,7 +33,7 @@ class ModelMetric:
     function that is compiled for its size. Across devices scores agree to 1e-4.
 
     Attributes:
-        name: "gsn", or the name of the checkpoint's folder.
+        name: "gsn" for a model of that kind.
         higher_is_better: True.
         value_range: (0, 1); a model without calibration gives raw, unbounded scores.
         version: version of the model.
@@ -156,26 +156,26 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in _SHIPPED.glob(f"*/{DESCRIPTION}")))
 
 
-def load(name_or_dir: str | os.PathLike[str] = "gsn") -> ModelMetric:
+def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None) -> ModelMetric:
     """A trained model as a metric.
 
     Args:
         name_or_dir: the name of a model that ships; or a folder: a model's, a training run's (its
             best checkpoint is taken), or that of one of its checkpoints.
+        name: what to call a metric from a folder; by default the kind of its model, e.g. "gsn".
 
     Raises:
         InputError: there is no such model, or the folder cannot be read as one.
     """
-    name = os.fspath(name_or_dir)
-    if name in shipped():
-        return _load_shipped(name)
-    folder = Path(name)
+    if name_or_dir in shipped():
+        return _load_shipped(name_or_dir)
+    folder = Path(name_or_dir)
     if not folder.exists():
         raise InputError(
-            f"{name}: neither a model that ships ({', '.join(shipped())}) nor a folder with a "
+            f"{folder}: neither a model that ships ({', '.join(shipped())}) nor a folder with a "
             "model or training checkpoints"
         )
-    return _load_folder(folder, folder.resolve().name)
+    return _load_folder(folder, name)
 
 
 @functools.cache
@@ -183,12 +183,12 @@ def _load_shipped(name: str) -> ModelMetric:
     return _load_folder(_SHIPPED / name, name)
 
 
-def _load_folder(folder: Path, name: str) -> ModelMetric:
+def _load_folder(folder: Path, name: str | None) -> ModelMetric:
     trained = read_model(folder)
     return ModelMetric(
         models.build(trained.config),
         trained.variables,
-        name=name,
+        name=name or trained.config["name"],
         calibration=trained.calibration,
         version=trained.version,
         training=trained.training,

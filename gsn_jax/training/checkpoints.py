@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from gsn_jax.training.state import TrainState
@@ -162,8 +163,14 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The variables of the model in one checkpoint, averaged parameters where there are any."""
-    model = ocp.load_checkpointables(Path(path).absolute(), {"model": None})["model"]
+    """The variables of the model in one checkpoint, averaged parameters where there are any.
+
+    As NumPy arrays, so that it does not matter on which devices they were saved.
+    """
+    folder = Path(path).absolute()
+    saved = ocp.checkpointables_metadata(folder).metadata["model"]
+    abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
+    model = ocp.load(folder, abstract, checkpointable_name="model")
     return {"params": model["ema"] or model["params"], "batch_stats": model["batch_stats"]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,15 +106,30 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> ConfigDict:
     """
     path = find_config(name_or_path)
     values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", flag_values=values)
+    arguments = ["gsn", *overrides]
     try:
-        rest = values(["gsn", f"--config={path}", *overrides])
+        config_flags.DEFINE_config_dict(
+            "config", _run_file(path), flag_values=values, sys_argv=arguments
+        )
+        rest = values(arguments)
         config = values.config
     except Exception as error:  # a configuration is code: anything may go wrong in it
         raise InputError(f"{path}: {type(error).__name__}: {error}") from error
     if rest[1:]:
         raise InputError(f"unexpected argument {rest[1]!r}; overrides look like --config.key=value")
     _validate(config, path)
+    return config
+
+
+def _run_file(path: Path) -> ConfigDict:
+    spec = importlib.util.spec_from_file_location("gsn_jax_training_config", path)
+    if spec is None or spec.loader is None:
+        raise ValueError("not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config()
+    if not isinstance(config, ConfigDict):
+        raise TypeError("get_config() must return a ConfigDict")
     return config
 
 

@@ -103,7 +103,7 @@ def make_train_step(
             return loss(predictions, batch["quality"]), updates.get("batch_stats", {})
 
         (value, batch_stats), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
-        norm = optax.global_norm(gradients)
+        norm = optax.tree.norm(gradients)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = (
