@@ -1,0 +1,38 @@
+"""Between uint8 images and the float planes that distortions compute on."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """Float values on the 0-255 scale, rounded and clipped to uint8."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def rgb_to_ycbcr(image: np.ndarray) -> np.ndarray:
+    """uint8 RGB `(H, W, 3)` as float32 full-range BT.601 Y, Cb, Cr on the 0-255 scale."""
+    scaled = image.astype(np.float32) / 255
+    return cv2.cvtColor(scaled, cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]] * 255
+
+
+def ycbcr_to_rgb(planes: np.ndarray) -> np.ndarray:
+    """Inverse of `rgb_to_ycbcr`: float Y, Cb, Cr `(H, W, 3)` to uint8 RGB."""
+    scaled = np.ascontiguousarray(planes[..., [0, 2, 1]], np.float32) / 255
+    return to_uint8(cv2.cvtColor(scaled, cv2.COLOR_YCrCb2RGB) * 255)
+
+
+def rgb_to_lab(image: np.ndarray) -> np.ndarray:
+    """uint8 sRGB `(H, W, 3)` as float32 CIE L (0-100), a, b."""
+    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+
+
+def lab_to_rgb(planes: np.ndarray) -> np.ndarray:
+    """Inverse of `rgb_to_lab`, clipped to the sRGB gamut."""
+    return to_uint8(cv2.cvtColor(np.ascontiguousarray(planes, np.float32), cv2.COLOR_Lab2RGB) * 255)
+
+
+def luma(image: np.ndarray) -> np.ndarray:
+    """BT.601 luma of uint8 RGB `(H, W, 3)`: float32 `(H, W)`, 0-255."""
+    return image.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])

@@ -1,0 +1,119 @@
+"""Down- and upscaling, the raw material of judging super-resolution."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from PIL import Image
+
+from data_pipelines.distortions.compression import jpeg
+from data_pipelines.distortions.entry import Distortion, Function
+from data_pipelines.distortions.noise import white_noise
+from data_pipelines.distortions.restoration import sharpening
+
+Generator = np.random.Generator
+_FACTORS = (1.5, 2.0, 3.0, 4.5, 7.0)
+_BOUNDS = (1.0, 32.0)
+_UNIT = "scale factor"
+
+
+def resize(image: np.ndarray, width: int, height: int, filter_name: str) -> np.ndarray:
+    """Pillow's resampling with one of nearest, bilinear, bicubic, lanczos, box, hamming."""
+    resampling = Image.Resampling[filter_name.upper()]
+    return np.array(Image.fromarray(image).resize((width, height), resampling))
+
+
+def _reduce(image: np.ndarray, factor: float, filter_name: str = "bicubic") -> np.ndarray:
+    height, width = image.shape[:2]
+    return resize(image, max(1, round(width / factor)), max(1, round(height / factor)), filter_name)
+
+
+def upscaled(
+    image: np.ndarray, factor: float, rng: Generator, *, up: str, down: str = "bicubic"
+) -> np.ndarray:
+    """Reduced by `factor` with the filter `down`, and enlarged again with the filter `up`."""
+    height, width = image.shape[:2]
+    return resize(_reduce(image, factor, down), width, height, up)
+
+
+def upscaled_sharpened(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
+    """Enlarged with Lanczos and sharpened, the more the larger the factor."""
+    return sharpening(upscaled(image, factor, rng, up="lanczos"), min(factor - 1, 4) / 2, rng)
+
+
+def upscaled_jpeg(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
+    """The reduced image goes through JPEG before it is enlarged."""
+    height, width = image.shape[:2]
+    small = jpeg(_reduce(image, factor), 40 * factor, rng)
+    return resize(small, width, height, "bicubic")
+
+
+def upscaled_noise(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
+    """The reduced image takes noise before it is enlarged."""
+    height, width = image.shape[:2]
+    small = white_noise(_reduce(image, factor), 2 * factor, rng)
+    return resize(small, width, height, "bicubic")
+
+
+def back_projection(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
+    """Enlarged by iterated back-projection (Irani and Peleg, 1991): sharp, with ringing."""
+    height, width = image.shape[:2]
+    small = _reduce(image, factor).astype(np.float32)
+    estimate = _resize_float(small, width, height)
+    for _ in range(6):
+        error = small - _resize_float(estimate, small.shape[1], small.shape[0])
+        estimate += 1.3 * _resize_float(error, width, height)
+    return np.clip(np.rint(estimate), 0, 255).astype(np.uint8)
+
+
+def _resize_float(planes: np.ndarray, width: int, height: int) -> np.ndarray:
+    resized = [
+        np.asarray(
+            Image.fromarray(planes[..., c]).resize((width, height), Image.Resampling.BICUBIC)
+        )
+        for c in range(3)
+    ]
+    return np.stack(resized, axis=-1)
+
+
+def _entry(name: str, function: Function, description: str, source: str) -> Distortion:
+    return Distortion(name, "scaling", function, _FACTORS, _BOUNDS, _UNIT, description, source)
+
+
+DISTORTIONS = (
+    *(
+        _entry(
+            f"upscaling_{up}",
+            functools.partial(upscaled, up=up),
+            f"Reduced with bicubic and enlarged with {up} interpolation.",
+            "Pillow resize",
+        )
+        for up in ("nearest", "bilinear", "bicubic", "lanczos")
+    ),
+    _entry(
+        "upscaling_aliased",
+        functools.partial(upscaled, up="bicubic", down="nearest"),
+        "Reduced without a low-pass filter (aliasing) and enlarged with bicubic interpolation.",
+        "Pillow resize",
+    ),
+    _entry(
+        "upscaling_sharpened",
+        upscaled_sharpened,
+        "Reduced, enlarged with Lanczos and sharpened.",
+        "Pillow resize, OpenCV",
+    ),
+    _entry(
+        "upscaling_jpeg",
+        upscaled_jpeg,
+        "Reduced, compressed as JPEG and enlarged.",
+        "Pillow",
+    ),
+    _entry("upscaling_noise", upscaled_noise, "Reduced, noise added and enlarged.", "Pillow"),
+    _entry(
+        "back_projection",
+        back_projection,
+        "Reduced and enlarged by iterated back-projection.",
+        "Irani and Peleg, 1991",
+    ),
+)

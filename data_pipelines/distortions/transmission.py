@@ -1,0 +1,121 @@
+"""Transmission errors: damaged JPEG streams and damaged JPEG 2000 code blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data_pipelines.distortions import wavelet
+from data_pipelines.distortions.compression import decode, jpeg_bytes
+from data_pipelines.distortions.entry import Distortion
+from data_pipelines.distortions.pixels import rgb_to_ycbcr, ycbcr_to_rgb
+
+_TABLE_SCALE = 20.0
+_RESTART_BLOCKS = 8
+_CODE_BLOCK = 32
+_ERRORS = 600
+
+
+def jpeg_errors(image: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """A JPEG stream with flipped bits, decoded by libjpeg.
+
+    Restart markers after every 8 coding units bound what one error reaches. Markers stay whole,
+    as a transport protects its packet headers. A fraction of an error blends the last one in.
+    """
+    data = jpeg_bytes(image, _TABLE_SCALE, restart_marker_blocks=_RESTART_BLOCKS)
+    places = _flips(data, rng)
+    count = rate * image.shape[0] * image.shape[1] / (512 * 384)
+    whole = min(int(count), len(places) - 1)
+    fewer = decode(_damage(data, places[:whole]))
+    part = count - whole
+    if part == 0:
+        return fewer
+    more = decode(_damage(data, places[: whole + 1]))
+    return np.rint(fewer + part * (more.astype(np.float32) - fewer)).astype(np.uint8)
+
+
+def _flips(data: bytes, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Where bits can be flipped (byte, bit) without making or breaking a marker."""
+    start = data.index(b"\xff\xda") + 14
+    stream = np.frombuffer(data, np.uint8)
+    places = rng.integers(start, len(data) - 2, 4 * _ERRORS)
+    bits = rng.integers(0, 8, 4 * _ERRORS)
+    good = []
+    for place, bit in zip(places.tolist(), bits.tolist(), strict=True):
+        near = stream[place - 1 : place + 2]
+        if 0xFF not in near and int(stream[place]) ^ (1 << bit) != 0xFF:
+            good.append((place, bit))
+    return good
+
+
+def _damage(data: bytes, places: list[tuple[int, int]]) -> bytes:
+    damaged = bytearray(data)
+    for place, bit in places:
+        damaged[place] ^= 1 << bit
+    # Two flips in one byte may have made a marker's first byte.
+    for place, _ in places:
+        if damaged[place] == 0xFF:
+            damaged[place] = data[place]
+    return bytes(damaged)
+
+
+def jpeg2000_errors(image: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Code blocks of a 9/7 wavelet transform whose lower bit planes arrive as noise.
+
+    An error in a code block's arithmetic code destroys all that follows it: every coefficient
+    keeps its high bits and gets random low ones, up to about half of the block's largest.
+    """
+    planes = rgb_to_ycbcr(image)
+    bands = wavelet.decompose(planes, 5)
+    blocks = [
+        (band, top, left)
+        for band in bands
+        for top in range(0, band.shape[0], _CODE_BLOCK)
+        for left in range(0, band.shape[1], _CODE_BLOCK)
+    ]
+    sizes = np.array([_code_size(band[top:, left:]) for band, top, left in blocks])
+    order = rng.choice(len(blocks), len(blocks), replace=False, p=sizes / sizes.sum())
+    count = min(rate, 1.0) * len(blocks)
+    for position, index in enumerate(order):
+        channel = int(rng.choice(3, p=(0.6, 0.2, 0.2)))
+        noise = rng.standard_normal((_CODE_BLOCK, _CODE_BLOCK))
+        depth = rng.choice([0.5, 1.0])
+        if position >= count:
+            continue
+        band, top, left = blocks[index]
+        block = band[top : top + _CODE_BLOCK, left : left + _CODE_BLOCK, channel]
+        peak = np.sqrt(np.mean((block - block.mean()) ** 2)) + 1
+        part = min(count - position, 1)
+        block += part * depth * peak * noise[: block.shape[0], : block.shape[1]]
+    return ycbcr_to_rgb(wavelet.reconstruct(bands, image.shape[:2]))
+
+
+def _code_size(rest: np.ndarray) -> float:
+    """About how many bits a code block takes: errors hit what is long."""
+    block = rest[:_CODE_BLOCK, :_CODE_BLOCK, 0]
+    return float(np.log2(2 + np.abs(block)).sum())
+
+
+DISTORTIONS = (
+    Distortion(
+        "jpeg_errors",
+        "transmission",
+        jpeg_errors,
+        (4.0, 10.0, 20.0, 40.0, 80.0),
+        (0, 500),
+        "bit errors per 512 x 384 pixels",
+        "JPEG with transmission errors.",
+        "TID2013",
+        tid2013=12,
+    ),
+    Distortion(
+        "jpeg2000_errors",
+        "transmission",
+        jpeg2000_errors,
+        (0.05, 0.11, 0.22, 0.4, 0.8),
+        (0, 1),
+        "share of damaged code blocks",
+        "JPEG 2000 with transmission errors, modelled in the wavelet domain.",
+        "TID2013",
+        tid2013=13,
+    ),
+)

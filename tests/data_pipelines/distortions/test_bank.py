@@ -1,0 +1,129 @@
+"""The bank as a whole: every type is there, deterministic, and grows with its level."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from skimage import data
+from skimage.metrics import structural_similarity
+
+from data_pipelines import distortions
+from gsn_jax.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return np.ascontiguousarray(data.astronaut()[40:232, 90:282])
+
+
+def _digest(image: np.ndarray) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("name", distortions.names())
+def test_every_level_is_worse_than_the_one_before(name, photo):
+    errors, losses = [], []
+    before = photo.copy()
+    for level in distortions.LEVELS:
+        image = distortions.apply(name, photo, level=level, seed=3)
+        assert image.dtype == np.uint8
+        assert image.shape == photo.shape
+        errors.append(np.mean((image.astype(np.float64) - photo) ** 2))
+        losses.append(1 - structural_similarity(photo, image, channel_axis=-1))
+    np.testing.assert_array_equal(photo, before, err_msg="the input was written to")
+    assert errors[0] > 0.5
+    assert np.all(np.diff(errors) > 0), errors
+    assert np.all(np.diff(losses) > 0), losses
+
+
+@pytest.mark.parametrize("name", distortions.names())
+def test_equal_arguments_give_equal_bytes_on_any_size(name, photo):
+    odd = np.ascontiguousarray(photo[:75, :101])
+    first = distortions.apply(name, odd, level=3, seed=5)
+    again = distortions.apply(name, odd, level=3, seed=5)
+    assert first.shape == odd.shape
+    assert _digest(first) == _digest(again)
+
+
+_RANDOM = [
+    *distortions.names("noise"),
+    "motion_blur",
+    "colour_shift",
+    "jitter",
+    "blocks",
+    "colour_blocks",
+    "pattern_noise",
+    "jpeg_errors",
+    "jpeg2000_errors",
+    "sparse_sampling",
+]
+
+
+@pytest.mark.parametrize("name", _RANDOM)
+def test_another_seed_draws_another_image(name, photo):
+    images = {_digest(distortions.apply(name, photo, level=4, seed=seed)) for seed in range(3)}
+    assert len(images) == 3
+
+
+def test_the_weakest_strength_leaves_the_image_almost_alone(photo):
+    # what codecs and restoration cost at their weakest, as mean squared error
+    tolerance = {"compression": 8, "transmission": 40, "restoration": 25, "mixed": 1e4}
+    for name in distortions.names():
+        entry = distortions.get(name)
+        image = entry(photo, strength=entry.bounds[0])
+        error = np.mean((image.astype(np.float64) - photo) ** 2)
+        assert error <= tolerance.get(entry.group, 60), (name, error)
+
+
+def test_every_type_of_tid2013_and_kadid10k_is_there():
+    assert [distortions.of_tid2013(i).tid2013 for i in range(1, 25)] == list(range(1, 25))
+    assert [distortions.of_kadid10k(i).kadid10k for i in range(1, 26)] == list(range(1, 26))
+    assert len(distortions.select(["tid2013"])) == 24
+    assert len(distortions.select(["kadid10k"])) == 25
+    numbers = [distortions.get(name).tid2013 for name in distortions.names()]
+    assert len([n for n in numbers if n]) == 24, "a number is used twice"
+
+
+def test_entries_are_documented_and_strengths_rise():
+    for name in distortions.names():
+        entry = distortions.get(name)
+        assert entry.name == name
+        assert all((entry.group, entry.description, entry.source, entry.unit))
+        assert list(entry.strengths) == sorted(set(entry.strengths))
+        assert entry.bounds[0] <= entry.strengths[0]
+        assert entry.strengths[-1] <= entry.bounds[1]
+
+
+def test_a_level_between_two_lies_between_their_strengths():
+    entry = distortions.get("white_noise")
+    assert entry.strength_at(2) == entry.strengths[1]
+    assert entry.strength_at(5) == entry.strengths[4]
+    between = np.sqrt(entry.strengths[1] * entry.strengths[2])  # geometric mean
+    assert entry.strength_at(2.5) == pytest.approx(between)
+
+
+def test_select_takes_names_groups_and_data_sets_once_each():
+    assert distortions.select(["jpeg", "blur", "jpeg"]) == ("jpeg", *distortions.names("blur"))
+    assert distortions.select(["all"]) == distortions.names()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda image: distortions.get("jpg"), "did you mean jpeg"),
+        (lambda image: distortions.names("noises"), "no group 'noises'"),
+        (lambda image: distortions.select(["blurr"]), "no distortion 'blurr'"),
+        (lambda image: distortions.of_tid2013(25), "no distortion type 25"),
+        (lambda image: distortions.apply("jpeg", image), "either a level or a strength"),
+        (lambda image: distortions.apply("jpeg", image, 6), "level lies between 1 and 5"),
+        (lambda image: distortions.apply("jpeg", image, strength=-1), "outside 1 to 6000"),
+        (lambda image: distortions.apply("jpeg", image / 255, 1), "take uint8 images"),
+        (lambda image: distortions.apply("jpeg", image[..., 0], 1), "take uint8 images"),
+        (lambda image: distortions.apply("jpeg", image[:9], 1), "at least 16 x 16"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(call, message, photo):
+    with pytest.raises(InputError, match=message):
+        call(photo)
