@@ -60,7 +60,9 @@ def read_torch_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
     """
     try:
         with Path(path).open("rb") as file:
-            content = _read_zip(file) if zipfile.is_zipfile(file) else _read_legacy(file)
+            zipped = zipfile.is_zipfile(file)
+            file.seek(0)
+            content = _read_zip(file) if zipped else _read_legacy(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except Refused as error:
