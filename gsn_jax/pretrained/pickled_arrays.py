@@ -1,0 +1,139 @@
+"""Reads pickles of NumPy arrays without running any code that a pickle names.
+
+A pickle may name any callable and have it called. The reader here knows a handful of names, those
+by which NumPy describes an array, and gives each a stand-in of its own that only collects plain
+data; every other name is refused.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+
+# Booleans, integers, floats and complex numbers; never objects.
+_PLAIN_KINDS = "biufc"
+
+
+class Refused(pickle.UnpicklingError):
+    """A pickle names something that an array file has no need of."""
+
+
+def read_pickled_arrays(path: str | os.PathLike[str]) -> Any:
+    """Reads a pickle that holds NumPy arrays in dicts, lists and tuples.
+
+    Args:
+        path: the pickle file.
+
+    Returns:
+        The containers, with NumPy arrays as leaves (numbers and strings stay as they are).
+
+    Raises:
+        InputError: the file is missing, damaged, or names anything but NumPy arrays.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return finished(_ArrayUnpickler(file, encoding="latin1").load())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except Refused as error:
+        raise InputError(f"{path}: {error}; only pickles of NumPy arrays are read") from None
+    except Exception as error:  # a damaged pickle raises almost anything
+        raise InputError(f"{path}: damaged pickle ({error}); get the file again") from None
+
+
+def finished(value: Any) -> Any:
+    """Replaces the stand-ins in nested containers by the arrays they describe."""
+    if isinstance(value, dict):
+        return {finished(key): finished(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(finished(item) for item in value)
+    return value.finish() if isinstance(value, PendingArray) else value
+
+
+class _PendingDtype:
+    """What a pickle says about a dtype, until the array that uses it is built."""
+
+    def __init__(self, code: str):
+        self.code = code
+        self.byte_order = "="
+
+    def __setstate__(self, state: tuple) -> None:
+        self.byte_order = state[1]
+
+    def finish(self) -> np.dtype:
+        dtype = np.dtype(self.code)
+        if dtype.kind not in _PLAIN_KINDS:
+            raise Refused(f"holds an array of type {dtype}")
+        return dtype.newbyteorder(self.byte_order if self.byte_order in "<>" else "=")
+
+
+class PendingArray:
+    """What a pickle says about an array, until it is built."""
+
+    def __setstate__(self, state: tuple) -> None:
+        _, self.shape, self.dtype, self.fortran_order, self.data = state
+
+    def finish(self) -> np.ndarray:
+        """The array; its bytes are checked against its shape by NumPy."""
+        if not isinstance(self.dtype, _PendingDtype) or not isinstance(self.data, (bytes, str)):
+            raise Refused("holds something that is not an array of numbers")
+        data = self.data.encode("latin1") if isinstance(self.data, str) else self.data
+        flat = np.frombuffer(data, self.dtype.finish())
+        array = flat.reshape(self.shape, order="F" if self.fortran_order else "C")
+        return array.astype(array.dtype.newbyteorder("="))
+
+
+def _array(subtype: Any, shape: Any, code: Any) -> PendingArray:
+    del subtype, shape, code  # the state that follows holds the shape and the dtype
+    return PendingArray()
+
+
+def _dtype(code: Any, align: Any = False, copy: Any = True) -> _PendingDtype:
+    del align, copy
+    if not isinstance(code, str):
+        raise Refused("holds an array of an unusual type")
+    return _PendingDtype(code)
+
+
+def _encoded(text: Any, encoding: Any) -> bytes:
+    """How protocol 2 writes bytes."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise Refused("names _codecs.encode in an unusual way")
+    return text.encode("latin1")
+
+
+_STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
+    ("numpy.core.multiarray", "_reconstruct"): _array,
+    ("numpy._core.multiarray", "_reconstruct"): _array,
+    ("numpy", "ndarray"): lambda *_: None,
+    ("numpy", "dtype"): _dtype,
+    ("_codecs", "encode"): _encoded,
+    ("collections", "OrderedDict"): collections.OrderedDict,
+}
+
+
+def stand_in(module: str, name: str) -> Callable[..., Any]:
+    """What takes the place of `module.name` in an array pickle.
+
+    Every call wraps anew, so that state which a pickle sets on a callable ends with that pickle.
+
+    Raises:
+        Refused: an array pickle has no need of that name.
+    """
+    known = _STAND_INS.get((module, name))
+    if known is None:
+        raise Refused(f"the pickle names {module}.{name}")
+    return lambda *arguments: known(*arguments)
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        return stand_in(module, name)
