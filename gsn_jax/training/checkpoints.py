@@ -98,17 +98,20 @@ class Checkpoints:
             custom_metadata={"format": FORMAT, **metadata},
         )
 
-    def restore(self, state: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
+    def restore(
+        self, state: TrainState, sharding: jax.sharding.Sharding
+    ) -> tuple[TrainState, dict[str, Any]] | None:
         """The newest checkpoint that can be read, with its metadata; None where there is none.
 
         A damaged checkpoint is moved to the folder `damaged` beside, with a warning, and the one
         before it is tried.
 
         Args:
-            state: a state of the wanted structure and shardings; its values are not used.
+            state: a state of the wanted structure, abstract or not; its values are not used.
+            sharding: where every array goes, whatever devices it was saved from.
         """
         abstract = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding),
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             _split(state),
         )
         for step in reversed(self.steps()):

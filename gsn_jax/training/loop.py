@@ -9,6 +9,7 @@ workdir/model/          the finished model, what `gsn_jax.load` and the package 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -107,14 +108,16 @@ def train(config: ConfigDict, workdir: str | os.PathLike[str]) -> Result:
     )
     _claim(workdir, config)
     create = jax.jit(
-        lambda: create_state(
+        functools.partial(
+            create_state,
             model,
             optimizer,
-            seed=config.seed,
             crop_size=config.data.crop_size,
             ema=bool(config.optimizer.ema),
         ),
         out_shardings=replicated(mesh),
+        # It runs once: optimising it takes several times as long as running it unoptimised.
+        compiler_options={"xla_backend_optimization_level": 0},
     )
     with Checkpoints(workdir / "checkpoints", keep=config.train.keep) as checkpoints:
         run = _Run(
@@ -136,18 +139,22 @@ def train(config: ConfigDict, workdir: str | os.PathLike[str]) -> Result:
             checkpoints=checkpoints,
         )
         try:
-            return _continue(run, create(), mesh)
+            return _continue(run, create, mesh)
         finally:
             loader.close()
 
 
-def _continue(run: _Run, state: TrainState, mesh: jax.sharding.Mesh) -> Result:
+def _continue(
+    run: _Run, create: Callable[[jax.Array], TrainState], mesh: jax.sharding.Mesh
+) -> Result:
     """Restores what there is and runs to the end, to a signal or to a loss that is not finite."""
     config, first, evaluation = run.config, 0, {}
-    restored = run.checkpoints.restore(state)
-    if restored is not None:
+    key = jax.random.key(config.seed)
+    restored = run.checkpoints.restore(jax.eval_shape(create, key), replicated(mesh))
+    if restored is None:
+        state = create(key)
+    else:
         state, metadata = restored
-        state = jax.device_put(state, replicated(mesh))
         run.loader.set_state(metadata["input"])
         first, evaluation = int(state.step), metadata["evaluation"]
     sharding = divided(mesh)

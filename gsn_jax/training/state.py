@@ -73,13 +73,13 @@ def make_optimizer(
 def create_state(
     model: nn.Module,
     optimizer: optax.GradientTransformation,
+    key: jax.Array,
     *,
-    seed: int,
     crop_size: int,
     ema: bool,
 ) -> TrainState:
-    """The state before the first step; a pure function of the seed, so it can be jitted."""
-    init_key, run_key = jax.random.split(jax.random.key(seed))
+    """The state before the first step; a pure function of the key, so it can be jitted."""
+    init_key, run_key = jax.random.split(key)
     images = jnp.zeros((1, crop_size, crop_size, 3))
     variables = model.init({"params": init_key, "dropout": init_key}, images, images)
     params = variables["params"]
