@@ -24,6 +24,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 # Above this an image is refused before it is decoded; it leaves room for 8192 x 8192.
 MAX_PIXELS = 80_000_000
 
+# Pillow knows a format by name only once its plugin is loaded, and loads few of them by itself.
+Image.init()
+
 _EXIF_ORIENTATION = 0x0112
 _TIFF_BITS_PER_SAMPLE = 258
 
