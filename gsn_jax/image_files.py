@@ -18,11 +18,15 @@ from gsn_jax.errors import InputError
 
 Alpha = Literal["refuse", "black", "white"]
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP")
+# Pillow's names; MPO (a JPEG with further frames) is opened as JPEG and has no entry of its own.
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 # Above this an image is refused before it is decoded; it leaves room for 8192 x 8192.
 MAX_PIXELS = 80_000_000
+
+# Pillow knows a format by name only once its plugin is loaded, and loads few of them by itself.
+Image.init()
 
 _EXIF_ORIENTATION = 0x0112
 _TIFF_BITS_PER_SAMPLE = 258

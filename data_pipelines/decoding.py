@@ -1,0 +1,124 @@
+"""Image files to uint8 arrays for the input pipeline, by the quickest faithful way.
+
+Plain 8-bit RGB or gray PNG and 24-bit BMP, which is what the data sets consist of, have only one
+possible reading, so OpenCV (PNG, about twice as fast as Pillow) and NumPy (BMP) read them. Every
+other file goes through `gsn_jax.images.load_image`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from gsn_jax import image_files
+from gsn_jax.errors import InputError
+from gsn_jax.image_files import Alpha
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Chunks that do not change the pixels that `load_image` returns.
+_PNG_HARMLESS = {b"IHDR", b"pHYs", b"tIME", b"tEXt", b"iTXt", b"zTXt", b"sRGB", b"bKGD", b"IDAT"}
+
+
+def read_image(path: str | os.PathLike[str], *, alpha: Alpha = "refuse") -> np.ndarray:
+    """An image file as sRGB, uint8 `(H, W, 3)`; deeper files are rounded to 8 bits.
+
+    Equal to `gsn_jax.images.load_image` for 8-bit files.
+
+    Raises:
+        InputError: as for `gsn_jax.images.load_image`.
+    """
+    try:
+        image = decode_plain(Path(path).read_bytes())
+    except (OSError, ValueError):
+        image = None  # load_image finds the words for it
+    if image is not None:
+        return image
+    image = image_files.load_image(path, alpha=alpha)
+    return image if image.dtype == np.uint8 else np.round(image * 255).astype(np.uint8)
+
+
+def decode_plain(data: bytes) -> np.ndarray | None:
+    """A complete plain 8-bit PNG or 24-bit BMP as uint8 `(H, W, 3)`; None for any other file."""
+    if is_plain_png(data):
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        return None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return _decode_plain_bmp(data)
+
+
+def decode_png(data: bytes, where: str) -> np.ndarray:
+    """A PNG that a builder of this package wrote, as uint8 `(H, W, 3)`.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    image = decode_plain(data)
+    if image is None:
+        raise InputError(f"{where}: damaged image in the prepared data set; prepare it again")
+    return image
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """A uint8 array `(H, W, 3)` as PNG, quick to write and to read rather than small."""
+    bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise RuntimeError("OpenCV could not encode a PNG")
+    return data.tobytes()
+
+
+def is_plain_png(data: bytes) -> bool:
+    """Whether these are the bytes of a sound 8-bit gray or RGB PNG without colour profile.
+
+    OpenCV fills in what is missing of a damaged file, hence the look at the checksums.
+    """
+    if data[:8] != _PNG_SIGNATURE or len(data) < 45 or data[12:16] != b"IHDR":
+        return False
+    width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
+    if depth != 8 or colour not in (0, 2) or width * height > image_files.MAX_PIXELS:
+        return False
+    position, kind = 8, b""
+    while kind != b"IEND":
+        if position + 12 > len(data):
+            return False
+        length, kind = struct.unpack(">I4s", data[position : position + 8])
+        end = position + 12 + length
+        if end > len(data) or (kind not in _PNG_HARMLESS and kind != b"IEND"):
+            return False
+        if zlib.crc32(memoryview(data)[position + 4 : end - 4]) != int.from_bytes(
+            data[end - 4 : end], "big"
+        ):
+            return False
+        position = end
+    return True
+
+
+def _decode_plain_bmp(data: bytes) -> np.ndarray | None:
+    """A bottom-up 24-bit BMP without compression, else None."""
+    if data[:2] != b"BM" or len(data) < 54:
+        return None
+    start, header, width, height, _, bits, compression = struct.unpack("<IIiiHHI", data[10:34])
+    if header != 40 or bits != 24 or compression != 0 or width <= 0 or height <= 0:
+        return None
+    stride = (3 * width + 3) // 4 * 4
+    if width * height > image_files.MAX_PIXELS or len(data) < start + stride * height:
+        return None
+    rows = np.frombuffer(data, np.uint8, stride * height, start).reshape(height, stride)
+    return cv2.cvtColor(
+        np.ascontiguousarray(rows[::-1, : 3 * width]).reshape(height, width, 3), cv2.COLOR_BGR2RGB
+    )
+
+
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Height and width of an upright image file from its header, or None where it does not say."""
+    try:
+        with Image.open(path, formats=image_files.FORMATS) as image:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            return (image.width, image.height) if turned else (image.height, image.width)
+    except (OSError, SyntaxError, ValueError):
+        return None

@@ -1,0 +1,88 @@
+"""From host batches to global arrays on the devices, a few batches ahead."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class DevicePrefetcher(Iterator[dict[str, jax.Array]]):
+    """What `prefetch_to_device` returns; keeps the position of what was *given out*.
+
+    Attributes:
+        depth: batches that are on their way to the devices while one is worked on.
+    """
+
+    def __init__(self, iterator: Iterator[dict[str, np.ndarray]], sharding: Any, depth: int):
+        self._iterator = iterator
+        self._sharding = sharding
+        self.depth = depth
+        self._queue: collections.deque[tuple[dict[str, jax.Array], Any]] = collections.deque()
+        self._state = self._upstream_state()
+
+    def _upstream_state(self) -> Any:
+        get_state = getattr(self._iterator, "get_state", None)
+        return get_state() if get_state else None
+
+    def _put(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+        return {
+            name: jax.make_array_from_process_local_data(
+                self._sharding[name] if isinstance(self._sharding, dict) else self._sharding, value
+            )
+            for name, value in batch.items()
+        }
+
+    def _fill(self) -> None:
+        while len(self._queue) <= self.depth:
+            try:
+                batch = next(self._iterator)
+            except StopIteration:
+                return
+            self._queue.append((self._put(batch), self._upstream_state()))
+
+    def __next__(self) -> dict[str, jax.Array]:
+        self._fill()
+        if not self._queue:
+            raise StopIteration
+        batch, self._state = self._queue.popleft()
+        return batch
+
+    def get_state(self) -> Any:
+        """The position after the last batch given out, not after the last one read ahead."""
+        return self._state
+
+    def set_state(self, state: Any) -> None:
+        """Continues at `state`, dropping what was read ahead."""
+        self._queue.clear()
+        self._iterator.set_state(state)
+        self._state = state
+
+    def close(self) -> None:
+        """Ends the threads and processes of the iterator beneath."""
+        self._queue.clear()
+        if hasattr(self._iterator, "close"):
+            self._iterator.close()
+
+
+def prefetch_to_device(
+    iterator: Iterator[dict[str, np.ndarray]],
+    sharding: jax.sharding.Sharding | dict[str, jax.sharding.Sharding],
+    depth: int = 2,
+) -> DevicePrefetcher:
+    """Global arrays made of each process's local batches, `depth` batches ahead.
+
+    Args:
+        iterator: gives dicts of arrays `(batch_size, ...)`, the part of this process.
+        sharding: how the global arrays `(process_count * batch_size, ...)` lie on the devices, for
+            all of them or by name; e.g. `NamedSharding(mesh, PartitionSpec("data"))`.
+        depth: batches to transfer ahead; 0 transfers when asked.
+
+    Returns:
+        An iterator over dicts of `jax.Array`, with `get_state`, `set_state` and `close` of the
+        iterator given, where it has them.
+    """
+    return DevicePrefetcher(iterator, sharding, depth)

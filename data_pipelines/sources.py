@@ -1,0 +1,217 @@
+"""Random-access sources of whole pairs: the one interface that the loader and evaluation know.
+
+A source knows the labels and the reference of every pair without decoding an image, and decodes
+reference and distorted image of pair `i` when asked for `source[i]`.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+
+# What every source knows of its pairs, with the type of the column.
+FIELDS = {
+    "score": np.float64,
+    "score_std": np.float64,
+    "quality": np.float32,
+    "reference_id": np.str_,
+    "distortion_type": np.str_,
+    "distortion_level": np.int64,
+    "reference": np.str_,
+    "distorted": np.str_,
+}
+
+
+class PairSource(abc.ABC):
+    """Pairs of a pristine and a distorted image with an opinion score, in a fixed order.
+
+    `source[i]` is a dict with
+
+    - `reference`, `distorted`: uint8 `(H, W, 3)`, sRGB, of equal shape;
+    - `score`: float, as published; `score_std`: float, NaN where not published;
+    - `quality`: float32 in [0, 1], up = better;
+    - `reference_id`: str, equal for pairs of the same content (what splits keep together);
+    - `distortion_type`: str; `distortion_level`: int, 0 where unknown.
+    """
+
+    def __init__(self, fields: Mapping[str, Any]):
+        self._fields = {name: np.asarray(fields[name], kind) for name, kind in FIELDS.items()}
+
+    @property
+    def fields(self) -> dict[str, np.ndarray]:
+        """Columns `(N,)` of labels and image names, named as in `FIELDS`; nothing is decoded."""
+        return self._fields
+
+    @property
+    def reference_ids(self) -> list[str]:
+        """The content of each pair, `N` strings; nothing is decoded."""
+        return self._fields["reference_id"].tolist()
+
+    @property
+    def quality(self) -> np.ndarray:
+        """Labels, float32 `(N,)` in [0, 1], up = better; nothing is decoded."""
+        return self._fields["quality"]
+
+    @abc.abstractmethod
+    def load_reference(self, index: int) -> np.ndarray:
+        """The pristine image of pair `index`, uint8 `(H, W, 3)`."""
+
+    @abc.abstractmethod
+    def load_distorted(self, index: int) -> np.ndarray:
+        """The distorted image of pair `index`, uint8 `(H, W, 3)`."""
+
+    def reference_key(self, index: int) -> Hashable:
+        """Equal for two pairs exactly when they have the same reference image."""
+        return str(self._fields["reference"][index])
+
+    def image_size(self, index: int) -> tuple[int, int] | None:
+        """Height and width of pair `index` where known without decoding, else None."""
+        del index
+        return None
+
+    def labels(self, index: int) -> dict[str, Any]:
+        """What `source[index]` says beside the images, as Python values."""
+        row = {name: column[index].item() for name, column in self._fields.items()}
+        del row["reference"], row["distorted"]
+        row["quality"] = np.float32(row["quality"])
+        return row
+
+    def describe(self, index: int) -> str:
+        """The pair's name for an error message."""
+        return str(self._fields["distorted"][index])
+
+    def __len__(self) -> int:
+        return len(self._fields["score"])
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Pair `index`, decoded.
+
+        Raises:
+            IndexError: there is no such pair.
+            InputError: an image cannot be read, or the sizes differ.
+        """
+        index = check_index(index, len(self))
+        reference, distorted = self.load_reference(index), self.load_distorted(index)
+        check_sizes(self, index, reference, distorted)
+        return {"reference": reference, "distorted": distorted, **self.labels(index)}
+
+
+def check_index(index: Any, length: int) -> int:
+    """`index` as an int in [0, length), negative ones counted from the end.
+
+    Raises:
+        IndexError: there is no such element.
+    """
+    position = index.__index__()
+    if not -length <= position < length:
+        raise IndexError(f"pair {position} of {length}")
+    return position % length
+
+
+def check_sizes(
+    source: PairSource, index: int, reference: np.ndarray, distorted: np.ndarray
+) -> None:
+    """Refuses a pair whose images differ in size.
+
+    Raises:
+        InputError: they do.
+    """
+    if reference.shape != distorted.shape:
+        sizes = ["{1} x {0}".format(*image.shape) for image in (distorted, reference)]
+        raise InputError(
+            f"{source.describe(index)}: size {sizes[0]} differs from {sizes[1]} of its reference "
+            f"{source.fields['reference'][index]}; a pair needs equal sizes"
+        )
+
+
+class Subset(PairSource):
+    """The pairs `indices` of `source`, in that order; what `split` and `kfold` return."""
+
+    def __init__(self, source: PairSource, indices: Sequence[int] | np.ndarray):
+        self.source = source
+        self.indices = np.asarray(indices, np.int64).reshape(-1)
+        for index in self.indices:
+            check_index(index, len(source))
+        super().__init__({name: column[self.indices] for name, column in source.fields.items()})
+
+    def load_reference(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        return self.source.load_reference(int(self.indices[index]))
+
+    def load_distorted(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        return self.source.load_distorted(int(self.indices[index]))
+
+    def reference_key(self, index: int) -> Hashable:
+        """See `PairSource`."""
+        return self.source.reference_key(int(self.indices[index]))
+
+    def image_size(self, index: int) -> tuple[int, int] | None:
+        """See `PairSource`."""
+        return self.source.image_size(int(self.indices[index]))
+
+    def describe(self, index: int) -> str:
+        """See `PairSource`."""
+        return self.source.describe(int(self.indices[index]))
+
+
+class Concatenated(PairSource):
+    """All pairs of several sources, one source after the other.
+
+    Contents keep their ids, so that a photograph that occurs in two sources stays on one side of a
+    split; where equal ids mean different photographs (TID2013's and KADID-10k's `i01`), give
+    `names`, which are put in front: `tid2013/i01`.
+    """
+
+    def __init__(self, sources: Sequence[PairSource], names: Sequence[str] | None = None):
+        if not sources:
+            raise InputError("no sources to concatenate; give at least one")
+        self.sources = tuple(sources)
+        self._starts = np.cumsum([0, *(len(source) for source in sources)])
+        columns = {
+            name: np.concatenate([source.fields[name] for source in sources]) for name in FIELDS
+        }
+        if names is not None:
+            columns["reference_id"] = np.asarray(
+                [
+                    f"{name}/{reference_id}"
+                    for name, source in zip(names, sources, strict=True)
+                    for reference_id in source.reference_ids
+                ],
+                np.str_,
+            )
+        super().__init__(columns)
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        which = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return which, int(index - self._starts[which])
+
+    def load_reference(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        which, inner = self._locate(index)
+        return self.sources[which].load_reference(inner)
+
+    def load_distorted(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        which, inner = self._locate(index)
+        return self.sources[which].load_distorted(inner)
+
+    def reference_key(self, index: int) -> Hashable:
+        """See `PairSource`."""
+        which, inner = self._locate(index)
+        return which, self.sources[which].reference_key(inner)
+
+    def image_size(self, index: int) -> tuple[int, int] | None:
+        """See `PairSource`."""
+        which, inner = self._locate(index)
+        return self.sources[which].image_size(inner)
+
+    def describe(self, index: int) -> str:
+        """See `PairSource`."""
+        which, inner = self._locate(index)
+        return self.sources[which].describe(inner)

@@ -1,0 +1,229 @@
+"""A pairs table: a CSV file that names reference and distorted images with their scores."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines import decoding
+from data_pipelines.sources import PairSource
+from gsn_jax.errors import InputError
+from gsn_jax.image_files import Alpha
+
+
+class PairTable(PairSource):
+    """The pairs of a CSV file with a header line, UTF-8.
+
+    Columns: `reference,distorted,score[,quality][,score_std][,type][,level][,group]`; others are
+    ignored. Paths are relative to the table's folder and stay inside it; an image elsewhere is
+    named by its absolute path. `group` names the content and defaults to the reference's path.
+
+    `quality` is, in this order: the column of that name; the score mapped linearly from
+    `score_range`; the score itself where all scores lie in [0, 1] (1 - score if down is better).
+
+    Args:
+        path: the table.
+        alpha: what to do with transparent pixels, see `gsn_jax.images.load_image`.
+        score_range: smallest and largest possible score, mapped to quality 0 and 1.
+        higher_is_better: direction of the score; False maps the largest score to quality 0.
+        score_column: name of the column with the score, e.g. "mos".
+        group_column: name of the column with the content.
+
+    Raises:
+        InputError: the table cannot be read, a column is missing, a value is not valid, or an
+            image file does not exist; the message names table and line.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        alpha: Alpha = "refuse",
+        score_range: tuple[float, float] | None = None,
+        higher_is_better: bool = True,
+        score_column: str = "score",
+        group_column: str = "group",
+    ):
+        self.path = Path(path)
+        self._alpha = alpha
+        rows = list(_read_rows(self.path, score_column))
+        if not rows:
+            raise InputError(f"{path}: no pairs below the header line; add some")
+        columns: dict[str, list] = {"score_std": [], "reference_id": [], "distortion_type": []}
+        lines = [line for line, _ in rows]
+        columns["score"] = [_number(path, line, row, score_column) for line, row in rows]
+        columns["score_std"] = [
+            _number(path, line, row, "score_std", optional=True) for line, row in rows
+        ]
+        columns["reference_id"] = [row.get(group_column) or row["reference"] for _, row in rows]
+        columns["distortion_type"] = [row.get("type") or "" for _, row in rows]
+        columns["distortion_level"] = [_level(path, line, row) for line, row in rows]
+        columns["reference"] = [row["reference"] for _, row in rows]
+        columns["distorted"] = [row["distorted"] for _, row in rows]
+        if "quality" in rows[0][1]:
+            columns["quality"] = [_quality(path, line, row) for line, row in rows]
+        else:
+            columns["quality"] = quality_of(
+                columns["score"], lines, path, score_range, higher_is_better
+            )
+        self._paths = {
+            name: [_resolve(path, line, row[name]) for line, row in rows]
+            for name in ("reference", "distorted")
+        }
+        super().__init__(columns)
+        _check_files(self.path, lines, self._paths)
+
+    def load_reference(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        return decoding.read_image(self._paths["reference"][index], alpha=self._alpha)
+
+    def load_distorted(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        return decoding.read_image(self._paths["distorted"][index], alpha=self._alpha)
+
+    def reference_key(self, index: int) -> str:
+        """See `PairSource`."""
+        return str(self._paths["reference"][index])
+
+    def image_size(self, index: int) -> tuple[int, int] | None:
+        """See `PairSource`; read from the file's header."""
+        return decoding.read_size(self._paths["distorted"][index])
+
+    def describe(self, index: int) -> str:
+        """See `PairSource`."""
+        return str(self._paths["distorted"][index])
+
+    def paths(self, index: int) -> tuple[Path, Path]:
+        """Files of reference and distorted image of pair `index`."""
+        return self._paths["reference"][index], self._paths["distorted"][index]
+
+
+def quality_of(
+    scores: list[float],
+    lines: list[int],
+    path: str | os.PathLike[str],
+    score_range: tuple[float, float] | None,
+    higher_is_better: bool,
+) -> np.ndarray:
+    """Scores `(N,)` as float32 quality in [0, 1], up = better; `lines` name them in an error.
+
+    Raises:
+        InputError: a score lies outside `score_range`, or outside [0, 1] without a range.
+    """
+    values = np.asarray(scores, np.float64)
+    low, high = score_range or (0.0, 1.0)
+    if not low < high:
+        raise InputError(f"score_range: needs low < high, got {score_range}")
+    outside = np.flatnonzero((values < low) | (values > high))
+    if outside.size:
+        raise InputError(
+            f"{path}, line {lines[outside[0]]}: score {values[outside[0]]:g} lies outside "
+            f"[{low:g}, {high:g}]; give the score's range (score_range), or a column quality"
+        )
+    quality = (values - low) / (high - low)
+    return (quality if higher_is_better else 1 - quality).astype(np.float32)
+
+
+def _read_rows(path: Path, score_column: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and fields of each row that is not blank."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(path, header, score_column)
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if len(cells) != len(header):
+                    raise InputError(
+                        f"{path}, line {reader.line_num}: {len(cells)} fields, "
+                        f"but the header has {len(header)}"
+                    )
+                row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+                for name in ("reference", "distorted"):
+                    if not row[name]:
+                        raise InputError(f"{path}, line {reader.line_num}: no {name} given")
+                yield reader.line_num, row
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such table; check the path") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text; save the table as CSV in UTF-8") from None
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from None
+
+
+def _check_header(path: Path, header: list[str], score_column: str) -> None:
+    missing = [name for name in ("reference", "distorted", score_column) if name not in header]
+    if missing:
+        raise InputError(
+            f"{path}, line 1: the header lacks {', '.join(missing)}; a pairs table starts with "
+            f"the line reference,distorted,{score_column}"
+        )
+    if len(set(header)) < len(header):
+        raise InputError(f"{path}, line 1: a column name occurs twice in the header")
+
+
+def _number(
+    path: str | os.PathLike[str], line: int, row: dict[str, str], name: str, optional: bool = False
+) -> float:
+    text = row.get(name, "")
+    if optional and not text:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{path}, line {line}: {name} {text!r} is not a number")
+    return value
+
+
+def _quality(path: str | os.PathLike[str], line: int, row: dict[str, str]) -> float:
+    value = _number(path, line, row, "quality")
+    if not 0 <= value <= 1:
+        raise InputError(f"{path}, line {line}: quality {value:g} lies outside [0, 1]")
+    return value
+
+
+def _level(path: str | os.PathLike[str], line: int, row: dict[str, str]) -> int:
+    text = row.get("level", "")
+    try:
+        return int(text) if text else 0
+    except ValueError:
+        raise InputError(f"{path}, line {line}: level {text!r} is not a whole number") from None
+
+
+def _resolve(table: str | os.PathLike[str], line: int, name: str) -> Path:
+    """The file that a table means by `name`; relative names may not leave the table's folder."""
+    if os.path.isabs(name):
+        return Path(name)
+    relative = os.path.normpath(name)
+    if relative == ".." or relative.startswith(".." + os.sep):
+        raise InputError(
+            f"{table}, line {line}: {name} lies outside the table's folder; "
+            "give its absolute path, or move the table above the images"
+        )
+    return Path(table).parent / relative
+
+
+def _check_files(path: Path, lines: list[int], files: dict[str, list[Path]]) -> None:
+    """Refuses a table that names files which do not exist, before hours of training."""
+    known: dict[Path, bool] = {}
+    missing = []
+    for position, line in enumerate(lines):
+        for column in files.values():
+            file = column[position]
+            if file not in known:
+                known[file] = file.is_file()
+                if not known[file]:
+                    missing.append(f"line {line}: no file {file}")
+    if missing:
+        more = f" (and {len(missing) - 1} more missing files)" if len(missing) > 1 else ""
+        raise InputError(f"{path}, {missing[0]}{more}; paths are relative to the table's folder")
