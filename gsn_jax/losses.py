@@ -128,7 +128,10 @@ def listwise_loss(
     predictions, labels = _check(predictions, labels)
     log_prediction = _log_softmax(predictions / temperature, axis_name)
     log_label = _log_softmax(labels / temperature, axis_name)
-    return _sum(jnp.exp(log_prediction) * (log_prediction - log_label), axis_name)
+    # Both weights sum to 1, so adding sum_i (W_i - W^_i) = 0 changes nothing, but every term is
+    # then >= 0, and the rounding of the log-sum-exps, about as large as the loss, cancels out.
+    ratio = log_prediction - log_label
+    return _sum(jnp.exp(log_prediction) * (jnp.expm1(-ratio) + ratio), axis_name)
 
 
 def gsn_loss(

@@ -1,0 +1,36 @@
+"""Settings and small images shared by all tests."""
+
+import os
+
+# Eight virtual devices, set before JAX starts: sharding is tested on every machine.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20220619)
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """A real photograph, 128 x 160, uint8."""
+    import skimage.data
+
+    return np.ascontiguousarray(skimage.data.astronaut()[40:168, 140:300])
+
+
+@pytest.fixture(scope="session")
+def gsn_data() -> Path:
+    """The development data, see GSN_DATA in the documentation; the test skips without it."""
+    folder = os.environ.get("GSN_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs the development data: set GSN_DATA to its folder")
+    return Path(folder)
