@@ -1,0 +1,225 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gsn_jax import gsn, losses, trunks
+from gsn_jax.gsn import GSN, IDENTITY_SCORE
+
+SMALL = {"trunk_options": {"stem_width": 4, "widths": (4, 6, 8), "blocks": 1}, "fusion_width": 4}
+
+
+def build(**options):
+    model = GSN(**{**SMALL, **options})
+    images = jnp.zeros((1, 32, 32, 3))
+    return model, jax.jit(model.init)(jax.random.key(1), images, images)
+
+
+def perturb(variables, rng):
+    """Variables no one is used to: biases and statistics away from 0 and 1."""
+
+    def shake(path, leaf):
+        spread = rng.uniform(0.5, 1.5, leaf.shape)
+        offset = 0 if path[-1].key in ("kernel", "sensitivity") else 0.1
+        return jnp.float32(leaf * spread + offset)
+
+    return jax.tree_util.tree_map_with_path(shake, variables)
+
+
+@pytest.fixture
+def pair(rng):
+    reference = rng.uniform(size=(3, 40, 48, 3))
+    distorted = np.clip(reference + 0.2 * rng.normal(size=reference.shape), 0, 1)
+    return jnp.float32(reference), jnp.float32(distorted)
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("head", ["anchored", "free"])
+@pytest.mark.parametrize("theta", [0.7, 1.0])
+def test_folding_changes_nothing(pair, rng, norm, head, theta):
+    model, variables = build(norm=norm, head=head, theta=theta)
+    variables = perturb(variables, rng)
+    folded_model, folded = model.fold(variables)
+    assert folded_model.theta == 0
+    assert folded_model.norm == "none"
+    assert not any("norm" in jax.tree_util.keystr(path) for path, _ in leaves(folded))
+    want = jax.jit(model.apply)(variables, *pair)
+    np.testing.assert_allclose(jax.jit(folded_model.apply)(folded, *pair), want, rtol=1e-5)
+    np.testing.assert_array_equal(
+        gsn.fold(model, variables)[1]["params"]["fusion"]["cdc"]["kernel"],
+        folded["params"]["fusion"]["cdc"]["kernel"],
+    )
+
+
+def leaves(tree):
+    return jax.tree_util.tree_flatten_with_path(tree)[0]
+
+
+@pytest.mark.parametrize("comparison", ["similarity", "difference"])
+@pytest.mark.parametrize("pooling", ["weighted", "mean"])
+def test_an_identical_pair_is_best_by_construction(pair, rng, comparison, pooling):
+    model, variables = build(comparison=comparison, pooling=pooling)
+    variables = perturb(variables, rng)
+    reference, distorted = pair
+    apply = jax.jit(model.apply)
+    same = apply(variables, reference, reference)
+    np.testing.assert_array_equal(same, IDENTITY_SCORE)
+    assert (apply(variables, reference, distorted) < same).all()
+
+
+def test_gradients_are_finite_at_equal_images(pair):
+    for comparison in ("similarity", "difference"):
+        model, variables = build(comparison=comparison)
+        reference = pair[0].at[:, :8].set(0)
+
+        def total(images, model=model, variables=variables, reference=reference):
+            return model.apply(variables, reference, images).sum()
+
+        assert np.isfinite(jax.jit(jax.grad(total))(reference)).all()
+
+
+def test_a_reference_may_be_encoded_once(pair):
+    model, variables = build()
+    reference, distorted = pair
+
+    def split(variables, reference, distorted):
+        first = model.apply(variables, reference, method="encode")
+        second = model.apply(variables, distorted, method="encode")
+        return model.apply(variables, first, second, method="compare")
+
+    want = model.apply(variables, reference, distorted)
+    np.testing.assert_allclose(split(variables, reference, distorted), want, rtol=1e-6)
+
+
+def test_images_and_batches_do_not_mix(pair):
+    model, variables = build()
+    apply = jax.jit(model.apply)
+    batch = apply(variables, *pair)
+    for index in range(3):
+        alone = apply(variables, *(x[index : index + 1] for x in pair))
+        np.testing.assert_allclose(alone[0], batch[index], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 33), (1, 1), (31, 20)])
+def test_any_size_is_scored(rng, size):
+    model, variables = build()
+    images = jnp.float32(rng.uniform(size=(2, 1, *size, 3)))
+    assert np.isfinite(model.apply(variables, *images)).all()
+
+
+def test_the_map_averages_to_the_score_where_pooling_is_the_mean(pair):
+    """Quality is 1 - log(1 + error), so it is the errors that average."""
+    model, variables = build(pooling="mean")
+    local = np.float64(model.apply(variables, *pair, method="quality_map"))
+    assert local.shape == (3, 3, 3)
+    errors = np.exp(IDENTITY_SCORE - local) - 1
+    want = IDENTITY_SCORE - np.log1p(errors.mean(axis=(1, 2)))
+    np.testing.assert_allclose(model.apply(variables, *pair), want, rtol=1e-5)
+
+
+def test_the_map_shows_where_the_error_is(rng):
+    model, variables = build()
+    reference = jnp.float32(rng.uniform(size=(1, 96, 96, 3)))
+    distorted = reference.at[:, 72:, 72:].set(0.5)
+    local = model.apply(variables, reference, distorted, method="quality_map")[0]
+    assert local.argmin() == local.size - 1
+    assert float(local[0, 0]) == IDENTITY_SCORE
+
+
+def test_batch_statistics_are_updated_in_training_only(pair):
+    model, variables = build(norm="batch")
+    _, updates = model.apply(variables, *pair, train=True, mutable=["batch_stats"])
+    before, after = variables["batch_stats"], updates["batch_stats"]
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), before, after)
+    assert all(jax.tree.leaves(changed))
+    _, updates = model.apply(variables, *pair, mutable=["batch_stats"])
+    jax.tree.map(np.testing.assert_array_equal, before, updates["batch_stats"])
+
+
+def test_bfloat16_stays_near_float32(pair):
+    model, variables = build()
+    half = model.clone(dtype=jnp.bfloat16)
+    assert half.apply(variables, *pair).dtype == jnp.float32
+    np.testing.assert_allclose(
+        half.apply(variables, *pair), model.apply(variables, *pair), atol=0.05
+    )
+
+
+def test_learns_to_order_noise(rng):
+    """A few dozen steps of plain gradient descent order five levels of noise."""
+    model, variables = build()
+    reference = np.repeat(rng.uniform(size=(1, 32, 32, 3)), 5, axis=0)
+    levels = np.arange(5).reshape(5, 1, 1, 1) * 0.05
+    distorted = np.clip(reference + levels * rng.normal(size=reference.shape), 0, 1)
+    labels = jnp.linspace(1, 0, 5)
+
+    @jax.jit
+    def step(params):
+        def objective(params):
+            return losses.gsn_loss(model.apply({"params": params}, reference, distorted), labels)
+
+        value, gradient = jax.value_and_grad(objective)(params)
+        return value, jax.tree.map(lambda p, g: p - 0.3 * g, params, gradient)
+
+    params, values = variables["params"], []
+    for _ in range(30):
+        value, params = step(params)
+        values.append(float(value))
+    assert values[-1] < values[0] / 2
+    assert (np.diff(model.apply({"params": params}, reference, distorted)) < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"head": "x"}, "head must be one of"),
+        ({"comparison": "x"}, "comparison must be one of"),
+        ({"pooling": "x"}, "pooling must be one of"),
+        ({"norm": "x"}, "norm must be one of"),
+        ({"trunk": "x"}, "unknown trunk 'x'; known: cdcn"),
+        ({"attention": (7, 5)}, "three kernel sizes"),
+        ({"trunk_options": {"depth": 3}}, "trunk 'cdcn'"),
+    ],
+)
+def test_wrong_settings_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(**options)
+
+
+def test_shapes_must_agree():
+    model, variables = build()
+    with pytest.raises(ValueError, match="one shape"):
+        model.apply(variables, jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 16, 3)))
+
+
+def test_attention_can_be_left_out(pair):
+    model, variables = build(attention=(0, 0, 3))
+    assert [name for name in variables["params"] if name.startswith("attentions")] == [
+        "attentions_2"
+    ]
+    assert np.isfinite(model.apply(variables, *pair)).all()
+
+
+def test_rematerialised_stages_give_the_same_gradients(pair):
+    model, variables = build()
+    again = model.clone(trunk_options={**SMALL["trunk_options"], "remat": True})
+
+    def total(params, model):
+        return model.apply({"params": params}, *pair).sum()
+
+    want = jax.grad(total)(variables["params"], model)
+    got = jax.grad(total)(variables["params"], again)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), got, want)
+
+
+class TestPooling:
+    def test_halve_is_the_mean_and_repeats_the_odd_edge(self):
+        x = jnp.arange(6.0).reshape(1, 2, 3, 1)
+        # Columns 0, 1 and then 2 with itself: (0 + 1 + 3 + 4) / 4 and (2 + 2 + 5 + 5) / 4.
+        np.testing.assert_allclose(trunks.halve(x)[0, :, :, 0], [[2.0, 3.5]])
+
+    def test_space_to_depth_loses_nothing(self, rng):
+        x = rng.normal(size=(2, 4, 6, 3))
+        y = np.asarray(trunks.space_to_depth(jnp.float32(x)))
+        assert y.shape == (2, 2, 3, 12)
+        np.testing.assert_allclose(y[1, 1, 2], x[1, 2:4, 4:6].reshape(-1), rtol=1e-6)
