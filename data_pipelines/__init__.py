@@ -1,1 +1,33 @@
-"""Image pairs with opinion scores: where they come from and how they reach a training step."""
+"""Image pairs with opinion scores: where they come from and how they reach a training step.
+
+    import data_pipelines
+    pairs = data_pipelines.load("tid2013", "train")
+    training, test = data_pipelines.split(pairs, (0.8, 0.2), seed=0)
+
+Functions are imported when they are first used, so that `import data_pipelines` stays cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_FUNCTIONS = {
+    "load": "catalogue",
+    "names": "catalogue",
+    "prepare": "catalogue",
+    "split": "splits",
+    "kfold": "splits",
+}
+
+__all__ = list(_FUNCTIONS)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"data_pipelines.{_FUNCTIONS[name]}"), name)
+    raise AttributeError(f"module 'data_pipelines' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -51,6 +51,20 @@ def decode_plain(data: bytes) -> np.ndarray | None:
     return _decode_plain_bmp(data)
 
 
+def as_png(path: str | os.PathLike[str]) -> tuple[bytes, tuple[int, int]]:
+    """An image file as the bytes of an 8-bit RGB PNG, which `decode_png` reads, and (H, W).
+
+    A file that is one already is taken as it is.
+
+    Raises:
+        InputError: as for `read_image`.
+    """
+    image = read_image(path)
+    data = Path(path).read_bytes()
+    colour = data[25] if is_plain_png(data) else None
+    return (data if colour == 2 else encode_png(image)), image.shape[:2]
+
+
 def decode_png(data: bytes, where: str) -> np.ndarray:
     """A PNG that a builder of this package wrote, as uint8 `(H, W, 3)`.
 

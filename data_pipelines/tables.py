@@ -15,6 +15,8 @@ from data_pipelines.sources import PairSource
 from gsn_jax.errors import InputError
 from gsn_jax.image_files import Alpha
 
+_SHOWN = 10  # missing images that an error lists
+
 
 class PairTable(PairSource):
     """The pairs of a CSV file with a header line, UTF-8.
@@ -33,6 +35,10 @@ class PairTable(PairSource):
         higher_is_better: direction of the score; False maps the largest score to quality 0.
         score_column: name of the column with the score, e.g. "mos".
         group_column: name of the column with the content.
+
+    Attributes:
+        path: the table.
+        text: every column of the table as text, by name.
 
     Raises:
         InputError: the table cannot be read, a column is missing, a value is not valid, or an
@@ -54,7 +60,7 @@ class PairTable(PairSource):
         rows = list(_read_rows(self.path, score_column))
         if not rows:
             raise InputError(f"{path}: no pairs below the header line; add some")
-        columns: dict[str, list] = {"score_std": [], "reference_id": [], "distortion_type": []}
+        columns: dict[str, list] = {}
         lines = [line for line, _ in rows]
         columns["score"] = [_number(path, line, row, score_column) for line, row in rows]
         columns["score_std"] = [
@@ -76,6 +82,7 @@ class PairTable(PairSource):
             for name in ("reference", "distorted")
         }
         super().__init__(columns)
+        self.text = {name: [row[name] for _, row in rows] for name in rows[0][1]}
         _check_files(self.path, lines, self._paths)
 
     def load_reference(self, index: int) -> np.ndarray:
@@ -225,5 +232,8 @@ def _check_files(path: Path, lines: list[int], files: dict[str, list[Path]]) -> 
                 if not known[file]:
                     missing.append(f"line {line}: no file {file}")
     if missing:
-        more = f" (and {len(missing) - 1} more missing files)" if len(missing) > 1 else ""
-        raise InputError(f"{path}, {missing[0]}{more}; paths are relative to the table's folder")
+        more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise InputError(
+            f"{path}: {len(missing)} missing images: {'; '.join(missing[:_SHOWN])}{more}; "
+            "paths are relative to the table's folder"
+        )

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gsn_jax.metrics.fast_convolution import convolve
+
 # (kernel (height, width, in, out), bias (out,)) of each layer
 Convolutions = Sequence[tuple[jax.Array, jax.Array]]
 
 _VGG16_LEVELS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
-_ALEXNET_STRIDES = (4, 1, 1, 1, 1)
-_ALEXNET_PADDINGS = (2, 2, 1, 1, 1)
 _ALEXNET_POOLED = (1, 2)  # the layers that see pooled features
 
 
@@ -37,11 +37,11 @@ def alexnet_features(convolutions: Convolutions, images: jax.Array) -> list[jax.
         Five arrays `(N, h, w, C)` with strides 4, 8, 16, 16 and 16.
     """
     features, levels = images, []
-    layers = zip(convolutions, _ALEXNET_STRIDES, _ALEXNET_PADDINGS, strict=True)
-    for index, ((kernel, bias), stride, padding) in enumerate(layers):
+    for index, (kernel, bias) in enumerate(convolutions):
         if index in _ALEXNET_POOLED:
             features = max_pool(features, 3)
-        features = jax.nn.relu(_convolve(features, kernel, stride, padding) + bias)
+        convolved = convolve(features, kernel) if index else _alexnet_stem(features, kernel)
+        features = jax.nn.relu(convolved + bias)
         levels.append(features)
     return levels
 
@@ -65,7 +65,7 @@ def vgg16_features(
         features = pool(features) if levels else features
         for index in level:
             kernel, bias = convolutions[index]
-            features = jax.nn.relu(_convolve(features, kernel, 1, 1) + bias)
+            features = jax.nn.relu(convolve(features, kernel) + bias)
         levels.append(features)
     return levels
 
@@ -103,11 +103,12 @@ def _hann_stride_2(values: jax.Array, axis: int) -> jax.Array:
     return 0.25 * (taps(0) + taps(2)) + 0.5 * taps(1)
 
 
-def _convolve(features: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
+def _alexnet_stem(images: jax.Array, kernel: jax.Array) -> jax.Array:
+    """The first convolution: 11 x 11 with stride 4, two zeros beyond the border."""
     return lax.conv_general_dilated(
-        features,
+        images,
         jnp.asarray(kernel),
-        (stride, stride),
-        [(padding, padding)] * 2,
+        (4, 4),
+        [(2, 2), (2, 2)],
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )

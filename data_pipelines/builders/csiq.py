@@ -1,0 +1,102 @@
+"""CSIQ: 30 references, 6 types of distortion at 4 to 5 levels, DMOS that falls with quality."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from data_pipelines.builders.base import Pair, PairBuilder
+from data_pipelines.builders.inputs import Inputs, Problems
+from gsn_jax.errors import InputError
+
+# The table's name of a type -> (our name, folder and file name part).
+TYPES = {
+    "noise": ("white_noise", "awgn"),
+    "jpeg": ("jpeg", "jpeg"),
+    "jpeg 2000": ("jpeg2000", "jpeg2000"),
+    "fnoise": ("pink_noise", "fnoise"),
+    "blur": ("gaussian_blur", "blur"),
+    "contrast": ("contrast", "contrast"),
+}
+
+_SHEET = "all_by_image"
+_COLUMNS = ("image", "dst_type", "dst_lev", "dmos_std", "dmos")
+
+
+class Csiq(PairBuilder):
+    """Reads the sheet `all_by_image` of `csiq.DMOS.xlsx` (also called `csiq.beta.xlsx`)."""
+
+    TITLE = "CSIQ: 866 distorted images with differential mean opinion scores"
+    HOMEPAGE = "https://s2.smu.edu/~eclarson/csiq.html"
+    CITATION = """@article{larson2010most,
+  title={Most apparent distortion: full-reference image quality assessment and the role of
+    strategy},
+  author={Larson, Eric C. and Chandler, Damon M.},
+  journal={Journal of Electronic Imaging}, volume={19}, number={1}, pages={011006}, year={2010}}"""
+    LICENSE = "Free for research with citation"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "download the reference images (src_imgs), the distorted images (dst_imgs) and the table "
+        "csiq.DMOS.xlsx from https://s2.smu.edu/~eclarson/csiq.html into the folder"
+    )
+    ARCHIVES = ("*src_imgs*", "*dst_imgs*", "*csiq*")
+    SCORE_RANGE = (0.0, 1.0)
+    HIGHER_IS_BETTER = False
+    NUM_REFERENCES = 30
+    NUM_PAIRS = 866
+
+    def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
+        """See `PairBuilder`."""
+        del scratch
+        table = inputs.find("csiq.beta.xlsx") or inputs.require(
+            "csiq.DMOS.xlsx", self.MANUAL_DOWNLOAD_INSTRUCTIONS
+        )
+        pairs = []
+        for number, (image, kind, level, deviation, score) in _rows(table):
+            name = str(image)
+            try:
+                ours, folder = TYPES[kind]
+                path = f"{folder}/{name}.{folder}.{int(level)}.png"
+                pairs.append(
+                    Pair(
+                        reference=f"{name}.png",
+                        reference_path=inputs.find(f"src_imgs/{name}.png"),
+                        distorted=path.split("/")[1],
+                        distorted_path=inputs.find(path),
+                        score=float(score),
+                        score_std=float(deviation),
+                        reference_id=name,
+                        distortion_type=ours,
+                        distortion_level=int(level),
+                    )
+                )
+            except (KeyError, TypeError, ValueError):
+                problems.add(f"{table.name}, row {number}: no type, level and score of an image")
+        return pairs
+
+
+def _rows(table: Path) -> list[tuple[int, tuple[object, ...]]]:
+    """Row number and the values of `_COLUMNS` below the sheet's heading.
+
+    Raises:
+        InputError: this is not the table.
+    """
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(table, read_only=True, data_only=True)
+        try:
+            rows = list(book[_SHEET].iter_rows(values_only=True))
+        finally:
+            book.close()
+        heading = next(i for i, row in enumerate(rows) if set(_COLUMNS) <= set(row))
+    except (zipfile.BadZipFile, KeyError, StopIteration, OSError):
+        raise InputError(
+            f"{table}: has no sheet {_SHEET} with the columns {', '.join(_COLUMNS)}; "
+            "download the table again"
+        ) from None
+    places = [rows[heading].index(name) for name in _COLUMNS]
+    return [
+        (number, tuple(row[place] if place < len(row) else None for place in places))
+        for number, row in enumerate(rows[heading + 1 :], start=heading + 2)
+        if any(value is not None for value in row)
+    ]

@@ -1,0 +1,214 @@
+"""The files of a data set as its authors ship them: a folder, or archives in a folder."""
+
+from __future__ import annotations
+
+import collections
+import fnmatch
+import os
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+from gsn_jax.errors import InputError
+
+# (what is being done, how many are done, of how many)
+Progress = Callable[[str, int, int], None]
+
+_TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_UNPACKABLE = (".zip", *_TAR)
+_OTHER = (".rar", ".7z")
+
+SHOWN = 10
+
+
+class Problems:
+    """What is missing or wrong, collected so that one error can list it."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def add(self, problem: str) -> None:
+        """Notes a problem, a few words that name the file or line."""
+        self._found.append(problem)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def raise_if_any(self, where: str) -> None:
+        """Ends with an error that lists the first ten and counts all.
+
+        Raises:
+            InputError: there are problems.
+        """
+        if self._found:
+            count = len(self._found)
+            more = f"; and {count - SHOWN} more" if count > SHOWN else ""
+            plural = "problem" if count == 1 else "problems"
+            raise InputError(f"{where}: {count} {plural}: {'; '.join(self._found[:SHOWN])}{more}")
+
+
+class Inputs:
+    """Finds files below a folder whatever the case of their names; unpacks archives first.
+
+    An archive is unpacked (into a temporary folder, removed at the end) when its name fits one of
+    the patterns and no folder of its name lies beside it.
+
+    Args:
+        folder: the folder with the data, or one archive.
+        archives: patterns of lower-case archive names without ending, e.g. `tid2013*`.
+        scratch: where to unpack.
+        progress: told about the unpacking.
+
+    Raises:
+        InputError: there is no such folder, or an archive cannot be unpacked safely.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        archives: Sequence[str],
+        scratch: str | os.PathLike[str],
+        progress: Progress,
+    ):
+        self.folder = Path(folder)
+        self._patterns = tuple(archives)
+        if not self.folder.exists():
+            raise InputError(f"{folder}: no such folder; give the folder with the downloaded data")
+        self._temporary = tempfile.TemporaryDirectory(prefix="unpacked.", dir=scratch)
+        try:
+            for archive in self._archives(_UNPACKABLE):
+                unpack(archive, self._temporary.name, progress)
+            self._index = _index([self.folder, Path(self._temporary.name)])
+        except BaseException:
+            self._temporary.cleanup()
+            raise
+
+    def __enter__(self) -> Inputs:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._temporary.cleanup()
+
+    def find(self, name: str) -> Path | None:
+        """The file whose path ends with `name` (`refimgs/bikes.bmp`), or None."""
+        parts = PurePosixPath(name.lower()).parts
+        for path, lower in self._index.get(parts[-1], ()):
+            if lower[-len(parts) :] == parts:
+                return path
+        return None
+
+    def glob(self, pattern: str) -> list[Path]:
+        """The files in folders `FOLDER` that fit a lower-case pattern `FOLDER/PATTERN`, sorted."""
+        folder, name = pattern.split("/")
+        found: dict[str, Path] = {}
+        for entries in self._index.values():
+            for path, lower in entries:
+                if lower[-2:-1] == (folder,) and fnmatch.fnmatch(lower[-1], name):
+                    found.setdefault(lower[-1], path)
+        return [found[key] for key in sorted(found)]
+
+    def require(self, name: str, instructions: str) -> Path:
+        """As `find`, for what nothing goes without.
+
+        Raises:
+            InputError: there is no such file.
+        """
+        path = self.find(name)
+        if path is None:
+            packed = [archive.name for archive in self._archives(_OTHER)]
+            hint = f"unpack {', '.join(packed)} first (e.g. with 7z x)" if packed else instructions
+            raise InputError(f"{self.folder}: no {name} below this folder; {hint}")
+        return path
+
+    def _archives(self, endings: Sequence[str]) -> list[Path]:
+        """Archives to consider, in the order of their names."""
+        if self.folder.is_file():
+            files = [self.folder]
+        else:
+            files = sorted(path for path in self.folder.iterdir() if path.is_file())
+        return [
+            path
+            for path in files
+            if (stem := _stem(path, endings)) is not None
+            and (
+                path == self.folder
+                or any(fnmatch.fnmatch(stem.lower(), pattern) for pattern in self._patterns)
+            )
+            and not (path.parent / stem).is_dir()
+        ]
+
+
+def _stem(path: Path, endings: Sequence[str]) -> str | None:
+    """An archive's name without its ending; None for any other file."""
+    for ending in sorted(endings, key=len, reverse=True):
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return None
+
+
+def _index(folders: Sequence[Path]) -> dict[str, list[tuple[Path, tuple[str, ...]]]]:
+    """Lower-case file name to paths, with the lower-case parts of each below its folder."""
+    index = collections.defaultdict(list)
+    for folder in folders:
+        if not folder.is_dir():
+            continue
+        for parent, names, files in os.walk(folder):
+            names[:] = sorted(name for name in names if name != "__MACOSX")
+            for file in sorted(files):
+                if file.startswith("._"):
+                    continue  # what macOS adds to archives
+                path = Path(parent, file)
+                lower = tuple(
+                    part.lower() for part in (folder.name, *path.relative_to(folder).parts)
+                )
+                index[file.lower()].append((path, lower))
+    return index
+
+
+def unpack(archive: Path, folder: str | os.PathLike[str], progress: Progress) -> None:
+    """Unpacks a zip or tar archive; nothing is written outside `folder`.
+
+    Raises:
+        InputError: the archive is damaged or encrypted, or a member would leave the folder.
+    """
+    try:
+        if archive.name.lower().endswith(".zip"):
+            _unpack_zip(archive, Path(folder), progress)
+        else:
+            _unpack_tar(archive, Path(folder), progress)
+    except tarfile.FilterError as error:
+        raise InputError(f"{archive}: refused to unpack it ({error}); get a clean copy") from None
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{archive}: damaged archive ({error}); download it again") from None
+    except RuntimeError as error:  # zipfile's word for a password
+        raise InputError(f"{archive}: cannot be unpacked ({error}); unpack it yourself") from None
+
+
+def _unpack_zip(archive: Path, folder: Path, progress: Progress) -> None:
+    with zipfile.ZipFile(archive) as file:
+        members = file.infolist()
+        for done, member in enumerate(members):
+            progress(f"unpacking {archive.name}", done, len(members))
+            name = PurePosixPath(member.filename.replace("\\", "/"))
+            if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+                raise InputError(
+                    f"{archive}: refused to unpack it, its member {member.filename} would be "
+                    "written outside the folder; get a clean copy"
+                )
+            file.extract(member, folder)
+
+
+def _unpack_tar(archive: Path, folder: Path, progress: Progress) -> None:
+    size = max(1, archive.stat().st_size)
+    with open(archive, "rb") as raw, tarfile.open(fileobj=raw, mode="r:*") as file:
+        for member in file:
+            progress(f"unpacking {archive.name}", min(raw.tell(), size), size)
+            file.extract(member, folder, filter="data")

@@ -1,0 +1,88 @@
+"""Any folder with a pairs table, stored as a TFDS data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from data_pipelines.builders.base import Pair, PairBuilder
+from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.tables import PairTable
+from gsn_jax.errors import InputError
+
+
+class IqaTable(PairBuilder):
+    """Reads the one CSV file of the folder, or its `pairs.csv`; see `PairTable` for the columns.
+
+    Args:
+        score_range: smallest and largest possible score, where the scores are not in [0, 1].
+        higher_is_better: direction of the score.
+        **kwargs: see `PairBuilder`.
+    """
+
+    TITLE = "Image pairs with scores from a table of one's own"
+    HOMEPAGE = ""
+    CITATION = ""
+    LICENSE = "That of the images"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "put the images and a table pairs.csv with the columns "
+        "reference,distorted,score[,type,level,group] into the folder"
+    )
+
+    def __init__(
+        self,
+        *,
+        score_range: tuple[float, float] | None = None,
+        higher_is_better: bool = True,
+        **kwargs: Any,
+    ):
+        self._score_range = score_range
+        self._higher_is_better = higher_is_better
+        super().__init__(**kwargs)
+
+    def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
+        """See `PairBuilder`."""
+        del problems, scratch
+        table = PairTable(
+            self._find_table(inputs.folder),
+            score_range=self._score_range,
+            higher_is_better=self._higher_is_better,
+        )
+        return pairs_of_table(table)
+
+    def _find_table(self, folder: Path) -> Path:
+        if folder.is_file():
+            return folder
+        tables = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
+        named = [path for path in tables if path.name.lower() == "pairs.csv"]
+        if len(tables) != 1 and not named:
+            raise InputError(
+                f"{folder}: {len(tables)} tables (*.csv) and none is pairs.csv; "
+                f"{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+            )
+        return (named or tables)[0]
+
+
+def pairs_of_table(table: PairTable) -> list[Pair]:
+    """The rows of a table for a builder; a row with `reserved` set goes to the split `reserved`."""
+    fields = {name: column.tolist() for name, column in table.fields.items()}
+    reserved = table.text.get("reserved", [""] * len(table))
+    pairs = []
+    for i in range(len(table)):
+        reference, distorted = table.paths(i)
+        pairs.append(
+            Pair(
+                reference=fields["reference"][i],
+                reference_path=reference,
+                distorted=fields["distorted"][i],
+                distorted_path=distorted,
+                score=fields["score"][i],
+                score_std=fields["score_std"][i],
+                quality=fields["quality"][i],
+                reference_id=fields["reference_id"][i],
+                distortion_type=fields["distortion_type"][i],
+                distortion_level=fields["distortion_level"][i],
+                split="reserved" if reserved[i].lower() in ("1", "true", "yes") else "train",
+            )
+        )
+    return pairs

@@ -1,0 +1,96 @@
+"""LIVE release 2: 29 references, 5 types of distortion, DMOS that falls with quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from data_pipelines.builders.base import Pair, PairBuilder
+from data_pipelines.builders.inputs import Inputs, Problems
+from gsn_jax.errors import InputError
+
+# Folder, our name of the type, number of its images, in the order of the 982 rows.
+FOLDERS = (
+    ("jp2k", "jpeg2000", 227),
+    ("jpeg", "jpeg", 233),
+    ("wn", "white_noise", 174),
+    ("gblur", "gaussian_blur", 174),
+    ("fastfading", "fast_fading", 174),
+)
+
+
+class LiveIqa(PairBuilder):
+    """Reads `dmos_realigned.mat` and `refnames_all.mat`; of 982 rows, 203 are references."""
+
+    TITLE = "LIVE image quality, release 2: 779 distorted images with realigned DMOS"
+    HOMEPAGE = "https://live.ece.utexas.edu/research/quality/subjective.htm"
+    CITATION = """@article{sheikh2006statistical,
+  title={A statistical evaluation of recent full reference image quality assessment algorithms},
+  author={Sheikh, Hamid R. and Sabir, Muhammad F. and Bovik, Alan C.},
+  journal={IEEE Transactions on Image Processing}, volume={15}, number={11}, pages={3440--3451},
+  year={2006}}"""
+    LICENSE = "Free for research with citation; not to be redistributed"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "ask for access at https://live.ece.utexas.edu/research/quality/subjective.htm, and put "
+        "databaserelease2.zip and dmos_realigned.mat into the folder"
+    )
+    ARCHIVES = ("*databaserelease2*", "*live*")
+    # Realigned DMOS lies between -2.64 and 111.77; this is the next whole range around it.
+    SCORE_RANGE = (-3.0, 112.0)
+    HIGHER_IS_BETTER = False
+    NUM_REFERENCES = 29
+    NUM_PAIRS = 779
+
+    def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
+        """See `PairBuilder`."""
+        del problems, scratch
+        scores = _variables(
+            inputs.require("dmos_realigned.mat", self.MANUAL_DOWNLOAD_INSTRUCTIONS),
+            ("dmos_new", "dmos_std", "orgs"),
+        )
+        names = _variables(
+            inputs.require("refnames_all.mat", self.MANUAL_DOWNLOAD_INSTRUCTIONS),
+            ("refnames_all",),
+        )["refnames_all"]
+        rows = [(*folder, i) for folder in FOLDERS for i in range(1, folder[2] + 1)]
+        if any(len(column) != len(rows) for column in (*scores.values(), names)):
+            raise InputError(
+                f"{inputs.folder}: dmos_realigned.mat and refnames_all.mat need {len(rows)} rows; "
+                "get those of release 2"
+            )
+        pairs = []
+        for row, (folder, kind, _, number) in enumerate(rows):
+            if scores["orgs"][row]:
+                continue  # a reference that was shown among the distorted images
+            reference = str(names[row][0])
+            distorted = f"{folder}/img{number}.bmp"
+            pairs.append(
+                Pair(
+                    reference=reference,
+                    reference_path=inputs.find(f"refimgs/{reference}"),
+                    distorted=distorted,
+                    distorted_path=inputs.find(distorted),
+                    score=float(scores["dmos_new"][row]),
+                    score_std=float(scores["dmos_std"][row]),
+                    reference_id=reference.lower().removesuffix(".bmp"),
+                    distortion_type=kind,
+                )
+            )
+        return pairs
+
+
+def _variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Variables of a MATLAB file, flattened.
+
+    Raises:
+        InputError: the file cannot be read or lacks one.
+    """
+    try:
+        data = scipy.io.loadmat(path, variable_names=names)
+        return {name: data[name].ravel() for name in names}
+    except (KeyError, ValueError, TypeError, NotImplementedError, OSError, MemoryError):
+        raise InputError(
+            f"{path}: not a MATLAB file with {', '.join(names)}; download it again"
+        ) from None

@@ -1,0 +1,56 @@
+"""Whole pairs of a prepared data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data_pipelines import decoding
+from data_pipelines.sources import FIELDS, PairSource, check_index
+
+if TYPE_CHECKING:
+    from data_pipelines.builders.base import PairBuilder
+
+
+class PreparedPairs(PairSource):
+    """Random access to the pairs of some splits of a prepared set; references are stored once.
+
+    Labels and sizes come from the set's metadata, so that only images are read from the records.
+    """
+
+    def __init__(self, builder: PairBuilder, splits: Sequence[str]):
+        metadata = builder.info.metadata
+        self._where = f"{builder.name} in {builder.data_dir}"
+        columns: dict[str, list[Any]] = {name: [] for name in (*FIELDS, "size")}
+        self._rows: list[tuple[int, int]] = []
+        for number, split in enumerate(splits):
+            rows = metadata["splits"][split]
+            for name, column in columns.items():
+                column.extend(rows[name])
+            self._rows.extend((number, row) for row in range(len(rows["score"])))
+        columns["score_std"] = [
+            np.nan if deviation is None else deviation for deviation in columns["score_std"]
+        ]
+        self._sizes = [tuple(size) for size in columns.pop("size")]
+        self._positions = {name: i for i, name in enumerate(metadata["references"])}
+        self._references = builder.records("references")
+        self._pairs = [builder.records(split) for split in splits]
+        super().__init__(columns)
+
+    def load_reference(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        name = str(self.fields["reference"][index])
+        record = self._references[self._positions[name]]
+        return decoding.decode_png(record["image"], f"{self._where}: {name}")
+
+    def load_distorted(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        split, row = self._rows[check_index(index, len(self))]
+        record = self._pairs[split][row]
+        return decoding.decode_png(record["image"], f"{self._where}: {self.describe(index)}")
+
+    def image_size(self, index: int) -> tuple[int, int]:
+        """See `PairSource`."""
+        return self._sizes[index]

@@ -1,0 +1,112 @@
+"""TID2013: 25 references, 24 types of distortion at 5 levels, mean opinion scores."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from data_pipelines.builders.base import Pair, PairBuilder
+from data_pipelines.builders.inputs import Inputs, Problems
+
+# Types 1 to 24 in the set's order, by the names of `data_pipelines.distortions`.
+TYPES = (
+    "white_noise",
+    "colour_noise",
+    "correlated_noise",
+    "masked_noise",
+    "high_frequency_noise",
+    "impulse_noise",
+    "quantisation",
+    "gaussian_blur",
+    "denoising",
+    "jpeg",
+    "jpeg2000",
+    "jpeg_errors",
+    "jpeg2000_errors",
+    "pattern_noise",
+    "blocks",
+    "mean_shift",
+    "contrast",
+    "saturation",
+    "multiplicative_noise",
+    "comfort_noise",
+    "noisy_compression",
+    "colour_quantisation_dither",
+    "chromatic_aberration",
+    "sparse_sampling",
+)
+
+_TABLE = "mos_with_names.txt"
+_LINE = re.compile(r"(\S+)\s+i(\d\d)_(\d\d)_(\d)\.bmp", re.IGNORECASE)
+
+
+class Tid2013(PairBuilder):
+    """Reads `mos_with_names.txt` (`MOS iRR_TT_L.bmp`), `mos_std.txt` and the BMP files."""
+
+    TITLE = "TID2013: 3000 distorted images with mean opinion scores"
+    HOMEPAGE = "https://www.ponomarenko.info/tid2013.htm"
+    CITATION = """@article{ponomarenko2015tid2013,
+  title={Image database {TID2013}: Peculiarities, results and perspectives},
+  author={Ponomarenko, Nikolay and Jin, Lina and Ieremeiev, Oleg and Lukin, Vladimir and
+    Egiazarian, Karen and Astola, Jaakko and Vozel, Benoit and Chehdi, Kacem and Carli, Marco and
+    Battisti, Federica and Kuo, C.-C. Jay},
+  journal={Signal Processing: Image Communication}, volume={30}, pages={57--77}, year={2015}}"""
+    LICENSE = "Free for research with citation; not to be redistributed"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "download tid2013.rar from https://www.ponomarenko.info/tid2013.htm and unpack it (7z x "
+        "tid2013.rar), so that mos_with_names.txt, reference_images/ and distorted_images/ are "
+        "in the folder"
+    )
+    ARCHIVES = ("*tid2013*",)
+    SCORE_RANGE = (0.0, 9.0)
+    NUM_REFERENCES = 25
+    NUM_PAIRS = 3000
+
+    def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
+        """See `PairBuilder`."""
+        del scratch
+        table = inputs.require(_TABLE, self.MANUAL_DOWNLOAD_INSTRUCTIONS)
+        lines = [line.strip() for line in table.read_text("utf-8-sig").splitlines()]
+        deviations = self._deviations(inputs, problems, len(lines))
+        pairs = []
+        for number, (line, deviation) in enumerate(zip(lines, deviations, strict=True), start=1):
+            found = _LINE.fullmatch(line)
+            score = _score(found[1]) if found else None
+            if score is None or not 1 <= int(found[3]) <= len(TYPES):
+                if line:
+                    problems.add(f"{_TABLE}, line {number}: {line!r} is not 'MOS iRR_TT_L.bmp'")
+                continue
+            reference, kind, level = found[2], int(found[3]), int(found[4])
+            distorted = f"i{reference}_{kind:02d}_{level}.bmp"
+            pairs.append(
+                Pair(
+                    reference=f"i{reference}.bmp",
+                    reference_path=inputs.find(f"reference_images/i{reference}.bmp"),
+                    distorted=distorted,
+                    distorted_path=inputs.find(f"distorted_images/{distorted}"),
+                    score=score,
+                    score_std=deviation,
+                    reference_id=f"i{reference}",
+                    distortion_type=TYPES[kind - 1],
+                    distortion_level=level,
+                )
+            )
+        return pairs
+
+    def _deviations(self, inputs: Inputs, problems: Problems, count: int) -> list[float]:
+        """The lines of `mos_std.txt`, NaN where the file is not there."""
+        table = inputs.find("mos_std.txt")
+        if table is None:
+            return [float("nan")] * count
+        values = [_score(line) for line in table.read_text("utf-8-sig").splitlines()]
+        if None in values[:count] or len(values) < count:
+            problems.add(f"mos_std.txt does not hold {count} numbers")
+            return [float("nan")] * count
+        return values[:count]
+
+
+def _score(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

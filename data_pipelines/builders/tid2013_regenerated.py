@@ -1,0 +1,48 @@
+"""TID2013 rebuilt from the Kodak photographs, with the published scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_pipelines.builders.base import Pair, PairBuilder
+from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.builders.iqa_table import pairs_of_table
+from data_pipelines.builders.tid2013 import Tid2013
+from data_pipelines.tables import PairTable
+from gsn_jax.errors import InputError
+
+
+class Tid2013Regenerated(PairBuilder):
+    """Regenerates the images (see `data_pipelines.regenerate_tid2013`), then stores them.
+
+    The reserved scenes are in the split `reserved`, all others in `train`.
+    """
+
+    TITLE = "TID2013 rebuilt from the Kodak photographs, distortions matched by published PSNR"
+    HOMEPAGE = "https://r0k.us/graphics/kodak/"
+    CITATION = Tid2013.CITATION
+    LICENSE = "Kodak photographs: released for unrestricted usage; scores: see TID2013"
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "put the Kodak photographs kodim01.png to kodim24.png into photos/kodak, and "
+        "tid2013_mos_with_names.txt, tid2013_mos_std.txt and tid2013_per_image_metrics.csv.gz "
+        "into tables, below the folder"
+    )
+    SCORE_RANGE = Tid2013.SCORE_RANGE
+
+    def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
+        """See `PairBuilder`."""
+        del problems
+        from data_pipelines import regenerate_tid2013
+
+        photos, tables = inputs.folder / "photos" / "kodak", inputs.folder / "tables"
+        for folder in (photos, tables):
+            if not folder.is_dir():
+                raise InputError(f"{folder}: no such folder; {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+        out = scratch / "regenerated"
+        regenerate_tid2013.regenerate(
+            photos,
+            tables,
+            out,
+            progress=lambda done, total: self._progress("regenerating", done, total),
+        )
+        return pairs_of_table(PairTable(out / "pairs.csv", score_range=self.SCORE_RANGE))

@@ -1,0 +1,120 @@
+"""The data sets by name: what there is, preparing one, and opening a prepared one."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_pipelines.sources import PairSource
+from gsn_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from data_pipelines.builders.base import PairBuilder
+    from data_pipelines.builders.inputs import Progress
+
+# name -> class in the module of the same name in `data_pipelines.builders`
+_BUILDERS = {
+    "tid2013": "Tid2013",
+    "kadid10k": "Kadid10k",
+    "csiq": "Csiq",
+    "live_iqa": "LiveIqa",
+    "pipal": "Pipal",
+    "iqa_table": "IqaTable",
+    "tid2013_regenerated": "Tid2013Regenerated",
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names of all data sets."""
+    return tuple(_BUILDERS)
+
+
+def builder(
+    name: str, data_dir: str | os.PathLike[str] | None = None, **options: Any
+) -> PairBuilder:
+    """The TFDS builder of a data set.
+
+    Args:
+        name: one of `names()`.
+        data_dir: where prepared sets are; by default TFDS's folder (`~/tensorflow_datasets`, or
+            the environment variable `TFDS_DATA_DIR`).
+        **options: further arguments of the builder.
+
+    Raises:
+        InputError: there is no such data set.
+    """
+    if name not in _BUILDERS:
+        raise InputError(f"no data set {name!r}; there are {', '.join(_BUILDERS)}")
+    module = importlib.import_module(f"data_pipelines.builders.{name}")
+    folder = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
+    return getattr(module, _BUILDERS[name])(data_dir=folder, **options)
+
+
+def load(
+    name: str, split: str = "train", data_dir: str | os.PathLike[str] | None = None
+) -> PairSource:
+    """The whole pairs of a prepared data set, with random access.
+
+    Args:
+        name: one of `names()`.
+        split: `"train"` has all pairs that may be trained on; `"all"` has every pair; what else
+            there is depends on the set (`"reserved"` of `tid2013_regenerated`).
+        data_dir: see `builder`.
+
+    Raises:
+        InputError: there is no such data set or split, or it is not prepared yet.
+    """
+    found = builder(name, data_dir)
+    if not found.is_prepared():
+        raise InputError(
+            f"data set {name} is not prepared in {found.data_dir}; "
+            f"run gsn datasets prepare {name} --manual-dir DIR"
+        )
+    return found.as_data_source(split)
+
+
+def prepare(
+    name: str,
+    manual_dir: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> PairBuilder:
+    """Verifies the authors' files and stores them for `load`; does nothing when that was done.
+
+    Args:
+        name: one of `names()`.
+        manual_dir: the folder with the downloaded data, as archives or unpacked.
+        data_dir: see `builder`.
+        progress: called as `progress(stage, done, total)`.
+        **options: further arguments of the builder.
+
+    Raises:
+        InputError: something is missing or wrong; it is listed, and nothing is stored.
+    """
+    import tensorflow_datasets as tfds
+
+    found = builder(name, data_dir, progress=progress, **options)
+    if found.is_prepared():
+        return found
+    source = Path(manual_dir).expanduser()
+    if not source.exists():
+        raise InputError(f"{source}: no such folder; {found.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+    tfds.disable_progress_bar()
+    try:
+        with tempfile.TemporaryDirectory() as downloads:
+            found.download_and_prepare(
+                download_dir=downloads,
+                download_config=tfds.download.DownloadConfig(
+                    manual_dir=source.resolve(), try_download_gcs=False
+                ),
+            )
+    finally:
+        with contextlib.suppress(OSError):  # holds something: the set, or another version
+            Path(found.data_dir).parent.rmdir()
+    return found

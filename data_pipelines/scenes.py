@@ -1,0 +1,107 @@
+"""Photographs that several data sets share, so that a cross-set evaluation can say what overlaps.
+
+The Kodak suite (24 photographs) is the source of TID2013's references 1-24, 512x384 crops of
+photograph 1-24 in this order (Ponomarenko et al., 2015; reference 25 is artificial), and of 19 of
+LIVE's 29 references (Sheikh et al., 2006, took them from the Internet and photographic CD-ROMs).
+
+LIVE names its references by what they show. A name that fits one Kodak photograph only (`caps`,
+`parrots`, `lighthouse2` with its landscape format) is certain; where two photographs fit
+(four sailing boats, two in each format; two seascapes) the entry is likely, and which of the two it
+is does not matter for the question whether LIVE's image is a Kodak photograph. LIVE's six upright
+references are Kodak's six upright photographs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Literal
+
+Certainty = Literal["certain", "likely"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A Kodak photograph and where it is found.
+
+    Attributes:
+        kodak: its number in the Kodak suite, 1-24 (`kodim01.png`).
+        live: LIVE's reference id, or None.
+        certainty: of `live`.
+    """
+
+    kodak: int
+    live: str | None = None
+    certainty: Certainty = "certain"
+
+    @property
+    def tid2013(self) -> str:
+        """TID2013's reference id."""
+        return f"i{self.kodak:02d}"
+
+    @property
+    def name(self) -> str:
+        """The common name of the scene."""
+        return f"kodim{self.kodak:02d}"
+
+
+SCENES = (
+    Scene(1),
+    Scene(2),
+    Scene(3, "caps"),
+    Scene(4, "womanhat"),
+    Scene(5, "bikes"),
+    Scene(6, "sailing1", "likely"),
+    Scene(7),
+    Scene(8, "buildings"),
+    Scene(9, "sailing2", "likely"),
+    Scene(10, "sailing3", "likely"),
+    Scene(11, "sailing4", "likely"),
+    Scene(12),
+    Scene(13, "stream"),
+    Scene(14, "rapids"),
+    Scene(15),
+    Scene(16, "ocean", "likely"),
+    Scene(17, "statue"),
+    Scene(18, "woman"),
+    Scene(19, "lighthouse"),
+    Scene(20, "plane"),
+    Scene(21, "lighthouse2"),
+    Scene(22, "house"),
+    Scene(23, "parrots"),
+    Scene(24, "paintedhouse"),
+)
+
+_NAMES = {
+    "kodak": {scene.name: scene.name for scene in SCENES},
+    "tid2013": {scene.tid2013: scene.name for scene in SCENES},
+    "tid2013_regenerated": {scene.name: scene.name for scene in SCENES},
+    "live_iqa": {scene.live: scene.name for scene in SCENES if scene.live},
+}
+
+
+def scene(dataset: str, reference_id: str) -> str:
+    """The common name of a reference's content: `kodim03` for TID2013's `i03` and LIVE's `caps`.
+
+    A reference that no other set has is named `DATASET/REFERENCE_ID`.
+    """
+    return _NAMES.get(dataset, {}).get(reference_id, f"{dataset}/{reference_id}")
+
+
+def shared(
+    first: str, first_ids: Iterable[str], second: str, second_ids: Iterable[str]
+) -> list[tuple[str, str, str]]:
+    """What two data sets have in common.
+
+    Args:
+        first: name of a data set, e.g. "tid2013".
+        first_ids: its reference ids, e.g. `source.reference_ids`.
+        second: name of the other data set.
+        second_ids: its reference ids.
+
+    Returns:
+        (scene, id in the first set, id in the second set), sorted; empty where nothing overlaps.
+    """
+    mine = {scene(first, name): name for name in set(first_ids)}
+    theirs = {scene(second, name): name for name in set(second_ids)}
+    return [(name, mine[name], theirs[name]) for name in sorted(mine.keys() & theirs.keys())]

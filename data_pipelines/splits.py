@@ -1,0 +1,118 @@
+"""Splits by reference content only: no photograph is on two sides.
+
+Which side a reference falls on is decided by a hash of seed and reference id, so that a split is
+the same on every machine and with every library version, whatever the order of the pairs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from data_pipelines.sources import PairSource, Subset
+from gsn_jax.errors import InputError
+
+# The usual proportions: training, validation and test; or training and test.
+RATIOS_3 = (0.6, 0.2, 0.2)
+RATIOS_2 = (0.8, 0.2)
+
+
+def split(
+    source: PairSource, ratios: Sequence[float] = RATIOS_3, seed: int = 0
+) -> tuple[Subset, ...]:
+    """Parts of a source in the given proportions of *references*, with all pairs of each.
+
+    Args:
+        source: the pairs.
+        ratios: positive, in any unit; (0.8, 0.2) and (4, 1) mean the same.
+        seed: another seed, another split.
+
+    Returns:
+        One source per ratio, with at least one reference each; together they hold every pair once.
+
+    Raises:
+        InputError: a ratio is not positive, or there are fewer references than ratios.
+    """
+    if not ratios or min(ratios) <= 0:
+        raise InputError(f"ratios: needs positive numbers, got {tuple(ratios)}")
+    order = _shuffled_references(source, seed, parts=len(ratios))
+    ends = np.cumsum(_counts(len(order), ratios))
+    side = {reference: int(np.searchsorted(ends, i, "right")) for i, reference in enumerate(order)}
+    return _parts(source, side, len(ratios))
+
+
+def kfold(source: PairSource, k: int = 5, seed: int = 0) -> list[tuple[Subset, Subset]]:
+    """The `k` pairs (training, test) of a cross-validation; each reference is tested once.
+
+    Args:
+        source: the pairs.
+        k: number of folds.
+        seed: another seed, other folds.
+
+    Raises:
+        InputError: `k` is below 2, or there are fewer references than folds.
+    """
+    if k < 2:
+        raise InputError(f"k: needs at least 2 folds, got {k}")
+    order = _shuffled_references(source, seed, parts=k)
+    fold = {reference: i % k for i, reference in enumerate(order)}
+    folds = np.asarray([fold[reference] for reference in source.reference_ids])
+    return [
+        (Subset(source, np.flatnonzero(folds != i)), Subset(source, np.flatnonzero(folds == i)))
+        for i in range(k)
+    ]
+
+
+def seeded_splits(
+    source: PairSource, ratios: Sequence[float] = RATIOS_3, seeds: Sequence[int] = range(10)
+) -> list[tuple[Subset, ...]]:
+    """One split per seed: the ten 60/20/20 (or, with `RATIOS_2`, 80/20) splits of a report."""
+    return [split(source, ratios, seed) for seed in seeds]
+
+
+def check_disjoint(*sources: PairSource) -> None:
+    """Raises when a reference occurs in two of the sources.
+
+    Raises:
+        InputError: naming the first shared references.
+    """
+    seen: dict[str, int] = {}
+    shared = []
+    for number, source in enumerate(sources):
+        for reference in sorted(set(source.reference_ids)):
+            if seen.setdefault(reference, number) != number:
+                shared.append(reference)
+    if shared:
+        raise InputError(
+            f"{len(shared)} references occur on both sides of a split: "
+            f"{', '.join(sorted(shared)[:10])}; split by reference content"
+        )
+
+
+def _shuffled_references(source: PairSource, seed: int, parts: int) -> list[str]:
+    references = set(source.reference_ids)
+    if len(references) < parts:
+        raise InputError(
+            f"{len(references)} references cannot be split into {parts} parts; use fewer parts"
+        )
+    return sorted(references, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+
+
+def _counts(total: int, ratios: Sequence[float]) -> np.ndarray:
+    """How many references each part gets: one, and the rest by largest remainder."""
+    shares = np.asarray(ratios, np.float64) / np.sum(ratios) * total
+    counts = np.maximum(np.floor(shares), 1).astype(int)
+    while counts.sum() < total:
+        counts[np.argmax(shares - counts)] += 1
+    while counts.sum() > total:
+        counts[np.argmin(np.where(counts > 1, shares - counts, np.inf))] -= 1
+    return counts
+
+
+def _parts(source: PairSource, side: dict[str, int], parts: int) -> tuple[Subset, ...]:
+    sides = np.asarray([side[reference] for reference in source.reference_ids])
+    subsets = tuple(Subset(source, np.flatnonzero(sides == part)) for part in range(parts))
+    check_disjoint(*subsets)
+    return subsets

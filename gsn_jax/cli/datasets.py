@@ -1,0 +1,104 @@
+"""`gsn datasets`: which data sets there are, and preparing one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+_DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where prepared sets are kept.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
+)
+
+
+@click.group(invoke_without_command=True)
+@_DATA_DIR
+@click.pass_context
+def command(ctx: click.Context, data_dir: Path | None) -> None:
+    """List data sets with their state; prepare one with `gsn datasets prepare NAME`."""
+    ctx.obj = data_dir
+    if ctx.invoked_subcommand is None:
+        _list(data_dir)
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--manual-dir",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder with the data as downloaded, archives or unpacked.",
+)
+@_DATA_DIR
+@click.option("--score-range", nargs=2, type=float, help="Lowest and highest score (iqa_table).")
+@click.option("--lower-is-better", is_flag=True, help="The score falls with quality (iqa_table).")
+@click.pass_context
+def prepare(
+    ctx: click.Context,
+    name: str,
+    manual_dir: Path,
+    data_dir: Path | None,
+    score_range: tuple[float, float] | None,
+    lower_is_better: bool,
+) -> None:
+    """Verify the data set NAME and store it for training and evaluation."""
+    from data_pipelines import catalogue
+
+    options: dict[str, Any] = {}
+    if score_range or lower_is_better:
+        if name != "iqa_table":
+            raise click.UsageError(f"--score-range and --lower-is-better do not apply to {name}.")
+        options = {"score_range": score_range or None, "higher_is_better": not lower_is_better}
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        builder = catalogue.prepare(
+            name, manual_dir, data_dir or ctx.obj, progress=_follow(bar), **options
+        )
+    splits = builder.as_data_source()
+    counts = ", ".join(f"{split} {len(pairs)} pairs" for split, pairs in splits.items())
+    click.echo(f"{name} is ready in {builder.data_dir}: {counts}")
+
+
+def _follow(bar: Progress) -> Callable[[str, int, int], None]:
+    """Shows each stage as a line of its own."""
+    tasks: dict[str, Any] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage)
+        bar.update(tasks[stage], completed=done, total=total)
+
+    return progress
+
+
+def _list(data_dir: Path | None) -> None:
+    from data_pipelines import catalogue
+
+    table = Table("name", "state", "pairs", "what it is")
+    for name in catalogue.names():
+        builder = catalogue.builder(name, data_dir)
+        ready = builder.is_prepared()
+        count = len(builder.as_data_source("all")) if ready else builder.NUM_PAIRS
+        state = "ready" if ready else "not prepared"
+        table.add_row(name, state, str(count or ""), builder.TITLE)
+    console = Console()
+    console.print(table)
+    console.print(
+        "Prepare one with: gsn datasets prepare NAME --manual-dir DIR; how to get the data: "
+        "docs/datasets.md",
+        soft_wrap=True,
+    )

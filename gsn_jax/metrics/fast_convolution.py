@@ -1,0 +1,107 @@
+"""Convolution with "same" borders that needs fewer multiplications on CPUs.
+
+XLA's convolution of many channels runs near the peak of a CPU's arithmetic, so only fewer
+multiplications make it faster. Along one image axis, six products give m outputs of an r-tap
+filter, m + r = 7 (Toom-Cook; A. Lavin and S. Gray: "Fast Algorithms for Convolutional Neural
+Networks", CVPR 2016): half the multiplications for 3 x 3, six tenths for 5 x 5. The other axis and
+the sum over channels stay an ordinary convolution. In float32 the result differs from the direct
+one by a few 1e-6 of its range.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+# The values at which the polynomials are multiplied; infinity is the sixth.
+_POINTS = (0.0, 1.0, -1.0, 2.0, -2.0)
+_PRODUCTS = len(_POINTS) + 1
+# Input channels from which the saved products outweigh the transforms, by filter length.
+_WORTH_IT = {3: 128, 5: 64}
+
+_DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+
+
+def convolve(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+    """Convolution (cross-correlation) with stride 1 and zeros beyond the border.
+
+    Args:
+        features: `(N, H, W, C)`.
+        kernel: `(k, k, C, K)`, k odd. Given as a NumPy array, its transform is computed once.
+
+    Returns:
+        `(N, H, W, K)`.
+    """
+    size = kernel.shape[0]
+    if kernel.shape[2] < _WORTH_IT.get(size, float("inf")):
+        return _direct(features, kernel)
+    return lax.platform_dependent(
+        features,
+        cpu=functools.partial(toom_cook, kernel=kernel),
+        default=functools.partial(_direct, kernel=kernel),
+    )
+
+
+def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+    """`convolve` with six products for every `7 - k` rows of the result."""
+    size = kernel.shape[0]
+    input_matrix, kernel_matrix, output_matrix = _matrices(size)
+    xp = np if isinstance(kernel, np.ndarray) else jnp
+    kernels = xp.einsum("pa,abck->pbck", kernel_matrix, kernel)[:, None].astype(np.float32)
+    step, border = _PRODUCTS + 1 - size, size // 2
+    count, height, width, _ = features.shape
+    blocks = -(-height // step)
+    below = step * blocks + border - height
+    padded = jnp.pad(features, ((0, 0), (border, below), (0, 0), (0, 0)))
+    rows = [padded[:, i : i + step * (blocks - 1) + 1 : step] for i in range(_PRODUCTS)]
+    products = [
+        lax.conv_general_dilated(
+            _combine(coefficients, rows),
+            kernels[i],
+            (1, 1),
+            [(0, 0), (border, border)],
+            dimension_numbers=_DIMENSIONS,
+        )
+        for i, coefficients in enumerate(input_matrix)
+    ]
+    outputs = jnp.stack([_combine(row, products) for row in output_matrix], axis=2)
+    return outputs.reshape(count, step * blocks, width, -1)[:, :height]
+
+
+def _direct(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+    border = kernel.shape[0] // 2
+    return lax.conv_general_dilated(
+        features,
+        jnp.asarray(kernel),
+        (1, 1),
+        [(border, border)] * 2,
+        dimension_numbers=_DIMENSIONS,
+    )
+
+
+@functools.cache
+def _matrices(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Transforms of the input (6, 6), the kernel (6, size) and the products (7 - size, 6)."""
+    others = [[q for q in _POINTS if q != p] for p in _POINTS]
+    lagrange = [[*np.poly(roots)[::-1], 0.0] for roots in others]
+    input_matrix = np.array([*lagrange, np.poly(_POINTS)[::-1]])
+    scale = np.array(
+        [np.prod([p - q for q in rest]) for p, rest in zip(_POINTS, others, strict=True)]
+    )
+    kernel_matrix = np.zeros((_PRODUCTS, size))
+    kernel_matrix[:-1] = np.vander(_POINTS, size, increasing=True) / scale[:, None]
+    kernel_matrix[-1, -1] = 1
+    output_matrix = np.zeros((_PRODUCTS + 1 - size, _PRODUCTS))
+    output_matrix[:, :-1] = np.vander(_POINTS, len(output_matrix), increasing=True).T
+    output_matrix[-1, -1] = 1
+    return input_matrix, kernel_matrix, output_matrix
+
+
+def _combine(coefficients: np.ndarray, values: Sequence[jax.Array]) -> jax.Array:
+    terms = [float(c) * v for c, v in zip(coefficients, values, strict=True) if c]
+    return functools.reduce(jnp.add, terms)
