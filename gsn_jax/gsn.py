@@ -14,6 +14,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.core import FrozenDict
 
 from gsn_jax import trunks
 from gsn_jax.layers import SpatialAttention, central_difference_kernel
@@ -67,6 +68,12 @@ class GSN(nn.Module):
     pooling: str = "weighted"
     dtype: Any = jnp.float32
     axis_name: Any = None
+
+    def __post_init__(self) -> None:
+        """Freezes the settings, so that a model can be a static argument of a jitted function."""
+        object.__setattr__(self, "trunk_options", FrozenDict(self.trunk_options))
+        object.__setattr__(self, "attention", tuple(self.attention))
+        super().__post_init__()
 
     def setup(self) -> None:
         """Builds trunk, attention, fusion and head."""

@@ -35,7 +35,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     Raises:
         InputError: an unknown name, attribute or dtype.
     """
-    options = dict(config)
+    options = {key: _frozen(value) for key, value in dict(config).items()}
     name = options.pop("name")
     if name not in _MODELS:
         raise InputError(f"unknown model {name!r}; known: {', '.join(names())}")
@@ -53,3 +53,10 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 def identity_score(model: nn.Module) -> float | None:
     """Raw score of every identical pair, the highest possible; None if the model fixes none."""
     return IDENTITY_SCORE if getattr(model, "head", None) == "anchored" else None
+
+
+def _frozen(value: Any) -> Any:
+    """Lists (which is what JSON makes of tuples) as tuples, so that modules can be hashed."""
+    if isinstance(value, Mapping):
+        return {key: _frozen(child) for key, child in value.items()}
+    return tuple(value) if isinstance(value, list) else value

@@ -2,10 +2,12 @@
 
 import os
 
-# Eight virtual devices, set before JAX starts: sharding is tested on every machine.
+# Before JAX starts: eight virtual devices, so that sharding is tested on every machine; and no
+# optimisation, since the tests compile much and compute little.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    os.environ.get("XLA_FLAGS", "")
+    + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 )
 
 from pathlib import Path

@@ -24,7 +24,7 @@ def test_anchored_fit_gives_identical_pairs_quality_one():
     calibration = fit(raw, quality, identity=1.0)
     assert float(calibration(np.float32(1.0))) >= 1 - 1e-6
     assert (np.diff(np.asarray(calibration(np.float32(raw)))) >= 0).all()
-    assert np.abs(np.asarray(calibration(np.float32(raw))) - quality).max() < 0.1
+    assert np.abs(np.asarray(calibration(np.float32(raw))) - quality).mean() < 0.05
 
 
 def test_anchored_fit_recovers_a_curve_through_the_anchor():
