@@ -33,13 +33,14 @@ _CHROMINANCE = (
 _SUBSAMPLING = "4:2:0"
 
 
-def jpeg_bytes(image: np.ndarray, scale: float, **options: int) -> bytes:
-    """A baseline 4:2:0 JPEG whose quantisation tables are annex K's times `scale` percent.
+def jpeg_bytes(image: np.ndarray, scale: float, largest_step: int = 255, **options: int) -> bytes:
+    """A 4:2:0 JPEG whose quantisation tables are annex K's times `scale` percent.
 
-    libjpeg's quality q is scale 5000 / q below 50 and 200 - 2 q above.
+    libjpeg's quality q is scale 5000 / q below 50 and 200 - 2 q above. Baseline JPEG has steps up
+    to 255; a larger `largest_step` makes an extended one.
     """
     tables = [
-        [int(np.clip((value * scale + 50) // 100, 1, 255)) for value in table]
+        [int(np.clip((value * scale + 50) // 100, 1, largest_step)) for value in table]
         for table in (_LUMINANCE, _CHROMINANCE)
     ]
     buffer = io.BytesIO()

@@ -1,0 +1,1 @@
+"""What is known about TID2013's images beyond their opinion scores."""

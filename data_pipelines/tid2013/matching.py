@@ -1,0 +1,77 @@
+"""The strength at which a distortion reaches a given PSNR."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from data_pipelines.tid2013.fidelity import psnr
+
+TOLERANCE = 0.004  # dB
+_EVALUATIONS = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Match:
+    """A distorted image and how it was reached.
+
+    Attributes:
+        image: uint8 `(H, W, 3)`.
+        strength: what was passed to the distortion.
+        psnr: over R, G and B, in dB.
+    """
+
+    image: np.ndarray
+    strength: float
+    psnr: float
+
+
+def match_psnr(
+    distort: Callable[[float], np.ndarray],
+    reference: np.ndarray,
+    target: float,
+    bounds: tuple[float, float],
+) -> Match:
+    """The image of PSNR nearest to `target` that a bracketing search finds.
+
+    The search is the Illinois variant of regula falsi on PSNR over log-strength, with a bisection
+    whenever the bracket shrinks too slowly, and so also ends at the jumps of a stepped distortion.
+
+    Args:
+        distort: strength to uint8 `(H, W, 3)`; PSNR falls as the strength rises.
+        reference: uint8 `(H, W, 3)`.
+        target: in dB.
+        bounds: strengths (low, high), 0 < low < high, that should bracket the target.
+    """
+    low, high = np.log(bounds[0]), np.log(bounds[1])
+    best = _try(distort, reference, low)
+    excess_low = best.psnr - target
+    at_high = _try(distort, reference, high)
+    excess_high = at_high.psnr - target
+    best = min(best, at_high, key=lambda match: abs(match.psnr - target))
+    if not excess_low > 0 > excess_high:
+        return best
+    excess_low = min(excess_low, 60.0)  # an untouched image has infinite PSNR
+    for step in range(_EVALUATIONS):
+        if abs(best.psnr - target) <= TOLERANCE or high - low < 1e-7:
+            break
+        part = 0.5 if step % 3 == 2 else excess_low / (excess_low - excess_high)
+        middle = low + float(np.clip(part, 0.02, 0.98)) * (high - low)
+        found = _try(distort, reference, middle)
+        if abs(found.psnr - target) < abs(best.psnr - target):
+            best = found
+        if found.psnr > target:
+            low, excess_low, excess_high = middle, min(found.psnr - target, 60.0), excess_high / 2
+        else:
+            high, excess_high, excess_low = middle, found.psnr - target, excess_low / 2
+    return best
+
+
+def _try(
+    distort: Callable[[float], np.ndarray], reference: np.ndarray, log_strength: float
+) -> Match:
+    strength = float(np.exp(log_strength))
+    image = distort(strength)
+    return Match(image, strength, psnr(reference, image))

@@ -1,0 +1,69 @@
+"""The published per-image values of TID2013's 3000 images."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import gzip
+import re
+from pathlib import Path
+
+from gsn_jax.errors import InputError
+
+TABLE = "tid2013_per_image_metrics.csv.gz"
+_COLUMNS = ("name", "mos", "mos_std", "psnr_rgb", "ssim", "gmsd")
+_NAME = re.compile(r"i(\d\d)_(\d\d)_(\d)\.bmp", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What was measured on one distorted image of TID2013.
+
+    Attributes:
+        mos: mean opinion score, 0-9, up = better.
+        mos_std: its standard deviation.
+        psnr: over R, G and B, in dB.
+        ssim: of the H x W x 3 volume; see `fidelity.ssim`.
+        gmsd: gradient magnitude similarity deviation, up = worse.
+    """
+
+    mos: float
+    mos_std: float
+    psnr: float
+    ssim: float
+    gmsd: float
+
+
+def read(tables: Path) -> dict[tuple[int, int, int], Published]:
+    """The table's rows by (scene, type, level).
+
+    Args:
+        tables: the folder with `tid2013_per_image_metrics.csv.gz`, or that file.
+
+    Raises:
+        InputError: the file is missing, or is not such a table.
+    """
+    path = tables / TABLE if tables.is_dir() else tables
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give the folder that holds {TABLE}") from None
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a gzipped table ({error})") from None
+    missing = [name for name in _COLUMNS if rows and name not in rows[0]]
+    if not rows or missing:
+        raise InputError(f"{path}: lacks the columns {', '.join(missing or _COLUMNS)}")
+    return dict(_entry(path, number, row) for number, row in enumerate(rows, start=2))
+
+
+def _entry(path: Path, number: int, row: dict[str, str]) -> tuple[tuple[int, int, int], Published]:
+    match = _NAME.fullmatch(row["name"] or "")
+    try:
+        values = [float(row[name]) for name in _COLUMNS[1:]]
+    except (TypeError, ValueError):
+        match = None
+    if match is None:
+        raise InputError(f"{path}, line {number}: not a row of TID2013's images")
+    scene, kind, level = map(int, match.groups())
+    return (scene, kind, level), Published(*values)

@@ -1,0 +1,73 @@
+"""How each distortion type of TID2013 is made again: one or more functions of a strength.
+
+A recipe's variants differ in what a strength cannot express (a sign); the one whose SSIM is
+nearest to the published SSIM is taken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from data_pipelines.distortions import colour, of_tid2013, tone
+from data_pipelines.tid2013.extended_jpeg import jpeg_of_quality
+
+Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How one type is made again.
+
+    Attributes:
+        number: 1 to 24 in TID2013.
+        name: the name in the distortion bank.
+        variants: functions (image, strength, generator) -> image.
+        bounds: strengths to search in, both above zero.
+        values: strengths of the five levels where they are known exactly; nothing is searched.
+    """
+
+    number: int
+    name: str
+    variants: tuple[Function, ...]
+    bounds: tuple[float, float]
+    values: tuple[float, ...] | None = None
+
+
+def _of_bank(number: int, **changes: object) -> Recipe:
+    entry = of_tid2013(number)
+    low, high = entry.bounds
+    recipe = Recipe(number, entry.name, (entry.function,), (max(low, 1e-3 * high), high))
+    return dataclasses.replace(recipe, **changes)
+
+
+def _shift_up(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    return tone.shift(image, amount)
+
+
+def _shift_down(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    return tone.shift(image, -amount)
+
+
+def _more_chroma(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
+    return colour.scale_chroma(image, 1 + change)
+
+
+RECIPES = {
+    number: _of_bank(number, **changes)
+    for number, changes in (
+        *((n, {}) for n in range(1, 25) if n not in (10, 16, 17, 18)),
+        (10, {"variants": (jpeg_of_quality,), "values": (80, 60, 23, 8, 4)}),
+        (16, {"variants": (_shift_up, _shift_down)}),
+        (17, {"variants": (tone.contrast_decrease, tone.contrast_increase)}),
+        (18, {"variants": (colour.saturation, _more_chroma)}),
+    )
+}
+
+# Part of the data set's identity: changes whenever a recipe's images change.
+VERSION = "1"
+
+# Types whose regenerated images agree with the published values; see docs/tid2013_regenerated.md.
+FAITHFUL = (1, 2, 3, 4, 5, 8, 9, 10, 16, 17, 18, 19, 23)
