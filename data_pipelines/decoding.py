@@ -44,46 +44,49 @@ def read_image(path: str | os.PathLike[str], *, alpha: Alpha = "refuse") -> np.n
 
 
 def decode_plain(data: bytes) -> np.ndarray | None:
-    """A complete plain 8-bit PNG or 24-bit BMP as uint8 `(H, W, 3)`; None for any other file."""
-    if is_plain_png(data):
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        return None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-    return _decode_plain_bmp(data)
+    """A sound plain 8-bit PNG or 24-bit BMP as uint8 `(H, W, 3)`; None for any other file."""
+    return _decode(data) if is_plain_png(data) else _decode_plain_bmp(data)
 
 
 def as_png(path: str | os.PathLike[str]) -> tuple[bytes, tuple[int, int]]:
-    """An image file as the bytes of an 8-bit RGB PNG, which `decode_png` reads, and (H, W).
-
-    A file that is one already is taken as it is.
+    """An image file as a PNG for `decode_png`, and its height and width.
 
     Raises:
         InputError: as for `read_image`.
     """
     image = read_image(path)
-    data = Path(path).read_bytes()
-    colour = data[25] if is_plain_png(data) else None
-    return (data if colour == 2 else encode_png(image)), image.shape[:2]
+    return encode_png(image), image.shape[:2]
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """A uint8 array `(H, W, 3)` as PNG that is quick to read.
+
+    Nothing is deflated: array_record compresses its records by itself (Zstandard), and the
+    difference to the row above ("up") is what lets it. So stored, photographs take no more space
+    than as ordinary PNG, and are read in a third of the time.
+    """
+    bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+    settings = (cv2.IMWRITE_PNG_COMPRESSION, 0, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
+    done, data = cv2.imencode(".png", bgr, settings)
+    if not done:
+        raise RuntimeError("OpenCV could not encode a PNG")
+    return data.tobytes()
 
 
 def decode_png(data: bytes, where: str) -> np.ndarray:
-    """A PNG that a builder of this package wrote, as uint8 `(H, W, 3)`.
+    """What `encode_png` wrote, as uint8 `(H, W, 3)`; array_record has checked that it is whole.
 
     Raises:
         InputError: it is damaged.
     """
-    image = decode_plain(data)
+    image = _decode(data)
     if image is None:
         raise InputError(f"{where}: damaged image in the prepared data set; prepare it again")
     return image
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """A uint8 array `(H, W, 3)` as PNG, quick to write and to read rather than small."""
-    bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    if not done:
-        raise RuntimeError("OpenCV could not encode a PNG")
-    return data.tobytes()
+def _decode(data: bytes) -> np.ndarray | None:
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def is_plain_png(data: bytes) -> bool:

@@ -133,6 +133,9 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _log_download_bytes(self) -> None:
         """Silences TFDS's announcement of a download; there is none."""
 
+    def _log_download_done(self) -> None:
+        """Silences its end, too; the caller says what is ready."""
+
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         raise NotImplementedError("the records are written by _download_and_prepare")
 
