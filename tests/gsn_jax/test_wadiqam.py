@@ -106,7 +106,7 @@ def test_variables_are_those_of_the_module():
 def test_training_drops_out_and_has_finite_gradients():
     model = WaDIQaM()
     images = np.random.default_rng(2).random((1, 32, 32, 3), np.float32)
-    variables = model.init(jax.random.key(0), images, images)
+    variables = jax.jit(model.init)(jax.random.key(0), images, images)
 
     @jax.jit
     def step(variables, key):
