@@ -148,19 +148,21 @@ def _normalised(features: jax.Array) -> jax.Array:
     return features / (norm + 1e-10)
 
 
-LPIPS_ALEX = FunctionMetric(
-    "lpips_alex",
-    lpips_alex,
-    higher_is_better=False,
-    value_range=(0.0, float("inf")),
-    map_function=lpips_alex_map,
-    min_size=MIN_SIZE_ALEX,
-)
-LPIPS_VGG = FunctionMetric(
-    "lpips_vgg",
-    lpips_vgg,
-    higher_is_better=False,
-    value_range=(0.0, float("inf")),
-    map_function=lpips_vgg_map,
-    min_size=MIN_SIZE_VGG,
-)
+METRICS = {
+    "lpips_alex": FunctionMetric(
+        "lpips_alex",
+        lpips_alex,
+        higher_is_better=False,
+        value_range=(0.0, float("inf")),
+        map_function=lpips_alex_map,
+        min_size=MIN_SIZE_ALEX,
+    ),
+    "lpips_vgg": FunctionMetric(
+        "lpips_vgg",
+        lpips_vgg,
+        higher_is_better=False,
+        value_range=(0.0, float("inf")),
+        map_function=lpips_vgg_map,
+        min_size=MIN_SIZE_VGG,
+    ),
+}

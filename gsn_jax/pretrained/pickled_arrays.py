@@ -110,12 +110,18 @@ def _encoded(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
+def _empty_bytes() -> bytes:
+    """How protocol 2 writes bytes when there are none."""
+    return b""
+
+
 _STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.multiarray", "_reconstruct"): _array,
     ("numpy._core.multiarray", "_reconstruct"): _array,
     ("numpy", "ndarray"): lambda *_: None,
     ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): _encoded,
+    ("__builtin__", "bytes"): _empty_bytes,
     ("collections", "OrderedDict"): collections.OrderedDict,
 }
 

@@ -91,9 +91,11 @@ def _dissimilarities(features: jax.Array) -> tuple[jax.Array, jax.Array]:
     return texture, structure
 
 
-DISTS = FunctionMetric(
-    "dists",
-    dists,
-    higher_is_better=False,
-    value_range=(0.0, 2.0),
-)
+METRICS = {
+    "dists": FunctionMetric(
+        "dists",
+        dists,
+        higher_is_better=False,
+        value_range=(0.0, 2.0),
+    )
+}

@@ -1,0 +1,118 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gsn_jax.errors import InputError
+from gsn_jax.metrics import dists_metric
+from gsn_jax.metrics.dists_metric import DistsWeights, dists
+
+BLOCKS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
+
+
+def random_weights():
+    """Few channels, so that a definition in NumPy is quick."""
+    rng = np.random.default_rng(3)
+    widths = [3, *rng.integers(3, 7, 13)]
+    convolutions = [
+        (
+            rng.normal(0, (2 / (9 * a)) ** 0.5, (3, 3, a, b)).astype(np.float32),
+            rng.normal(0, 0.1, b).astype(np.float32),
+        )
+        for a, b in itertools.pairwise(widths)
+    ]
+    features = 3 + sum(widths[block[-1] + 1] for block in BLOCKS)
+    alpha, beta = rng.random((2, features)).astype(np.float32)
+    return DistsWeights(convolutions, alpha, beta)
+
+
+def convolve(x, kernel, bias):
+    x = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (0, 1))
+    return np.einsum("hwcij,ijck->hwk", windows, kernel) + bias
+
+
+def l2_pool(x):
+    window = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    x = np.pad(x**2, ((1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (0, 1))[::2, ::2]
+    return np.sqrt(np.einsum("hwcij,ij->hwc", windows, window) + 1e-12)
+
+
+def definition(reference, distorted, weights):
+    """Equations 4-6 of the paper as the authors' code writes them, float64."""
+    levels = []
+    for image in (reference, distorted):
+        image = image.astype(np.float64)
+        x = (image - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+        features = [image]
+        for block in BLOCKS:
+            x = l2_pool(x) if len(features) > 1 else x
+            for i in block:
+                x = np.maximum(convolve(x, *weights.convolutions[i]), 0)
+            features.append(x)
+        levels.append([f.reshape(-1, f.shape[-1]) for f in features])
+    texture, structure = [], []
+    for a, b in zip(*levels, strict=True):
+        means = a.mean(0), b.mean(0)
+        covariance = (a * b).mean(0) - means[0] * means[1]
+        texture.append((2 * means[0] * means[1] + 1e-6) / (means[0] ** 2 + means[1] ** 2 + 1e-6))
+        structure.append((2 * covariance + 1e-6) / (a.var(0) + b.var(0) + 1e-6))
+    total = weights.alpha.sum(dtype=np.float64) + weights.beta.sum(dtype=np.float64)
+    similar = weights.alpha @ np.concatenate(texture) + weights.beta @ np.concatenate(structure)
+    return 1 - similar / total
+
+
+def random_pair(shape, seed=0):
+    rng = np.random.default_rng(seed)
+    reference = rng.random(shape, np.float32)
+    noise = 0.1 * rng.standard_normal(shape).astype(np.float32)
+    return reference, np.clip(reference + noise, 0, 1)
+
+
+SHAPE = (21, 34, 3)
+scored = jax.jit(dists)
+differentiated = jax.jit(jax.value_and_grad(dists, 1))
+
+
+def test_every_image_of_a_batch_equals_the_definition():
+    weights = random_weights()
+    (first, second), third = random_pair(SHAPE, 0), random_pair(SHAPE, 1)[1]
+    pairs = [(first, second), (second, first), (first, third)]  # symmetric, as defined
+    expected = [definition(*pair, weights) for pair in pairs]
+    assert min(expected) > 0.01
+    references, distorted = (np.stack(images)[None] for images in zip(*pairs, strict=True))
+    batch = scored(references, distorted, weights)
+    assert batch.shape == (1, 3)
+    assert batch.dtype == jnp.float32
+    np.testing.assert_allclose(batch[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, None])
+def test_identical_images_are_best_with_finite_gradient(level):
+    image = random_pair((16, 16, 3))[0]
+    image = image if level is None else np.full_like(image, level)
+    value, gradient = differentiated(image, image, random_weights())
+    assert abs(value) < 1e-12
+    assert np.isfinite(gradient).all()
+
+
+def test_smallest_image():
+    pair = random_pair((1, 1, 3))
+    expected = definition(*pair, random_weights())
+    np.testing.assert_allclose(scored(*pair, random_weights()), expected, rtol=1e-5)
+
+
+# DISTS-pytorch 0.1, torch 2.13.0: DISTS()(reference, distorted) of this pair.
+PUBLISHED = 0.06946170
+
+
+def test_published_weights_give_the_authors_value():
+    try:
+        dists_metric.published_weights()
+    except InputError as error:
+        pytest.skip(f"weights are not installed: {error}")
+    value = dists_metric.METRICS["dists"](*random_pair((64, 80, 3)))
+    np.testing.assert_allclose(value, PUBLISHED, rtol=1e-4)

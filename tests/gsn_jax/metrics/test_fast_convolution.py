@@ -1,0 +1,51 @@
+import jax
+import numpy as np
+import pytest
+
+from gsn_jax.metrics.fast_convolution import convolve, toom_cook
+
+
+def definition(features, kernel):
+    """The sum over taps of shifted features, float64."""
+    size, border = kernel.shape[0], kernel.shape[0] // 2
+    _, height, width, _ = features.shape
+    around = ((0, 0), (border, border), (border, border), (0, 0))
+    padded = np.pad(features.astype(np.float64), around)
+    return sum(
+        padded[:, i : i + height, j : j + width] @ kernel[i, j].astype(np.float64)
+        for i in range(size)
+        for j in range(size)
+    )
+
+
+def example(size, shape, channels=4):
+    rng = np.random.default_rng(size)
+    features = rng.standard_normal((2, *shape, channels)).astype(np.float32)
+    return features, rng.standard_normal((size, size, channels, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("shape", [(9, 7), (4, 4), (1, 2)])
+def test_equals_the_definition(size, shape):
+    features, kernel = example(size, shape)
+    expected = definition(features, kernel)
+    for given in (kernel, jax.numpy.asarray(kernel)):
+        result = toom_cook(features, given)
+        assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("size", "channels"), [(3, 2), (3, 128), (5, 64), (7, 2)])
+def test_public_call_equals_the_definition(size, channels):
+    features, kernel = example(size, (5, 6), channels)
+    expected = definition(features, kernel)
+    result = jax.jit(convolve)(features, kernel)
+    assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_gradient_is_the_definitions():
+    features, kernel = example(3, (6, 5))
+    weights = np.random.default_rng(9).standard_normal((2, 6, 5, 3)).astype(np.float32)
+    gradient = jax.grad(lambda x: (toom_cook(x, kernel) * weights).sum())(features)
+    # The adjoint of a convolution is the convolution with the flipped, transposed kernel.
+    expected = definition(weights, kernel[::-1, ::-1].swapaxes(2, 3))
+    np.testing.assert_allclose(gradient, expected, atol=1e-4)
