@@ -28,6 +28,12 @@ _MODULES = {
     "psnr_y": "squared_error",
     "ssim": "structural_similarity",
     "ms_ssim": "structural_similarity",
+    "vifp": "pixel_information",
+    "gmsd": "gradient_deviation",
+    "ms_gmsd": "gradient_deviation",
+    "mdsi": "mean_deviation",
+    "haarpsi": "haar_similarity",
+    "nlpd": "laplacian_pyramid",
 }
 
 __all__ = ["get", "names", *_MODULES]

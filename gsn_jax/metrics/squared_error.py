@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour
-from gsn_jax.metrics.preparation import pair
+from gsn_jax.metrics import colour, reductions
+from gsn_jax.metrics.preparation import pairwise
 
 
+@pairwise("psnr", 1)
 def psnr(reference: jax.Array, distorted: jax.Array, *, eps: float = 0.0) -> jax.Array:
     """10 log10(1 / MSE) in decibels, the MSE over all pixels and the three channels.
 
@@ -21,10 +22,10 @@ def psnr(reference: jax.Array, distorted: jax.Array, *, eps: float = 0.0) -> jax
     Returns:
         `(...)`, higher is better; infinite, with zero gradient, for equal images if eps = 0.
     """
-    first, second = pair("psnr", 1, reference, distorted)
-    return _decibels(((first - second) ** 2).mean((-3, -2, -1)) + eps)
+    return _decibels(((reference - distorted) ** 2).mean() + eps)
 
 
+@pairwise("psnr_y", 1)
 def psnr_y(
     reference: jax.Array, distorted: jax.Array, *, eps: float = 0.0, rounded: bool = True
 ) -> jax.Array:
@@ -39,9 +40,8 @@ def psnr_y(
     Returns:
         `(...)` in decibels, higher is better.
     """
-    first, second = pair("psnr_y", 1, reference, distorted)
-    error = (colour.luma(first, rounded=rounded) - colour.luma(second, rounded=rounded)) / 255
-    return _decibels((error**2).mean((-2, -1)) + eps)
+    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded) / 255
+    return _decibels(reductions.mean((planes[0] - planes[1]) ** 2) + eps)
 
 
 def _decibels(mse: jax.Array) -> jax.Array:
