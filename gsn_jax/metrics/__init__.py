@@ -34,6 +34,9 @@ _MODULES = {
     "mdsi": "mean_deviation",
     "haarpsi": "haar_similarity",
     "nlpd": "laplacian_pyramid",
+    "fsim": "feature_similarity",
+    "fsimc": "feature_similarity",
+    "vsi": "visual_saliency",
 }
 
 __all__ = ["get", "names", *_MODULES]

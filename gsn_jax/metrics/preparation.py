@@ -44,7 +44,7 @@ def pairwise(name: str, min_size: int) -> Callable[[PairFunction], PairFunction]
     def decorate(function: PairFunction) -> PairFunction:
         @functools.wraps(function)
         def batched(reference: jax.Array, distorted: jax.Array, **options: Any) -> jax.Array:
-            first, second = _checked(name, min_size, reference, distorted)
+            first, second = checked_pair(name, min_size, reference, distorted)
             single = functools.partial(function, **options)
             leading = first.shape[:-3]
             if all(size == 1 for size in leading):
@@ -68,9 +68,10 @@ def _each(single: PairFunction, first: jax.Array, second: jax.Array) -> jax.Arra
     )
 
 
-def _checked(
+def checked_pair(
     name: str, min_size: int, reference: jax.Array, distorted: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
+    """Both images in one precision of at least float32; raises `InputError` as `pairwise` says."""
     first, second = promote(reference), promote(distorted)
     if first.shape != second.shape or first.ndim < 3 or first.shape[-1] != 3:
         raise InputError(

@@ -7,10 +7,9 @@ import jax.numpy as jnp
 
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, reductions
-from gsn_jax.metrics.preparation import pairwise
+from gsn_jax.metrics.preparation import checked_pair, pairwise
 
 
-@pairwise("psnr", 1)
 def psnr(reference: jax.Array, distorted: jax.Array, *, eps: float = 0.0) -> jax.Array:
     """10 log10(1 / MSE) in decibels, the MSE over all pixels and the three channels.
 
@@ -22,7 +21,9 @@ def psnr(reference: jax.Array, distorted: jax.Array, *, eps: float = 0.0) -> jax
     Returns:
         `(...)`, higher is better; infinite, with zero gradient, for equal images if eps = 0.
     """
-    return _decibels(((reference - distorted) ** 2).mean() + eps)
+    first, second = checked_pair("psnr", 1, reference, distorted)
+    squares = ((first - second) ** 2).reshape((*first.shape[:-2], -1))
+    return _decibels(reductions.mean(squares) + eps)
 
 
 @pairwise("psnr_y", 1)
@@ -40,8 +41,8 @@ def psnr_y(
     Returns:
         `(...)` in decibels, higher is better.
     """
-    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded) / 255
-    return _decibels(reductions.mean((planes[0] - planes[1]) ** 2) + eps)
+    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded)
+    return _decibels(reductions.mean((planes[0] - planes[1]) ** 2) / 255**2 + eps)
 
 
 def _decibels(mse: jax.Array) -> jax.Array:
