@@ -28,6 +28,15 @@ _MODULES = {
     "psnr_y": "squared_error",
     "ssim": "structural_similarity",
     "ms_ssim": "structural_similarity",
+    "vifp": "pixel_information",
+    "gmsd": "gradient_deviation",
+    "ms_gmsd": "gradient_deviation",
+    "mdsi": "mean_deviation",
+    "haarpsi": "haar_similarity",
+    "nlpd": "laplacian_pyramid",
+    "fsim": "feature_similarity",
+    "fsimc": "feature_similarity",
+    "vsi": "visual_saliency",
 }
 
 __all__ = ["get", "names", *_MODULES]

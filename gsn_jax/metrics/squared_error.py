@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour
-from gsn_jax.metrics.preparation import pair
+from gsn_jax.metrics import colour, reductions
+from gsn_jax.metrics.preparation import checked_pair, pairwise
 
 
 def psnr(reference: jax.Array, distorted: jax.Array, *, eps: float = 0.0) -> jax.Array:
@@ -21,10 +21,12 @@ def psnr(reference: jax.Array, distorted: jax.Array, *, eps: float = 0.0) -> jax
     Returns:
         `(...)`, higher is better; infinite, with zero gradient, for equal images if eps = 0.
     """
-    first, second = pair("psnr", 1, reference, distorted)
-    return _decibels(((first - second) ** 2).mean((-3, -2, -1)) + eps)
+    first, second = checked_pair("psnr", 1, reference, distorted)
+    squares = ((first - second) ** 2).reshape((*first.shape[:-2], -1))
+    return _decibels(reductions.mean(squares) + eps)
 
 
+@pairwise("psnr_y", 1)
 def psnr_y(
     reference: jax.Array, distorted: jax.Array, *, eps: float = 0.0, rounded: bool = True
 ) -> jax.Array:
@@ -39,9 +41,8 @@ def psnr_y(
     Returns:
         `(...)` in decibels, higher is better.
     """
-    first, second = pair("psnr_y", 1, reference, distorted)
-    error = (colour.luma(first, rounded=rounded) - colour.luma(second, rounded=rounded)) / 255
-    return _decibels((error**2).mean((-2, -1)) + eps)
+    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded)
+    return _decibels(reductions.mean((planes[0] - planes[1]) ** 2) / 255**2 + eps)
 
 
 def _decibels(mse: jax.Array) -> jax.Array:

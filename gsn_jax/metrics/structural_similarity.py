@@ -8,12 +8,15 @@ follow the authors' `ssim_index.m`, `ssim.m` and `msssim.m`.
 
 from __future__ import annotations
 
+import functools
+from typing import Literal
+
 import jax
 import jax.numpy as jnp
 
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters
-from gsn_jax.metrics.preparation import pair
+from gsn_jax.metrics import colour, filters, finite, reductions
+from gsn_jax.metrics.preparation import pairwise
 
 WINDOW = 11
 SIGMA = 1.5
@@ -23,6 +26,7 @@ MS_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 MS_MIN_SIZE = 161  # the fifth scale must hold one window: ceil(161 / 16) = 11
 
 
+@pairwise("ssim", WINDOW)
 def ssim(
     reference: jax.Array,
     distorted: jax.Array,
@@ -42,22 +46,30 @@ def ssim(
     Returns:
         `(...)` in [-1, 1], higher is better; 1 for equal images. Symmetric.
     """
-    x, y = _planes("ssim", WINDOW, reference, distorted, rounded)
+    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded)
     if downsample:
-        factor = filters.viewing_factor(*x.shape[-2:])
-        x, y = (filters.box_downsample(plane, factor, "symmetric") for plane in (x, y))
-    luminance, contrast = similarity_terms(x, y)
-    return (luminance * contrast).mean((-2, -1))
+        factor = filters.viewing_factor(*planes.shape[-2:])
+        planes = filters.box_downsample(planes, factor, "symmetric")
+    luminance, contrast = similarity_terms(planes)
+    return reductions.mean(luminance * contrast)
 
 
+@pairwise("ssim", WINDOW)
 def ssim_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     """The map `(..., H - 10, W - 10)` whose mean is `ssim`."""
-    luminance, contrast = similarity_terms(*_planes("ssim", WINDOW, reference, distorted, True))
+    luminance, contrast = similarity_terms(colour.luma(jnp.stack([reference, distorted])))
     return luminance * contrast
 
 
-def ms_ssim(reference: jax.Array, distorted: jax.Array, *, rounded: bool = True) -> jax.Array:
-    """Multi-scale structural similarity of the luma: five dyadic scales, product form.
+@pairwise("ms_ssim", MS_MIN_SIZE)
+def ms_ssim(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    pooling: Literal["product", "sum"] = "product",
+    rounded: bool = True,
+) -> jax.Array:
+    """Multi-scale structural similarity of the luma over five dyadic scales.
 
     A mean contrast-structure term below zero counts as zero with zero gradient: a fractional
     power of a negative number is not defined (the authors' code returns a complex number).
@@ -65,41 +77,40 @@ def ms_ssim(reference: jax.Array, distorted: jax.Array, *, rounded: bool = True)
     Args:
         reference: `(..., H, W, 3)` in [0, 1], at least 161 x 161.
         distorted: as `reference`.
+        pooling: "product" of powers, as in the paper, or the weighted "sum" that the authors'
+            code offers as `wtd_sum`, which has no such limit.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
-        `(...)` in [0, 1], higher is better; 1 for equal images. Symmetric.
+        `(...)` in [0, 1] (a sum may fall below 0), higher is better; 1 for equal images. Symmetric.
     """
-    x, y = _planes("ms_ssim", MS_MIN_SIZE, reference, distorted, rounded)
-    score = 1.0
-    for scale, weight in enumerate(MS_WEIGHTS):
+    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded)
+    means = []
+    for scale in range(len(MS_WEIGHTS)):
         if scale:
-            x, y = (filters.box_downsample(plane, 2, "symmetric") for plane in (x, y))
-        luminance, term = similarity_terms(x, y)
+            planes = filters.box_downsample(planes, 2, "symmetric")
+        luminance, term = similarity_terms(planes)
         if scale == len(MS_WEIGHTS) - 1:
             term = luminance * term
-        score = score * positive_power(term.mean((-2, -1)), weight)
-    return score
+        means.append(reductions.mean(term))
+    if pooling == "sum":
+        total = sum(weight * mean for weight, mean in zip(MS_WEIGHTS, means, strict=True))
+        return total / sum(MS_WEIGHTS)
+    factors = (finite.power(mean, w) for mean, w in zip(means, MS_WEIGHTS, strict=True))
+    return functools.reduce(jnp.multiply, factors)
 
 
-def positive_power(base: jax.Array, exponent: float) -> jax.Array:
-    """max(base, 0) ** exponent with a finite gradient everywhere."""
-    positive = base > 0
-    return jnp.where(positive, jnp.where(positive, base, 1) ** exponent, 0)
-
-
-def similarity_terms(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+def similarity_terms(planes: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The luminance term and the contrast-structure term of SSIM.
 
     Args:
-        x: a plane `(..., H, W)` in [0, 255].
-        y: as `x`.
+        planes: reference and distorted `(2, ..., H, W)` in [0, 255].
 
     Returns:
         Two maps `(..., H - 10, W - 10)`.
     """
     # Variances ignore an offset; centred values lose fewer bits in float32.
-    x, y = x - 127.5, y - 127.5
+    x, y = planes - 127.5
     taps = filters.gaussian_taps(WINDOW, SIGMA)
     moments = jnp.stack([x, y, x * x + y * y, x * y])
     mean_x, mean_y, power, product = filters.correlate_separable(moments, taps, taps)
@@ -108,13 +119,6 @@ def similarity_terms(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     mean_x, mean_y = mean_x + 127.5, mean_y + 127.5
     luminance = (2 * mean_x * mean_y + C1) / (mean_x * mean_x + mean_y * mean_y + C1)
     return luminance, (2 * covariance + C2) / (variances + C2)
-
-
-def _planes(
-    name: str, min_size: int, reference: jax.Array, distorted: jax.Array, rounded: bool
-) -> tuple[jax.Array, jax.Array]:
-    first, second = pair(name, min_size, reference, distorted)
-    return colour.luma(first, rounded=rounded), colour.luma(second, rounded=rounded)
 
 
 METRICS = {
