@@ -1,6 +1,11 @@
 """Settings and small images shared by all tests."""
 
 import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
 
 # Before JAX starts: eight virtual devices, so that sharding is tested on every machine; and no
 # optimisation, since the tests compile much and compute little.
@@ -10,10 +15,10 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 )
 
-from pathlib import Path
-
-import numpy as np
-import pytest
+# Whole runs compile the same step again and again, also in processes of their own.
+_COMPILED = tempfile.TemporaryDirectory(prefix="gsn-jax-tests-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 
 @pytest.fixture

@@ -1,0 +1,230 @@
+"""Whole runs of the trainer, small: what they leave, and that interruptions leave no trace."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+from tensorboard_reader import read_scalars
+
+import gsn_jax
+from gsn_jax.errors import InputError
+from gsn_jax.model_files import read_model
+from gsn_jax.training import checkpoints, loop
+from gsn_jax.training.sources import open_sources
+
+
+def variables_of(workdir, step):
+    return checkpoints.read_variables(Path(workdir) / "checkpoints" / str(step))
+
+
+def assert_bitwise_equal(first, second):
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, request):
+    """An uninterrupted run, shared by the tests that only look at it."""
+    return tmp_path_factory.mktemp("finished") / "run"
+
+
+@pytest.fixture
+def uninterrupted(finished, config):
+    if not finished.exists():
+        loop.train(config, finished)
+    return finished
+
+
+def test_a_run_leaves_checkpoints_scalars_and_a_model(uninterrupted, config, capsys):
+    saved = sorted(int(folder.name) for folder in (uninterrupted / "checkpoints").iterdir())
+    # Every second step, and every third with an evaluation: 2, 3, 4, 6. Two newest and the best.
+    assert {4, 6} <= set(saved) <= {3, 4, 6}
+    metadata = checkpoints.read_metadata(uninterrupted / "checkpoints" / "6")
+    assert metadata["config"]["train"]["steps"] == 6
+    assert set(metadata["evaluation"]) == {"srcc", "plcc", "main_score"}
+    assert json.loads((uninterrupted / "config.json").read_text())["seed"] == 0
+    scalars = read_scalars(uninterrupted / "tensorboard")
+    assert [step for step, _ in scalars["train/loss"]] == [2, 4, 6]
+    assert [step for step, _ in scalars["evaluation/srcc"]] == [3, 6]
+
+
+def test_the_reported_agreement_is_that_of_the_saved_model(uninterrupted, config):
+    """Scored again through the public interface, pair by pair, over every held-out pair."""
+    metadata = checkpoints.read_metadata(uninterrupted / "checkpoints" / "6")
+    _, held_out = open_sources(config.data)
+    metric = gsn_jax.load(uninterrupted / "checkpoints" / "6")
+    raw = [
+        float(metric.error(*(np.float32(held_out[i][role])[None] / 255 for role in ROLES))[0])
+        for i in range(len(held_out))
+    ]
+    want = stats.spearmanr([-value for value in raw], held_out.quality).statistic
+    assert metadata["evaluation"]["srcc"] == pytest.approx(want)
+
+
+ROLES = ("reference", "distorted")
+
+
+def test_the_model_folder_is_the_best_checkpoint(uninterrupted):
+    best = checkpoints.best_step(uninterrupted / "checkpoints")
+    assert_bitwise_equal(
+        read_model(uninterrupted / "model").variables, variables_of(uninterrupted, best)
+    )
+
+
+def test_the_finished_run_run_again_changes_nothing(uninterrupted, config):
+    before = variables_of(uninterrupted, 6)
+    result = loop.train(config, uninterrupted)
+    assert result.step == 6
+    assert_bitwise_equal(before, variables_of(uninterrupted, 6))
+
+
+def test_a_stopped_run_continues_bit_by_bit(uninterrupted, config, tmp_path, monkeypatch):
+    """SIGTERM in the middle of a step: that step is finished and saved; the rest is as ever."""
+    calls = []
+    real = loop.TrainingLog.advance
+
+    def advance(self, step):
+        calls.append(step)
+        if calls == [1, 2, 3]:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, step)
+
+    monkeypatch.setattr(loop.TrainingLog, "advance", advance)
+    result = loop.train(config, tmp_path / "run")
+    assert (result.step, result.stopped_by) == (3, "SIGTERM")
+    result = loop.train(config, tmp_path / "run")
+    assert (result.step, result.stopped_by) == (6, None)
+    assert calls == [1, 2, 3, 4, 5, 6]
+    assert_bitwise_equal(variables_of(tmp_path / "run", 6), variables_of(uninterrupted, 6))
+
+
+def test_a_killed_run_continues_bit_by_bit(uninterrupted, config, tmp_path):
+    """kill -9 between two checkpoints, in a process of its own."""
+    file = tmp_path / "config.py"
+    file.write_text(
+        "import json\nfrom ml_collections import ConfigDict\n"
+        f"def get_config():\n    return ConfigDict(json.loads({config.to_json()!r}))\n"
+    )
+    workdir = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "gsn_jax",
+        "train",
+        "--config",
+        str(file),
+        "--workdir",
+        workdir,
+    ]
+    # The checkpoint of step 4 is complete; the process dies before it can save step 6.
+    slow = (
+        "import time; from gsn_jax.training import loop; real = loop.TrainingLog.advance\n"
+        "def advance(self, step):\n"
+        "    real(self, step)\n"
+        "    if step == 5: time.sleep(600)\n"
+        "loop.TrainingLog.advance = advance\n"
+        "from gsn_jax.cli import main; main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", slow, *command[3:]], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 240
+        while not (workdir / "checkpoints" / "4").exists():
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline, "no checkpoint"
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.communicate()
+    assert not (workdir / "checkpoints" / "6").exists()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "continuing from the checkpoint at step 4" in done.stderr
+    assert "finished at step 6" in done.stdout
+    assert_bitwise_equal(variables_of(workdir, 6), variables_of(uninterrupted, 6))
+
+
+# Orbax leaves a coroutine of its own behind when it cannot read a file.
+@pytest.mark.filterwarnings("ignore:coroutine 'PyTreeHandler:RuntimeWarning")
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(uninterrupted, config, tmp_path):
+    config.train.steps, workdir = 4, tmp_path / "run"
+    config.train.keep = 3
+    loop.train(config, workdir)
+    for file in (workdir / "checkpoints" / "4").rglob("*"):
+        if file.is_file() and file.stat().st_size > 200:
+            file.write_bytes(file.read_bytes()[:100])
+    with pytest.warns(UserWarning, match=r"checkpoint 4 cannot be read .* moved to .*damaged"):
+        result = loop.train(config, workdir)
+    assert result.step == 4
+    assert (workdir / "damaged" / "4").is_dir()
+    assert (workdir / "checkpoints" / "4").is_dir()
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
+    config, tmp_path, monkeypatch
+):
+    """The batch of step 3 has a label that is NaN."""
+    real = loop.TrainLoader.__next__
+
+    def poisoned(self):
+        batch = real(self)
+        if self.get_state()["next_batch"] == 3:
+            batch["quality"][0] = np.nan
+        return batch
+
+    config.train.checkpoint_every = config.train.eval_every = 100
+    config.loss.name = "mse"
+    workdir = tmp_path / "run"
+    monkeypatch.setattr(loop.TrainLoader, "__next__", poisoned)
+    with pytest.raises(loop.DivergenceError, match="not finite at step 3; the state after step 2"):
+        loop.train(config, workdir)
+    kept = variables_of(workdir, 2)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(kept))
+    monkeypatch.undo()
+    # The input position was kept too: with a good batch the run ends as if nothing had been.
+    loop.train(config, workdir)
+    loop.train(config, tmp_path / "other")
+    assert_bitwise_equal(variables_of(workdir, 6), variables_of(tmp_path / "other", 6))
+
+
+def test_a_folder_with_another_run_is_refused(uninterrupted, config):
+    config.loss.alpha = 5.0
+    config.seed = 3
+    with pytest.raises(InputError, match=r"another seed, loss\.alpha; choose a new --workdir"):
+        loop.train(config, uninterrupted)
+
+
+def test_the_batch_must_divide_over_the_devices(config, tmp_path):
+    config.data.batch_size = 12
+    with pytest.raises(InputError, match="12 cannot be divided over 8 devices"):
+        loop.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_reference_cannot_be_held_out(config, tmp_path):
+    lines = Path(config.data.train[0]).read_text().splitlines()
+    table = Path(config.data.train[0]).parent / "one.csv"
+    table.write_text("\n".join(lines[:5]) + "\n")
+    config.data.train = (str(table),)
+    with pytest.raises(InputError, match="one reference cannot be split"):
+        loop.train(config, tmp_path / "run")
+
+
+def test_several_tables_and_batch_normalisation_without_evaluation(config, pairs, tmp_path):
+    config.data.train = (str(pairs), str(pairs))
+    config.data.eval_fraction = 0.0
+    config.model.norm = "batch"
+    config.optimizer.ema = 0.0
+    config.loss.name = "norm_in_norm"
+    config.train.steps = 2
+    result = loop.train(config, tmp_path / "run")
+    assert result.evaluation == {}
+    assert read_model(tmp_path / "run" / "model").variables["batch_stats"]
