@@ -11,10 +11,10 @@ from data_pipelines.distortions.pixels import to_uint8
 
 
 def quantisation(image: np.ndarray, step: float, rng: np.random.Generator) -> np.ndarray:
-    """Every sample to the nearest multiple of `step` from the middle of the range."""
+    """Every sample to the nearest multiple of `step`."""
     if step <= 1:
         return image.copy()
-    return to_uint8(np.rint((image - 127.5) / step) * step + 127.5)
+    return to_uint8(np.rint(image / step) * step)
 
 
 def colour_quantisation(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -49,7 +49,7 @@ DISTORTIONS = (
         "quantisation",
         "quantisation",
         quantisation,
-        (19.0, 27.0, 39.0, 55.0, 78.0),
+        (19.0, 27.0, 39.0, 55.0, 76.0),
         (1, 255),
         "step (of 255)",
         "Uniform quantisation of R, G and B.",

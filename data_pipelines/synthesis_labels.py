@@ -1,0 +1,133 @@
+"""Quality labels of synthesised images, in [0, 1], up = better, 1 = identical.
+
+- "ensemble": classical metrics, fused so that they follow TID2013's opinion scores. With d_m the
+  distance of metric m (0 = identical), quality = sigmoid(b + o - sum_m w_m log(d_m + e_m)), w >= 0,
+  and o an offset of the distortion type, as far as TID2013 knows the type or one like it. Fitted
+  by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`.
+- "level": the mean opinion of the type's level in TID2013, and a common one for other types. It
+  knows nothing of the photograph.
+- NAME of a metric in `gsn_jax.metrics` whose values lie in [0, 1].
+
+Whatever the label, it never rises with the level within a photograph and type (isotonic
+regression).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.optimize
+
+from data_pipelines import synthesis_weights as weights
+from gsn_jax.errors import InputError
+
+DEFAULT = "ensemble"
+
+# A mean opinion score of TID2013 (0-9) that stands for "as good as the original"; 7.21 is the best.
+BEST_MOS = 7.2
+
+# Distortions that are judged like one of TID2013's.
+LIKE = {
+    "colour_diffusion": "chromatic_aberration",
+    "colour_shift": "chromatic_aberration",
+    "brighten": "mean_shift",
+    "darken": "mean_shift",
+    "lens_blur": "gaussian_blur",
+    "motion_blur": "gaussian_blur",
+    "saturation_hsv": "saturation",
+    "saturation_lab": "saturation",
+    "upscaling_bilinear": "gaussian_blur",
+    "upscaling_bicubic": "gaussian_blur",
+    "upscaling_lanczos": "gaussian_blur",
+    "upscaling_sharpened": "gaussian_blur",
+    "back_projection": "gaussian_blur",
+    "nlmeans": "denoising",
+    "bilateral_filter": "denoising",
+    "median_filter": "denoising",
+    "dct_coder": "denoising",
+    "webp": "jpeg",
+    "deblocking": "jpeg",
+}
+
+
+def check(name: str) -> None:
+    """Refuses a label that does not exist.
+
+    Raises:
+        InputError: it is no label and no metric with values in [0, 1].
+    """
+    if name in ("ensemble", "level"):
+        return
+    from gsn_jax import metrics
+
+    if name not in metrics.names():
+        raise InputError(f"no label {name!r}; give ensemble, level or one of gsn_jax's metrics")
+    if metrics.get(name).value_range != (0.0, 1.0):
+        raise InputError(f"metric {name!r} has values outside [0, 1]; give another label")
+
+
+def label(
+    name: str,
+    kind: str,
+    levels: Sequence[int],
+    reference: np.ndarray,
+    distorted: Sequence[np.ndarray],
+) -> list[float]:
+    """The quality of one photograph's images of one distortion type.
+
+    Args:
+        name: see `check`.
+        kind: the distortion's name.
+        levels: rising levels.
+        reference: uint8 `(H, W, 3)`.
+        distorted: one uint8 `(H, W, 3)` per level.
+
+    Returns:
+        One value in [0, 1] per level, never rising.
+    """
+    if name == "level":
+        values = [level_quality(kind, level) for level in levels]
+    elif name == "ensemble":
+        values = ensemble_quality(kind, distances(reference, distorted))
+    else:
+        values = [1 - distance(name, reference, image) for image in distorted]
+    return [float(value) for value in falling(values)]
+
+
+def falling(values: Sequence[float]) -> np.ndarray:
+    """The nearest never-rising sequence (least squares), clipped to [0, 1]."""
+    fitted = scipy.optimize.isotonic_regression(values, increasing=False).x
+    return np.clip(fitted, 0, 1)
+
+
+def level_quality(kind: str, level: int) -> float:
+    """TID2013's mean opinion of a type's level, or of the level over its types."""
+    from data_pipelines import distortions
+
+    number = distortions.get(kind).tid2013
+    opinions = weights.MOS.get(number, weights.MEAN_MOS)
+    return min(opinions[level - 1] / BEST_MOS, 1.0)
+
+
+def distances(reference: np.ndarray, distorted: Sequence[np.ndarray]) -> np.ndarray:
+    """Distances `(N, M)` of N images by the ensemble's M metrics, 0 = identical."""
+    return np.array(
+        [[distance(name, reference, image) for name in weights.METRICS] for image in distorted]
+    )
+
+
+def ensemble_quality(kind: str, values: np.ndarray) -> np.ndarray:
+    """The fused quality `(N,)` of distances `(N, M)`."""
+    offset = weights.BIAS + weights.OFFSETS.get(LIKE.get(kind, kind), 0.0)
+    logs = np.log(np.maximum(values, 0) + weights.FLOORS)
+    return 1 / (1 + np.exp(-(offset - logs @ np.asarray(weights.WEIGHTS))))
+
+
+def distance(name: str, reference: np.ndarray, distorted: np.ndarray) -> float:
+    """How far a metric of `gsn_jax.metrics` is from its value for identical images, >= 0."""
+    from gsn_jax import metrics
+
+    metric = metrics.get(name)
+    value = float(metric(reference, distorted))
+    return max(1.0 - value if metric.higher_is_better else value, 0.0)

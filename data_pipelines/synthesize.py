@@ -1,0 +1,206 @@
+"""A data set of distorted photographs: a pairs table, references and distorted images.
+
+One job per photograph writes its images and, last, its part of the table; the table itself is put
+together from the parts when all are there. So a run that was interrupted continues where it
+stopped, and ends with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines import distortions, parallel, synthesis_labels
+from data_pipelines.image_writing import write_image, write_text
+from gsn_jax.errors import InputError
+from gsn_jax.image_files import SUFFIXES, load_image
+
+COLUMNS = ("reference", "distorted", "score", "type", "level", "group")
+_SETTINGS = "synthesis.json"
+_PARTS = "parts"
+_SMALLEST = 64
+_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a synthesised data set is made of; equal settings and photographs give equal bytes.
+
+    Attributes:
+        types: names of distortions.
+        levels: whole levels from 1 to 5, rising.
+        seed: of all random draws.
+        size: crop photographs around their centre to at most this many pixels per side, or None.
+        label: "ensemble", "level", or the name of a metric; see `synthesis_labels`.
+        identical: whether each photograph is also paired with itself (level 0, score 1).
+        suffix: ".png" or ".webp", both lossless.
+    """
+
+    types: tuple[str, ...]
+    levels: tuple[int, ...] = distortions.LEVELS
+    seed: int = 0
+    size: int | None = 512
+    label: str = synthesis_labels.DEFAULT
+    identical: bool = False
+    suffix: str = ".png"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    photo: Path
+    name: str
+    out: Path
+    settings: Settings
+
+
+def find_photos(source: Path) -> list[Path]:
+    """The photographs of a folder and its subfolders, sorted.
+
+    Raises:
+        InputError: no such folder, no photographs in it, or two whose names differ only in suffix.
+    """
+    if not source.is_dir():
+        raise InputError(f"{source}: no such folder; give the folder with the photographs")
+    photos = sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+    if not photos:
+        raise InputError(f"{source}: no photographs found ({', '.join(SUFFIXES)})")
+    seen: dict[str, Path] = {}
+    for photo in photos:
+        other = seen.setdefault(_name(photo, source), photo)
+        if other != photo:
+            raise InputError(f"{photo}: has the same name as {other}; rename one of them")
+    return photos
+
+
+def synthesize(
+    source: Path,
+    out: Path,
+    settings: Settings,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    workers: int | None = None,
+) -> Path:
+    """Writes the data set and returns the path of its table `pairs.csv`.
+
+    Args:
+        source: folder of photographs; subfolders are searched too.
+        out: folder to write to; one that an interrupted run began is continued.
+        settings: what to make.
+        progress: called with (photographs done, photographs in all).
+        workers: processes; one per core by default.
+
+    Raises:
+        InputError: see `find_photos`; a photograph cannot be read or is too small; or `out` holds
+            something else, or what other settings made.
+    """
+    source, out = Path(source), Path(out)
+    photos = find_photos(source)
+    synthesis_labels.check(settings.label)
+    _claim(out, settings)
+    jobs = [_Job(photo, _name(photo, source), out, settings) for photo in photos]
+    missing = [job for job in jobs if not _part(job).is_file()]
+    done = len(jobs) - len(missing)
+    if progress is not None:
+        progress(done, len(jobs))
+    for _ in parallel.run(_make_photo, missing, workers):
+        done += 1
+        if progress is not None:
+            progress(done, len(jobs))
+    rows = "".join(_part(job).read_text(encoding="utf-8") for job in jobs)
+    write_text(out / "pairs.csv", ",".join(COLUMNS) + "\n" + rows)
+    return out / "pairs.csv"
+
+
+def crop_to(image: np.ndarray, size: int | None) -> np.ndarray:
+    """The middle of an image, at most `size` x `size` pixels."""
+    if size is None:
+        return image
+    height, width = image.shape[:2]
+    top, left = max(height - size, 0) // 2, max(width - size, 0) // 2
+    return np.ascontiguousarray(image[top : top + size, left : left + size])
+
+
+def _make_photo(job: _Job) -> None:
+    """Writes one photograph's reference, distorted images and part of the table."""
+    settings = job.settings
+    photo = _read(job.photo)
+    photo = crop_to(photo, settings.size)
+    reference_path = f"reference/{job.name}{settings.suffix}"
+    _write_missing(job.out / reference_path, lambda: photo)
+    rows: list[tuple[object, ...]] = []
+    if settings.identical:
+        rows.append((reference_path, reference_path, 1.0, "identical", 0, job.name))
+    for kind in settings.types:
+        seed = zlib.crc32(f"{settings.seed}/{job.name}".encode())
+        images, paths = [], []
+        for level in settings.levels:
+            path = f"distorted/{job.name}/{kind}_{level}{settings.suffix}"
+            image = distortions.apply(kind, photo, level=level, seed=seed)
+            _write_missing(job.out / path, lambda image=image: image)
+            images.append(image)
+            paths.append(path)
+        scores = synthesis_labels.label(settings.label, kind, settings.levels, photo, images)
+        for path, score, level in zip(paths, scores, settings.levels, strict=True):
+            rows.append((reference_path, path, round(score, 6), kind, level, job.name))
+    write_text(_part(job), _csv(rows))
+
+
+def _read(path: Path) -> np.ndarray:
+    image = load_image(path)
+    if image.dtype != np.uint8:
+        image = np.rint(image * 255).astype(np.uint8)
+    if min(image.shape[:2]) < _SMALLEST:
+        raise InputError(
+            f"{path}: {image.shape[1]} x {image.shape[0]} is too small; photographs have at least "
+            f"{_SMALLEST} x {_SMALLEST} pixels"
+        )
+    return image
+
+
+def _write_missing(path: Path, make: Callable[[], np.ndarray]) -> None:
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, make())
+
+
+def _csv(rows: Sequence[tuple[object, ...]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()
+
+
+def _name(photo: Path, source: Path) -> str:
+    """The photograph's id: its path inside the folder without suffix, one word per level."""
+    return "__".join(photo.relative_to(source).with_suffix("").parts)
+
+
+def _part(job: _Job) -> Path:
+    return job.out / _PARTS / f"{job.name}.csv"
+
+
+def _claim(out: Path, settings: Settings) -> None:
+    """Makes the folders, and refuses a folder that something else made."""
+    text = json.dumps({"version": _VERSION, **dataclasses.asdict(settings)}, indent=1) + "\n"
+    mark = out / _SETTINGS
+    if mark.is_file():
+        if mark.read_text(encoding="utf-8") != text:
+            raise InputError(
+                f"{out}: was begun with other settings (see {_SETTINGS} in it); repeat those, "
+                "remove the folder or choose another"
+            )
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: exists and is no synthesised data set; choose another folder")
+    for name in ("reference", "distorted", _PARTS):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    write_text(mark, text)

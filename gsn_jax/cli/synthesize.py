@@ -1,0 +1,128 @@
+"""`gsn synthesize`: photographs become a data set of distorted images with quality labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gsn_jax.errors import InputError
+
+
+@click.command()
+@click.argument("photos", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option(
+    "--types",
+    default="all",
+    show_default=True,
+    help="Distortions, comma-separated: names, groups (noise, blur, ...), tid2013, kadid10k, all.",
+)
+@click.option("--levels", default="1,2,3,4,5", show_default=True, help="Levels from 1 to 5.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--size",
+    default=512,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Crop photographs around their centre to at most this size; 0 keeps them whole.",
+)
+@click.option(
+    "--label",
+    default=None,
+    help="Score, in [0, 1], up = better: 'ensemble' (metrics fitted to TID2013's opinion scores), "
+    "'level' (TID2013's mean opinion of the type and level), or the name of a metric in [0, 1].  "
+    "[default: ensemble]",
+)
+@click.option("--identical", is_flag=True, help="Pair each photograph also with itself, score 1.")
+@click.option(
+    "--format",
+    "image_format",
+    type=click.Choice(["png", "webp"]),
+    default="png",
+    show_default=True,
+    help="Both are lossless; WebP is smaller and slower to write.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: all cores]")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, option, wanted: _list(ctx) if wanted else None,
+    help="List the distortions and stop.",
+)
+def command(
+    photos: Path,
+    out: Path,
+    types: str,
+    levels: str,
+    seed: int,
+    size: int,
+    label: str | None,
+    identical: bool,
+    image_format: str,
+    workers: int | None,
+) -> None:
+    """Make a data set of distorted PHOTOS (a folder): pairs.csv, reference/ and distorted/.
+
+    An interrupted run continues when it is repeated. The table has the columns reference,
+    distorted, score, type, level and group (the photograph); train on it with the data set
+    iqa_table.
+    """
+    from data_pipelines import synthesis_labels
+    from data_pipelines.distortions import select
+    from data_pipelines.synthesize import Settings, synthesize
+
+    settings = Settings(
+        types=select(_words(types)),
+        levels=_levels(levels),
+        seed=seed,
+        size=size or None,
+        label=label or synthesis_labels.DEFAULT,
+        identical=identical,
+        suffix=f".{image_format}",
+    )
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as bar:
+        task = bar.add_task("photographs", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        table = synthesize(photos, out, settings, show, workers=workers)
+    click.echo(str(table))
+
+
+def _list(ctx: click.Context) -> None:
+    from data_pipelines import distortions
+
+    for name in distortions.names():
+        entry = distortions.get(name)
+        click.echo(f"{name:30} {entry.group:13} {entry.description}")
+    ctx.exit()
+
+
+def _words(text: str) -> list[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise InputError("--types: name at least one distortion")
+    return words
+
+
+def _levels(text: str) -> tuple[int, ...]:
+    try:
+        levels = sorted({int(word) for word in text.split(",")})
+    except ValueError:
+        levels = []
+    if not levels or not set(levels) <= {1, 2, 3, 4, 5}:
+        raise InputError(f"--levels: whole numbers from 1 to 5, comma-separated, got {text!r}")
+    return tuple(levels)

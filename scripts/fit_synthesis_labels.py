@@ -1,0 +1,154 @@
+"""Fits the "ensemble" label of `gsn synthesize` to TID2013's opinion scores.
+
+    python scripts/fit_synthesis_labels.py REGENERATED TABLES > data_pipelines/synthesis_weights.py
+
+REGENERATED is a regenerated TID2013 (`data_pipelines.regenerate_tid2013`), TABLES the folder with
+`tid2013_mos_with_names.txt`. Reserved scenes are not used. The agreement on held-out scenes
+(leave-one-scene-out) goes to stderr. About ten minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import scipy.optimize
+import scipy.stats
+from rich.console import Console
+from rich.progress import track
+
+from data_pipelines.synthesis_labels import BEST_MOS, distance
+from data_pipelines.tid2013.crops import RESERVED
+from gsn_jax.image_files import load_image
+
+METRICS = ("mdsi", "haarpsi", "gmsd", "vifp", "vsi", "ms_ssim")
+FLOORS = (0.02, 0.01, 0.004, 0.05, 0.0005, 0.001)
+_RIDGE = 0.01
+_CONSOLE = Console(stderr=True)
+
+
+def main() -> None:
+    """Reads the pairs, fits, and prints the module with the coefficients."""
+    folder, tables = map(Path, sys.argv[1:3])
+    rows = [row for row in _rows(folder / "pairs.csv") if row["split"] == "train"]
+    values = _distances(folder, rows)
+    for row in rows:
+        if row["type"] == "contrast":  # TID2013 lowers it at odd levels and raises it at even ones
+            row["type"] = "contrast_decrease" if int(row["level"]) % 2 else "contrast_increase"
+    kinds = sorted({row["type"] for row in rows})
+    scenes = np.array([row["group"] for row in rows])
+    mos = np.array([float(row["score"]) for row in rows])
+    design = _design(values, rows, kinds)
+    predictions = np.empty(len(rows))
+    for scene in np.unique(scenes):
+        held_out = scenes == scene
+        predictions[held_out] = _predict(_fit(design[~held_out], mos[~held_out]), design[held_out])
+    srcc = scipy.stats.spearmanr(predictions, mos).statistic
+    plcc = scipy.stats.pearsonr(predictions, mos).statistic
+    _CONSOLE.print(f"{len(rows)} images, held-out scenes: SRCC {srcc:.3f}, PLCC {plcc:.3f}")
+    print(_module(_fit(design, mos), kinds, _mean_opinions(tables)), end="")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _distances(folder: Path, rows: list[dict[str, str]]) -> np.ndarray:
+    cache = folder / "distances.npz"
+    names = [row["distorted"] for row in rows]
+    if cache.is_file():
+        stored = np.load(cache)
+        if stored["names"].tolist() == names and stored["metrics"].tolist() == list(METRICS):
+            return stored["values"]
+    references = {name: load_image(folder / name) for name in {row["reference"] for row in rows}}
+    values = np.array(
+        [
+            [
+                distance(name, references[row["reference"]], load_image(folder / row["distorted"]))
+                for name in METRICS
+            ]
+            for row in track(rows, "metrics", console=_CONSOLE)
+        ]
+    )
+    np.savez(cache, names=names, metrics=METRICS, values=values)
+    return values
+
+
+def _design(values: np.ndarray, rows: list[dict[str, str]], kinds: list[str]) -> np.ndarray:
+    """Columns: 1, minus the log distances, and one indicator per distortion type."""
+    logs = -np.log(np.maximum(values, 0) + FLOORS)
+    types = np.array([[row["type"] == kind for kind in kinds] for row in rows], float)
+    return np.hstack([np.ones((len(rows), 1)), logs, types])
+
+
+def _fit(design: np.ndarray, mos: np.ndarray) -> np.ndarray:
+    """Coefficients that minimise the squared error of quality, the metrics' ones >= 0."""
+    count = len(METRICS)
+    quality = np.minimum(mos / BEST_MOS, 1)
+
+    def residuals(coefficients: np.ndarray) -> np.ndarray:
+        error = _predict(coefficients, design) - quality
+        return np.concatenate([error, _RIDGE * np.sqrt(len(mos)) * coefficients[1 + count :]])
+
+    start = np.concatenate([[0.0], np.full(count, 0.2), np.zeros(design.shape[1] - 1 - count)])
+    lower = np.full(len(start), -np.inf)
+    lower[1 : 1 + count] = 0
+    return scipy.optimize.least_squares(residuals, start, bounds=(lower, np.inf)).x
+
+
+def _predict(coefficients: np.ndarray, design: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-design @ coefficients))
+
+
+def _mean_opinions(tables: Path) -> dict[int, list[float]]:
+    scores = defaultdict(list)
+    for line in (tables / "tid2013_mos_with_names.txt").read_text().split("\n"):
+        match = re.fullmatch(r"(\S+) i(\d\d)_(\d\d)_(\d)\.bmp\s*", line, re.IGNORECASE)
+        if match and int(match[2]) not in RESERVED:
+            scores[int(match[3]), int(match[4])].append(float(match[1]))
+    return {
+        kind: [float(np.mean(scores[kind, level])) for level in range(1, 6)]
+        for kind in range(1, 25)
+    }
+
+
+def _module(coefficients: np.ndarray, kinds: list[str], opinions: dict[int, list[float]]) -> str:
+    count = len(METRICS)
+    lines = [
+        '"""Coefficients of the labels in `synthesis_labels`; made by',
+        "`scripts/fit_synthesis_labels.py` from TID2013's opinion scores of scenes that are not",
+        'reserved."""',
+        "",
+        f"METRICS = {_words(METRICS)}",
+        f"FLOORS = {FLOORS}",
+        f"BIAS = {coefficients[0]:.4f}",
+        f"WEIGHTS = ({', '.join(f'{w:.4f}' for w in coefficients[1 : 1 + count])})",
+        "",
+        "# What the metrics judge too harshly (> 0) or too mildly (< 0), by distortion.",
+        "OFFSETS = {",
+        *(
+            f'    "{kind}": {value:.4f},'
+            for kind, value in zip(kinds, coefficients[1 + count :], strict=True)
+        ),
+        "}",
+        "",
+        "# Mean opinion (0-9) by TID2013's type and level.",
+        "MOS = {",
+    ]
+    rows = {kind: sorted(values, reverse=True) for kind, values in opinions.items()}
+    lines += [f"    {kind}: ({', '.join(f'{v:.2f}' for v in row)})," for kind, row in rows.items()]
+    mean = np.mean(list(rows.values()), axis=0)
+    return "\n".join([*lines, "}", f"MEAN_MOS = ({', '.join(f'{v:.2f}' for v in mean)})", ""])
+
+
+def _words(names: tuple[str, ...]) -> str:
+    return "(" + ", ".join(f'"{name}"' for name in names) + ")"
+
+
+if __name__ == "__main__":
+    main()
