@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import math
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -103,6 +104,7 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return self._make_info(self)
 
     def _make_info(self, builder: PairBuilder | DatasetIdentity) -> tfds.core.DatasetInfo:
+        # A record holds floats in single precision; `PreparedPairs` has scores in double precision.
         return _Info(
             builder=builder,
             description=self.TITLE,
@@ -115,8 +117,8 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     "name": tfds.features.Text(),
                     "reference": tfds.features.Text(),
                     "reference_id": tfds.features.Text(),
-                    "score": tfds.features.Scalar(np.float64),
-                    "score_std": tfds.features.Scalar(np.float64),
+                    "score": tfds.features.Scalar(np.float32),
+                    "score_std": tfds.features.Scalar(np.float32),
                     "quality": tfds.features.Scalar(np.float32),
                     "distortion_type": tfds.features.Text(),
                     "distortion_level": tfds.features.Scalar(np.int64),
@@ -151,14 +153,16 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
         TFDS's own writer holds or spills a whole split to order it, and needs TensorFlow to spill.
         """
-        del download_config
+        manual_dir = download_config.manual_dir or dl_manager.manual_dir
         problems = Problems()
-        scratch = Path(self.data_dir)
-        with Inputs(dl_manager.manual_dir, self.ARCHIVES, scratch, self._progress) as inputs:
-            pairs = self.read_pairs(inputs, problems, scratch)
+        with (
+            tempfile.TemporaryDirectory(prefix="scratch.", dir=self.data_dir) as scratch,
+            Inputs(manual_dir, self.ARCHIVES, scratch, self._progress) as inputs,
+        ):
+            pairs = self.read_pairs(inputs, problems, Path(scratch))
             self._check_table(pairs, problems)
             self._write(pairs, problems)
-        problems.raise_if_any(f"{self.name}: {dl_manager.manual_dir}")
+        problems.raise_if_any(f"{self.name}: {manual_dir}")
 
     def _check_table(self, pairs: Sequence[Pair], problems: Problems) -> None:
         """Counts, duplicates and scores; the images follow when they are decoded."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
+from scipy.io.matlab import MatReadError
 
 from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
@@ -90,7 +91,7 @@ def _variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         data = scipy.io.loadmat(path, variable_names=names)
         return {name: data[name].ravel() for name in names}
-    except (KeyError, ValueError, TypeError, NotImplementedError, OSError, MemoryError):
+    except (KeyError, ValueError, TypeError, NotImplementedError, OSError, MatReadError):
         raise InputError(
             f"{path}: not a MATLAB file with {', '.join(names)}; download it again"
         ) from None
