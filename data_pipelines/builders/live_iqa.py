@@ -32,7 +32,7 @@ class LiveIqa(PairBuilder):
   author={Sheikh, Hamid R. and Sabir, Muhammad F. and Bovik, Alan C.},
   journal={IEEE Transactions on Image Processing}, volume={15}, number={11}, pages={3440--3451},
   year={2006}}"""
-    LICENSE = "Free for research with citation; not to be redistributed"
+    LICENSE = "Copyright notice of the University of Texas at Austin in the release; to be cited"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "ask for access at https://live.ece.utexas.edu/research/quality/subjective.htm, and put "
         "databaserelease2.zip and dmos_realigned.mat into the folder"

@@ -215,6 +215,7 @@ def test_images_smaller_than_the_crop(source):
     [
         ({"batch_size": 0}, "batch_size"),
         ({"crop_size": 0}, "crop_size"),
+        ({"seed": -1}, "seed"),
         ({"num_workers": -1}, "num_workers"),
         ({"process_index": 1}, "process_index"),
         ({"batch_size": 8, "num_epochs": 1}, "7 examples do not fill a global batch of 8"),
