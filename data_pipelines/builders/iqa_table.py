@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.builders.base import REFERENCES, Pair, PairBuilder
+from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.builders.writing import REFERENCES
 from data_pipelines.tables import PairTable
 from gsn_jax.errors import InputError
 

@@ -16,6 +16,8 @@ from gsn_jax.errors import InputError
 class Tid2013Regenerated(PairBuilder):
     """Regenerates the images (see `data_pipelines.regenerate_tid2013`), then stores them.
 
+    A folder that `regenerate_tid2013.regenerate` wrote is stored as it is.
+
     The reserved scenes are in the split `reserved`, all others in `train`. References have the ids
     of TID2013.
     """
@@ -33,21 +35,26 @@ class Tid2013Regenerated(PairBuilder):
     def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
         """See `PairBuilder`."""
         del problems
+        made = inputs.folder / "pairs.csv"
+        if not made.is_file():
+            made = self._regenerate(inputs.folder, scratch / "regenerated")
+        table = PairTable(made, score_range=self.SCORE_RANGE)
+        return [
+            dataclasses.replace(pair, reference_id=pair.reference_id.lower())  # as in TID2013
+            for pair in pairs_of_table(table)
+        ]
+
+    def _regenerate(self, folder: Path, out: Path) -> Path:
+        """Makes the images in `out`, and returns their table."""
         from data_pipelines import regenerate_tid2013
 
-        photos, tables = inputs.folder / "photos" / "kodak", inputs.folder / "tables"
-        for folder in (photos, tables):
-            if not folder.is_dir():
-                raise InputError(f"{folder}: no such folder; {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
-        out = scratch / "regenerated"
-        regenerate_tid2013.regenerate(
+        photos, tables = folder / "photos" / "kodak", folder / "tables"
+        for needed in (photos, tables):
+            if not needed.is_dir():
+                raise InputError(f"{needed}: no such folder; {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+        return regenerate_tid2013.regenerate(
             photos,
             tables,
             out,
             progress=lambda done, total: self._progress("regenerating", done, total),
         )
-        table = PairTable(out / "pairs.csv", score_range=self.SCORE_RANGE)
-        return [
-            dataclasses.replace(pair, reference_id=pair.reference_id.lower())  # as in TID2013
-            for pair in pairs_of_table(table)
-        ]

@@ -446,6 +446,7 @@ def test_regenerated_set_keeps_reserved_scenes_apart(tmp_path, monkeypatch):
             "kodim02.png,i02_01_1.png,9,0.1,jpeg,1,I02,train\n"
         )
         progress(2, 2)
+        return out / "pairs.csv"
 
     module = types.ModuleType("data_pipelines.regenerate_tid2013")
     module.regenerate = regenerate
