@@ -204,6 +204,8 @@ def train_loader(
             while iterating: an image cannot be read or is smaller than the crop.
     """
     check_process(batch_size, process_index, process_count, num_workers)
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed: needs 0 <= seed < 2**32, got {seed}")
     if crop_size < 1:
         raise InputError(f"crop_size: needs at least 1 pixel, got {crop_size}")
     examples = len(source) * (num_epochs or sys.maxsize)

@@ -75,7 +75,7 @@ SCENES = (
 _NAMES = {
     "kodak": {scene.name: scene.name for scene in SCENES},
     "tid2013": {scene.tid2013: scene.name for scene in SCENES},
-    "tid2013_regenerated": {scene.name: scene.name for scene in SCENES},
+    "tid2013_regenerated": {scene.tid2013: scene.name for scene in SCENES},
     "live_iqa": {scene.live: scene.name for scene in SCENES if scene.live},
 }
 

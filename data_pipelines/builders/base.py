@@ -5,9 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import math
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,14 +14,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.dataset_info import DatasetIdentity
 
-from data_pipelines import decoding
 from data_pipelines.builders.inputs import Inputs, Problems, Progress
 from data_pipelines.builders.prepared import PreparedPairs
+from data_pipelines.builders.writing import REFERENCES, Record, write_records
 from gsn_jax.errors import InputError
-
-REFERENCES = "references"  # the split with the pristine images
-_SHARD = 1024  # images per file
-_AT_ONCE = 64  # images in memory while preparing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +98,7 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return self._make_info(self)
 
     def _make_info(self, builder: PairBuilder | DatasetIdentity) -> tfds.core.DatasetInfo:
+        # A record holds floats in single precision; `PreparedPairs` has scores in double precision.
         return _Info(
             builder=builder,
             description=self.TITLE,
@@ -115,8 +111,8 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                     "name": tfds.features.Text(),
                     "reference": tfds.features.Text(),
                     "reference_id": tfds.features.Text(),
-                    "score": tfds.features.Scalar(np.float64),
-                    "score_std": tfds.features.Scalar(np.float64),
+                    "score": tfds.features.Scalar(np.float32),
+                    "score_std": tfds.features.Scalar(np.float32),
                     "quality": tfds.features.Scalar(np.float32),
                     "distortion_type": tfds.features.Text(),
                     "distortion_level": tfds.features.Scalar(np.int64),
@@ -147,18 +143,17 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         dl_manager: tfds.download.DownloadManager,
         download_config: tfds.download.DownloadConfig,
     ) -> None:
-        """Writes all records in one streaming pass.
-
-        TFDS's own writer holds or spills a whole split to order it, and needs TensorFlow to spill.
-        """
-        del download_config
+        """Verifies everything and writes the records; raises when anything is wrong."""
+        manual_dir = download_config.manual_dir or dl_manager.manual_dir
         problems = Problems()
-        scratch = Path(self.data_dir)
-        with Inputs(dl_manager.manual_dir, self.ARCHIVES, scratch, self._progress) as inputs:
-            pairs = self.read_pairs(inputs, problems, scratch)
+        with (
+            tempfile.TemporaryDirectory(prefix="scratch.", dir=self.data_dir) as scratch,
+            Inputs(manual_dir, self.ARCHIVES, scratch, self._progress) as inputs,
+        ):
+            pairs = self.read_pairs(inputs, problems, Path(scratch))
             self._check_table(pairs, problems)
             self._write(pairs, problems)
-        problems.raise_if_any(f"{self.name}: {dl_manager.manual_dir}")
+        problems.raise_if_any(f"{self.name}: {manual_dir}")
 
     def _check_table(self, pairs: Sequence[Pair], problems: Problems) -> None:
         """Counts, duplicates and scores; the images follow when they are decoded."""
@@ -187,61 +182,27 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _write(self, pairs: Sequence[Pair], problems: Problems) -> None:
         references = {pair.reference: pair for pair in pairs}
-        splits = list(dict.fromkeys(pair.split for pair in pairs))
+        records = [
+            Record(REFERENCES, pair.reference_path, _reference_labels(pair))
+            for pair in references.values()
+        ]
+        records += [Record(pair.split, pair.distorted_path, self._labels(pair)) for pair in pairs]
         # TFDS's `self.info` names the final folder; the records go to a temporary one until then.
         info = self._make_info(DatasetIdentity.from_builder(self))
-        writer = tfds.core.SequentialWriter(info, _SHARD, file_format="array_record")
-        writer.initialize_splits([REFERENCES, *splits])
-        sizes: dict[str, tuple[int, int]] = {}
-        done, total = 0, len(references) + len(pairs)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for chunk in _chunks(references.values()):
-                images = pool.map(_read, [(p.reference, p.reference_path) for p in chunk])
-                records = []
-                for pair, image in zip(chunk, images, strict=True):
-                    if isinstance(image, str):
-                        problems.add(image)
-                        continue
-                    sizes[pair.reference] = image[1]
-                    records.append(self._reference_record(pair, image[0]))
-                if not len(problems):
-                    writer.add_examples({REFERENCES: records})
-                done += len(chunk)
-                self._progress("images", done, total)
-            for split in splits:
-                for chunk in _chunks(pair for pair in pairs if pair.split == split):
-                    images = pool.map(_read, [(p.distorted, p.distorted_path) for p in chunk])
-                    records = []
-                    for pair, image in zip(chunk, images, strict=True):
-                        problem = _mismatch(pair, image, sizes)
-                        if problem:
-                            problems.add(problem)
-                        else:
-                            records.append(self._pair_record(pair, image[0]))
-                    if not len(problems):
-                        writer.add_examples({split: records})
-                    done += len(chunk)
-                    self._progress("images", done, total)
-        self.info.metadata.update(self._columns(pairs, splits, list(references), sizes))
-        writer.close_all()
+        sizes = write_records(info, records, problems, self._progress)
         self.info.set_splits(info.splits)
+        # What is known without decoding: the labels in the order of the records.
+        columns: dict[str, dict[str, list[Any]]] = {}
+        for pair in pairs:
+            row = {**self._labels(pair), "size": sizes.get(pair.reference)}
+            row["score_std"] = None if math.isnan(pair.score_std) else pair.score_std
+            split = columns.setdefault(pair.split, {name: [] for name in row})
+            for name, value in row.items():
+                split[name].append(value)
+        self.info.metadata.update(references=list(references), splits=columns)
 
-    def _reference_record(self, pair: Pair, image: bytes) -> dict[str, Any]:
+    def _labels(self, pair: Pair) -> dict[str, Any]:
         return {
-            "image": image,
-            "name": pair.reference,
-            "reference": pair.reference,
-            "reference_id": pair.reference_id,
-            "score": math.nan,
-            "score_std": math.nan,
-            "quality": math.nan,
-            "distortion_type": "",
-            "distortion_level": 0,
-        }
-
-    def _pair_record(self, pair: Pair, image: bytes) -> dict[str, Any]:
-        return {
-            "image": image,
             "name": pair.distorted,
             "reference": pair.reference,
             "reference_id": pair.reference_id,
@@ -251,32 +212,6 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             "distortion_type": pair.distortion_type,
             "distortion_level": pair.distortion_level,
         }
-
-    def _columns(
-        self,
-        pairs: Sequence[Pair],
-        splits: Sequence[str],
-        references: list[str],
-        sizes: dict[str, tuple[int, int]],
-    ) -> dict[str, Any]:
-        """Everything but the images, in the order of the records, for reading without decoding."""
-        columns: dict[str, Any] = {"references": references, "splits": {}}
-        for split in splits:
-            rows = [pair for pair in pairs if pair.split == split]
-            columns["splits"][split] = {
-                "score": [pair.score for pair in rows],
-                "score_std": [
-                    None if math.isnan(pair.score_std) else pair.score_std for pair in rows
-                ],
-                "quality": [self.quality(pair) for pair in rows],
-                "reference_id": [pair.reference_id for pair in rows],
-                "distortion_type": [pair.distortion_type for pair in rows],
-                "distortion_level": [pair.distortion_level for pair in rows],
-                "reference": [pair.reference for pair in rows],
-                "distorted": [pair.distorted for pair in rows],
-                "size": [sizes.get(pair.reference) for pair in rows],
-            }
-        return columns
 
     def records(self, split: str) -> Any:
         """The stored records of one split as TFDS gives them, images as PNG bytes."""
@@ -305,37 +240,14 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return PreparedPairs(self, splits if split == "all" else [split])
 
 
-def _chunks(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    chunk: list[Pair] = []
-    for pair in pairs:
-        chunk.append(pair)
-        if len(chunk) == _AT_ONCE:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
-def _read(named: tuple[str, Path | None]) -> tuple[bytes, tuple[int, int]] | str:
-    """An image as PNG with its size, or what is wrong with it."""
-    name, path = named
-    if path is None:
-        return f"{name} is missing"
-    try:
-        return decoding.as_png(path)
-    except InputError as error:
-        return str(error)
-
-
-def _mismatch(
-    pair: Pair, image: tuple[bytes, tuple[int, int]] | str, sizes: dict[str, tuple[int, int]]
-) -> str:
-    """What is wrong with a distorted image, "" where nothing is."""
-    if isinstance(image, str):
-        return image
-    size = sizes.get(pair.reference, image[1])  # a bad reference is a problem of its own
-    if image[1] == size:
-        return ""
-    return "{}: size {} x {} differs from {} x {} of its reference".format(
-        pair.distorted, *image[1][::-1], *size[::-1]
-    )
+def _reference_labels(pair: Pair) -> dict[str, Any]:
+    return {
+        "name": pair.reference,
+        "reference": pair.reference,
+        "reference_id": pair.reference_id,
+        "score": math.nan,
+        "score_std": math.nan,
+        "quality": math.nan,
+        "distortion_type": "",
+        "distortion_level": 0,
+    }

@@ -33,7 +33,7 @@ class Csiq(PairBuilder):
     strategy},
   author={Larson, Eric C. and Chandler, Damon M.},
   journal={Journal of Electronic Imaging}, volume={19}, number={1}, pages={011006}, year={2010}}"""
-    LICENSE = "Free for research with citation"
+    LICENSE = "Terms of the authors, see the homepage: free of charge, to be cited"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "download the reference images (src_imgs), the distorted images (dst_imgs) and the table "
         "csiq.DMOS.xlsx from https://s2.smu.edu/~eclarson/csiq.html into the folder"

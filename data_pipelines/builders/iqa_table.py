@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.builders.writing import REFERENCES
 from data_pipelines.tables import PairTable
 from gsn_jax.errors import InputError
 
@@ -64,9 +66,18 @@ class IqaTable(PairBuilder):
 
 
 def pairs_of_table(table: PairTable) -> list[Pair]:
-    """The rows of a table for a builder; a row with `reserved` set goes to the split `reserved`."""
+    """The rows of a table for a builder; a column `split` says where each goes.
+
+    Raises:
+        InputError: a split has a name that it cannot have.
+    """
     fields = {name: column.tolist() for name, column in table.fields.items()}
-    reserved = table.text.get("reserved", [""] * len(table))
+    splits = table.text.get("split", ["train"] * len(table))
+    for split in sorted(set(splits)):
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", split) or split in (REFERENCES, "all"):
+            raise InputError(
+                f"{table.path}: {split!r} cannot be the name of a split; use lower-case letters"
+            )
     pairs = []
     for i in range(len(table)):
         reference, distorted = table.paths(i)
@@ -82,7 +93,7 @@ def pairs_of_table(table: PairTable) -> list[Pair]:
                 reference_id=fields["reference_id"][i],
                 distortion_type=fields["distortion_type"][i],
                 distortion_level=fields["distortion_level"][i],
-                split="reserved" if reserved[i].lower() in ("1", "true", "yes") else "train",
+                split=splits[i],
             )
         )
     return pairs

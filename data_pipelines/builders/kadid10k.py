@@ -52,7 +52,7 @@ class Kadid10k(PairBuilder):
   author={Lin, Hanhe and Hosu, Vlad and Saupe, Dietmar},
   booktitle={International Conference on Quality of Multimedia Experience (QoMEX)},
   year={2019}}"""
-    LICENSE = "Free for research with citation; the references are from Pixabay"
+    LICENSE = "Terms of the authors, see the homepage: to be cited; references from Pixabay"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "download kadid10k.zip from https://database.mmsp-kn.de/kadid-10k-database.html into the "
         "folder; it holds dmos.csv and images/"

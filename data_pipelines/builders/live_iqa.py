@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
+from scipy.io.matlab import MatReadError
 
 from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
@@ -31,7 +32,7 @@ class LiveIqa(PairBuilder):
   author={Sheikh, Hamid R. and Sabir, Muhammad F. and Bovik, Alan C.},
   journal={IEEE Transactions on Image Processing}, volume={15}, number={11}, pages={3440--3451},
   year={2006}}"""
-    LICENSE = "Free for research with citation; not to be redistributed"
+    LICENSE = "Copyright notice of the University of Texas at Austin in the release; to be cited"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "ask for access at https://live.ece.utexas.edu/research/quality/subjective.htm, and put "
         "databaserelease2.zip and dmos_realigned.mat into the folder"
@@ -90,7 +91,7 @@ def _variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         data = scipy.io.loadmat(path, variable_names=names)
         return {name: data[name].ravel() for name in names}
-    except (KeyError, ValueError, TypeError, NotImplementedError, OSError, MemoryError):
+    except (KeyError, ValueError, TypeError, NotImplementedError, OSError, MatReadError):
         raise InputError(
             f"{path}: not a MATLAB file with {', '.join(names)}; download it again"
         ) from None

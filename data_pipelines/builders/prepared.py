@@ -28,7 +28,7 @@ class PreparedPairs(PairSource):
         for number, split in enumerate(splits):
             rows = metadata["splits"][split]
             for name, column in columns.items():
-                column.extend(rows[name])
+                column.extend(rows["name" if name == "distorted" else name])
             self._rows.extend((number, row) for row in range(len(rows["score"])))
         columns["score_std"] = [
             np.nan if deviation is None else deviation for deviation in columns["score_std"]

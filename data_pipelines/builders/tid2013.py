@@ -51,7 +51,7 @@ class Tid2013(PairBuilder):
     Egiazarian, Karen and Astola, Jaakko and Vozel, Benoit and Chehdi, Kacem and Carli, Marco and
     Battisti, Federica and Kuo, C.-C. Jay},
   journal={Signal Processing: Image Communication}, volume={30}, pages={57--77}, year={2015}}"""
-    LICENSE = "Free for research with citation; not to be redistributed"
+    LICENSE = "Terms of the authors, see the homepage: free of charge, to be cited"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "download tid2013.rar from https://www.ponomarenko.info/tid2013.htm and unpack it (7z x "
         "tid2013.rar), so that mos_with_names.txt, reference_images/ and distorted_images/ are "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from data_pipelines.builders.base import Pair, PairBuilder
@@ -15,7 +16,10 @@ from gsn_jax.errors import InputError
 class Tid2013Regenerated(PairBuilder):
     """Regenerates the images (see `data_pipelines.regenerate_tid2013`), then stores them.
 
-    The reserved scenes are in the split `reserved`, all others in `train`.
+    A folder that `regenerate_tid2013.regenerate` wrote is stored as it is.
+
+    The reserved scenes are in the split `reserved`, all others in `train`. References have the ids
+    of TID2013.
     """
 
     TITLE = "TID2013 rebuilt from the Kodak photographs, distortions matched by published PSNR"
@@ -24,25 +28,33 @@ class Tid2013Regenerated(PairBuilder):
     LICENSE = "Kodak photographs: released for unrestricted usage; scores: see TID2013"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "put the Kodak photographs kodim01.png to kodim24.png into photos/kodak, and "
-        "tid2013_mos_with_names.txt, tid2013_mos_std.txt and tid2013_per_image_metrics.csv.gz "
-        "into tables, below the folder"
+        "tid2013_per_image_metrics.csv.gz into tables, below the folder"
     )
     SCORE_RANGE = Tid2013.SCORE_RANGE
 
     def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
         """See `PairBuilder`."""
         del problems
+        made = inputs.folder / "pairs.csv"
+        if not made.is_file():
+            made = self._regenerate(inputs.folder, scratch / "regenerated")
+        table = PairTable(made, score_range=self.SCORE_RANGE)
+        return [
+            dataclasses.replace(pair, reference_id=pair.reference_id.lower())  # as in TID2013
+            for pair in pairs_of_table(table)
+        ]
+
+    def _regenerate(self, folder: Path, out: Path) -> Path:
+        """Makes the images in `out`, and returns their table."""
         from data_pipelines import regenerate_tid2013
 
-        photos, tables = inputs.folder / "photos" / "kodak", inputs.folder / "tables"
-        for folder in (photos, tables):
-            if not folder.is_dir():
-                raise InputError(f"{folder}: no such folder; {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
-        out = scratch / "regenerated"
-        regenerate_tid2013.regenerate(
+        photos, tables = folder / "photos" / "kodak", folder / "tables"
+        for needed in (photos, tables):
+            if not needed.is_dir():
+                raise InputError(f"{needed}: no such folder; {self.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+        return regenerate_tid2013.regenerate(
             photos,
             tables,
             out,
             progress=lambda done, total: self._progress("regenerating", done, total),
         )
-        return pairs_of_table(PairTable(out / "pairs.csv", score_range=self.SCORE_RANGE))

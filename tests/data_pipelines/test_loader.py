@@ -1,0 +1,258 @@
+import json
+import pickle
+import sys
+
+import numpy as np
+import pytest
+
+from data_pipelines.caching import CachedPairs, ImageCache
+from data_pipelines.loader import train_loader
+from data_pipelines.sources import Subset
+from data_pipelines.tables import PairTable
+from gsn_jax.errors import InputError
+
+CROP = 16  # of 20 x 24
+
+
+def take(loader, count):
+    batches = [next(loader) for _ in range(count)]
+    loader.close()
+    return batches
+
+
+def assert_same(first, second):
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def pair_numbers(batches):
+    """Which pair each example is, from its pixels."""
+    return np.concatenate([batch["distorted"][:, 0, 0, 2] for batch in batches]).astype(int) - 100
+
+
+def windows(batches):
+    """Top, left and whether mirrored, of each example, from the reference's pixels."""
+    images = np.concatenate([batch["reference"] for batch in batches]).astype(int)
+    mirrored = images[:, 0, 0, 1] > images[:, 0, -1, 1]
+    return images[:, 0, 0, 0], images[..., 1].min((1, 2)), mirrored
+
+
+@pytest.fixture
+def source(position_table):
+    return PairTable(position_table())
+
+
+def test_batches_have_the_promised_form(source):
+    (batch,) = take(train_loader(source, batch_size=4, crop_size=CROP, seed=0), 1)
+    forms = {name: (value.shape, value.dtype) for name, value in batch.items()}
+    assert forms == {
+        "reference": ((4, CROP, CROP, 3), np.uint8),
+        "distorted": ((4, CROP, CROP, 3), np.uint8),
+        "quality": ((4,), np.float32),
+    }
+    np.testing.assert_array_equal(batch["quality"], source.quality[pair_numbers([batch])])
+
+
+def test_both_images_show_the_same_window(source):
+    batches = take(train_loader(source, batch_size=5, crop_size=CROP, seed=3), 40)
+    for batch in batches:
+        np.testing.assert_array_equal(batch["reference"][..., :2], batch["distorted"][..., :2])
+        expected = pair_numbers([batch]) % 3
+        np.testing.assert_array_equal(batch["reference"][:, 0, 0, 2], expected)
+    top, left, mirrored = windows(batches)
+    assert set(top) == set(range(5))
+    assert set(left) == set(range(9))
+    assert 60 < mirrored.sum() < 140  # of 200; beyond 5 standard deviations of a fair coin
+    rows, columns = np.mgrid[:CROP, :CROP]
+    for i, batch in enumerate(batches):
+        for j, image in enumerate(batch["reference"]):
+            k = 5 * i + j
+            across = columns[:, ::-1] if mirrored[k] else columns
+            np.testing.assert_array_equal(image[..., 0], rows + top[k])
+            np.testing.assert_array_equal(image[..., 1], across + left[k])
+
+
+def test_symmetries_are_shared_and_move_no_window(source):
+    plain = take(train_loader(source, batch_size=5, crop_size=CROP, seed=3, flip=False), 20)
+    turned = take(
+        train_loader(source, batch_size=5, crop_size=CROP, seed=3, vertical_flip=True, rot90=True),
+        20,
+    )
+    assert not windows(plain)[2].any()
+    seen = set()
+    for one, other in zip(plain, turned, strict=True):
+        np.testing.assert_array_equal(other["reference"][..., :2], other["distorted"][..., :2])
+        for before, after in zip(one["reference"], other["reference"], strict=True):
+            matching = [
+                (mirror, turns)
+                for mirror in (False, True)
+                for turns in range(4)
+                if np.array_equal(np.rot90(before[:, ::-1] if mirror else before, turns), after)
+            ]
+            assert len(matching) == 1
+            seen.update(matching)
+    assert len(seen) == 8
+
+
+def test_every_epoch_shows_every_pair_once_in_another_order(source):
+    numbers = pair_numbers(take(train_loader(source, batch_size=4, crop_size=CROP, seed=1), 14))
+    epochs = numbers.reshape(8, 7)
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(7))
+    assert len({tuple(epoch) for epoch in epochs}) > 4
+
+
+def test_windows_differ_between_epochs_and_seeds(source):
+    one = Subset(source, [0])
+    tops = [
+        tuple(windows(take(train_loader(one, batch_size=1, crop_size=8, seed=seed), 12))[1])
+        for seed in range(3)
+    ]
+    assert len(set(tops)) == 3
+    assert all(len(set(top)) > 4 for top in tops)
+
+
+def test_limited_epochs_end_without_the_incomplete_batch(source):
+    loader = train_loader(source, batch_size=4, crop_size=CROP, seed=1, num_epochs=2)
+    assert len(loader) == 3
+    batches = list(loader)
+    assert len(batches) == 3
+    assert len(pair_numbers(batches)) == 12
+    assert sorted(pair_numbers(batches)[:7]) == list(range(7))
+    with pytest.raises(StopIteration):
+        next(loader)
+    assert len(train_loader(source, batch_size=4, crop_size=CROP, seed=1)) > sys.maxsize // 5
+
+
+def test_same_batches_on_any_number_of_workers_and_threads(source):
+    def batches(**options):
+        return take(train_loader(source, batch_size=3, crop_size=CROP, seed=5, **options), 7)
+
+    expected = batches()
+    assert_same(batches(num_threads=3, prefetch=5), expected)
+    assert_same(batches(cache_bytes=0), expected)
+    assert_same(batches(num_workers=2), expected)
+
+
+def test_resumed_run_sees_exactly_the_remaining_batches(source):
+    settings = {"batch_size": 3, "crop_size": CROP, "seed": 5}
+    expected = take(train_loader(source, **settings), 9)
+    loader = train_loader(source, **settings)
+    begun = [next(loader) for _ in range(4)]
+    state = json.loads(json.dumps(loader.get_state()))
+    [next(loader) for _ in range(2)]
+    assert_same(begun, expected[:4])
+
+    resumed = train_loader(source, **settings, num_threads=1)
+    resumed.set_state(state)
+    assert resumed.get_state() == state
+    assert_same(take(resumed, 5), expected[4:])
+    loader.set_state(state)  # the same object, too
+    assert_same(take(loader, 5), expected[4:])
+
+
+def test_resume_with_worker_processes(source):
+    settings = {"batch_size": 3, "crop_size": CROP, "seed": 5}
+    expected = take(train_loader(source, **settings), 6)
+    loader = train_loader(source, **settings, num_workers=2)
+    loader.set_state(dict(train_loader(source, **settings).get_state(), next_batch=3))
+    assert_same(take(loader, 3), expected[3:])
+
+
+def test_a_position_of_other_data_or_settings_is_refused(source, position_table):
+    settings = {"batch_size": 3, "crop_size": CROP, "seed": 5}
+    state = train_loader(source, **settings).get_state()
+    other = PairTable(position_table(pairs=8))
+    for loader, word in (
+        (train_loader(source, **{**settings, "seed": 6}), "seed"),
+        (train_loader(source, **{**settings, "batch_size": 4}), "global_batch"),
+        (train_loader(other, **settings), "pairs"),
+        (train_loader(Subset(source, [1, 0, 2, 3, 4, 5, 6]), **settings), "source"),
+    ):
+        with pytest.raises(InputError, match=rf"has {word} "):
+            loader.set_state(state)
+
+
+def test_processes_share_the_global_batch(source):
+    settings = {"crop_size": CROP, "seed": 2}
+    whole = take(train_loader(source, batch_size=6, **settings), 5)
+    parts = [
+        take(
+            train_loader(source, batch_size=3, **settings, process_index=process, process_count=2),
+            5,
+        )
+        for process in range(2)
+    ]
+    for k, batch in enumerate(whole):
+        for name, value in batch.items():
+            joined = np.stack([parts[0][k][name], parts[1][k][name]], 1).reshape(value.shape)
+            np.testing.assert_array_equal(joined, value)
+
+
+def test_a_run_may_resume_on_another_number_of_processes(source):
+    one = train_loader(source, batch_size=6, crop_size=CROP, seed=2)
+    expected = [next(one) for _ in range(3)][-1]
+    state = dict(one.get_state(), next_batch=2)
+    one.close()
+    half = train_loader(
+        source, batch_size=3, crop_size=CROP, seed=2, process_index=1, process_count=2
+    )
+    half.set_state(state)
+    np.testing.assert_array_equal(take(half, 1)[0]["quality"], expected["quality"][1::2])
+
+
+def test_images_smaller_than_the_crop(source):
+    with pytest.raises(InputError, match=r"d\d\.png: 24 x 20 is smaller than the crop of 21 x 21"):
+        next(train_loader(source, batch_size=2, crop_size=21, seed=0))
+    assert next(train_loader(source, batch_size=2, crop_size=20, seed=0))["quality"].shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"crop_size": 0}, "crop_size"),
+        ({"seed": -1}, "seed"),
+        ({"num_workers": -1}, "num_workers"),
+        ({"process_index": 1}, "process_index"),
+        ({"batch_size": 8, "num_epochs": 1}, "7 examples do not fill a global batch of 8"),
+    ],
+)
+def test_settings_out_of_range(source, options, message):
+    with pytest.raises(InputError, match=message):
+        train_loader(source, **{"batch_size": 2, "crop_size": CROP, "seed": 0, **options})
+
+
+def test_cache_keeps_within_its_budget_and_drops_the_least_recent():
+    cache = ImageCache(budget=250)
+    loads = []
+
+    def get(key):
+        def load():
+            loads.append(key)
+            return np.full(100, ord(key), np.uint8)
+
+        return cache.get(key, load)
+
+    for key in "abacb":  # a is used again before c drives b out
+        np.testing.assert_array_equal(get(key), np.full(100, ord(key)))
+        assert cache.bytes <= 250
+    assert "".join(loads) == "abcb"
+    assert not get("c").flags.writeable
+    copy = pickle.loads(pickle.dumps(cache))
+    assert (copy.budget, copy.bytes) == (250, 0)
+
+
+def test_references_are_decoded_once(source, monkeypatch):
+    count = []
+    load = source.load_reference
+    monkeypatch.setattr(source, "load_reference", lambda i: count.append(i) or load(i))
+    pairs = CachedPairs(source, 2**20)
+    for _ in range(2):
+        for i in range(len(source)):
+            index, reference, distorted = pairs[i]
+            assert (index, reference[0, 0, 2], distorted[0, 0, 2]) == (i, i % 3, 100 + i)
+    assert len(count) == 3
