@@ -28,6 +28,8 @@ _MODULES = {
     "psnr_y": "squared_error",
     "ssim": "structural_similarity",
     "ms_ssim": "structural_similarity",
+    "iw_ssim": "information_weighting",
+    "vif": "wavelet_information",
     "vifp": "pixel_information",
     "gmsd": "gradient_deviation",
     "ms_gmsd": "gradient_deviation",
