@@ -1,1 +1,81 @@
-"""Full-reference quality metrics."""
+"""Full-reference quality metrics as pure JAX functions, and a registry of them.
+
+    gsn_jax.metrics.names()                      # every registry name
+    metric = gsn_jax.metrics.get("ms_ssim")      # a Metric: checks its input, compiles itself
+    metric("reference.png", "distorted.png")
+    gsn_jax.metrics.ms_ssim(reference, distorted)  # the pure function, for jit, vmap and grad
+
+A pure function takes arrays `(..., H, W, 3)` in [0, 1], sRGB, reference first, and returns
+`(...)` scores; it checks nothing but the size. The metrics' modules are imported when first used.
+
+To add a metric NAME, write a module with `METRICS = {"NAME": Metric}` and a function `NAME`, and
+add its line to `_MODULES`. The module must not be called like a metric: the import system would
+put the module in the place of the function.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+
+# Registry name -> module of this package that holds METRICS[name] and the pure function `name`.
+_MODULES = {
+    "psnr": "squared_error",
+    "psnr_y": "squared_error",
+    "ssim": "structural_similarity",
+    "ms_ssim": "structural_similarity",
+    "iw_ssim": "information_weighting",
+    "vif": "wavelet_information",
+    "vifp": "pixel_information",
+    "gmsd": "gradient_deviation",
+    "ms_gmsd": "gradient_deviation",
+    "mdsi": "mean_deviation",
+    "haarpsi": "haar_similarity",
+    "nlpd": "laplacian_pyramid",
+    "fsim": "feature_similarity",
+    "fsimc": "feature_similarity",
+    "vsi": "visual_saliency",
+    "lpips_alex": "lpips",
+    "lpips_vgg": "lpips",
+    "dists": "dists_metric",
+    "pieapp": "pieapp_metric",
+    "deepiqa": "deepiqa_metric",
+}
+
+__all__ = ["get", "names", *_MODULES]
+
+
+def names() -> tuple[str, ...]:
+    """The registry names of all metrics, including those whose weights come with an extra."""
+    return tuple(_MODULES)
+
+
+def get(name: str) -> Metric:
+    """The metric of that registry name.
+
+    Raises:
+        InputError: no metric has that name, or the extra that brings its weights is missing.
+    """
+    if name not in _MODULES:
+        close = difflib.get_close_matches(name, _MODULES, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_MODULES)}"
+        raise InputError(f"unknown metric {name!r}; {hint}")
+    return _module(name).METRICS[name]
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"gsn_jax.metrics.{_MODULES[name]}")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(_module(name), name)
+    raise AttributeError(f"module 'gsn_jax.metrics' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

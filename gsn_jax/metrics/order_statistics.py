@@ -1,0 +1,44 @@
+"""Exact median of a plane without sorting it."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gsn_jax.metrics import reductions
+
+
+def median(plane: jax.Array) -> jax.Array:
+    """The median over the last two axes of values >= 0, with the gradient of the middle values.
+
+    Bisects the bit patterns, which are ordered like the numbers as long as the sign is clear: one
+    counting pass per bit, many times faster on a CPU than a sort.
+    """
+    count = plane.shape[-2] * plane.shape[-1]
+    values = lax.stop_gradient(plane)
+    lower = _smallest(values, (count - 1) // 2)
+    upper = lower if count % 2 else _smallest(values, count // 2)
+    return (_average_at(plane, lower) + _average_at(plane, upper)) / 2
+
+
+def _smallest(values: jax.Array, rank: int) -> jax.Array:
+    """The element with `rank` smaller ones before it, shape `(..., 1, 1)`."""
+    bits_type = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
+    bits = lax.bitcast_convert_type(values, bits_type)
+
+    def step(index: int, prefix: jax.Array) -> jax.Array:
+        bit = jnp.left_shift(bits_type(1), jnp.asarray(width - 2 - index, bits_type))
+        candidate = prefix | bit
+        below = reductions.total((bits < candidate).astype(jnp.float32))[..., None, None]
+        return jnp.where(below <= rank, candidate, prefix)
+
+    width = jnp.iinfo(bits_type).bits
+    start = jnp.zeros((*values.shape[:-2], 1, 1), bits_type)
+    return lax.bitcast_convert_type(lax.fori_loop(0, width - 1, step, start), values.dtype)
+
+
+def _average_at(plane: jax.Array, value: jax.Array) -> jax.Array:
+    chosen = plane == value
+    number = reductions.total(chosen.astype(plane.dtype))
+    return reductions.total(jnp.where(chosen, plane, 0)) / jnp.maximum(number, 1)
