@@ -15,6 +15,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gsn_jax.fast_convolution import convolve
+
 PATCH = 32
 FEATURES = 512
 WIDTHS = (32, 32, 64, 64, 128, 128, 256, 256, 512, 512)
@@ -81,14 +83,7 @@ class WaDIQaM(nn.Module):
         """`(P, 32, 32, 3)` patches as `(P, 512)` float32 features; maximum pooling after pairs."""
         features = (patches * self.input_scale).astype(self.dtype)
         for index, width in enumerate(WIDTHS):
-            convolution = nn.Conv(
-                width,
-                (3, 3),
-                padding=1,
-                dtype=self.dtype,
-                kernel_init=nn.initializers.he_normal(),
-                name=f"conv{index + 1}",
-            )
+            convolution = _Convolution(width, self.dtype, name=f"conv{index + 1}")
             features = nn.relu(convolution(features))
             if index % 2:
                 features = nn.max_pool(features, (2, 2), (2, 2))
@@ -100,6 +95,20 @@ class WaDIQaM(nn.Module):
         last = nn.Dense(1, kernel_init=nn.initializers.he_normal(), name=f"{name}2")
         values = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(hidden(fused)))
         return last(values)[..., 0]
+
+
+class _Convolution(nn.Module):
+    """3 x 3, stride 1, one zero beyond the border."""
+
+    features: int
+    dtype: Any
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        shape = (3, 3, inputs.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.he_normal(), shape)
+        bias = self.param("bias", nn.initializers.zeros, shape[-1:])
+        return convolve(inputs, kernel.astype(self.dtype)) + bias.astype(self.dtype)
 
 
 def patch_grid(images: jax.Array) -> jax.Array:

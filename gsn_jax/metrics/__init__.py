@@ -28,6 +28,8 @@ _MODULES = {
     "psnr_y": "squared_error",
     "ssim": "structural_similarity",
     "ms_ssim": "structural_similarity",
+    "iw_ssim": "information_weighting",
+    "vif": "wavelet_information",
     "vifp": "pixel_information",
     "gmsd": "gradient_deviation",
     "ms_gmsd": "gradient_deviation",
@@ -37,6 +39,11 @@ _MODULES = {
     "fsim": "feature_similarity",
     "fsimc": "feature_similarity",
     "vsi": "visual_saliency",
+    "lpips_alex": "lpips",
+    "lpips_vgg": "lpips",
+    "dists": "dists_metric",
+    "pieapp": "pieapp_metric",
+    "deepiqa": "deepiqa_metric",
 }
 
 __all__ = ["get", "names", *_MODULES]

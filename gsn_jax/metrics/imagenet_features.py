@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gsn_jax.metrics.fast_convolution import convolve
+from gsn_jax.fast_convolution import convolve
 
 # (kernel (height, width, in, out), bias (out,)) of each layer
 Convolutions = Sequence[tuple[jax.Array, jax.Array]]

@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 
 from gsn_jax.errors import InputError
+from gsn_jax.fast_convolution import convolve
 from gsn_jax.metrics.user_weights import UserWeightsMetric, weights_path
 from gsn_jax.pretrained.state_dicts import read_state_dict
 
@@ -136,14 +137,7 @@ def _features(
     """Feature differences of a pair `(2, 64, 64, 3)`: of all compared layers, and of the last."""
     features, differences = pair, []
     for index, (kernel, bias) in enumerate(convolutions, start=1):
-        features = lax.conv_general_dilated(
-            features,
-            jnp.asarray(kernel),
-            (1, 1),
-            "SAME",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
-        features = jax.nn.relu(features + bias)
+        features = jax.nn.relu(convolve(features, kernel) + bias)
         if index in _COMPARED:
             differences.append((features[0] - features[1]).reshape(-1))
         if index in _POOLED:

@@ -100,23 +100,24 @@ def ms_ssim(
     return functools.reduce(jnp.multiply, factors)
 
 
-def similarity_terms(planes: jax.Array) -> tuple[jax.Array, jax.Array]:
+def similarity_terms(planes: jax.Array, offset: float = 127.5) -> tuple[jax.Array, jax.Array]:
     """The luminance term and the contrast-structure term of SSIM.
 
     Args:
-        planes: reference and distorted `(2, ..., H, W)` in [0, 255].
+        planes: reference and distorted `(2, ..., H, W)` on the scale of 8 bits.
+        offset: about the mean of the planes.
 
     Returns:
         Two maps `(..., H - 10, W - 10)`.
     """
     # Variances ignore an offset; centred values lose fewer bits in float32.
-    x, y = planes - 127.5
+    x, y = planes - offset
     taps = filters.gaussian_taps(WINDOW, SIGMA)
     moments = jnp.stack([x, y, x * x + y * y, x * y])
     mean_x, mean_y, power, product = filters.correlate_separable(moments, taps, taps)
     variances = power - (mean_x * mean_x + mean_y * mean_y)
     covariance = product - mean_x * mean_y
-    mean_x, mean_y = mean_x + 127.5, mean_y + 127.5
+    mean_x, mean_y = mean_x + offset, mean_y + offset
     luminance = (2 * mean_x * mean_y + C1) / (mean_x * mean_x + mean_y * mean_y + C1)
     return luminance, (2 * covariance + C2) / (variances + C2)
 

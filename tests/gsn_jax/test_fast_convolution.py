@@ -1,8 +1,9 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax.metrics.fast_convolution import convolve, toom_cook
+from gsn_jax.fast_convolution import convolve, tap_products, toom_cook
 
 
 def definition(features, kernel):
@@ -29,23 +30,37 @@ def example(size, shape, channels=4):
 def test_equals_the_definition(size, shape):
     features, kernel = example(size, shape)
     expected = definition(features, kernel)
-    for given in (kernel, jax.numpy.asarray(kernel)):
-        result = toom_cook(features, given)
-        assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
+    for given in (kernel, jnp.asarray(kernel)):
+        for method in (toom_cook, tap_products):
+            result = method(features, given)
+            assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize(("size", "channels"), [(3, 2), (3, 128), (5, 64), (7, 2)])
-def test_public_call_equals_the_definition(size, channels):
-    features, kernel = example(size, (5, 6), channels)
+@pytest.mark.parametrize(
+    ("size", "shape", "channels"),
+    [(3, (5, 6), 2), (3, (5, 6), 128), (5, (5, 6), 64), (7, (5, 9), 2), (3, (2, 6), 128)],
+)
+def test_public_call_equals_the_definition(size, shape, channels):
+    features, kernel = example(size, shape, channels)
     expected = definition(features, kernel)
     result = jax.jit(convolve)(features, kernel)
     assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
 
 
-def test_gradient_is_the_definitions():
+def test_bfloat16_is_not_transformed():
+    features, kernel = (np.asarray(a, jnp.bfloat16) for a in example(3, (5, 6), 128))
+    expected = definition(features, kernel)
+    result = convolve(jnp.asarray(features), jnp.asarray(kernel))
+    assert result.dtype == jnp.bfloat16
+    # One rounding of the result; the transform's roundings would be some ten times larger.
+    assert np.abs(result.astype(np.float32) - expected).max() < 2**-8 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("method", [toom_cook, tap_products])
+def test_gradient_is_the_definitions(method):
     features, kernel = example(3, (6, 5))
     weights = np.random.default_rng(9).standard_normal((2, 6, 5, 3)).astype(np.float32)
-    gradient = jax.grad(lambda x: (toom_cook(x, kernel) * weights).sum())(features)
+    gradient = jax.jit(jax.grad(lambda x: (method(x, kernel) * weights).sum()))(features)
     # The adjoint of a convolution is the convolution with the flipped, transposed kernel.
     expected = definition(weights, kernel[::-1, ::-1].swapaxes(2, 3))
     np.testing.assert_allclose(gradient, expected, atol=1e-4)
