@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+import weakref
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -108,7 +109,9 @@ class TrainLoader(Iterator[Batch]):
         self._threads = threads
         self._depth = depth
         self._position = 0
-        self._iterator: Any = None
+        self._open: list[Any] = []  # the Grain iterator, while there is one
+        # Runs at the end of the program, too, before workers lose what they need to stop.
+        weakref.finalize(self, _close_all, self._open)
 
     def __len__(self) -> int:
         """Number of batches in all epochs; `sys.maxsize` where they never end."""
@@ -118,10 +121,11 @@ class TrainLoader(Iterator[Batch]):
         if self._position >= len(self._batches):
             self.close()
             raise StopIteration
-        if self._iterator is None:
+        if not self._open:
             remaining = self._batches[self._position :] if self._position else self._batches
-            self._iterator = iter(iterate(remaining, self._workers, self._threads, self._depth))
-        batch = next(self._iterator)
+            stream = iterate(remaining, self._workers, self._threads, self._depth)
+            self._open.append(iter(stream))
+        batch = next(self._open[0])
         self._position += 1
         if self._workers:
             # Workers hand over shared memory, which goes away with them; a copy outlives them.
@@ -151,9 +155,12 @@ class TrainLoader(Iterator[Batch]):
 
     def close(self) -> None:
         """Ends threads and worker processes; the position stays."""
-        if self._iterator is not None:
-            self._iterator.close()
-            self._iterator = None
+        _close_all(self._open)
+
+
+def _close_all(iterators: list[Any]) -> None:
+    while iterators:
+        iterators.pop().close()
 
 
 def train_loader(

@@ -494,3 +494,56 @@ def test_records_are_what_tfds_says(tid2013, tmp_path):
     np.testing.assert_array_equal(np.asarray(image), picture("i01_01_1.bmp"))
     assert builder.info.splits["train"].num_examples == 6
     assert "ponomarenko2015" in builder.info.citation
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "old", "new", "words"),
+    [
+        ("kadid10k", "kadid10k/dmos.csv", "I01_25_05.png,", "I01-25-05.png,", "dmos.csv, line 3"),
+        ("kadid10k", "kadid10k/dmos.csv", "dmos,var", "mos,var", "dmos.csv, line 2: not"),
+        ("pipal", "Train_Label/A0200.txt", "A0200_05_02", "B0200_05_02", "A0200.txt, line 2"),
+        ("tid2013", "mos_std.txt", "0.6\n", "", "mos_std.txt does not hold 6 numbers"),
+    ],
+)
+def test_broken_rows_are_named(tmp_path, monkeypatch, name, table, old, new, words):
+    MAKERS[name](tmp_path, monkeypatch)
+    path = tmp_path / table
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(InputError, match=words):
+        catalogue.prepare(name, tmp_path, tmp_path / "data")
+
+
+def test_broken_rows_of_csiq(tmp_path, monkeypatch):
+    make_csiq(tmp_path, monkeypatch)
+    book = openpyxl.load_workbook(tmp_path / "csiq.DMOS.xlsx")
+    book["all_by_image"]["F6"] = "sepia"
+    book["all_by_image"]["I8"] = None
+    book.save(tmp_path / "csiq.DMOS.xlsx")
+    with pytest.raises(InputError, match=r"csiq\.DMOS\.xlsx, row 6: .*; csiq\.DMOS\.xlsx, row 8: "):
+        catalogue.prepare("csiq", tmp_path, tmp_path / "data")
+
+
+def test_tables_of_another_release_of_live(tmp_path, monkeypatch):
+    make_live_iqa(tmp_path, monkeypatch)
+    names = {"refnames_all": np.full((1, 808), "bikes.bmp", object)}
+    scipy.io.savemat(tmp_path / "databaserelease2" / "refnames_all.mat", names)
+    with pytest.raises(InputError, match="need 982 rows; get those of release 2"):
+        catalogue.prepare("live_iqa", tmp_path, tmp_path / "data")
+
+
+def test_encrypted_archives(tmp_path):
+    archive = tmp_path / "tid2013.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.txt", "x")
+    data = bytearray(archive.read_bytes())
+    data[6] |= 1  # "encrypted", in the local header and in the directory
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(data)
+    with pytest.raises(InputError, match=r"tid2013\.zip: cannot be unpacked .*unpack it yourself"):
+        catalogue.prepare("tid2013", tmp_path, tmp_path / "data")
+
+
+def test_pairs_are_always_decoded(tid2013, tmp_path):
+    builder = catalogue.prepare("tid2013", tid2013, tmp_path / "data")
+    with pytest.raises(TypeError, match="takes no decoders"):
+        builder.as_data_source("train", decoders={})

@@ -88,3 +88,8 @@ def test_stored_images_come_back_exactly():
 def test_size_of_what_is_no_image(tmp_path):
     (tmp_path / "x.png").write_bytes(b"nothing")
     assert decoding.read_size(tmp_path / "x.png") is None
+
+
+def test_a_file_that_is_missing(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        decoding.read_image(tmp_path / "none.png")

@@ -164,3 +164,25 @@ def test_indices_out_of_range(position_table):
         Subset(table, [0, 3])
     with pytest.raises(InputError, match="at least one"):
         Concatenated([])
+
+
+def test_tables_that_cannot_be_read(folder):
+    with pytest.raises(InputError, match="cannot be read"):
+        PairTable(folder)
+    (folder / "latin.csv").write_bytes(
+        "reference,distorted,score\nä.png,b.png,1\n".encode("latin1")
+    )
+    with pytest.raises(InputError, match="not UTF-8"):
+        PairTable(folder / "latin.csv")
+    with pytest.raises(InputError, match=r"line 2: not valid CSV"):
+        PairTable(write(folder, 'reference,distorted,score\n"a.png"x,b.png,1\n'))
+    with pytest.raises(InputError, match="low < high"):
+        PairTable(write(folder, "reference,distorted,score\na.png,b.png,1\n"), score_range=(1, 1))
+
+
+def test_combined_sources_name_the_file(folder):
+    Image.new("RGB", (5, 4)).save(folder / "small.png")
+    table = PairTable(write(folder, "reference,distorted,score\na.png,small.png,1\n"))
+    for source in (Subset(table, [0]), Concatenated([table])):
+        with pytest.raises(InputError, match=r"/small\.png: size"):
+            source[0]
