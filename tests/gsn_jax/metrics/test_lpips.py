@@ -1,3 +1,4 @@
+import functools
 import importlib.metadata
 
 import jax
@@ -81,12 +82,13 @@ def test_every_image_of_a_batch_equals_the_definition(trunk, metric, shape):
     expected = [definition(trunk, *pair, weights)[0] for pair in pairs]
     assert min(expected) > 0.01
     references, distorted = (np.stack(images)[None] for images in zip(*pairs, strict=True))
-    batch = jax.jit(metric)(references, distorted, weights)
+    batch = jax.jit(metric)(references, distorted, weights=weights)
     assert batch.shape == (1, 2)
     assert batch.dtype == jnp.float32
     np.testing.assert_allclose(batch[0], expected, rtol=1e-5)
     if trunk == "alexnet":
-        mapped = jax.jit(jax.vmap(metric, (0, 0, None)))(references[0], distorted[0], weights)
+        one = functools.partial(metric, weights=weights)
+        mapped = jax.jit(jax.vmap(one))(references[0], distorted[0])
         np.testing.assert_allclose(mapped, expected, rtol=1e-5)
 
 
@@ -97,12 +99,12 @@ def test_identical_images_are_best_with_finite_gradient(trunk, metric, shape):
     image[: shape[0] // 2] = 0  # flat and dark: rectified features that are zero
     weights.convolutions[0][1][:] = -0.5
     differentiated = jax.jit(jax.value_and_grad(metric, 1))
-    value, gradient = differentiated(image, image, weights)
+    value, gradient = differentiated(image, image, weights=weights)
     assert value < 1e-12
     assert np.isfinite(gradient).all()
     # Where the images differ, the slope is that of the definition.
     direction = np.random.default_rng(5).standard_normal(shape)
-    slope = np.vdot(differentiated(image, other, weights)[1], direction)
+    slope = np.vdot(differentiated(image, other, weights=weights)[1], direction)
     step = 1e-6
     ahead, behind = (
         definition(trunk, image, other + s * direction, weights)[0] for s in (step, -step)
@@ -114,7 +116,7 @@ def test_map_enlarges_every_level():
     weights = random_weights("alexnet")
     reference, distorted = random_pair((47, 47, 3))
     maps = definition("alexnet", reference, distorted, weights)[1]
-    result = jax.jit(lpips.lpips_alex_map)(reference, distorted, weights)
+    result = jax.jit(lpips.lpips_alex_map)(reference, distorted, weights=weights)
     assert result.shape == (47, 47)
     # Bilinear with aligned corners of pixels: the corner pixel is the level's corner value.
     np.testing.assert_allclose(result[0, 0], sum(m[0, 0] for m in maps), rtol=1e-5)
@@ -127,7 +129,7 @@ def test_map_of_vgg_begins_at_full_resolution():
     weights = weights._replace(heads=only_first)
     reference, distorted = random_pair((17, 20, 3))
     expected = definition("vgg16", reference, distorted, weights)[1][0]
-    result = jax.jit(lpips.lpips_vgg_map)(reference[None], distorted[None], weights)
+    result = jax.jit(lpips.lpips_vgg_map)(reference[None], distorted[None], weights=weights)
     np.testing.assert_allclose(result[0], expected, rtol=1e-4, atol=1e-6)
 
 
@@ -150,7 +152,7 @@ def test_smallest_size(name, size):
         metric(small, small)
     trunk = "alexnet" if name == "lpips_alex" else "vgg16"
     pair = random_pair((size, size, 3))
-    assert jax.jit(metric.function)(*pair, random_weights(trunk)) > 0
+    assert jax.jit(metric.function)(*pair, weights=random_weights(trunk)) > 0
 
 
 # lpips 0.1.4, torch 2.13.0: LPIPS(net=...)(reference, distorted, normalize=True) of this pair.
