@@ -39,6 +39,7 @@ _MODULES = {
     "fsim": "feature_similarity",
     "fsimc": "feature_similarity",
     "vsi": "visual_saliency",
+    "mad": "apparent_distortion",
 }
 
 __all__ = ["get", "names", *_MODULES]
