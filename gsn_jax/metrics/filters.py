@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gsn_jax.metrics.staging import staged
+
 
 def correlate_axis(image: jax.Array, taps: Sequence[float], axis: int) -> jax.Array:
     """The "valid" correlation with `taps` along one axis: N becomes N - len(taps) + 1."""
@@ -31,12 +33,8 @@ def correlate_axis(image: jax.Array, taps: Sequence[float], axis: int) -> jax.Ar
 def correlate_separable(
     image: jax.Array, rows: Sequence[float], columns: Sequence[float]
 ) -> jax.Array:
-    """The "valid" correlation with the kernel `outer(rows, columns)`.
-
-    The barrier keeps XLA from computing the vertical pass anew for each horizontal tap.
-    """
-    vertical = lax.optimization_barrier(correlate_axis(image, rows, -2))
-    return correlate_axis(vertical, columns, -1)
+    """The "valid" correlation with the kernel `outer(rows, columns)`."""
+    return correlate_axis(correlate_axis(image, rows, -2), columns, -1)
 
 
 @functools.lru_cache
@@ -53,9 +51,12 @@ def box_taps(size: int) -> tuple[float, ...]:
 
 
 def pad(image: jax.Array, before: int, after: int, mode: str) -> jax.Array:
-    """Pads height and width alike; `mode` as in `numpy.pad` ("constant" pads zeros)."""
+    """Pads height and width alike; `mode` as in `numpy.pad` ("constant" pads zeros).
+
+    Stored, because a mirror inside a loop over taps is slow to compile and to run.
+    """
     widths = [(0, 0)] * (image.ndim - 2) + [(before, after)] * 2
-    return jnp.pad(image, widths, mode=mode)
+    return staged(jnp.pad(image, widths, mode=mode))
 
 
 def viewing_factor(height: int, width: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -18,9 +19,10 @@ def open_sources(config: ConfigDict) -> tuple[PairSource, PairSource | None]:
     """Training and evaluation pairs of the section `data`; no reference is in both.
 
     Args:
-        config: `train` and `eval` name tables (`PATH.csv`) or prepared data sets
-            (`NAME` or `NAME:SPLIT`); where `eval` is empty, `eval_fraction` of the training
-            references are held out.
+        config: `train` and `eval` name tables (`PATH.csv`) or prepared data sets (`NAME` or
+            `NAME:SPLIT`, e.g. `tid2013:train`). A table's scores that are not in [0, 1] are mapped
+            linearly where it is given as `(PATH.csv, worst, best)`; worst may be the larger.
+            Where `eval` is empty, `eval_fraction` of the training references are held out.
 
     Raises:
         InputError: a table or data set cannot be opened, or a reference would be on both sides.
@@ -47,14 +49,29 @@ def thin_out(source: PairSource, most: int) -> PairSource:
     return Subset(source, np.linspace(0, len(source) - 1, most).round().astype(int))
 
 
-def _open(names: Sequence[str] | str) -> PairSource:
-    names = (names,) if isinstance(names, str) else tuple(names)
+def _open(names: Sequence[Any] | str) -> PairSource:
+    if isinstance(names, str) or _is_scaled(names):
+        names = (names,)
     sources = [_open_one(name) for name in names]
-    return sources[0] if len(sources) == 1 else Concatenated(sources, names)
+    if len(sources) == 1:
+        return sources[0]
+    return Concatenated(sources, [name if isinstance(name, str) else name[0] for name in names])
 
 
-def _open_one(name: str) -> PairSource:
-    if name.endswith(".csv"):
-        return PairTable(name)
-    name, _, part = name.partition(":")
+def _is_scaled(entry: Any) -> bool:
+    return len(entry) == 3 and isinstance(entry[0], str) and not isinstance(entry[1], str)
+
+
+def _open_one(entry: Any) -> PairSource:
+    if not isinstance(entry, str):
+        if not _is_scaled(entry):
+            raise InputError(
+                f"{entry!r} is neither a table, a data set nor (PATH.csv, worst, best)"
+            )
+        path, worst, best = entry
+        low, high = sorted((float(worst), float(best)))
+        return PairTable(path, score_range=(low, high), higher_is_better=best > worst)
+    if entry.endswith(".csv"):
+        return PairTable(entry)
+    name, _, part = entry.partition(":")
     return data_pipelines.load(name, part or "train")

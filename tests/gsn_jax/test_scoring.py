@@ -1,0 +1,233 @@
+import json
+import shutil
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import gsn_jax
+from gsn_jax import metrics, models, scoring
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+from gsn_jax.model_files import TrainedModel, read_model, write_model
+
+
+@pytest.fixture
+def batch(photo, rng):
+    reference = np.stack([photo[:48, :64], photo[40:88, 20:84], photo[60:108, 90:154]])
+    noise = rng.normal(scale=[[[[5]]], [[[20]]], [[[60]]]], size=reference.shape)
+    return reference, np.clip(reference + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def metric(model_folder):
+    return gsn_jax.load(model_folder)
+
+
+def test_a_loaded_model_is_a_metric(metric):
+    assert isinstance(metric, Metric)
+    assert (metric.name, metric.version, metric.value_range) == ("gsn", "1.2.3", (0.0, 1.0))
+    assert metric.higher_is_better
+
+
+def test_the_score_is_the_calibrated_score_of_the_unfolded_model(metric, small_model, batch):
+    model = models.build(small_model.config)
+    raw = np.float64(
+        jax.jit(model.apply)(small_model.variables, *(np.float32(x) / 255 for x in batch))
+    )
+    want = np.clip(1.12 / (1 + np.exp(-(raw - 0.2) / 0.2)) - 0.1, 0, 1)
+    np.testing.assert_allclose(metric(*batch), want, atol=1e-5)
+
+
+def test_alone_or_in_a_batch_or_from_a_file_the_score_is_the_same(metric, batch, tmp_path):
+    together = np.asarray(metric(*batch))
+    assert together.shape == (3,)
+    for index in range(3):
+        pair = [x[index] for x in batch]
+        alone = metric(*pair)
+        assert alone.shape == ()
+        assert float(alone) == together[index]
+        assert float(metric(*(np.float32(x) / np.float32(255) for x in pair))) == together[index]
+        for name, image in zip("rd", pair, strict=True):
+            Image.fromarray(image).save(tmp_path / f"{name}.png")
+        assert float(metric(tmp_path / "r.png", str(tmp_path / "d.png"))) == together[index]
+    nested = metric(*(x.reshape(3, 1, *x.shape[1:]) for x in batch))
+    np.testing.assert_array_equal(nested[:, 0], together)
+
+
+def test_another_process_gives_the_same_score(metric, batch, model_folder, tmp_path):
+    for name, image in zip("rd", (batch[0][1], batch[1][1]), strict=True):
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    code = (
+        "import gsn_jax, sys\n"
+        "print(float(gsn_jax.load(sys.argv[1])(sys.argv[2], sys.argv[3])).hex())"
+    )
+    arguments = [model_folder, tmp_path / "r.png", tmp_path / "d.png"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    assert float.fromhex(done.stdout.strip()) == float(metric(batch[0][1], batch[1][1]))
+
+
+def test_an_identical_pair_has_quality_one_and_is_best(metric, batch):
+    reference, distorted = batch
+    same = np.asarray(metric(reference, reference))
+    assert (same >= 0.99).all()
+    assert (np.asarray(metric(reference, distorted)) < same).all()
+
+
+def test_works_under_jit_vmap_and_grad(metric, batch):
+    first, second = (jnp.float32(x) / 255 for x in batch)
+    want = metric(first, second)
+    np.testing.assert_allclose(jax.jit(metric)(first, second), want, atol=1e-6)
+    np.testing.assert_allclose(jax.vmap(metric.function)(first, second), want, atol=1e-6)
+    gradient = jax.jit(jax.grad(lambda x: metric(first, x).sum()))(first)
+    assert np.isfinite(gradient).all()
+
+
+def test_the_map_is_local_quality(metric, batch):
+    reference, _ = batch
+    distorted = reference.copy()
+    distorted[:, 32:, 48:] = 128
+    local = metric.quality_map(reference, distorted)
+    assert local.shape == (3, 3, 4)
+    assert ((local >= 0) & (local <= 1)).all()
+    assert (local[:, 0, 0] >= 0.99).all()
+    single = metric.quality_map(reference[0], distorted[0])
+    np.testing.assert_allclose(single, local[0], atol=1e-6)
+
+
+def test_wrong_images_are_refused(metric, batch):
+    with pytest.raises(InputError, match="too small; at least 16 x 16"):
+        metric(np.zeros((8, 40, 3)), np.zeros((8, 40, 3)))
+    with pytest.raises(InputError, match="differs"):
+        metric(batch[0], batch[1][:2])
+
+
+class TestLoad:
+    def test_score_takes_names_folders_and_metrics(self, batch, model_folder, metric):
+        want = metric(*batch)
+        np.testing.assert_array_equal(gsn_jax.score(*batch, metric=model_folder), want)
+        np.testing.assert_array_equal(gsn_jax.score(*batch, metric=metric), want)
+        error = np.mean((np.float64(batch[0]) - batch[1]) ** 2, axis=(1, 2, 3))
+        psnr = 10 * np.log10(255**2 / error)
+        np.testing.assert_allclose(gsn_jax.score(*batch, metric="psnr"), psnr, rtol=1e-5)
+
+    def test_unknown_names_list_what_there_is(self):
+        with pytest.raises(InputError, match="unknown metric 'nonsense'; known: gsn, psnr"):
+            gsn_jax.score(np.zeros((16, 16, 3)), np.zeros((16, 16, 3)), metric="nonsense")
+        with pytest.raises(InputError, match="neither a model that ships"):
+            gsn_jax.load("nonsense")
+
+    def test_folders_that_are_no_model(self, tmp_path):
+        with pytest.raises(InputError, match="neither a model folder nor"):
+            gsn_jax.load(tmp_path)
+        (tmp_path / "file").touch()
+        with pytest.raises(InputError, match="no such folder"):
+            gsn_jax.load(tmp_path / "file")
+
+    def test_damaged_model(self, model_folder, tmp_path):
+        folder = tmp_path / "damaged"
+        shutil.copytree(model_folder, folder)
+        (folder / "model.json").write_text("{")
+        with pytest.raises(InputError, match="damaged: cannot be read as a model"):
+            gsn_jax.load(folder)
+
+    def test_model_of_a_later_format(self, model_folder, tmp_path):
+        folder = tmp_path / "later"
+        shutil.copytree(model_folder, folder)
+        description = json.loads((folder / "model.json").read_text())
+        (folder / "model.json").write_text(json.dumps({**description, "format": 99}))
+        with pytest.raises(InputError, match="format 99"):
+            gsn_jax.load(folder)
+
+    def test_writing_replaces_a_model_as_a_whole(self, small_model, tmp_path):
+        write_model(tmp_path / "m", small_model)
+        changed = jax.tree.map(lambda leaf: leaf + 1, small_model.variables)
+        write_model(tmp_path / "m", TrainedModel(small_model.config, changed, None, {}, "2.0.0"))
+        read = read_model(tmp_path / "m")
+        assert (read.version, read.calibration) == ("2.0.0", None)
+        jax.tree.map(np.testing.assert_array_equal, read.variables["params"], changed["params"])
+        assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+    def test_without_calibration_scores_are_raw(self, small_model, batch, tmp_path):
+        write_model(
+            tmp_path / "raw",
+            TrainedModel(small_model.config, small_model.variables, None, {}, "0"),
+        )
+        metric = gsn_jax.load(tmp_path / "raw")
+        assert metric.value_range == (-np.inf, np.inf)
+        np.testing.assert_allclose(1 - metric.error(*as_float(batch)), metric(*batch), atol=1e-6)
+
+
+def as_float(batch):
+    return tuple(jnp.float32(x) / 255 for x in batch)
+
+
+class TestAsLoss:
+    def test_a_model_gives_its_raw_error(self, metric, batch):
+        loss = gsn_jax.as_loss(metric)
+        first, second = as_float(batch)
+        np.testing.assert_array_equal(loss(first, first), 0)
+        values = loss(first, second)
+        assert (np.diff(values) > 0).all()  # the noise grows along the batch
+        gradient = jax.jit(jax.grad(lambda x: loss(first, x).sum()))
+        assert np.isfinite(gradient(first)).all()
+        assert (np.abs(gradient(second)).max(axis=(1, 2, 3)) > 0).all()
+
+    def test_qualities_are_turned_round_and_distances_kept(self, batch):
+        first, second = as_float(batch)
+        ssim = gsn_jax.as_loss("ssim")(first, second)
+        np.testing.assert_allclose(ssim, 1 - metrics.ssim(first, second), atol=1e-6)
+        psnr = gsn_jax.as_loss("psnr")(first, second)
+        np.testing.assert_allclose(psnr, -metrics.psnr(first, second), rtol=1e-6)
+        gmsd = gsn_jax.as_loss("gmsd")(first, second)
+        np.testing.assert_allclose(gmsd, metrics.gmsd(first, second), rtol=1e-6)
+
+
+class TestShippedModel:
+    """What the checkpoint inside the package promises."""
+
+    def test_is_there_and_small(self):
+        assert "gsn" in scoring.shipped()
+        folder = scoring._SHIPPED / "gsn"
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        assert size <= 25e6
+
+    def test_identical_is_best_and_levels_are_ordered(self, photo):
+        from data_pipelines import distortions
+
+        metric = gsn_jax.load()
+        assert float(metric(photo, photo)) >= 0.99
+        for name in ("jpeg", "gaussian_blur", "white_noise"):
+            scores = [
+                float(metric(photo, distortions.apply(name, photo, level=level, seed=0)))
+                for level in (1, 3, 5)
+            ]
+            assert scores == sorted(scores, reverse=True), name
+            assert 0.99 > scores[0] > scores[2]
+
+    def test_says_how_it_was_trained(self):
+        training = gsn_jax.load().training
+        assert training["config"]["data"]["train"]
+        assert training["evaluation"]["srcc"] > 0.5
+
+    def test_beats_psnr_on_real_super_resolution(self, gsn_data):
+        from scipy import stats
+
+        from gsn_jax.pair_scoring import pairs_of_table, score_pairs
+        from gsn_jax.pair_tables import read_rows
+
+        table = gsn_data / "srij-dev" / "pairs.csv"
+        mos = [float(row.fields["mos"]) for row in read_rows(table)][::8]
+        pairs = pairs_of_table(table)[::8]
+        scored = list(score_pairs(pairs, [gsn_jax.load(), metrics.get("psnr")]))
+        agreement = {
+            name: stats.spearmanr([item.scores[name] for item in scored], mos).statistic
+            for name in ("gsn", "psnr")
+        }
+        assert agreement["gsn"] > agreement["psnr"]
