@@ -39,15 +39,12 @@ _MODULES = {
     "fsim": "feature_similarity",
     "fsimc": "feature_similarity",
     "vsi": "visual_saliency",
-<<<<<<< HEAD
     "lpips_alex": "lpips",
     "lpips_vgg": "lpips",
     "dists": "dists_metric",
     "pieapp": "pieapp_metric",
     "deepiqa": "deepiqa_metric",
-=======
     "mad": "apparent_distortion",
->>>>>>> classical
 }
 
 __all__ = ["get", "names", *_MODULES]
