@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import numpy as np
 
 from data_pipelines import decoding
 from data_pipelines.sources import PairSource
+from gsn_jax import pair_tables
 from gsn_jax.errors import InputError
 from gsn_jax.image_files import Alpha
 
@@ -137,44 +137,11 @@ def quality_of(
 
 
 def _read_rows(path: Path, score_column: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and fields of each row that is not blank."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(path, header, score_column)
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) != len(header):
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: {len(cells)} fields, "
-                        f"but the header has {len(header)}"
-                    )
-                row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-                for name in ("reference", "distorted"):
-                    if not row[name]:
-                        raise InputError(f"{path}, line {reader.line_num}: no {name} given")
-                yield reader.line_num, row
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such table; check the path") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text; save the table as CSV in UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from None
-
-
-def _check_header(path: Path, header: list[str], score_column: str) -> None:
-    missing = [name for name in ("reference", "distorted", score_column) if name not in header]
-    if missing:
-        raise InputError(
-            f"{path}, line 1: the header lacks {', '.join(missing)}; a pairs table starts with "
-            f"the line reference,distorted,{score_column}"
-        )
-    if len(set(header)) < len(header):
-        raise InputError(f"{path}, line 1: a column name occurs twice in the header")
+    """Line number and fields of each row; a training set has no room for broken rows."""
+    for row in pair_tables.read_rows(path, (score_column,)):
+        if row.problem:
+            raise InputError(f"{path}, line {row.line}: {row.problem}")
+        yield row.line, row.fields
 
 
 def _number(
@@ -208,16 +175,10 @@ def _level(path: str | os.PathLike[str], line: int, row: dict[str, str]) -> int:
 
 
 def _resolve(table: str | os.PathLike[str], line: int, name: str) -> Path:
-    """The file that a table means by `name`; relative names may not leave the table's folder."""
-    if os.path.isabs(name):
-        return Path(name)
-    relative = os.path.normpath(name)
-    if relative == ".." or relative.startswith(".." + os.sep):
-        raise InputError(
-            f"{table}, line {line}: {name} lies outside the table's folder; "
-            "give its absolute path, or move the table above the images"
-        )
-    return Path(table).parent / relative
+    try:
+        return pair_tables.resolve(table, name)
+    except InputError as error:
+        raise InputError(f"{table}, line {line}: {error}") from None
 
 
 def _check_files(path: Path, lines: list[int], files: dict[str, list[Path]]) -> None:

@@ -16,7 +16,10 @@ import jax.numpy as jnp
 from gsn_jax.errors import InputError
 from gsn_jax.gsn import IDENTITY_SCORE
 
-_MODELS = {"gsn": ("gsn_jax.gsn", "GSN")}
+_MODELS = {
+    "gsn": ("gsn_jax.gsn", "GSN"),
+    "wadiqam": ("gsn_jax.wadiqam", "WaDIQaM"),
+}
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
