@@ -61,10 +61,10 @@ def colour_shift(image: np.ndarray, amount: float, rng: np.random.Generator) -> 
 
 
 def chromatic_aberration(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Red and blue moved `amount` pixels apart from green and blurred, as by a simple lens."""
+    """Red moved right, blue left by `amount` pixels, and both blurred, as by a simple lens."""
     planes = image.copy()
     for channel, sign in ((0, 1), (2, -1)):
-        moved = _translate(image[..., channel], sign * amount / 2, sign * amount)
+        moved = _translate(image[..., channel], 0, sign * amount)
         planes[..., channel] = gaussian_blur(moved[..., None].repeat(3, -1), amount / 4, rng)[
             ..., 0
         ]
@@ -147,7 +147,7 @@ DISTORTIONS = (
         (0.6, 1.3, 2.2, 3.5, 6.0),
         (0, 60),
         "displacement (pixels)",
-        "Red and blue displaced in opposite directions and blurred.",
+        "Red and blue displaced to opposite sides and blurred.",
         "TID2013",
         tid2013=23,
     ),

@@ -16,6 +16,10 @@ Generator = np.random.Generator
 _SIGMAS = (5.7, 8.06, 11.4, 16.1, 22.7)
 
 
+# Share of the noise's standard deviation in Y, Cb and Cr, measured on TID2013's published values.
+_LUMA_LESS = np.float32([0.5, 1, 1])
+
+
 def white_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
     """Independent Gaussian noise in R, G and B."""
     noise = rng.standard_normal(image.shape, np.float32)
@@ -25,7 +29,7 @@ def white_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
 def colour_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
     """Gaussian noise in Y, Cb and Cr, stronger in the chroma components."""
     noise = rng.standard_normal(image.shape, np.float32)
-    return ycbcr_to_rgb(rgb_to_ycbcr(image) + np.float32(sigma) * noise * np.float32([0.4, 1, 1]))
+    return ycbcr_to_rgb(rgb_to_ycbcr(image) + np.float32(sigma) * noise * _LUMA_LESS)
 
 
 def correlated_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
@@ -35,23 +39,23 @@ def correlated_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndar
 
 
 def masked_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
-    """Noise where texture hides it: its amplitude follows the local contrast of the image."""
+    """Noise in Y, Cb and Cr where texture hides it: its amplitude follows the local contrast."""
     plane = luma(image)
     mean = cv2.GaussianBlur(plane, (0, 0), 3)
     variance = np.maximum(cv2.GaussianBlur(plane * plane, (0, 0), 3) - mean * mean, 0)
     amplitude = np.sqrt(variance + 1)
     amplitude /= np.sqrt(np.mean(amplitude * amplitude))
-    noise = rng.standard_normal(image.shape, np.float32)
-    return to_uint8(image + np.float32(sigma) * amplitude[..., None] * noise)
+    noise = rng.standard_normal(image.shape, np.float32) * _LUMA_LESS
+    return ycbcr_to_rgb(rgb_to_ycbcr(image) + np.float32(sigma) * amplitude[..., None] * noise)
 
 
 def high_frequency_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
-    """Gaussian noise in the upper half of the spatial frequencies."""
+    """Gaussian noise above 0.38 of the Nyquist frequency."""
     height, width = image.shape[:2]
     noise = scipy.fft.dctn(rng.standard_normal(image.shape, np.float32), axes=(0, 1), norm="ortho")
     vertical = (np.arange(height) / height)[:, None]
     horizontal = (np.arange(width) / width)[None, :]
-    kept = np.hypot(vertical, horizontal) > 0.5
+    kept = np.hypot(vertical, horizontal) > 0.38
     noise = scipy.fft.idctn(noise * kept[..., None], axes=(0, 1), norm="ortho")
     return to_uint8(image + sigma / np.sqrt(kept.mean()) * noise)
 
