@@ -1,4 +1,4 @@
-"""GSN on TID2013 as regenerated from the Kodak photographs; a fifth of the references are held out for evaluation.
+"""GSN on TID2013 as regenerated from Kodak photographs; a fifth of the scenes are held out.
 
     gsn datasets prepare tid2013_regenerated --manual-dir DOWNLOADS
     gsn train --config tid2013_regenerated --workdir runs/tid2013_regenerated
