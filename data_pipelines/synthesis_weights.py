@@ -4,23 +4,28 @@ reserved."""
 
 METRICS = ("mdsi", "haarpsi", "gmsd", "vifp", "vsi", "ms_ssim")
 FLOORS = (0.02, 0.01, 0.004, 0.05, 0.0005, 0.001)
-BIAS = -1.7910
-WEIGHTS = (0.0071, 0.0000, 0.0000, 0.2014, 0.4766, 0.0215)
+BIAS = -1.8775
+WEIGHTS = (0.0000, 0.0000, 0.2177, 0.0000, 0.3991, 0.0000)
 
 # What the metrics judge too harshly (> 0) or too mildly (< 0), by distortion.
 OFFSETS = {
-    "chromatic_aberration": -0.0442,
-    "colour_noise": 0.0962,
-    "correlated_noise": 0.0582,
-    "denoising": 0.0513,
-    "gaussian_blur": -0.2114,
-    "high_frequency_noise": -0.0134,
-    "jpeg": -0.0569,
-    "masked_noise": 0.2421,
-    "mean_shift": -0.5060,
-    "multiplicative_noise": -0.0889,
-    "saturation": -0.6971,
-    "white_noise": 0.0996,
+    "chromatic_aberration": 0.0778,
+    "colour_noise": 0.1155,
+    "contrast_decrease": -0.3312,
+    "contrast_increase": 1.1648,
+    "correlated_noise": 0.1084,
+    "denoising": -0.0301,
+    "gaussian_blur": -0.0817,
+    "high_frequency_noise": 0.1553,
+    "impulse_noise": -0.1794,
+    "jpeg": -0.1246,
+    "jpeg2000": -0.1214,
+    "masked_noise": 0.0865,
+    "mean_shift": -0.2617,
+    "multiplicative_noise": 0.0364,
+    "quantisation": 0.0195,
+    "saturation": -0.7199,
+    "white_noise": 0.0858,
 }
 
 # Mean opinion (0-9) by TID2013's type and level.
