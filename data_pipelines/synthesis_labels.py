@@ -3,7 +3,9 @@
 - "ensemble": classical metrics, fused so that they follow TID2013's opinion scores. With d_m the
   distance of metric m (0 = identical), quality = sigmoid(b + o - sum_m w_m log(d_m + e_m)), w >= 0,
   and o an offset of the distortion type, as far as TID2013 knows the type or one like it. Fitted
-  by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`.
+  by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`. For those types
+  it is mixed with the label "level" (30 %), which orders levels that the metrics hardly tell apart
+  (a change of saturation).
 - "level": the mean opinion of the type's level in TID2013, and a common one for other types. It
   knows nothing of the photograph.
 - NAME of a metric in `gsn_jax.metrics` whose values lie in [0, 1].
@@ -26,6 +28,9 @@ DEFAULT = "ensemble"
 
 # A mean opinion score of TID2013 (0-9) that stands for "as good as the original"; 7.21 is the best.
 BEST_MOS = 7.2
+
+# The part of the label "level" in "ensemble".
+_LEVEL_SHARE = 0.3
 
 # Distortions that are judged like one of TID2013's.
 LIKE = {
@@ -89,10 +94,25 @@ def label(
     if name == "level":
         values = [level_quality(kind, level) for level in levels]
     elif name == "ensemble":
-        values = ensemble_quality(kind, distances(reference, distorted))
+        values = _ensemble(kind, levels, distances(reference, distorted))
     else:
         values = [1 - distance(name, reference, image) for image in distorted]
     return [float(value) for value in falling(values)]
+
+
+def _ensemble(kind: str, levels: Sequence[int], values: np.ndarray) -> np.ndarray:
+    quality = ensemble_quality(kind, values)
+    if _number(kind) is None:
+        return quality
+    prior = np.array([level_quality(kind, level) for level in levels])
+    return (1 - _LEVEL_SHARE) * quality + _LEVEL_SHARE * prior
+
+
+def _number(kind: str) -> int | None:
+    """TID2013's number of the type, or of the one that it is judged like."""
+    from data_pipelines import distortions
+
+    return distortions.get(LIKE.get(kind, kind)).tid2013
 
 
 def falling(values: Sequence[float]) -> np.ndarray:
@@ -103,10 +123,7 @@ def falling(values: Sequence[float]) -> np.ndarray:
 
 def level_quality(kind: str, level: int) -> float:
     """TID2013's mean opinion of a type's level, or of the level over its types."""
-    from data_pipelines import distortions
-
-    number = distortions.get(kind).tid2013
-    opinions = weights.MOS.get(number, weights.MEAN_MOS)
+    opinions = weights.MOS.get(_number(kind), weights.MEAN_MOS)
     return min(opinions[level - 1] / BEST_MOS, 1.0)
 
 

@@ -4,23 +4,28 @@ reserved."""
 
 METRICS = ("mdsi", "haarpsi", "gmsd", "vifp", "vsi", "ms_ssim")
 FLOORS = (0.02, 0.01, 0.004, 0.05, 0.0005, 0.001)
-BIAS = -1.7910
-WEIGHTS = (0.0071, 0.0000, 0.0000, 0.2014, 0.4766, 0.0215)
+BIAS = -1.5646
+WEIGHTS = (0.1399, 0.1329, 0.1376, 0.1225, 0.1615, 0.1276)
 
 # What the metrics judge too harshly (> 0) or too mildly (< 0), by distortion.
 OFFSETS = {
-    "chromatic_aberration": -0.0442,
-    "colour_noise": 0.0962,
-    "correlated_noise": 0.0582,
-    "denoising": 0.0513,
-    "gaussian_blur": -0.2114,
-    "high_frequency_noise": -0.0134,
-    "jpeg": -0.0569,
-    "masked_noise": 0.2421,
-    "mean_shift": -0.5060,
-    "multiplicative_noise": -0.0889,
-    "saturation": -0.6971,
-    "white_noise": 0.0996,
+    "chromatic_aberration": 0.1584,
+    "colour_noise": 0.1611,
+    "contrast_decrease": -0.3570,
+    "contrast_increase": 0.9947,
+    "correlated_noise": 0.0833,
+    "denoising": 0.0427,
+    "gaussian_blur": 0.0179,
+    "high_frequency_noise": 0.2975,
+    "impulse_noise": -0.1308,
+    "jpeg": -0.0385,
+    "jpeg2000": -0.0022,
+    "masked_noise": 0.0558,
+    "mean_shift": -0.4095,
+    "multiplicative_noise": 0.1019,
+    "quantisation": 0.0548,
+    "saturation": -1.1965,
+    "white_noise": 0.1665,
 }
 
 # Mean opinion (0-9) by TID2013's type and level.

@@ -28,6 +28,8 @@ from gsn_jax.image_files import load_image
 METRICS = ("mdsi", "haarpsi", "gmsd", "vifp", "vsi", "ms_ssim")
 FLOORS = (0.02, 0.01, 0.004, 0.05, 0.0005, 0.001)
 _RIDGE = 0.01
+# Holds the metrics' weights together: types that TID2013 lacks need more than its two best metrics.
+_SPREAD = 0.2
 _CONSOLE = Console(stderr=True)
 
 
@@ -93,7 +95,9 @@ def _fit(design: np.ndarray, mos: np.ndarray) -> np.ndarray:
 
     def residuals(coefficients: np.ndarray) -> np.ndarray:
         error = _predict(coefficients, design) - quality
-        return np.concatenate([error, _RIDGE * np.sqrt(len(mos)) * coefficients[1 + count :]])
+        weights, offsets = coefficients[1 : 1 + count], coefficients[1 + count :]
+        penalty = np.concatenate([_SPREAD * (weights - weights.mean()), _RIDGE * offsets])
+        return np.concatenate([error, np.sqrt(len(mos)) * penalty])
 
     start = np.concatenate([[0.0], np.full(count, 0.2), np.zeros(design.shape[1] - 1 - count)])
     lower = np.full(len(start), -np.inf)

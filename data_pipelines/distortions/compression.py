@@ -126,7 +126,7 @@ DISTORTIONS = (
         "jpeg2000",
         "compression",
         jpeg2000,
-        (16.0, 32.0, 60.0, 120.0, 220.0),
+        (24.0, 48.0, 90.0, 180.0, 320.0),
         (1, 20000),
         "compression ratio",
         "JPEG 2000 with the 9/7 wavelet.",
