@@ -123,7 +123,7 @@ def values(table, request):
             scores = []
             for reference, distorted in request["values"]:
                 try:
-                    scores.append(float(np.asarray(function(load(reference), load(distorted)))))
+                    scores.append(np.asarray(function(load(reference), load(distorted))).item())
                 except Exception as error:
                     print(f"{peer} {name}: {error}", file=sys.stderr)
                     scores.append(None)
