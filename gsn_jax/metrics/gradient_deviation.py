@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite, reductions
+from gsn_jax.metrics import colour, filters, finite
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import PREWITT, deviation, energy_similarity, gradient_energy
 
@@ -44,7 +44,7 @@ def gmsd_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
 
 
 @pairwise("ms_gmsd", MS_MIN_SIZE)
-def ms_gmsd(reference: jax.Array, distorted: jax.Array, *, chromatic: bool = False) -> jax.Array:
+def ms_gmsd(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     """Multi-scale GMSD with gradient masking: root of the weighted mean square over four scales.
 
     Unlike `gmsd`, the finest scale is the full resolution and luma is not rounded.
@@ -52,10 +52,9 @@ def ms_gmsd(reference: jax.Array, distorted: jax.Array, *, chromatic: bool = Fal
     Args:
         reference: `(..., H, W, 3)` in [0, 1], at least 17 x 17.
         distorted: as `reference`.
-        chromatic: also count the error of I and Q (MS-GMSDc of the paper).
 
     Returns:
-        `(...)`, a distance from 0 (equal images); below 1 unless `chromatic`. Symmetric.
+        `(...)`, a distance from 0 (equal images) to below 1. Symmetric.
     """
     images = jnp.stack([reference, distorted])
     planes = 255 * colour.mix(images, colour.YIQ[0])
@@ -66,15 +65,7 @@ def ms_gmsd(reference: jax.Array, distorted: jax.Array, *, chromatic: bool = Fal
         energy = gradient_energy(planes, PREWITT)
         local = energy_similarity(energy[0], energy[1], T, MASKING)
         square = square + weight * deviation(local, unbiased=False) ** 2
-    score = finite.sqrt(square)
-    return _with_chroma(score, images) if chromatic else score
-
-
-def _with_chroma(score: jax.Array, images: jax.Array) -> jax.Array:
-    difference = 255 * (images[0] - images[1])
-    chroma = sum(reductions.mean(colour.mix(difference, row) ** 2) for row in colour.YIQ[1:])
-    share = 2 / (1 + 0.32 * jnp.exp(-15 * score)) - 1
-    return share * score + (1 - share) * 0.01 * finite.sqrt(chroma)
+    return finite.sqrt(square)
 
 
 def _similarity_map(reference: jax.Array, distorted: jax.Array, rounded: bool) -> jax.Array:

@@ -33,7 +33,7 @@ def mdsi(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     Returns:
         `(...)`, a distance from 0 (equal images) to 1. Not symmetric.
     """
-    local = mdsi_map(reference, distorted)
+    local = _similarity(reference, distorted)
     # A negative similarity has a complex fourth root, as in the authors' code.
     root = finite.power(jnp.abs(local), POWER)
     negative = local < 0
@@ -45,11 +45,15 @@ def mdsi(reference: jax.Array, distorted: jax.Array) -> jax.Array:
 
 @pairwise("mdsi", 3)
 def mdsi_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-    """The gradient-chromaticity similarity, at most 1.22, that `mdsi` pools; up = better.
+    """1 - gradient-chromaticity similarity; 0 where nothing changed.
 
     Returns:
         `(..., ceil(H / f), ceil(W / f))` with f = max(1, round(min(H, W) / 256)).
     """
+    return 1 - _similarity(reference, distorted)
+
+
+def _similarity(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     images = 255 * jnp.stack([reference, distorted])
     factor = filters.viewing_factor(*images.shape[-3:-1])
     light, first, second = (

@@ -9,7 +9,7 @@ from gsn_jax.metrics import finite
 
 
 def windows(plane: jax.Array, size: int, step: int) -> jax.Array:
-    """All `size` x `size` windows at multiples of `step`: `(H', W')` planes, stacked first."""
+    """All `size` x `size` windows at multiples of `step`: `(..., H', W')` planes, stacked first."""
     height, width = plane.shape[-2] - size + 1, plane.shape[-1] - size + 1
     return jnp.stack(
         [
@@ -21,9 +21,14 @@ def windows(plane: jax.Array, size: int, step: int) -> jax.Array:
 
 
 def second_moments(vectors: jax.Array) -> jax.Array:
-    """Mean outer product `(N, N)` of the vectors held by `(N, h, w)`."""
-    flat = vectors.reshape(vectors.shape[0], -1)
-    return jnp.matmul(flat, flat.T, precision=_HIGHEST) / flat.shape[1]
+    """Mean outer product `(..., N, N)` of the vectors held by `(N, ..., h, w)`."""
+    flat = _columns(vectors)
+    return jnp.matmul(flat, jnp.matrix_transpose(flat), precision=_HIGHEST) / flat.shape[-1]
+
+
+def _columns(vectors: jax.Array) -> jax.Array:
+    vectors = jnp.moveaxis(vectors, 0, -3)
+    return vectors.reshape(*vectors.shape[:-2], -1)
 
 
 @jax.custom_jvp
@@ -55,10 +60,10 @@ def _spectrum_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
 
 
 def multipliers(vectors: jax.Array, inverse: jax.Array) -> jax.Array:
-    """v^T C^-1 v / N of each vector: `(N, h, w)` and `(N, N)` -> `(h, w)`."""
-    flat = vectors.reshape(vectors.shape[0], -1)
+    """v^T C^-1 v / N of each vector: `(N, ..., h, w)` and `(..., N, N)` -> `(..., h, w)`."""
+    flat = _columns(vectors)
     solved = jnp.matmul(inverse, flat, precision=_HIGHEST)
-    return ((solved * flat).sum(0) / vectors.shape[0]).reshape(vectors.shape[1:])
+    return ((solved * flat).sum(-2) / vectors.shape[0]).reshape(vectors.shape[1:])
 
 
 _HIGHEST = jax.lax.Precision.HIGHEST

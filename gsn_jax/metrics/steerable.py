@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gsn_jax.metrics import filters
@@ -37,8 +38,8 @@ _BAND = [  # left columns; the right ones have the opposite sign, the middle one
 Separable = tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
 
 
-def oriented_bands(plane: jax.Array, levels: int) -> list[tuple[jax.Array, jax.Array]]:
-    """Horizontal and vertical bands, finest level first, each `(..., ceil(H / 2^k), ...)`.
+def oriented_bands(plane: jax.Array, levels: int) -> list[jax.Array]:
+    """Horizontal and vertical bands `(2, ..., ceil(H / 2^k), ceil(W / 2^k))`, finest first.
 
     Args:
         plane: `(..., H, W)`.
@@ -51,7 +52,7 @@ def oriented_bands(plane: jax.Array, levels: int) -> list[tuple[jax.Array, jax.A
             low = staged(_correlate(low, _separable("low"))[..., ::2, ::2])
         band = _separable("band")
         turned = tuple((columns, rows) for rows, columns in band)
-        bands.append((staged(_correlate(low, band)), staged(_correlate(low, turned))))
+        bands.append(staged(jnp.stack([_correlate(low, band), _correlate(low, turned)])))
     return bands
 
 

@@ -1,0 +1,43 @@
+"""Talks to `peers.py` in the environment of the other libraries."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import shlex
+import subprocess
+from typing import Any
+
+
+class Peers:
+    """The worker process; use as a context manager.
+
+    Args:
+        command: a shell command that runs Python in the peers' environment, for example
+            ". ~/peers/env && python".
+    """
+
+    def __init__(self, command: str):
+        worker = shlex.quote(str(pathlib.Path(__file__).with_name("peers.py")))
+        self._process = subprocess.Popen(
+            ["bash", "-c", f"{command} {worker}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """One request, one answer; see `peers.py`."""
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the peers' process ended; its error output is above")
+        return json.loads(line)
+
+    def __enter__(self) -> Peers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        self._process.wait()

@@ -1,0 +1,168 @@
+"""Other implementations of the metrics, as a worker that runs in their own environment.
+
+Reads one JSON request per line on standard input and answers with one JSON line:
+
+    {"values": [[reference, distorted], ...], "metrics": [...]}  ->  {metric: {peer: [value, ...]}}
+    {"time": metric, "shape": [N, H, W], "repeats": n}           ->  {peer: [seconds, ...]}
+
+Only this file imports torch and the peers; the package never does.
+"""
+
+import functools
+import json
+import sys
+import time
+import warnings
+
+import numpy as np
+from PIL import Image
+
+warnings.filterwarnings("ignore")
+
+
+def functions():
+    """metric -> peer -> function of two float tensors (N, 3, H, W) in [0, 1], reference first."""
+    import piq
+    import pyiqa
+    import torch
+    import torchmetrics.functional.image as tm
+    from skimage import metrics as sk
+
+    table = {}
+
+    def add(name, peer, function):
+        table.setdefault(name, {})[peer] = function
+
+    def pyiqa_metric(name, **options):
+        @functools.cache
+        def model():
+            return pyiqa.create_metric(name, device="cpu", **options).net.eval()
+
+        return lambda x, y: model()(y, x)  # the network itself takes the distorted image first
+
+    for name in ("psnr", "ssim", "ms_ssim", "gmsd", "nlpd", "vsi", "vif", "mad"):
+        add(name, "pyiqa", pyiqa_metric(name))
+    add("psnr_y", "pyiqa", pyiqa_metric("psnry"))
+    add("fsimc", "pyiqa", pyiqa_metric("fsim"))
+    add("lpips_alex", "pyiqa", pyiqa_metric("lpips"))
+    add("lpips_vgg", "pyiqa", pyiqa_metric("lpips-vgg"))
+    add("dists", "pyiqa", pyiqa_metric("dists"))
+
+    def gray(x):
+        weights = torch.tensor([0.298936, 0.587043, 0.114021], dtype=x.dtype)
+        return ((x * weights.view(1, 3, 1, 1)).sum(1, keepdim=True) * 255).round() / 255
+
+    def reduced(function, **options):
+        return lambda x, y: function(y, x, reduction="none", **options)
+
+    add("psnr", "piq", reduced(piq.psnr))
+    add("ssim", "piq", lambda x, y: piq.ssim(gray(x), gray(y), downsample=False, reduction="none"))
+    add("ms_ssim", "piq", lambda x, y: piq.multi_scale_ssim(gray(x), gray(y), reduction="none"))
+    add("vifp", "piq", reduced(piq.vif_p))
+    for name, function in {
+        "iw_ssim": piq.information_weighted_ssim,
+        "gmsd": piq.gmsd,
+        "ms_gmsd": piq.multi_scale_gmsd,
+        "mdsi": piq.mdsi,
+        "haarpsi": piq.haarpsi,
+        "fsimc": piq.fsim,
+        "vsi": piq.vsi,
+    }.items():
+        add(name, "piq", reduced(function))
+    add("fsim", "piq", reduced(piq.fsim, chromatic=False))
+
+    def torchmetrics_ssim(x, y):
+        # Its Gaussian window is cut at 3.5 sigma: 11 samples for sigma 1.5.
+        return tm.structural_similarity_index_measure(
+            gray(y), gray(x), data_range=1.0, reduction="none"
+        )
+
+    add("ssim", "torchmetrics", torchmetrics_ssim)
+
+    def skimage_ssim(x, y):
+        options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+        pairs = zip(gray(x).numpy()[:, 0], gray(y).numpy()[:, 0], strict=True)
+        return np.array(
+            [sk.structural_similarity(a, b, data_range=1.0, **options) for a, b in pairs]
+        )
+
+    def skimage_psnr(x, y):
+        pairs = zip(x.numpy(), y.numpy(), strict=True)
+        return np.array([sk.peak_signal_noise_ratio(a, b, data_range=1.0) for a, b in pairs])
+
+    add("ssim", "scikit-image", skimage_ssim)
+    add("psnr", "scikit-image", skimage_psnr)
+    for name, network in (("lpips_alex", "alex"), ("lpips_vgg", "vgg")):
+        add(name, "lpips", _lpips(network))
+    return table
+
+
+def _lpips(network):
+    @functools.cache
+    def model():
+        import lpips
+
+        return lpips.LPIPS(net=network, verbose=False).eval()
+
+    return lambda x, y: model()(2 * x - 1, 2 * y - 1)
+
+
+def load(path):
+    """An 8-bit image file as a tensor (1, 3, H, W) in [0, 1]."""
+    import torch
+
+    pixels = np.asarray(Image.open(path).convert("RGB"), np.float32) / 255
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()
+
+
+def values(table, request):
+    """Scores of the file pairs by every peer of the wanted metrics; None where a peer fails."""
+    answer = {}
+    for name in request["metrics"]:
+        for peer, function in table.get(name, {}).items():
+            scores = []
+            for reference, distorted in request["values"]:
+                try:
+                    scores.append(np.asarray(function(load(reference), load(distorted))).item())
+                except Exception as error:
+                    print(f"{peer} {name}: {error}", file=sys.stderr)
+                    scores.append(None)
+            answer.setdefault(name, {})[peer] = scores
+    return answer
+
+
+def timings(table, request):
+    """Seconds of each repeat, after one call to warm up."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    count, height, width = request["shape"]
+    x = torch.rand(count, 3, height, width, generator=generator)
+    y = (x + 0.1 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
+    answer = {}
+    for peer, function in table.get(request["time"], {}).items():
+        function(x, y)
+        answer[peer] = []
+        for _ in range(request["repeats"]):
+            start = time.perf_counter()
+            function(x, y)
+            answer[peer].append(time.perf_counter() - start)
+    return answer
+
+
+def main():
+    """Answers requests until the input ends."""
+    import torch
+
+    answers, sys.stdout = sys.stdout, sys.stderr  # the peers print while they load
+    torch.set_num_threads(2)
+    table = functions()
+    with torch.inference_mode():
+        for line in sys.stdin:
+            request = json.loads(line)
+            answer = values(table, request) if "values" in request else timings(table, request)
+            print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+from gsn_jax import metrics
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+
+
+def test_unknown_name_suggests_the_nearest():
+    with pytest.raises(InputError, match="unknown metric 'sssim'; did you mean 'ssim'"):
+        metrics.get("sssim")
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = metrics.nonsense
+
+
+@pytest.mark.parametrize("name", ["psnr", "ms_ssim", "fsimc", "mad"])
+def test_metric_and_function_share_the_name(name):
+    metric = metrics.get(name)
+    assert isinstance(metric, Metric)
+    assert metric.name == name
+    assert metric.function is getattr(metrics, name)
+    assert name in dir(metrics)
+
+
+def test_no_module_hides_a_metric():
+    modules = {module.name for module in pkgutil.iter_modules(metrics.__path__)}
+    assert not modules & set(metrics.names()), "importing the module would hide the function"
+    for module in modules:
+        importlib.import_module(f"gsn_jax.metrics.{module}")
+    assert all(callable(getattr(metrics, name)) for name in ("psnr", "vif", "vsi"))
+
+
+def test_listing_names_imports_no_metric():
+    code = (
+        "import sys, gsn_jax.metrics as m; m.names(); "
+        "print([k for k in sys.modules if k.startswith('gsn_jax.metrics.')])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
