@@ -1,7 +1,7 @@
 """Our metrics beside official values and other implementations, as Markdown tables.
 
     python scripts/metric_parity.py --official OFFICIAL.csv --images DIR --pairs TABLE.csv \
-        --peers ". PEERS/env && python -c 'import tvshim; ...' " > docs/metric_parity.md
+        --peers ". PEERS/env && python" > docs/metric_parity.md
 
 --official has the columns Method, I03.bmp, ...; --images holds ref_dir/ and dist_dir/ with those
 files. --pairs has the columns reference, distorted (relative to the table). --peers is the shell
@@ -38,8 +38,8 @@ OFFICIAL = {
     "vsi": (
         "vsi",
         {},
-        "these values come from a port that computes saliency at full resolution with a D65 white; "
-        "we follow the authors' `VSI.m` (256 x 256, D50), as piq and pyiqa do",
+        "these values fit saliency computed at full resolution (with a D65 white to 1.4e-3); we "
+        "follow the authors' `VSI.m` (256 x 256, D50), as piq and pyiqa do",
     ),
     "mad": ("mad", {}, ""),
     "lpips": ("lpips_alex", {}, ""),

@@ -18,7 +18,7 @@ def median(plane: jax.Array) -> jax.Array:
     count = plane.shape[-2] * plane.shape[-1]
     values = lax.stop_gradient(plane)
     lower = _smallest(values, (count - 1) // 2)
-    upper = lower if count % 2 else _smallest(values, count // 2)
+    upper = lower if count % 2 else _next(values, lower, count // 2)
     return (_average_at(plane, lower) + _average_at(plane, upper)) / 2
 
 
@@ -36,6 +36,13 @@ def _smallest(values: jax.Array, rank: int) -> jax.Array:
     width = jnp.iinfo(bits_type).bits
     start = jnp.zeros((*values.shape[:-2], 1, 1), bits_type)
     return lax.bitcast_convert_type(lax.fori_loop(0, width - 1, step, start), values.dtype)
+
+
+def _next(values: jax.Array, lower: jax.Array, rank: int) -> jax.Array:
+    """The element of that rank, given that the one before it is `lower`."""
+    not_above = reductions.total((values <= lower).astype(jnp.float32))[..., None, None]
+    above = jnp.where(values > lower, values, jnp.inf).min((-2, -1), keepdims=True)
+    return jnp.where(not_above > rank, lower, above)
 
 
 def _average_at(plane: jax.Array, value: jax.Array) -> jax.Array:
