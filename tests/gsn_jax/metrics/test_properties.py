@@ -107,11 +107,9 @@ def test_a_pair_scores_alike_alone_and_in_a_batch(name, small):
     np.testing.assert_allclose(batch[0], compiled(name)(*small(name)), rtol=2e-6)
 
 
-@pytest.mark.parametrize("name", OPTIMUM)
+@pytest.mark.parametrize("name", [name for name in OPTIMUM if not name.startswith("psnr")])
 def test_too_small_is_one_clear_line(name):
     side = metrics.get(name).min_size - 1
-    if side == 0:
-        pytest.skip("defined for one pixel")
     image = jnp.zeros((side, side + 5, 3))
     with pytest.raises(InputError, match=f"{name}: {side + 5} x {side} is too small"):
         getattr(metrics, name)(image, image)
