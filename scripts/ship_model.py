@@ -1,0 +1,60 @@
+"""Puts the model of a finished training run into the package.
+
+    python scripts/ship_model.py runs/gsn --name gsn --version 0.1.0
+
+The description keeps the configuration and the results, but of the tables it was trained on only
+the last two parts of their paths: where they lay says nothing to others. A changed score needs a
+new version, here and in the changelog.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from gsn_jax.errors import InputError
+from gsn_jax.model_files import read_model, write_model
+
+SHIPPED = Path(__file__).resolve().parents[1] / "gsn_jax" / "shipped"
+
+
+def portable(training: dict[str, Any]) -> dict[str, Any]:
+    """A training record without the folders of the machine it was made on."""
+    record = copy.deepcopy(training)
+    data = record["config"]["data"]
+    for part in ("train", "eval"):
+        data[part] = _shorten(data[part])
+    return record
+
+
+def _shorten(entry: Any) -> Any:
+    if isinstance(entry, str):
+        return "/".join(Path(entry).parts[-2:]) if os.path.isabs(entry) else entry
+    return [_shorten(child) for child in entry] if isinstance(entry, (list, tuple)) else entry
+
+
+def main() -> None:
+    """Parses the arguments and copies."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", help="folder of a training run, or of one of its checkpoints")
+    parser.add_argument("--name", default="gsn")
+    parser.add_argument("--version", required=True)
+    options = parser.parse_args()
+    try:
+        model = read_model(options.run)
+    except InputError as error:
+        sys.exit(f"ship_model: {error}")
+    if model.calibration is None:
+        sys.exit(f"ship_model: {options.run} has no calibration; its scores would not be quality")
+    shipped = dataclasses.replace(model, version=options.version, training=portable(model.training))
+    write_model(SHIPPED / options.name, shipped)
+    print(f"{options.name} {options.version}: step {model.training['step']}")
+
+
+if __name__ == "__main__":
+    main()
