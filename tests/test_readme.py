@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import skimage.data
 from click.testing import CliRunner
 from PIL import Image
 
@@ -14,9 +15,9 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 @pytest.fixture
-def folder(tmp_path, photo, monkeypatch):
+def folder(tmp_path, monkeypatch):
     """The files that the README's lines name."""
-    image = Image.fromarray(photo)
+    image = Image.fromarray(skimage.data.astronaut()[:192, :256])
     image.save(tmp_path / "original.png")
     image.save(tmp_path / "compressed.jpg", quality=20)
     image.save(tmp_path / "restored.png")
