@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from gsn_jax.errors import InputError
+from gsn_jax.training.sources import open_sources, thin_out
+
+
+def section(train, evaluation=(), fraction=0.25):
+    return ConfigDict(
+        {"train": train, "eval": evaluation, "eval_fraction": fraction, "split_seed": 0}
+    )
+
+
+@pytest.fixture
+def mos(pairs):
+    """The table of pairs with scores from 1 to 9."""
+    path = pairs.parent / "mos.csv"
+    header, *rows = pairs.read_text().splitlines()
+    scaled = [row.rsplit(",", 1) for row in rows]
+    lines = [f"{names},{1 + 8 * float(score)}" for names, score in scaled]
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def test_references_are_held_out_whole(pairs):
+    train, held_out = open_sources(section((str(pairs),)))
+    assert not set(train.reference_ids) & set(held_out.reference_ids)
+    assert len(set(held_out.reference_ids)) == 1
+    assert len(train) + len(held_out) == 16
+
+
+def test_scores_of_another_range_are_mapped(pairs, mos):
+    plain, _ = open_sources(section((str(pairs),), fraction=0))
+    up, _ = open_sources(section((str(mos), 1, 9), fraction=0))
+    np.testing.assert_allclose(up.quality, plain.quality, atol=1e-6)
+    both, _ = open_sources(section(((str(mos), 9, 1), str(pairs)), fraction=0))
+    np.testing.assert_allclose(both.quality[:16], 1 - plain.quality, atol=1e-6)
+    np.testing.assert_allclose(both.quality[16:], plain.quality, atol=1e-6)
+
+
+def test_a_range_is_needed_for_scores_beyond_one(mos):
+    with pytest.raises(InputError, match=r"mos\.csv, line 2: score .* lies outside \[0, 1\]"):
+        open_sources(section((str(mos),)))
+
+
+def test_an_evaluation_set_is_opened_as_it_is(pairs, mos):
+    train, held_out = open_sources(section((str(pairs),), ((str(mos), 1, 9),)))
+    assert len(train) == len(held_out) == 16
+
+
+def test_entries_of_another_form_are_refused(pairs):
+    with pytest.raises(InputError, match="neither a table, a data set nor"):
+        open_sources(section(((str(pairs), 0),)))
+    with pytest.raises(InputError, match="nonsense"):
+        open_sources(section(("nonsense:train",)))
+
+
+def test_thinning_keeps_both_ends(pairs):
+    train, _ = open_sources(section((str(pairs),), fraction=0))
+    few = thin_out(train, 3)
+    assert [few[i]["quality"] for i in (0, 2)] == [train[i]["quality"] for i in (0, 15)]
+    assert thin_out(train, 0) is train
+    assert thin_out(train, 99) is train
