@@ -1,0 +1,57 @@
+"""The built wheel holds all that the commands need; run away from the checkout."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import skimage.data
+from PIL import Image
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The wheel's content, unpacked."""
+    folder = tmp_path_factory.mktemp("wheel")
+    ignore = shutil.ignore_patterns(".*", "*.egg-info", "build", "dist", "runs", "__pycache__")
+    shutil.copytree(CHECKOUT, folder / "source", ignore=ignore)
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, folder / "source"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (wheel,) = folder.glob("*.whl")
+    assert wheel.stat().st_size < 25e6
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def run(site, folder, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    return subprocess.run(
+        [sys.executable, "-m", "gsn_jax", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_wheel_scores_with_its_own_model(site, tmp_path):
+    image = Image.fromarray(skimage.data.astronaut()[:96, :96])
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.jpg", quality=20)
+    done = run(site, tmp_path, "score", "a.png", "b.jpg", "a.png")
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert 0 < float(rows[0]["gsn"]) < 0.9
+    assert float(rows[1]["gsn"]) >= 0.99
+
+
+def test_the_wheel_knows_its_configurations(site, tmp_path):
+    """By name: what is missing is the data, not the configuration."""
+    done = run(site, tmp_path, "train", "--config", "default", "--workdir", "w")
+    assert done.returncode == 2
+    assert "gsn_jax/configs/default.py: data.train is empty" in done.stderr
