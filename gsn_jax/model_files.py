@@ -58,6 +58,9 @@ def write_model(directory: str | os.PathLike[str], model: TrainedModel) -> None:
         "batch_stats": model.variables.get("batch_stats", {}),
     }
     ocp.save(partial / "variables", jax.tree.map(np.asarray, variables))
+    marker = partial / "variables" / "commit_success.txt"
+    if marker.exists():  # its text names the folder it was written in, which moves
+        marker.write_text("complete\n", encoding="utf-8")
     description = {
         "format": FORMAT,
         "version": model.version,

@@ -149,7 +149,10 @@ def _validate(config: ConfigDict, path: Path) -> None:
         (config.train.checkpoint_every > 0, "train.checkpoint_every must be positive"),
         (config.data.batch_size > 0, "data.batch_size must be positive"),
         (config.data.crop_size > 0, "data.crop_size must be positive"),
-        (len(config.data.train) > 0, "data.train is empty; name a table or a data set"),
+        (
+            len(config.data.train) > 0,
+            "data.train is empty; name a table or a data set: --config.data.train=pairs.csv",
+        ),
     )
     for holds, message in checks:
         if not holds:

@@ -116,8 +116,7 @@ def train(config: ConfigDict, workdir: str | os.PathLike[str]) -> Result:
             ema=bool(config.optimizer.ema),
         ),
         out_shardings=replicated(mesh),
-        # It runs once: optimising it takes several times as long as running it unoptimised.
-        compiler_options={"xla_backend_optimization_level": 0},
+        compiler_options=_run_once_options(mesh),
     )
     with Checkpoints(workdir / "checkpoints", keep=config.train.keep) as checkpoints:
         run = _Run(
@@ -142,6 +141,12 @@ def train(config: ConfigDict, workdir: str | os.PathLike[str]) -> Result:
             return _continue(run, create, mesh)
         finally:
             loader.close()
+
+
+def _run_once_options(mesh: jax.sharding.Mesh) -> dict[str, int] | None:
+    """For what runs once: on a CPU optimising it takes several times as long as running it."""
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    return {"xla_backend_optimization_level": 0} if on_cpu else None
 
 
 def _continue(

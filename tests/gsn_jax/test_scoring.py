@@ -153,6 +153,8 @@ class TestLoad:
         assert (read.version, read.calibration) == ("2.0.0", None)
         jax.tree.map(np.testing.assert_array_equal, read.variables["params"], changed["params"])
         assert [path.name for path in tmp_path.iterdir()] == ["m"]
+        for path in (tmp_path / "m").rglob("*"):  # a model can be moved: it names no folder
+            assert path.is_dir() or str(tmp_path).encode() not in path.read_bytes()
 
     def test_without_calibration_scores_are_raw(self, small_model, batch, tmp_path):
         write_model(
