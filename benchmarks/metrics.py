@@ -75,13 +75,12 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     with Peers(arguments.peers) as peers:
         for name in arguments.metrics:
-            try:
-                metrics.get(name)
-            except InputError as error:
-                print(f"| {name} | - | - | - | {error} | - |")
-                continue
             for batch in arguments.batches:
-                times = compare(name, batch, arguments.repeats, arguments.rounds, peers)
+                try:
+                    times = compare(name, batch, arguments.repeats, arguments.rounds, peers)
+                except InputError as error:  # its weights are the user's, or an extra's
+                    print(f"| {name} | - | - | - | {error} | - |")
+                    break
                 print(row(name, batch, times), flush=True)
 
 
