@@ -169,11 +169,10 @@ def _continue(
         if restored is not None:
             log.line(f"continuing from the checkpoint at step {first}")
         position = run.loader.get_state()
-        metrics = None
         for number in range(first + 1, total + 1):
             batch = jax.make_array_from_process_local_data(sharding, next(run.loader))
             state, metrics = run.step(state, batch)
-            # Looking at the flag waits for the step, so the input of the next one is fetched first.
+            # This waits for the step; the loader's threads prepare the next batch meanwhile.
             if int(metrics["failed_step"]) >= 0:
                 _give_up(run, state, position, evaluation)
             position = run.loader.get_state()
@@ -185,16 +184,17 @@ def _continue(
                     float(metrics["gradient_norm"]),
                     float(run.schedule(number - 1)),
                 )
-            due = number % config.train.eval_every == 0 or number == total
-            if due:
+            # Asked once: a signal that comes after the saving must wait for the next step's.
+            stopped_by = stop.requested
+            if number % config.train.eval_every == 0 or number == total:
                 evaluation = _evaluate_and_save(run, state, position, log)
-            elif number % config.train.checkpoint_every == 0 or stop.requested:
-                run.checkpoints.save(state, _metadata(run, state, position, evaluation, None))
-            if due or number % config.train.checkpoint_every == 0:
                 log.restart_clock(number)
-            if stop.requested and number < total:
-                log.line(f"{stop.requested}: saved step {number}; run the same command to continue")
-                return Result(number, evaluation, stop.requested)
+            elif number % config.train.checkpoint_every == 0 or stopped_by:
+                run.checkpoints.save(state, _metadata(run, state, position, evaluation, None))
+                log.restart_clock(number)
+            if stopped_by and number < total:
+                log.line(f"{stopped_by}: saved step {number}; run the same command to continue")
+                return Result(number, evaluation, stopped_by)
     run.checkpoints.close()
     _write_model(run)
     return Result(total, evaluation)
