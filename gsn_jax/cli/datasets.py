@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
+
+from gsn_jax.cli.counting import counting_bar
 
 _DATA_DIR = click.option(
     "--data-dir",
@@ -56,15 +58,7 @@ def prepare(
         if name != "iqa_table":
             raise click.UsageError(f"--score-range and --lower-is-better do not apply to {name}.")
         options = {"score_range": score_range or None, "higher_is_better": not lower_is_better}
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
+    with counting_bar(transient=True) as bar:
         builder = catalogue.prepare(
             name, manual_dir, data_dir or ctx.obj, progress=_follow(bar), **options
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
 
@@ -85,14 +84,7 @@ def command(
         identical=identical,
         suffix=f".{image_format}",
     )
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    ) as bar:
+    with counting_bar() as bar:
         task = bar.add_task("photographs", total=None)
 
         def show(done: int, total: int) -> None:
