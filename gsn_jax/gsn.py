@@ -8,7 +8,7 @@ map with a weight map gives one score per image, and its spatial quality map.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from flax.core import FrozenDict
 
-from gsn_jax import trunks
+from gsn_jax import comparisons, trunks
 from gsn_jax.layers import SpatialAttention, central_difference_kernel
 
 Features = trunks.Features
@@ -26,8 +26,12 @@ Variables = Mapping[str, Any]
 IDENTITY_SCORE = 1.0
 
 HEADS = ("anchored", "free")
-COMPARISONS = ("similarity", "difference")
+COMPARISONS = ("similarity", "difference", "normalized", "structure")
 POOLINGS = ("weighted", "mean")
+
+# Finer levels are compared where they are, but fused on the grid of this many pixels: as many
+# channels as they have, weighting their errors pixel by pixel would cost more than the trunk.
+FUSION_STRIDE = 4
 
 
 class GSN(nn.Module):
@@ -38,19 +42,21 @@ class GSN(nn.Module):
     `gsn_jax.calibration` turns them into quality in [0, 1].
 
     Attributes:
-        trunk: name in `gsn_jax.trunks`.
+        trunk: name in `gsn_jax.trunks`; it says how many levels there are.
         trunk_options: attributes of the trunk.
         theta: share of the central difference in trunk and fusion; 0 is the plain-CNN arm.
         norm: "none" or "batch", in trunk and fusion.
         attention: kernel size of the spatial attention per level, 0 for none; (7, 5, 3) is
-            CDCN++'s.
+            CDCN++'s. Where the trunk has more levels, the finest take the first size too.
         fusion_width: channels each level is fused to.
         head: "anchored" scores a non-negative error that vanishes where the features agree, so
             that an identical pair is best by construction, with raw score `IDENTITY_SCORE`.
             "free" regresses from the fused features alone, as far as the paper says what it does.
-        comparison: how "anchored" measures the difference of two features a and b: "similarity"
-            is (a - b)^2 / (a^2 + b^2 + c), the form of SSIM and GMSD, which knows masking;
-            "difference" is |a - b|.
+        comparison: how "anchored" measures the difference of two features a and b, see
+            `gsn_jax.comparisons`: "similarity" is (a - b)^2 / (a^2 + b^2 + c), the form of SSIM
+            and GMSD, which knows masking; "difference" is |a - b|; "normalized" is LPIPS's
+            squared difference of features of unit length; "structure" is DISTS's comparison of
+            means and of structure, within windows.
         pooling: "weighted" by a learned map, or "mean".
         dtype: type of the trunk's computation, float32 or bfloat16; parameters, comparison and
             head stay float32.
@@ -75,8 +81,8 @@ class GSN(nn.Module):
         object.__setattr__(self, "attention", tuple(self.attention))
         super().__post_init__()
 
-    def setup(self) -> None:
-        """Builds trunk, attention, fusion and head."""
+    def check_settings(self) -> None:
+        """Raises a ValueError that names the first setting that does not fit."""
         for name, value, known in (
             ("head", self.head, HEADS),
             ("comparison", self.comparison, COMPARISONS),
@@ -84,19 +90,29 @@ class GSN(nn.Module):
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {known}, got {value!r}")
-        if len(self.attention) != 3:
-            raise ValueError(f"attention needs three kernel sizes, got {self.attention}")
-        options = {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
-        self.backbone = trunks.get(
-            self.trunk, axis_name=self.axis_name, **options, **self.trunk_options
-        )
+        if self.norm not in trunks.NORMS:
+            raise ValueError(f"norm must be one of {trunks.NORMS}, got {self.norm!r}")
+        trunk = self._trunk(parent=None)
+        getattr(trunk, "check_settings", lambda: None)()
+        _attention_sizes(self.attention, len(trunk.strides))
+
+    def setup(self) -> None:
+        """Builds trunk, attention, fusion and head."""
+        self.check_settings()
+        self.backbone = self._trunk()
+        strides = self.backbone.strides
         self.attentions = [
-            SpatialAttention(size, dtype=self.dtype) if size else None for size in self.attention
+            SpatialAttention(size, dtype=self.dtype) if size else None
+            for size in _attention_sizes(self.attention, len(strides))
         ]
         anchored = self.head == "anchored"
         self.levels = [
-            LevelFusion(self.fusion_width, self.comparison if anchored else "none")
-            for _ in self.attention
+            LevelFusion(
+                self.fusion_width,
+                self.comparison if anchored else "none",
+                halvings=max(0, (FUSION_STRIDE // stride).bit_length() - 1),
+            )
+            for stride in strides
         ]
         self.fusion = trunks.CDCBlock(
             2 * self.fusion_width,
@@ -106,6 +122,15 @@ class GSN(nn.Module):
         )
         self.scorer = AnchoredScores() if anchored else FreeScores()
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
+
+    def _trunk(self, **options: Any) -> nn.Module:
+        options |= {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
+        return trunks.get(self.trunk, axis_name=self.axis_name, **options, **self.trunk_options)
+
+    @property
+    def min_size(self) -> int:
+        """Smallest height and width of an image that the trunk can describe."""
+        return self._trunk(parent=None).min_size
 
     def __call__(
         self, reference: jax.Array, distorted: jax.Array, train: bool = False
@@ -133,10 +158,18 @@ class GSN(nn.Module):
     def encode(self, images: jax.Array, train: bool = False) -> Features:
         """Attended features of `(N, H, W, 3)` images; a reference needs this only once."""
         levels = self.backbone(images.astype(self.dtype), train)
+        if self._normalises():
+            levels = [
+                comparisons.normalise_channels(level.astype(jnp.float32)).astype(level.dtype)
+                for level in levels
+            ]
         return tuple(
             level if attend is None else attend(level)
             for level, attend in zip(levels, self.attentions, strict=True)
         )
+
+    def _normalises(self) -> bool:
+        return self.head == "anchored" and self.comparison == "normalized"
 
     def compare(self, reference: Features, distorted: Features, train: bool = False) -> jax.Array:
         """Raw scores `(N,)` from the features of both images."""
@@ -156,12 +189,11 @@ class GSN(nn.Module):
     ) -> tuple[jax.Array, jax.Array]:
         """Local scores and their positive weights, both `(N, h, w)`, of the fused levels."""
         joints, errors = [], []
-        for index, (fuse, a, b) in enumerate(zip(self.levels, reference, distorted, strict=True)):
+        grid = reference[-1].shape[1:3]
+        for fuse, a, b in zip(self.levels, reference, distorted, strict=True):
             joint, error = fuse(a.astype(jnp.float32), b.astype(jnp.float32))
-            for _ in range(len(self.levels) - 1 - index):
-                joint, error = trunks.halve(joint), trunks.halve(error)
-            joints.append(joint)
-            errors.append(error)
+            joints.append(trunks.to_grid(joint, *grid))
+            errors.append(trunks.to_grid(error, *grid))
         fused = self.fusion(jnp.concatenate(joints, axis=-1), train)
         return self.scorer(fused, jnp.concatenate(errors, axis=-1))
 
@@ -186,16 +218,25 @@ class GSN(nn.Module):
         return model, {"params": params}
 
 
+def _attention_sizes(sizes: Sequence[int], levels: int) -> tuple[int, ...]:
+    """One kernel size per level: too short a list repeats its first size for the finest levels."""
+    if not 0 < len(sizes) <= levels:
+        raise ValueError(f"attention needs 1 to {levels} kernel sizes (0: none), got {sizes}")
+    return (sizes[0],) * (levels - len(sizes)) + tuple(sizes)
+
+
 class LevelFusion(nn.Module):
     """Fuses reference and distorted features of one level.
 
     Attributes:
         width: number of output channels.
-        comparison: "similarity", "difference" (see `GSN`) or "none".
+        comparison: one of `COMPARISONS`, or "none".
+        halvings: how often features and errors are halved in size before they are fused.
     """
 
     width: int
     comparison: str
+    halvings: int = 0
 
     @nn.compact
     def __call__(self, reference: jax.Array, distorted: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -204,19 +245,49 @@ class LevelFusion(nn.Module):
         An error is 0 exactly where the features agree; the joint features say how visible each
         channel's difference is there.
         """
-        both = jnp.concatenate([reference, distorted], axis=-1)
-        joint = nn.relu(nn.Dense(self.width, name="joint")(both))
+        pair = [self._halved(reference), self._halved(distorted)]
+        if self.comparison == "structure":  # in a unit of their own, so that any trunk will do
+            pair = [comparisons.normalise_channels(features) for features in pair]
+        joint = nn.relu(nn.Dense(self.width, name="joint")(jnp.concatenate(pair, axis=-1)))
         if self.comparison == "none":
             return joint, jnp.zeros_like(joint)
-        channels = reference.shape[-1]
-        squared = (reference - distorted) ** 2
+        errors = self._errors(reference, distorted)
+        visibility = _visibility(errors.shape[-1])(joint)
+        return joint, NonNegativeDense(self.width, name="mix")(errors * visibility)
+
+    def _errors(self, a: jax.Array, b: jax.Array) -> jax.Array:
+        channels = a.shape[-1]
+        if self.comparison == "structure":
+            return comparisons.structure_errors(
+                a,
+                b,
+                self._floor(2 * channels),
+                lambda x: comparisons.binomial_mean(self._halved(x)),
+            )
         if self.comparison == "similarity":
-            floor = nn.softplus(self.param("floor", nn.initializers.constant(-3.0), (channels,)))
-            difference = squared / (reference**2 + distorted**2 + floor)
-        else:  # smooth at 0, where the gradient of |a - b| jumps
-            difference = jnp.sqrt(squared + 1e-6) - 1e-3
-        visibility = 2 * nn.sigmoid(nn.Dense(channels, name="visibility")(joint))
-        return joint, NonNegativeDense(self.width, name="mix")(difference * visibility)
+            errors = comparisons.similarity_error(a, b, self._floor(channels))
+        elif self.comparison == "difference":
+            errors = comparisons.absolute_error(a, b)
+        else:
+            errors = comparisons.squared_error(a, b)
+        return self._halved(errors)
+
+    def _floor(self, channels: int) -> jax.Array:
+        return nn.softplus(self.param("floor", nn.initializers.constant(-3.0), (channels,)))
+
+    def _local_mean(self, x: jax.Array) -> jax.Array:
+        return comparisons.binomial_mean(self._halved(x))
+
+    def _halved(self, x: jax.Array) -> jax.Array:
+        for _ in range(self.halvings):
+            x = trunks.halve(x)
+        return x
+
+
+def _visibility(channels: int) -> Callable[[jax.Array], jax.Array]:
+    """Factors from 0 to 2 per channel; all 1 at the start, so that a model starts as a mean."""
+    dense = nn.Dense(channels, kernel_init=nn.initializers.zeros, name="visibility")
+    return lambda x: 2 * nn.sigmoid(dense(x))
 
 
 class NonNegativeDense(nn.Module):
@@ -247,9 +318,10 @@ class AnchoredScores(nn.Module):
     @nn.compact
     def __call__(self, fused: jax.Array, errors: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Local errors >= 0 and weights > 0, both `(N, h, w)`."""
-        visibility = 2 * nn.sigmoid(nn.Dense(errors.shape[-1], name="visibility")(fused))
+        visibility = _visibility(errors.shape[-1])(fused)
         scores = NonNegativeDense(1, name="sum")(errors * visibility)
-        weights = nn.softplus(nn.Dense(1, name="weight")(fused)) + 1e-3
+        even = nn.initializers.zeros
+        weights = nn.softplus(nn.Dense(1, kernel_init=even, name="weight")(fused)) + 1e-3
         return scores[..., 0], weights[..., 0]
 
 
@@ -266,9 +338,11 @@ class FreeScores(nn.Module):
 
 
 def _fold(params: Mapping[str, Any], stats: Mapping[str, Any], theta: float) -> dict[str, Any]:
-    """Folds every block `{"cdc": ..., ["norm": ...]}` in a tree of parameters."""
+    """Folds every block `{"cdc" or "plain": ..., ["norm": ...]}` in a tree of parameters."""
     if "cdc" in params:
-        return {"cdc": _fold_block(params, stats, theta)}
+        return {"cdc": _fold_block(params, "cdc", stats, theta)}
+    if "plain" in params:
+        return {"plain": _fold_block(params, "plain", stats, 0.0)}
     return {
         name: _fold(child, stats.get(name, {}), theta) if isinstance(child, Mapping) else child
         for name, child in params.items()
@@ -276,10 +350,10 @@ def _fold(params: Mapping[str, Any], stats: Mapping[str, Any], theta: float) -> 
 
 
 def _fold_block(
-    params: Mapping[str, Any], stats: Mapping[str, Any], theta: float
+    params: Mapping[str, Any], kind: str, stats: Mapping[str, Any], theta: float
 ) -> dict[str, jax.Array]:
-    kernel = central_difference_kernel(jnp.asarray(params["cdc"]["kernel"]), theta)
-    bias = params["cdc"].get("bias", jnp.zeros(kernel.shape[-1], kernel.dtype))
+    kernel = central_difference_kernel(jnp.asarray(params[kind]["kernel"]), theta)
+    bias = params[kind].get("bias", jnp.zeros(kernel.shape[-1], kernel.dtype))
     if "norm" in params:
         norm, running = params["norm"], stats["norm"]
         gain = norm["scale"] / jnp.sqrt(running["var"] + trunks.BATCH_NORM_EPSILON)

@@ -9,6 +9,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gsn_jax import fast_convolution
+
 Initializer = Callable[..., jax.Array]
 
 
@@ -59,7 +61,11 @@ def _centre(shape: Sequence[int]) -> tuple[int, int]:
 
 
 def convolve(
-    x: jax.Array, kernel: jax.Array, strides: Sequence[int] = (1, 1), groups: int = 1
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int] = (1, 1),
+    groups: int = 1,
+    padding: int | None = None,
 ) -> jax.Array:
     """Convolution with k // 2 zeros on every side, so that window i is centred on i * stride.
 
@@ -68,15 +74,17 @@ def convolve(
         kernel: `(kh, kw, in / groups, out)`.
         strides: step in height and width.
         groups: number of channel groups.
+        padding: another number of zeros on every side.
 
     Returns:
-        `(N, ceil(H / strides[0]), ceil(W / strides[1]), out)` for odd kernel sizes.
+        `(N, ceil(H / strides[0]), ceil(W / strides[1]), out)` for odd kernel sizes and k // 2
+        zeros.
     """
     return jax.lax.conv_general_dilated(
         x,
         kernel,
         window_strides=tuple(strides),
-        padding=[(size // 2, size // 2) for size in kernel.shape[:2]],
+        padding=[(size // 2 if padding is None else padding,) * 2 for size in kernel.shape[:2]],
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=groups,
     )
@@ -133,6 +141,7 @@ class CDConv(nn.Module):
         features: number of output channels.
         kernel_size: odd height and width.
         strides: step in height and width.
+        padding: zeros beyond each border; None for half the kernel, which gives the size above.
         theta: share of the central difference; 0 is the plain convolution.
         use_bias: whether to add a learned bias per channel.
         feature_group_count: number of channel groups; divides both channel numbers.
@@ -140,11 +149,14 @@ class CDConv(nn.Module):
         param_dtype: type of the parameters.
         kernel_init: distribution of the *folded* kernel at the start.
         bias_init: distribution of the bias at the start.
+        fast: on CPUs, compute wide convolutions of stride 1 with fewer products
+            (`gsn_jax.fast_convolution`), equal to a few 1e-6 of their range; for inference.
     """
 
     features: int
     kernel_size: Sequence[int] = (3, 3)
     strides: Sequence[int] = (1, 1)
+    padding: int | None = None
     theta: float = 0.7
     use_bias: bool = False
     feature_group_count: int = 1
@@ -152,6 +164,7 @@ class CDConv(nn.Module):
     param_dtype: Any = jnp.float32
     kernel_init: Initializer = nn.initializers.he_normal()
     bias_init: Initializer = nn.initializers.zeros_init()
+    fast: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -176,11 +189,26 @@ class CDConv(nn.Module):
         # Folded in the parameters' precision: the sum over the window must not round in bfloat16.
         kernel = central_difference_kernel(kernel, self.theta)
         dtype = self.dtype or x.dtype
-        y = convolve(x.astype(dtype), kernel.astype(dtype), self.strides, groups)
+        x, kernel = x.astype(dtype), kernel.astype(dtype)
+        if self.fast and self._keeps_size():
+            y = fast_convolution.convolve(x, kernel)
+        else:
+            y = convolve(x, kernel, self.strides, groups, self.padding)
         if self.use_bias:
             bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype)
             y = y + bias.astype(dtype)
         return y
+
+    def _keeps_size(self) -> bool:
+        """Whether this is the convolution that `fast_convolution.convolve` knows."""
+        height, width = self.kernel_size
+        return (
+            height == width
+            and height > 1
+            and tuple(self.strides) == (1, 1)
+            and self.padding in (None, height // 2)
+            and self.feature_group_count == 1
+        )
 
 
 class SpatialAttention(nn.Module):

@@ -34,12 +34,14 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 
     Args:
         config: `name`, and the module's attributes; `dtype` as "float32" or "bfloat16".
+            `trunk_weights` is for `gsn_jax.initial_weights` and says nothing here.
 
     Raises:
-        InputError: an unknown name, attribute or dtype.
+        InputError: an unknown name or dtype, or attributes that the model refuses.
     """
     options = {key: _frozen(value) for key, value in dict(config).items()}
     name = options.pop("name")
+    options.pop("trunk_weights", None)
     if name not in _MODELS:
         raise InputError(f"unknown model {name!r}; known: {', '.join(names())}")
     if "dtype" in options:
@@ -48,9 +50,11 @@ def build(config: Mapping[str, Any]) -> nn.Module:
         options["dtype"] = _DTYPES[options["dtype"]]
     module, attribute = _MODELS[name]
     try:
-        return getattr(importlib.import_module(module), attribute)(**options)
-    except TypeError as error:
+        model = getattr(importlib.import_module(module), attribute)(**options)
+        getattr(model, "check_settings", lambda: None)()
+    except (TypeError, ValueError) as error:
         raise InputError(f"model {name!r}: {error}") from None
+    return model
 
 
 def identity_score(model: nn.Module) -> float | None:

@@ -71,15 +71,16 @@ class ModelMetric:
         self.training = training or {}
         self.value_range = (0.0, 1.0) if calibration else (-np.inf, np.inf)
         self._model, self._variables, self._calibration = model, variables, calibration
+        self._min_size = max(MIN_SIZE, getattr(model, "min_size", 1))
 
     def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
         """Quality of one pair (a scalar) or of a batch `(..., H, W, 3)`; see `Metric`.
 
         Raises:
             InputError: the images cannot be read, differ in size, are out of [0, 1] or smaller
-                than 16 x 16.
+                than 16 x 16, or than the model's trunk can describe.
         """
-        first, second = as_pair(reference, distorted, min_size=MIN_SIZE)
+        first, second = as_pair(reference, distorted, min_size=self._min_size)
         if isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer):
             return self.function(first, second)
         batch = first.shape[:-3]
@@ -116,7 +117,7 @@ class ModelMetric:
         """
         if not self.has_map:
             raise InputError(f"metric {self.name!r} has no quality map")
-        first, second = as_pair(reference, distorted, min_size=MIN_SIZE)
+        first, second = as_pair(reference, distorted, min_size=self._min_size)
         batch = first.shape[:-3]
         maps = self._compiled_map(
             self._variables,

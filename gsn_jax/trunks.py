@@ -1,21 +1,24 @@
-"""Siamese trunks: one image to low-, mid- and high-level features.
+"""Siamese trunks: one image to features of several levels, from fine to coarse.
 
-A trunk is a Linen module `trunk(images, train=False) -> (low, mid, high)` on `(N, H, W, 3)` in
-[0, 1]; `get(name, ...)` builds it, so that a configuration chooses it by name.
+A trunk is a Linen module `trunk(images, train=False) -> (low, ..., high)` on `(N, H, W, 3)` in
+[0, 1], with the properties `strides` (image pixels per feature of each level) and `min_size` (of
+an image); `get(name, ...)` builds it, so that a configuration chooses it by name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gsn_jax.layers import CDConv
 
-Features = tuple[jax.Array, jax.Array, jax.Array]
+Features = tuple[jax.Array, ...]
 
 NORMS = ("none", "batch")
 
@@ -28,6 +31,34 @@ def halve(x: jax.Array) -> jax.Array:
     x = _pad_to_even(x)
     batch, height, width, channels = x.shape
     return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+
+
+def to_grid(x: jax.Array, height: int, width: int) -> jax.Array:
+    """Means of `(N, h, w, C)` over the cells of a coarser grid, `(N, height, width, C)`.
+
+    By `halve` where that leads to the grid; else (pooling that leaves out odd rows) cells share
+    the rows and columns they cut, so that every feature weighs the same.
+    """
+    halved, size = x, x.shape[1:3]
+    while size[0] > height and size[1] > width:
+        size = (-(-size[0] // 2), -(-size[1] // 2))
+    if size != (height, width):
+        rows, columns = _cell_means(x.shape[1], height), _cell_means(x.shape[2], width)
+        exact = jax.lax.Precision.HIGHEST
+        halved = jnp.einsum("yh,nhwc->nywc", rows, halved, precision=exact)
+        return jnp.einsum("xw,nywc->nyxc", columns, halved, precision=exact)
+    while halved.shape[1:3] != size:
+        halved = halve(halved)
+    return halved
+
+
+def _cell_means(length: int, cells: int) -> np.ndarray:
+    """Rows of weights, `(cells, length)`: the share of each element in each of equal cells."""
+    edges = np.arange(cells + 1) * length / cells
+    starts, ends = edges[:-1, None], edges[1:, None]
+    position = np.arange(length)
+    overlap = np.minimum(ends, position + 1) - np.maximum(starts, position)
+    return np.float32(np.maximum(overlap, 0) * cells / length)
 
 
 def space_to_depth(x: jax.Array) -> jax.Array:
@@ -118,6 +149,16 @@ class CDCNTrunk(nn.Module):
     remat: bool = False
     axis_name: Any = None
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Image pixels per feature of each level."""
+        return (4, 8, 16)
+
+    @property
+    def min_size(self) -> int:
+        """Smallest height and width of which every level has something left."""
+        return 1
+
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> Features:
         """Features `(N, H / 4, W / 4, c1)`, `(N, H / 8, W / 8, c2)`, `(N, H / 16, W / 16, c3)`."""
@@ -140,7 +181,15 @@ class CDCNTrunk(nn.Module):
         return tuple(levels)
 
 
-_TRUNKS: dict[str, Callable[..., nn.Module]] = {"cdcn": CDCNTrunk}
+# Module and attribute of each trunk; imported when first used.
+_TRUNKS = {
+    "cdcn": ("gsn_jax.trunks", "CDCNTrunk"),
+    "vgg16": ("gsn_jax.vgg_trunk", "VGG16Trunk"),
+    "alexnet": ("gsn_jax.alexnet_trunk", "AlexNetTrunk"),
+    "resnet18": ("gsn_jax.resnet_trunk", "resnet18"),
+    "resnet34": ("gsn_jax.resnet_trunk", "resnet34"),
+    "resnet50": ("gsn_jax.resnet_trunk", "resnet50"),
+}
 
 
 def names() -> tuple[str, ...]:
@@ -156,7 +205,8 @@ def get(name: str, **options: Any) -> nn.Module:
     """
     if name not in _TRUNKS:
         raise ValueError(f"unknown trunk {name!r}; known: {', '.join(names())}")
+    module, attribute = _TRUNKS[name]
     try:
-        return _TRUNKS[name](**options)
+        return getattr(importlib.import_module(module), attribute)(**options)
     except TypeError as error:
         raise ValueError(f"trunk {name!r}: {error}") from None

@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 
 from data_pipelines.loader import TrainLoader, train_loader
 from data_pipelines.sources import PairSource
-from gsn_jax import calibration, models
+from gsn_jax import calibration, initial_weights, models
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.model_files import read_model, write_model
@@ -97,6 +97,7 @@ def train(config: ConfigDict, workdir: str | os.PathLike[str]) -> Result:
             f"data.batch_size {config.data.batch_size} cannot be divided over {mesh.size} devices"
         )
     model = models.build(config.model)
+    initial = initial_weights.read(config.model)
     optimizer, schedule = make_optimizer(config.optimizer, config.train.steps)
     loader = train_loader(
         train_pairs,
@@ -138,7 +139,7 @@ def train(config: ConfigDict, workdir: str | os.PathLike[str]) -> Result:
             checkpoints=checkpoints,
         )
         try:
-            return _continue(run, create, mesh)
+            return _continue(run, functools.partial(create, initial=initial), mesh)
         finally:
             loader.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+from gsn_jax import initial_weights
 from gsn_jax.errors import InputError
 
 
@@ -77,11 +79,16 @@ def create_state(
     *,
     crop_size: int,
     ema: bool,
+    initial: Mapping[str, Any] | None = None,
 ) -> TrainState:
-    """The state before the first step; a pure function of the key, so it can be jitted."""
+    """The state before the first step; a pure function of the key, so it can be jitted.
+
+    `initial` holds the variables that are not random, see `gsn_jax.initial_weights`.
+    """
     init_key, run_key = jax.random.split(key)
     images = jnp.zeros((1, crop_size, crop_size, 3))
     variables = model.init({"params": init_key, "dropout": init_key}, images, images)
+    variables = initial_weights.merge(variables, initial)
     params = variables["params"]
     return TrainState(
         step=jnp.zeros((), jnp.int32),

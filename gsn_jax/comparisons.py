@@ -1,0 +1,97 @@
+"""How an anchored GSN compares features of two images: errors >= 0, exactly 0 where they agree.
+
+Every function takes two `(N, h, w, C)` arrays and gives errors per channel, symmetric in both, with
+finite gradients at equal features. Sums over channels are matrix products and sums over windows are
+sums of shifted planes: on a CPU XLA reduces along an axis several times more slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+_BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+
+
+def similarity_error(a: jax.Array, b: jax.Array, floor: jax.Array) -> jax.Array:
+    """(a - b)^2 / (a^2 + b^2 + floor), from 0 to 2: SSIM's and GMSD's form, which knows masking.
+
+    Args:
+        a: features `(N, h, w, C)`.
+        b: as `a`.
+        floor: positive, `(C,)`: below it differences count absolutely.
+    """
+    return (a - b) ** 2 / (a**2 + b**2 + floor)
+
+
+def absolute_error(a: jax.Array, b: jax.Array) -> jax.Array:
+    """|a - b|, smooth at 0, where its gradient would jump."""
+    return jnp.sqrt((a - b) ** 2 + 1e-6) - 1e-3
+
+
+def squared_error(a: jax.Array, b: jax.Array) -> jax.Array:
+    """(a - b)^2; a weighted sum of it over channels of `normalise_channels` is LPIPS."""
+    return (a - b) ** 2
+
+
+def structure_errors(
+    a: jax.Array,
+    b: jax.Array,
+    floors: jax.Array,
+    local_mean: Callable[[jax.Array], jax.Array],
+) -> jax.Array:
+    """DISTS (Ding et al., IEEE TPAMI 2022) within windows: errors of texture and structure.
+
+    With local means m, variances v and the variance v_d of the difference, the texture error is
+    (m_a - m_b)^2 / (m_a^2 + m_b^2 + c1) and the structure error v_d / (v_a + v_b + c2): one minus
+    the similarities of DISTS, without their cancellation.
+
+    Args:
+        a: features `(N, H, W, C)`.
+        b: as `a`.
+        floors: c1 of all channels, then c2, positive, `(2 C,)`.
+        local_mean: linear mean over windows, `(N, H, W, C)` to `(N, h, w, C)`.
+
+    Returns:
+        Texture errors of all channels, then structure errors, `(N, h, w, 2 C)`; both from 0 to 2.
+    """
+    means = local_mean(a), local_mean(b)
+    squares = local_mean(a**2), local_mean(b**2)
+    apart = (means[0] - means[1]) ** 2
+    # Rounding may leave a variance just below 0.
+    difference = jnp.maximum(local_mean((a - b) ** 2) - apart, 0)
+    variances = [jnp.maximum(q - m**2, 0) for q, m in zip(squares, means, strict=True)]
+    texture_floor, structure_floor = jnp.split(floors, 2)
+    texture = apart / (means[0] ** 2 + means[1] ** 2 + texture_floor)
+    structure = difference / (sum(variances) + structure_floor)
+    return jnp.concatenate([texture, structure], axis=-1)
+
+
+def normalise_channels(x: jax.Array) -> jax.Array:
+    """`x` `(N, h, w, C)` with a root mean square of 1 over the channels of each position.
+
+    As in LPIPS (Zhang et al., CVPR 2018), times sqrt(C); a position without any response stays 0,
+    with a finite gradient.
+    """
+    channels = x.shape[-1]
+    ones = jnp.ones((channels, 1), x.dtype)
+    energy = jnp.matmul(x**2, ones, precision=lax.Precision.HIGHEST)
+    silent = energy == 0
+    norm = jnp.where(silent, 1.0, jnp.sqrt(jnp.where(silent, 1.0, energy)))
+    return x * (channels**0.5 / (norm + 1e-10))
+
+
+def binomial_mean(x: jax.Array) -> jax.Array:
+    """Means of `(N, h, w, C)` under the 5 x 5 binomial window; edges are repeated beyond it."""
+    for axis in (1, 2):
+        padding = [(0, 0)] * 4
+        padding[axis] = (2, 2)
+        padded, length = jnp.pad(x, padding, mode="edge"), x.shape[axis]
+        x = sum(
+            weight * lax.slice_in_dim(padded, start, start + length, axis=axis)
+            for start, weight in enumerate(_BINOMIAL)
+        )
+    return x

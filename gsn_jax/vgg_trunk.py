@@ -1,0 +1,79 @@
+"""VGG16 (Simonyan and Zisserman, ICLR 2015) as a trunk of central difference convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from gsn_jax.imagenet_trunks import TrunkConvolution, normalise_images, require_no_norm
+from gsn_jax.metrics.imagenet_features import l2_pool, max_pool
+
+# Channels of the convolutions of each level.
+WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+POOLINGS = ("max", "l2")
+
+
+class VGG16Trunk(nn.Module):
+    """relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG16, each convolution as CDC.
+
+    With kernels from `gsn_jax.layers.init_from_plain` it is the published network exactly. Borders
+    are the network's: zeros around the normalised image and the features; an odd last row or
+    column is left out by maximum pooling.
+
+    Attributes:
+        level_count: how many levels, 1 to 5, from the first.
+        pooling: between levels, "max" as trained or "l2" as in DISTS, which does not alias.
+        theta: share of the central difference.
+        norm: "none"; VGG16 has no normalisation.
+        dtype: type of the computation.
+        remat: recompute each level in the backward pass instead of storing it.
+        axis_name: unused, the trunk has no batch statistics.
+    """
+
+    level_count: int = 5
+    pooling: str = "max"
+    theta: float = 0.7
+    norm: str = "none"
+    dtype: Any = None
+    remat: bool = False
+    axis_name: Any = None
+
+    def check_settings(self) -> None:
+        """Raises a ValueError that names the first setting that does not fit."""
+        require_no_norm("vgg16", self.norm)
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {POOLINGS}, got {self.pooling!r}")
+        if not 1 <= self.level_count <= len(WIDTHS):
+            raise ValueError(f"vgg16 has 1 to {len(WIDTHS)} levels, got {self.level_count}")
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Image pixels per feature of each level."""
+        return tuple(2**level for level in range(self.level_count))
+
+    @property
+    def min_size(self) -> int:
+        """Smallest height and width of which every level has something left."""
+        return 2 ** (self.level_count - 1)
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, ...]:
+        """Features `(N, H / s, W / s, C)` of `(N, H, W, 3)` in [0, 1], s of `strides`."""
+        self.check_settings()
+        convolution = TrunkConvolution
+        if self.remat:
+            convolution = nn.remat(TrunkConvolution, static_argnums=(2,))
+        x, levels = normalise_images(images), []
+        for level, widths in enumerate(WIDTHS[: self.level_count], 1):
+            if levels:
+                x = l2_pool(x) if self.pooling == "l2" else max_pool(x, 2)
+            for index, width in enumerate(widths, 1):
+                layer = convolution(
+                    width, theta=self.theta, dtype=self.dtype, name=f"conv{level}_{index}"
+                )
+                x = nn.relu(layer(x, train))
+            levels.append(x)
+        return tuple(levels)
