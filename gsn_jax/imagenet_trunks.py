@@ -32,8 +32,8 @@ class TrunkConvolution(nn.Module):
     """A convolution of a published network as CDC, with bias or batch normalisation.
 
     Its parameters are `{"cdc": ...}`, or `{"plain": ...}` for 1 x 1, which has no surround to
-    differ from; with normalisation `"norm"` beside it. Batch normalisation has its inference form: it always uses the
-    running statistics it was loaded with, so it is an affine map per channel whose scale and bias train.
+    differ from; with normalisation `"norm"` beside it. Batch normalisation always uses the running
+    statistics it was loaded with: an affine map per channel whose scale and bias train.
 
     Attributes:
         features: number of output channels.

@@ -12,10 +12,19 @@ from gsn_jax.pretrained import packages
 
 # Position of each convolution in the Sequential `features`.
 _VGG16_LAYERS = {
-    **{"conv1_1": 0, "conv1_2": 2, "conv2_1": 5, "conv2_2": 7},
-    **{"conv3_1": 10, "conv3_2": 12, "conv3_3": 14},
-    **{"conv4_1": 17, "conv4_2": 19, "conv4_3": 21},
-    **{"conv5_1": 24, "conv5_2": 26, "conv5_3": 28},
+    "conv1_1": 0,
+    "conv1_2": 2,
+    "conv2_1": 5,
+    "conv2_2": 7,
+    "conv3_1": 10,
+    "conv3_2": 12,
+    "conv3_3": 14,
+    "conv4_1": 17,
+    "conv4_2": 19,
+    "conv4_3": 21,
+    "conv5_1": 24,
+    "conv5_2": 26,
+    "conv5_3": 28,
 }
 _ALEXNET_LAYERS = {"conv1": 0, "conv2": 3, "conv3": 6, "conv4": 8, "conv5": 10}
 _RESNETS = ("resnet18", "resnet34", "resnet50")
