@@ -7,6 +7,7 @@ trunk is the published network exactly, whatever its theta below 1.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -75,11 +76,15 @@ def convert(network: str, tensors: Mapping[str, np.ndarray], source: str, **opti
     variables: Tree = {}
     for path, parameters in _blocks(wanted["params"]):
         names = imagenet_networks.layer_names(network, path)
-        for name in names.tensors():
+        for name, shape in zip(names.tensors(), _tensor_shapes(parameters), strict=False):
             if name not in tensors:
                 raise InputError(f"{source}: tensor {name!r} is missing; not a {network}?")
+            if tensors[name].shape != shape:
+                raise InputError(
+                    f"{source}: tensor {name!r} has the shape {tensors[name].shape}, that of "
+                    f"{network} {shape}"
+                )
         block = _block(names, tensors, parameters, options["theta"])
-        _check_shapes(block["params"], parameters, f"{source}: {names.convolution}.weight", network)
         for collection, tree in block.items():
             _put(variables, (collection, *path), tree)
     _check_expected(network, tensors, source, options)
@@ -138,17 +143,11 @@ def _block(
     return result
 
 
-def _check_shapes(got: Tree, wanted: Mapping[str, Any], where: str, network: str) -> None:
-    for (_, array), (_, expected) in zip(
-        jax.tree_util.tree_leaves_with_path(got),
-        jax.tree_util.tree_leaves_with_path(wanted),
-        strict=True,
-    ):
-        if array.shape != expected.shape:
-            raise InputError(
-                f"{where} and its companions have a shape {array.shape} where {network} has "
-                f"{expected.shape} (height, width, in, out); not a {network}?"
-            )
+def _tensor_shapes(parameters: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
+    """In PyTorch's order: the kernel's shape, then those of the vectors."""
+    kind = "cdc" if "cdc" in parameters else "plain"
+    height, width, inputs, outputs = parameters[kind]["kernel"].shape
+    return itertools.chain([(outputs, inputs, height, width)], itertools.repeat((outputs,)))
 
 
 def _check_expected(

@@ -1,12 +1,16 @@
-"""A small model folder, made without training."""
+"""A small model folder, made without training, and weights of networks, without any."""
+
+import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax import models
+from gsn_jax import initial_weights, models, trunks
 from gsn_jax.calibration import Calibration
 from gsn_jax.model_files import TrainedModel, write_model
+from gsn_jax.pretrained import imagenet_networks
 
 CONFIG = {
     "name": "gsn",
@@ -41,3 +45,31 @@ def model_folder(small_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "small"
     write_model(folder, small_model)
     return folder
+
+
+@pytest.fixture
+def random_state_dict(rng):
+    """`random_state_dict(network, **trunk_options)`, see `draw_state_dict`."""
+    return functools.partial(draw_state_dict, rng)
+
+
+def draw_state_dict(generator, network, **options):
+    """Tensors of the network's shapes under torchvision's names, as small as a trained net's."""
+    shapes = jax.eval_shape(
+        trunks.get(network, norm="batch" if "resnet" in network else "none", **options).init,
+        jax.random.key(0),
+        jnp.zeros((1, 64, 64, 3)),
+    )["params"]
+    tensors = {}
+    for path, block in initial_weights._blocks(shapes):
+        names = imagenet_networks.layer_names(network, path)
+        kernel = next(block[kind] for kind in ("cdc", "plain") if kind in block)["kernel"]
+        height, width, inputs, outputs = kernel.shape
+        scale = np.sqrt(1 / (height * width * inputs))
+        weight = scale * generator.standard_normal((outputs, inputs, height, width), np.float32)
+        tensors[f"{names.convolution}.weight"] = weight
+        for name in names.tensors()[1:]:
+            positive = name.endswith(("running_var", f"{names.norm}.weight"))
+            low, high = (0.5, 1.5) if positive else (-0.2, 0.2)
+            tensors[name] = generator.uniform(low, high, outputs).astype(np.float32)
+    return tensors

@@ -12,35 +12,12 @@ from gsn_jax import initial_weights, trunks
 from gsn_jax.gsn import GSN, IDENTITY_SCORE
 from gsn_jax.imagenet_trunks import DEVIATION, MEAN
 from gsn_jax.metrics import imagenet_features
-from gsn_jax.pretrained import imagenet_networks
 
 THETA = 0.7
 POOLS = {
     "l2": imagenet_features.l2_pool,
     "max": functools.partial(imagenet_features.max_pool, window=2),
 }
-
-
-def random_state_dict(network, generator, **options):
-    """Tensors of the network's shapes under torchvision's names, as small as a trained net's."""
-    shapes = jax.eval_shape(
-        trunks.get(network, norm="batch" if "resnet" in network else "none", **options).init,
-        jax.random.key(0),
-        jnp.zeros((1, 64, 64, 3)),
-    )["params"]
-    tensors = {}
-    for path, block in initial_weights._blocks(shapes):
-        names = imagenet_networks.layer_names(network, path)
-        kernel = next(block[kind] for kind in ("cdc", "plain") if kind in block)["kernel"]
-        height, width, inputs, outputs = kernel.shape
-        scale = np.sqrt(1 / (height * width * inputs))
-        weight = scale * generator.standard_normal((outputs, inputs, height, width), np.float32)
-        tensors[f"{names.convolution}.weight"] = weight
-        for name in names.tensors()[1:]:
-            positive = name.endswith(("running_var", f"{names.norm}.weight"))
-            low, high = (0.5, 1.5) if positive else (-0.2, 0.2)
-            tensors[name] = generator.uniform(low, high, outputs).astype(np.float32)
-    return tensors
 
 
 def close(got, want):
@@ -60,9 +37,9 @@ def images(rng):
 
 
 @pytest.mark.parametrize("pooling", ["max", "l2"])
-def test_vgg16_is_the_plain_network_at_any_theta(images, rng, pooling):
+def test_vgg16_is_the_plain_network_at_any_theta(images, random_state_dict, pooling):
     images = images[:, :21, :34]
-    tensors = random_state_dict("vgg16", rng)
+    tensors = random_state_dict("vgg16")
     variables = initial_weights.convert("vgg16", tensors, "test", theta=THETA)
     trunk = trunks.get("vgg16", theta=THETA, pooling=pooling)
     positions = sorted({int(name.split(".")[1]) for name in tensors})
@@ -74,8 +51,8 @@ def test_vgg16_is_the_plain_network_at_any_theta(images, rng, pooling):
     close(jax.jit(trunk.apply)(variables, images), want)
 
 
-def test_alexnet_is_the_plain_network_at_any_theta(images, rng):
-    tensors = random_state_dict("alexnet", rng)
+def test_alexnet_is_the_plain_network_at_any_theta(images, random_state_dict):
+    tensors = random_state_dict("alexnet")
     variables = initial_weights.convert("alexnet", tensors, "test", theta=THETA)
     convolutions = [
         (tensors[f"features.{i}.weight"].transpose(2, 3, 1, 0), tensors[f"features.{i}.bias"])
@@ -129,9 +106,11 @@ def plain_resnet(tensors, images, blocks):
     ("network", "blocks"), [("resnet18", (2, 2)), ("resnet34", (3, 4)), ("resnet50", (3, 4))]
 )
 @pytest.mark.parametrize("norm", ["none", "batch"])
-def test_resnets_are_the_plain_networks_at_any_theta(images, rng, network, blocks, norm):
+def test_resnets_are_the_plain_networks_at_any_theta(
+    images, random_state_dict, network, blocks, norm
+):
     options = {"level_count": 3}
-    tensors = random_state_dict(network, rng, **options)
+    tensors = random_state_dict(network, **options)
     options |= {"theta": THETA, "norm": norm}
     variables = initial_weights.convert(network, tensors, "test", **options)
     got = jax.jit(trunks.get(network, **options).apply)(variables, images)

