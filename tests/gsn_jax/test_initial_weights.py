@@ -1,14 +1,18 @@
 """Weights a training starts from: from files, from the package, and what is said when they fail."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from gsn_jax import initial_weights, metrics, models
 from gsn_jax.errors import InputError
 from gsn_jax.gsn import IDENTITY_SCORE
 from gsn_jax.pretrained import packages
+from gsn_jax.training.state import create_state
 
 CUT = {"level_count": 2}
 
@@ -145,3 +149,19 @@ def test_an_untrained_model_is_about_the_mean_of_its_comparisons(rng):
         scores = jax.jit(model.apply)(variables, reference, distorted)
         assert scores[0] == IDENTITY_SCORE
         assert (np.diff(scores) < 0).all()
+
+
+def test_the_trainer_starts_from_them(random_state_dict, tmp_path):
+    tensors = random_state_dict("resnet18", level_count=1)
+    np.savez(tmp_path / "stem.npz", **tensors)
+    section = config(tmp_path / "stem.npz", trunk_options={"level_count": 1}, attention=(0,))
+    create = functools.partial(
+        create_state, models.build(section), optax.sgd(1.0), crop_size=8, ema=True
+    )
+    given = initial_weights.read(section)
+    state = jax.jit(create)(jax.random.key(0), initial=given)
+    want = given["params"]["backbone"]["stem"]["cdc"]
+    for params in (state.params, state.ema):
+        np.testing.assert_array_equal(params["backbone"]["stem"]["cdc"]["kernel"], want["kernel"])
+    np.testing.assert_array_equal(state.params["backbone"]["stem"]["cdc"]["bias"], want["bias"])
+    assert np.asarray(state.params["levels_0"]["joint"]["kernel"]).std() > 0
