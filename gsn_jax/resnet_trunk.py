@@ -142,9 +142,8 @@ class ResidualBlock(nn.Module):
 
 def _max_pool(x: jax.Array) -> jax.Array:
     """Maximum over 3 x 3 with stride 2; one row and column beyond the border that never wins."""
-    lowest = jnp.array(-jnp.inf, x.dtype)
     padding = ((0, 0), (1, 1), (1, 1), (0, 0))
-    return lax.reduce_window(x, lowest, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
 
 
 resnet18 = functools.partial(ResNetTrunk, depth=18)

@@ -139,7 +139,7 @@ def train(config: ConfigDict, workdir: str | os.PathLike[str]) -> Result:
             checkpoints=checkpoints,
         )
         try:
-            return _continue(run, functools.partial(create, initial=initial), mesh)
+            return _continue(run, create, initial, mesh)
         finally:
             loader.close()
 
@@ -151,14 +151,19 @@ def _run_once_options(mesh: jax.sharding.Mesh) -> dict[str, int] | None:
 
 
 def _continue(
-    run: _Run, create: Callable[[jax.Array], TrainState], mesh: jax.sharding.Mesh
+    run: _Run,
+    create: Callable[..., TrainState],
+    initial: dict[str, Any],
+    mesh: jax.sharding.Mesh,
 ) -> Result:
     """Restores what there is and runs to the end, to a signal or to a loss that is not finite."""
     config, first, evaluation = run.config, 0, {}
     key = jax.random.key(config.seed)
-    restored = run.checkpoints.restore(jax.eval_shape(create, key), replicated(mesh))
+    restored = run.checkpoints.restore(
+        jax.eval_shape(create, key, initial=initial), replicated(mesh)
+    )
     if restored is None:
-        state = create(key)
+        state = create(key, initial=initial)
     else:
         state, metadata = restored
         run.loader.set_state(metadata["input"])
