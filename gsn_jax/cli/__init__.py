@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo": "Score real image pairs with the model that ships.",
     "evaluate": "Judge metrics by their agreement with people.",
     "score": "Score distorted images against their reference.",
+    "submission": "Write the scores of a folder for an NTIRE challenge.",
     "synthesize": "Make a data set of distorted photographs.",
     "train": "Train a model from a configuration.",
 }
