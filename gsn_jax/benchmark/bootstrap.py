@@ -17,7 +17,7 @@ _CHUNK = 2_000_000  # elements of the largest arrays
 
 
 class ContentBootstrap:
-    """The samples of one data set.
+    """The samples of one data set; for equal seeds those of `agreement.bootstrap_ci`.
 
     Attributes:
         counts: int64 `(resamples, contents)`, how often each content was drawn.
@@ -34,7 +34,8 @@ class ContentBootstrap:
         _, self._membership = np.unique(np.asarray(contents), return_inverse=True)
         number = int(self._membership.max()) + 1
         generator = np.random.default_rng(seed)
-        self.counts = generator.multinomial(number, np.full(number, 1 / number), size=resamples)
+        drawn = (generator.integers(number, size=number) for _ in range(resamples))
+        self.counts = np.stack([np.bincount(contents, minlength=number) for contents in drawn])
 
     def plcc(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Pearson correlation of the pairs `rows` in each sample, `(resamples,)`; NaN if none.

@@ -94,9 +94,11 @@ def open_table(path: str | os.PathLike[str], columns: TableColumns | None = None
     columns = columns or TableColumns()
     path = Path(path)
     rows = list(pair_tables.read_rows(path))
-    header = list(rows[0].fields) if rows else []
+    if not rows:
+        raise InputError(f"{path}: no pairs below the header line; add some")
+    header = list(rows[0].fields)
     score = columns.score or _first(SCORE_COLUMNS, header)
-    if score is None or (header and score not in header):
+    if score not in header:
         raise InputError(
             f"{path}: no column {columns.score or ' or '.join(SCORE_COLUMNS)} with opinion "
             f"scores; name it with --score-column ({', '.join(header)})"

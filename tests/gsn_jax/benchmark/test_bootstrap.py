@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gsn_jax import agreement
 from gsn_jax.benchmark.bootstrap import ContentBootstrap, interval
 
 SCIPYS = {"plcc": stats.pearsonr, "srcc": stats.spearmanr, "krcc": stats.kendalltau}
@@ -42,6 +43,16 @@ def test_a_constant_has_no_interval(sample, name):
     samples = getattr(ContentBootstrap(contents, 10), name)(np.full(40, 0.1), opinion)
     assert np.isnan(samples).all()
     assert np.isnan(interval(samples)).all()
+
+
+@pytest.mark.parametrize("name", SCIPYS)
+def test_intervals_are_those_of_bootstrap_ci(sample, name):
+    scores, opinion, contents = sample
+    want = agreement.bootstrap_ci(
+        getattr(agreement, name), scores, opinion, contents, resamples=40, seed=7
+    )
+    samples = getattr(ContentBootstrap(contents, 40, seed=7), name)(scores, opinion)
+    assert interval(samples) == pytest.approx(want)
 
 
 def test_draws_as_many_contents_as_there_are():
