@@ -22,6 +22,7 @@ def scored_set(
     *,
     rescore: bool = False,
     time_pairs: int = 0,
+    time_again: bool = False,
     progress: Progress | None = None,
 ) -> ScoredSet:
     """The scores of every pair, from the folder `out/NAME` where it has them, else computed.
@@ -32,6 +33,7 @@ def scored_set(
         out: keeps the scores; None keeps nothing.
         rescore: see `score_set`.
         time_pairs: pairs that the time of a metric is measured on, where it is not known yet.
+        time_again: measure it also where it is known.
         progress: see `score_set`.
 
     Raises:
@@ -39,7 +41,9 @@ def scored_set(
     """
     store = ScoreStore(judged, _folder(judged, out), rescore=rescore)
     score_set(store, metrics, rescore=rescore, progress=progress)
-    untimed = [metric for metric in metrics if math.isnan(store.columns[metric.name].seconds)]
+    untimed = [
+        metric for metric in metrics if time_again or math.isnan(store.columns[metric.name].seconds)
+    ]
     if time_pairs and untimed:
         times = speed.seconds_per_pair(untimed, judged.source, time_pairs)
         for metric, seconds in zip(untimed, times, strict=True):

@@ -68,6 +68,9 @@ _OPTIONS = (
         help="Pairs on which the time per pair is measured, in a pass of its own; 0 leaves it out.",
     ),
     click.option(
+        "--time-again", is_flag=True, help="Measure the time per pair also where OUT knows it."
+    ),
+    click.option(
         "--resamples",
         type=click.IntRange(min=0),
         default=1000,
@@ -101,6 +104,7 @@ class Request:
     out: Path | None
     report: Path | None
     time_pairs: int
+    time_again: bool
     resamples: int
     rescore: bool
     no_scoring: bool
@@ -192,6 +196,7 @@ def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar:
         request.out,
         rescore=request.rescore,
         time_pairs=request.time_pairs,
+        time_again=request.time_again,
         progress=lambda done, total: bar.update(task, completed=done, total=total),
     )
 

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from gsn_jax.benchmark.judged_sets import TableColumns, check_names, open_table
+from data_pipelines import catalogue
+from gsn_jax import metrics
+from gsn_jax.benchmark import evaluation
+from gsn_jax.benchmark.judged_sets import TableColumns, check_names, open_prepared, open_table
 from gsn_jax.errors import InputError
 
 
@@ -77,6 +80,23 @@ def test_pairs_csv_is_called_like_its_folder_and_names_may_not_collide(table):
     check_names([judged])
     with pytest.raises(InputError, match="two data sets are called"):
         check_names([judged, judged])
+
+
+def test_a_prepared_set(table, tmp_path):
+    text = table.read_text().replace("mos", "score").replace("scene", "group")
+    (tmp_path / "pairs.csv").write_text(text)
+    catalogue.prepare("iqa_table", tmp_path, tmp_path / "data", score_range=(0, 100))
+    judged = open_prepared("iqa_table", data_dir=tmp_path / "data")
+    assert judged.name == "iqa_table"
+    assert judged.source.fields["score"].tolist() == [86, 78, 60, 20] * 2
+    assert judged.identity == open_prepared("iqa_table", data_dir=tmp_path / "data").identity
+    part = open_prepared("iqa_table", "train", tmp_path / "data")
+    assert part.name == "iqa_table-train"
+    assert part.identity != judged.identity
+    scored = evaluation.scored_set(judged, [metrics.get("psnr")], tmp_path / "out", time_pairs=1)
+    assert scored.metrics["psnr"].values.argsort().tolist()[-1] in (0, 4)
+    with pytest.raises(InputError, match="not prepared"):
+        open_prepared("iqa_table", data_dir=tmp_path / "elsewhere")
 
 
 def test_real_opinions_need_no_options(gsn_data):

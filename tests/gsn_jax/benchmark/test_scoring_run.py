@@ -213,5 +213,7 @@ def test_time_is_measured_once(judged_table, tmp_path, counting):
     again = evaluation.scored_set(judged_table, [metric], tmp_path, time_pairs=3)
     assert metric.calls == 12
     assert again.metrics["difference"].seconds == scored.metrics["difference"].seconds
+    evaluation.scored_set(judged_table, [metric], tmp_path, time_pairs=2, time_again=True)
+    assert metric.calls == 12 + 1 + 2
     untimed = evaluation.scored_set(judged_table, [counting("b")], tmp_path)
     assert np.isnan(untimed.metrics["b"].seconds)
