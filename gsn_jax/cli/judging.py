@@ -40,6 +40,7 @@ _OPTIONS = (
     ),
     click.option(
         "--score-column",
+        "--mos-column",
         metavar="NAME",
         help="Column of a table with the opinion scores.  [default: score or mos]",
     ),
