@@ -10,8 +10,8 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-# Even in luminance and safe for colour-blind readers.
-_COLOURS = "viridis"
+# Uniform in lightness, so that it can be read in gray and by the colour-blind.
+_COLOURS = "inferno"
 
 MAX_SIDE = 384
 MAX_BYTES = 48_000
@@ -59,18 +59,18 @@ def map_picture(
 ) -> Picture:
     """A quality map `(h, w)` over `[low, high]`, in the size of its image's picture.
 
-    Bright is always better, whichever way the metric counts.
+    Bright is always worse, whichever way the metric counts.
     """
     size = _size(image_shape, max_side)
     smooth = Image.fromarray(np.asarray(values, np.float32)).resize(size, Image.Resampling.BILINEAR)
     scaled = np.clip((np.asarray(smooth) - low) / max(high - low, 1e-12), 0, 1)
-    return _jpeg(Image.fromarray(_coloured(scaled if higher_is_better else 1 - scaled)))
+    return _jpeg(Image.fromarray(_coloured(1 - scaled if higher_is_better else scaled)))
 
 
 def colour_bar(higher_is_better: bool) -> Picture:
     """The colours from the lowest to the highest value of a map, as a strip."""
     ramp = np.linspace(0, 1, 128)[None]
-    image = Image.fromarray(_coloured(ramp if higher_is_better else 1 - ramp))
+    image = Image.fromarray(_coloured(1 - ramp if higher_is_better else ramp))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return Picture(data_uri(buffer.getvalue(), "image/png"), *image.size)
@@ -90,7 +90,7 @@ def _jpeg(image: Image.Image) -> Picture:
     for quality in _QUALITIES:
         buffer = io.BytesIO()
         # Full chroma resolution: halved chroma would look like a distortion.
-        image.save(buffer, format="JPEG", quality=quality, subsampling=0, optimize=True)
+        image.save(buffer, format="JPEG", quality=quality, subsampling=0)
         if buffer.tell() <= MAX_BYTES:
             break
     return Picture(data_uri(buffer.getvalue(), "image/jpeg"), *image.size)
