@@ -6,9 +6,11 @@ Needs the extra `report` (matplotlib, Jinja2).
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,14 @@ import numpy as np
 
 from data_pipelines.image_writing import write_text
 from gsn_jax._version import __version__
+from gsn_jax.benchmark.agreement_rows import Judged, judge
 from gsn_jax.benchmark.scored_set import ScoredSet
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 
 
 def write_report(
-    sets: Sequence[ScoredSet],
+    sets: Sequence[ScoredSet | Judged],
     folder: str | os.PathLike[str],
     *,
     title: str = "Agreement of quality metrics with people",
@@ -36,7 +39,8 @@ def write_report(
     reference with its versions in the order that people gave them.
 
     Args:
-        sets: what to show; pairs without a score (NaN) are left out and counted.
+        sets: what to show, with the numbers of `judge` or without; pairs without a score (NaN) are
+            left out and counted.
         folder: made where it is missing; an older page in it is replaced.
         title: of the page.
         focus: the metric whose disagreements and maps are shown; by default gsn, or the first
@@ -51,26 +55,35 @@ def write_report(
         InputError: there is nothing to show, no set has `focus`, the folder cannot be written, or
             the extra is not installed.
     """
-    _check(sets, focus)
+    _check([item.scored if isinstance(item, Judged) else item for item in sets], focus)
     view = _environment()
+    target = Path(folder) / "index.html"
+    with _said_where(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     from gsn_jax.benchmark.report_view import set_view
 
     page = view.get_template("report.html").render(
         title=title,
         version=__version__,
         sets=[
-            set_view(number, scored, focus, metrics or {})
-            for number, scored in enumerate(sets, start=1)
+            set_view(
+                number, item if isinstance(item, Judged) else judge(item), focus, metrics or {}
+            )
+            for number, item in enumerate(sets, start=1)
         ],
         **_style(view),
     )
-    target = Path(folder) / "index.html"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with _said_where(target):
         write_text(target, page)
+    return target
+
+
+@contextlib.contextmanager
+def _said_where(target: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror})") from None
-    return target
 
 
 def _check(sets: Sequence[ScoredSet], focus: str | None) -> None:
@@ -84,14 +97,21 @@ def _check(sets: Sequence[ScoredSet], focus: str | None) -> None:
         raise InputError(f"no set has scores of {focus!r}; scored: {known}")
 
 
+def check_installed() -> None:
+    """Raises now, not after hours of scoring, where the extra is not installed.
+
+    Raises:
+        InputError: matplotlib or Jinja2 is missing.
+    """
+    for name in ("jinja2", "matplotlib"):
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"a report needs {name}; run: pip install 'gsn_jax[report]'")
+
+
 def _environment() -> Any:
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401  (missing: say so before minutes of work)
-    except ImportError as error:
-        raise InputError(
-            f"a report needs {error.name}; run: pip install 'gsn_jax[report]'"
-        ) from None
+    check_installed()
+    import jinja2
+
     view = jinja2.Environment(
         loader=jinja2.PackageLoader("gsn_jax.benchmark"),
         autoescape=True,

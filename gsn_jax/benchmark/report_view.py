@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gsn_jax import agreement
 from gsn_jax.benchmark import report_pictures
+from gsn_jax.benchmark.agreement_rows import Agreement, Judged
 from gsn_jax.benchmark.report_examples import (
     poster_metrics,
     scores_fall,
@@ -17,7 +20,6 @@ from gsn_jax.benchmark.report_examples import (
     worst_disagreements,
 )
 from gsn_jax.benchmark.report_figures import bars_svg, scatter_svg
-from gsn_jax.benchmark.report_statistics import Agreement, judge, srcc_by_type
 from gsn_jax.benchmark.scored_set import ScoredSet
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
@@ -29,19 +31,19 @@ VERSIONS = 8
 
 
 def set_view(
-    number: int, scored: ScoredSet, focus: str | None, metrics: Mapping[str, Metric]
+    number: int, judged: Judged, focus: str | None, metrics: Mapping[str, Metric]
 ) -> dict[str, Any]:
     """What the template shows of one set.
 
     Args:
         number: of the set on the page, from 1.
-        scored: the set.
+        judged: the set and its numbers.
         focus: see `gsn_jax.benchmark.report.write_report`; a set without it shows its own default.
         metrics: likewise.
     """
+    scored = judged.scored
     if focus not in scored.metrics:
         focus = "gsn" if "gsn" in scored.metrics else next(iter(scored.metrics))
-    judged = {name: judge(scored, metric) for name, metric in scored.metrics.items()}
     return {
         "key": f"set-{number}",
         "name": scored.name,
@@ -49,30 +51,33 @@ def set_view(
         "contents": len(set(scored.source.reference_ids)),
         "better": "lower" if scores_fall(scored.source) else "higher",
         "focus": focus,
-        "rows": _agreement_rows(scored, judged),
+        "against": judged.against if judged.differences else "",
+        "noted": any(item.notes for item in judged.overall.values()),
+        "rows": _agreement_rows(judged),
         "failures": _failures(scored),
-        "scatter": _scatter_plots(scored, judged),
-        **_types(scored),
+        "scatter": _scatter_plots(judged),
+        **_types(judged),
         "worst": _worst(scored, focus, metrics.get(focus)),
         "strip": _strip(scored, focus),
     }
 
 
-def _agreement_rows(scored: ScoredSet, judged: Mapping[str, Agreement]) -> list[dict[str, Any]]:
+def _agreement_rows(judged: Judged) -> list[dict[str, Any]]:
     columns = {"plcc": True, "srcc": True, "krcc": True, "rmse": False, "main_score": True}
     places = {
-        column: _places([getattr(item, column) for item in judged.values()], high)
+        column: _places([getattr(item, column) for item in judged.overall.values()], high)
         for column, high in columns.items()
     }
     return [
         {
             "name": name,
-            "higher": scored.metrics[name].higher_is_better,
-            "seconds": scored.metrics[name].seconds,
+            "higher": judged.scored.metrics[name].higher_is_better,
             "agreement": item,
+            "interval": item.intervals.get("srcc", (math.nan, math.nan)),
+            "significance": judged.significance(name),
             "places": {column: places[column][i] for column in columns},
         }
-        for i, (name, item) in enumerate(judged.items())
+        for i, (name, item) in enumerate(judged.overall.items())
     ]
 
 
@@ -96,47 +101,53 @@ def _failures(scored: ScoredSet) -> list[dict[str, Any]]:
     ]
 
 
-def _scatter_plots(scored: ScoredSet, judged: Mapping[str, Agreement]) -> list[dict[str, Any]]:
-    scores = scored.source.fields["score"]
+def _scatter_plots(judged: Judged) -> list[dict[str, Any]]:
+    scores = judged.scored.source.fields["score"]
     return [
         {
             "name": name,
             "agreement": item,
             "range": _span(scores),
-            "uri": _svg_uri(
-                scatter_svg(
-                    scored.metrics[name].values[rows],
-                    scores[rows],
-                    item.fit,
-                    x_label=name,
-                    y_label="opinion score",
-                )
-            ),
+            "uri": _scatter_uri(item, judged.scored.metrics[name].values, scores),
         }
-        for name, item in judged.items()
-        if item.fit is not None
-        for rows in [np.isfinite(scored.metrics[name].values)]
+        for name, item in judged.overall.items()
+        if item.pairs >= 2
     ]
 
 
-def _types(scored: ScoredSet) -> dict[str, Any]:
+def _scatter_uri(item: Agreement, values: np.ndarray, scores: np.ndarray) -> str:
+    rows = np.isfinite(values)
+    values, scores = values[rows], scores[rows]
+    fit = agreement.logistic_fit(values, scores)
+    return _svg_uri(scatter_svg(values, scores, fit, x_label=item.metric, y_label="opinion score"))
+
+
+def _types(judged: Judged) -> dict[str, Any]:
     """SRCC per type, as table and bars; empty where the set names fewer than two types."""
-    names = [str(name) for name in np.unique(scored.source.fields["distortion_type"])]
-    if len(names) < 2:
-        return {"types": [], "type_bars": [], "type_rows": []}
-    values = {name: srcc_by_type(scored, metric) for name, metric in scored.metrics.items()}
-    finite = [v for column in values.values() for v in column.values() if np.isfinite(v)]
-    low = min(0.0, *(finite or [0.0])) if finite else 0.0
+    if len(judged.types) < 2:
+        return {"type_rows": [], "type_bars": []}
+    by_metric = {
+        name: {kind: found[name].srcc for kind, found in judged.types.items()}
+        for name in judged.overall
+    }
+    low = np.nanmin([0.0, *(v for column in by_metric.values() for v in column.values())])
     bars = [
         {
             "name": name,
             **_extremes(column),
             "uri": _svg_uri(bars_svg(column, low=low, x_label="SRCC")),
         }
-        for name, column in values.items()
+        for name, column in by_metric.items()
     ]
-    rows = [{"name": kind, "values": [values[name][kind] for name in values]} for kind in names]
-    return {"types": names, "type_bars": bars, "type_rows": rows}
+    rows = [
+        {
+            "name": kind,
+            "pairs": max(item.pairs + item.left_out for item in found.values()),
+            "values": [item.srcc for item in found.values()],
+        }
+        for kind, found in judged.types.items()
+    ]
+    return {"type_rows": rows, "type_bars": bars}
 
 
 def _extremes(values: Mapping[str, float]) -> dict[str, Any]:
