@@ -29,6 +29,7 @@ _SETTINGS = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gsn_jax",
     "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans"],  # the default names a dozen, on every label
     "font.size": 8,
     "text.color": _INK,
     "axes.labelcolor": _INK,
@@ -98,7 +99,7 @@ def _axes(width: float, height: float) -> tuple[Figure, matplotlib.axes.Axes]:
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(
-        buffer, format="svg", dpi=150, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        buffer, format="svg", dpi=120, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type"))
     )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]  # without the XML declaration, which names a DTD
