@@ -72,6 +72,14 @@ def version_of(metric: Metric) -> str:
     return f"{getattr(metric, 'version', '')} {digest.hexdigest()}".strip()
 
 
+def training_data(metric: Metric) -> tuple[str, ...]:
+    """Names of the data that a model of our trainer was trained on; empty for other metrics."""
+    training = getattr(metric, "training", None) or {}
+    names = ((training.get("config") or {}).get("data") or {}).get("train") or ()
+    names = [names] if isinstance(names, str) else names
+    return tuple(dict.fromkeys(name if isinstance(name, str) else str(name[0]) for name in names))
+
+
 def _try_weights(metric: Metric) -> None:
     """Raises `InputError` now, not in the middle of a run, where weights are missing."""
     blank = np.zeros((192, 192, 3), np.float32)

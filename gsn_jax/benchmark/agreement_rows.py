@@ -155,6 +155,17 @@ def judge(
     return Judged(scored, overall, types, against, _differences(scored, against, opinion, samples))
 
 
+def seen_in_training(scored: ScoredSet) -> dict[str, str]:
+    """Trained metrics whose training data bear the name of this set, with these data."""
+    name = scored.name.removesuffix("-train")
+    return {
+        metric: data
+        for metric, scores in scored.metrics.items()
+        for data in scores.trained_on
+        if name in data
+    }
+
+
 def oriented(scores: MetricScores) -> np.ndarray:
     """A metric's scores with the sign that makes up = better."""
     return scores.values if scores.higher_is_better else -scores.values

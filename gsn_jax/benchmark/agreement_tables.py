@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 
-from gsn_jax.benchmark.agreement_rows import Agreement, Judged
+from gsn_jax.benchmark.agreement_rows import Agreement, Judged, seen_in_training
 from gsn_jax.benchmark.text_tables import Cell, TextTable
 
 STATISTICS = ("srcc", "krcc", "plcc_raw", "plcc")
@@ -45,7 +45,11 @@ def overall_table(judged: Judged) -> TextTable:
     first = next(iter(judged.overall.values()))
     contents = len(set(judged.scored.source.reference_ids))
     title = f"{judged.scored.name}: {first.pairs + first.left_out} pairs of {contents} contents"
-    return TextTable(title, headers, rows, words=(0, *range(10, len(headers))))
+    notes = [
+        f"{name} was trained on {data}: on this set it is no stranger."
+        for name, data in seen_in_training(judged.scored).items()
+    ]
+    return TextTable(title, headers, rows, words=(0, *range(10, len(headers))), notes=notes)
 
 
 def types_table(judged: Judged) -> TextTable:
@@ -63,8 +67,13 @@ def types_table(judged: Judged) -> TextTable:
     return TextTable(title, ["type", "pairs", *names], rows)
 
 
-def to_csv(sets: Sequence[Judged]) -> str:
-    """Every number of every set, metric and type with all digits; the header is `CSV_COLUMNS`.
+def tables(judged: Judged) -> list[TextTable]:
+    """Over the whole set, and by type where there are types."""
+    return [overall_table(judged), *([types_table(judged)] if judged.types else [])]
+
+
+def to_csv(judged: Judged) -> str:
+    """Every number of every metric and type with all digits; the header is `CSV_COLUMNS`.
 
     Correlations are absolute values, as in the other tables; `wrong_direction` marks a metric
     that says the opposite of people. An empty cell is a number that does not exist.
@@ -72,10 +81,9 @@ def to_csv(sets: Sequence[Judged]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    for judged in sets:
-        for group in (judged.overall, *judged.types.values()):
-            for found in group.values():
-                writer.writerow(_csv_row(judged, found))
+    for group in (judged.overall, *judged.types.values()):
+        for found in group.values():
+            writer.writerow(_csv_row(judged, found))
     return file.getvalue()
 
 

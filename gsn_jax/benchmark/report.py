@@ -45,8 +45,8 @@ def write_report(
         title: of the page.
         focus: the metric whose disagreements and maps are shown; by default gsn, or the first
             metric of a set without it.
-        metrics: name to metric, for quality maps; one that is not here is resolved by its name.
-            Give a model that was loaded from a folder, or maps are those of the model that ships.
+        metrics: name to metric, for quality maps; one that is not here is resolved by its name,
+            and left out where its model is not the one that gave the scores.
 
     Returns:
         The page's path.
@@ -97,19 +97,10 @@ def _check(sets: Sequence[ScoredSet], focus: str | None) -> None:
         raise InputError(f"no set has scores of {focus!r}; scored: {known}")
 
 
-def check_installed() -> None:
-    """Raises now, not after hours of scoring, where the extra is not installed.
-
-    Raises:
-        InputError: matplotlib or Jinja2 is missing.
-    """
-    for name in ("jinja2", "matplotlib"):
+def _environment() -> Any:
+    for name in ("jinja2", "matplotlib"):  # said now, not after minutes of work
         if importlib.util.find_spec(name) is None:
             raise InputError(f"a report needs {name}; run: pip install 'gsn_jax[report]'")
-
-
-def _environment() -> Any:
-    check_installed()
     import jinja2
 
     view = jinja2.Environment(

@@ -20,9 +20,10 @@ from gsn_jax.benchmark.report_examples import (
     worst_disagreements,
 )
 from gsn_jax.benchmark.report_figures import bars_svg, scatter_svg
-from gsn_jax.benchmark.scored_set import ScoredSet
+from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
+from gsn_jax.metric_choice import version_of
 from gsn_jax.scoring import resolve
 
 # How much is shown of one set. Pictures are of bounded size, so that the page is too.
@@ -57,7 +58,8 @@ def set_view(
         "failures": _failures(scored),
         "scatter": _scatter_plots(judged),
         **_types(judged),
-        "worst": _worst(scored, focus, metrics.get(focus)),
+        "versions": _versions(scored),
+        "worst": _worst(scored, focus, metrics.get(focus) or _resolved(scored.metrics[focus])),
         "strip": _strip(scored, focus),
     }
 
@@ -87,6 +89,15 @@ def _places(values: Sequence[float], higher_is_better: bool) -> list[int | None]
     order = sorted({value for value in shown if not np.isnan(value)}, reverse=higher_is_better)
     top = dict(zip(order[:2], (1, 2), strict=False)) if len(shown) > 1 else {}
     return [top.get(value) for value in shown]
+
+
+def _versions(scored: ScoredSet) -> list[tuple[str, list[str]]]:
+    """What computed the scores, with the names of the metrics, where that is known."""
+    names: dict[str, list[str]] = {}
+    for metric in scored.metrics.values():
+        if metric.version:
+            names.setdefault(metric.version, []).append(metric.name)
+    return list(names.items())
 
 
 def _failures(scored: ScoredSet) -> list[dict[str, Any]]:
@@ -162,7 +173,6 @@ def _extremes(values: Mapping[str, float]) -> dict[str, Any]:
 
 def _worst(scored: ScoredSet, focus: str, metric: Metric | None) -> dict[str, Any]:
     """The worst disagreements as triples; a pair that no longer decodes keeps its numbers."""
-    metric = metric or _resolved(focus)
     shown = []
     for item in worst_disagreements(scored, focus, WORST):
         pair = _decoded(scored, item.index)
@@ -238,11 +248,14 @@ def _decoded(scored: ScoredSet, index: int) -> dict[str, Any] | None:
         return None
 
 
-def _resolved(name: str) -> Metric | None:
+def _resolved(scores: MetricScores) -> Metric | None:
+    """The metric that gave the scores; None where it cannot be had, or is another model by now."""
     try:
-        return resolve(name)
+        metric = resolve(scores.name)
+        own = version_of(metric)
     except InputError:
         return None
+    return metric if own in scores.version or not scores.version else None
 
 
 def _quality_map(metric: Metric | None, pair: Mapping[str, Any]) -> np.ndarray | None:

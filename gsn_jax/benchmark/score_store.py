@@ -52,6 +52,7 @@ class Column:
         scored: bool `(N,)`, which pairs are done.
         errors: pair index to one line.
         seconds: time for one pair, NaN where it was not measured.
+        trained_on: see `MetricScores`.
     """
 
     higher_is_better: bool
@@ -61,6 +62,7 @@ class Column:
     scored: np.ndarray
     errors: dict[int, str] = dataclasses.field(default_factory=dict)
     seconds: float = math.nan
+    trained_on: tuple[str, ...] = ()
 
     def set(self, index: int, value: float, error: str = "") -> None:
         """Records a pair's score, or why it has none."""
@@ -114,7 +116,13 @@ class ScoreStore:
         self._read(described)
 
     def require(
-        self, name: str, higher_is_better: bool, version: str, *, rescore: bool = False
+        self,
+        name: str,
+        higher_is_better: bool,
+        version: str,
+        trained_on: tuple[str, ...] = (),
+        *,
+        rescore: bool = False,
     ) -> None:
         """Makes sure of a column for the scores of a metric, begun or continued.
 
@@ -142,6 +150,7 @@ class ScoreStore:
             __version__,
             np.full(count, math.nan),
             np.zeros(count, bool),
+            trained_on=trained_on,
         )
         if held is not None:
             self._write_table()  # old scores are gone before the new description comes
@@ -181,6 +190,7 @@ class ScoreStore:
                     dict(sorted(column.errors.items())),
                     column.seconds,
                     self.version_text(column),
+                    column.trained_on,
                 )
                 for name, column in ((name, self.columns[name]) for name in names)
             },
@@ -239,6 +249,7 @@ def _described(column: Column) -> dict[str, Any]:
         "package": column.package,
         "version": column.version,
         "seconds": None if math.isnan(column.seconds) else column.seconds,
+        "trained_on": list(column.trained_on),
         "errors": {str(index): line for index, line in sorted(column.errors.items())},
     }
 
@@ -254,4 +265,5 @@ def _column(about: dict[str, Any], texts: list[str]) -> Column:
         scored,
         {int(index): line for index, line in about["errors"].items() if scored[int(index)]},
         math.nan if seconds is None else float(seconds),
+        tuple(about.get("trained_on", ())),
     )

@@ -14,7 +14,7 @@ from data_pipelines.caching import CachedPairs
 from gsn_jax.benchmark.score_store import Column, ScoreStore
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.metric_choice import version_of
+from gsn_jax.metric_choice import training_data, version_of
 
 Progress = Callable[[int, int], None]
 Decoded = tuple[int, np.ndarray, np.ndarray]
@@ -49,7 +49,13 @@ def score_set(
         InputError: see `ScoreStore.require` and `ScoreStore.save`.
     """
     for metric in metrics:
-        store.require(metric.name, metric.higher_is_better, version_of(metric), rescore=rescore)
+        store.require(
+            metric.name,
+            metric.higher_is_better,
+            version_of(metric),
+            training_data(metric),
+            rescore=rescore,
+        )
     columns = [(metric, store.columns[metric.name]) for metric in metrics]
     missing = _missing(store, [column for _, column in columns])
     count = len(store.judged.source)

@@ -59,9 +59,11 @@ def to_rich(table: TextTable) -> rich.table.Table:
 def to_markdown(table: TextTable) -> str:
     """The best bold, the second best in italics, other people's numbers in brackets."""
     frames = {0: "{}", 1: "**{}**", 2: "*{}*"}
+    headers = [header.replace("\n", "<br>") for header in table.headers]
+    table_of = dataclasses.replace(table, headers=headers)
     return (
         f"**{table.title}**\n\n"
-        + _formatted(table, "pipe", lambda cell: frames[cell.standing].format(_framed(cell)))
+        + _formatted(table_of, "pipe", lambda cell: frames[cell.standing].format(_framed(cell)))
         + "".join(f"\n\n{note}" for note in table.notes)
         + "\n"
     )
@@ -74,10 +76,15 @@ def to_latex(table: TextTable) -> str:
     def text(cell: Cell) -> str:
         return frames[cell.standing].format(_framed(cell).translate(_LATEX_SPECIAL))
 
-    headers = [header.translate(_LATEX_SPECIAL) for header in table.headers]
+    headers = [_stacked(header.translate(_LATEX_SPECIAL)) for header in table.headers]
     table_of = dataclasses.replace(table, headers=headers)
     comments = "".join(f"% {line}\n" for line in (table.title, *table.notes))
     return comments + _formatted(table_of, "latex_raw", text) + "\n"
+
+
+def _stacked(header: str) -> str:
+    lines = header.replace("\n", r" \\ ")
+    return rf"\shortstack{{{lines}}}" if lines != header else header
 
 
 def _framed(cell: Cell) -> str:

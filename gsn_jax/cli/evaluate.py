@@ -68,18 +68,11 @@ def command(
 
 def _tables(judged: Any, out: Path | None) -> None:
     """Prints the tables, and keeps them where the scores are kept."""
-    from data_pipelines.image_writing import write_text
-    from gsn_jax.benchmark import agreement_tables
-    from gsn_jax.benchmark.text_tables import to_markdown
+    from gsn_jax.benchmark.agreement_tables import tables
 
-    tables = [agreement_tables.overall_table(judged)]
-    if judged.types:
-        tables.append(agreement_tables.types_table(judged))
-    for table in tables:
-        if out is None or len(table.headers) <= _WIDEST or table is tables[0]:
+    for number, table in enumerate(tables(judged)):
+        if out is None or number == 0 or len(table.headers) <= _WIDEST:
             judging.show(table)
     if out is not None:
-        folder = out / judged.scored.name
-        write_text(folder / "agreement.csv", agreement_tables.to_csv([judged]))
-        write_text(folder / "agreement.md", "\n".join(to_markdown(table) for table in tables))
-        click.echo(f"scores and tables: {folder}", err=True)
+        judging.write_agreement(judged, out)
+        click.echo(f"scores and tables: {out / judged.scored.name}", err=True)

@@ -196,6 +196,17 @@ def write_report(found: Sequence[ScoredSet], folder: Path | None) -> None:
     click.echo(f"report: {folder}", err=True)
 
 
+def write_agreement(judged: Judged, out: Path) -> None:
+    """All numbers of a set beside its scores: agreement.csv and agreement.md in OUT/SET."""
+    from data_pipelines.image_writing import write_text
+    from gsn_jax.benchmark.agreement_tables import tables, to_csv
+    from gsn_jax.benchmark.text_tables import to_markdown
+
+    folder = out / judged.scored.name
+    write_text(folder / "agreement.csv", to_csv(judged))
+    write_text(folder / "agreement.md", "\n".join(map(to_markdown, tables(judged))))
+
+
 def show(table: TextTable) -> None:
     """On a terminal as it suits one, elsewhere as Markdown."""
     from gsn_jax.benchmark.text_tables import to_markdown, to_rich

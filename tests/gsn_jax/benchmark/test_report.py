@@ -183,6 +183,18 @@ def test_the_maps_are_those_of_the_metric(text):
     assert f"values from {float(local.min()):.3f}".replace("-", "−") in text
 
 
+def test_no_map_of_another_model_than_the_one_that_scored(tmp_path):
+    """gsn by its name is the model that ships; these scores are a checkpoint's."""
+    scored = scored_set()
+    values = scored.metrics["ssim"].values
+    version = "gsn_jax 9.9.9, model 1.0 0123456789ab"
+    other = {"gsn": MetricScores("gsn", True, values, version=version)}
+    scored = ScoredSet("x", scored.source, other)
+    text = write_report([scored], tmp_path).read_text(encoding="utf-8")
+    assert "No quality map of gsn can be shown" in text
+    assert "gsn_jax 9.9.9, model 1.0 0123456789ab (gsn)" in text
+
+
 def test_the_same_sets_give_the_same_page(page, text, tmp_path):
     again = write_report(
         [scored_set(), scored_set("falling", falling=True)], tmp_path, title="Metrics & people"
