@@ -66,9 +66,9 @@ def command(
     sets = [open_prepared(name, split or "all", data_dir) for name, _, split in named]
     sets += [open_table(table, columns) for table in tables]
     check_names(sets)
-    found = judging.scored_sets(sets, request)
-    _tables(judging.judged_sets(found, request), request.out)
-    judging.write_report(found, request.report)
+    results, metrics = judging.judged_sets(sets, request)
+    _tables(results, request.out)
+    judging.write_report(results, metrics, request.report)
 
 
 def _tables(sets: Sequence[Judged], out: Path | None) -> None:

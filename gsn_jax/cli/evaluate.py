@@ -60,10 +60,11 @@ def command(
     if table is not None:
         judged = open_table(table, columns)
     else:
-        judged = open_prepared(dataset, split, data_dir)
-    found = judging.scored_sets([judged], request)
-    _tables(judging.judged_sets(found, request)[0], request.out)
-    judging.write_report(found, request.report)
+        name, _, part = dataset.partition(":")
+        judged = open_prepared(name, part or split, data_dir)
+    results, metrics = judging.judged_sets([judged], request)
+    _tables(results[0], request.out)
+    judging.write_report(results, metrics, request.report)
 
 
 def _tables(judged: Any, out: Path | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,12 @@ def check(request: Request) -> None:
         raise InputError("--no-scoring needs --out DIR, the folder that holds the scores")
     if request.no_scoring and (request.rescore or request.checkpoint):
         raise InputError("--no-scoring computes no score: leave out --rescore and --checkpoint")
+    if request.report is not None:  # found out now, not after hours of scoring
+        absent = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
+        if absent:
+            raise InputError(
+                f"--report needs {' and '.join(absent)}; run: pip install 'gsn_jax[report]'"
+            )
 
 
 def columns(arguments: dict[str, Any]) -> TableColumns:
@@ -129,37 +136,47 @@ def columns(arguments: dict[str, Any]) -> TableColumns:
     )
 
 
-def scored_sets(sets: Sequence[JudgedSet], request: Request) -> list[ScoredSet]:
-    """The scores of every set: kept ones, and computed ones with a progress bar."""
+def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judged], list[Metric]]:
+    """The agreement of every set, of kept and new scores, and the metrics that gave new ones."""
     from gsn_jax.benchmark import evaluation
+    from gsn_jax.benchmark.agreement_rows import judge
+    from gsn_jax.metric_choice import choose
 
+    metrics: list[Metric] = []
     if request.no_scoring:
-        found = []
-        names = None if request.metric == "all" else request.metric.split(",")
-        for judged in sets:
-            scored, passed_over = evaluation.kept_set(judged, names, request.out)
-            say_passed_over(passed_over)
-            found.append(scored)
+        found = [_kept(judged, request) for judged in sets]
     else:
-        metrics = chosen(request)
+        metrics, passed_over = choose(request.metric, request.checkpoint)
+        _say_passed_over(passed_over)
         with counting_bar(transient=True) as bar:
             found = [_scored(judged, metrics, request, bar) for judged in sets]
     for scored in found:
         for line in evaluation.left_out(scored):
             click.echo(f"gsn: {line}", err=True)
-    return found
+    return [judge(scored, resamples=request.resamples) for scored in found], metrics
 
 
-def chosen(request: Request) -> list[Metric]:
-    """The metrics asked for; those that "all" cannot offer are passed over with a line."""
-    from gsn_jax.metric_choice import choose
+def write_report(sets: Sequence[Judged], metrics: Sequence[Metric], folder: Path | None) -> None:
+    """The HTML page, where it was asked for."""
+    if folder is None:
+        return
+    from gsn_jax.benchmark import report
 
-    metrics, passed_over = choose(request.metric, request.checkpoint)
-    say_passed_over(passed_over)
-    return metrics
+    page = report.write_report(sets, folder, metrics={metric.name: metric for metric in metrics})
+    click.echo(f"report: {page}", err=True)
 
 
-def say_passed_over(passed_over: dict[str, str]) -> None:
+def _kept(judged: JudgedSet, request: Request) -> ScoredSet:
+    from gsn_jax.benchmark import evaluation
+
+    names = [name.strip() for name in request.metric.split(",") if name.strip()]
+    names = None if "all" in names else names
+    scored, passed_over = evaluation.kept_set(judged, names, request.out)
+    _say_passed_over(passed_over)
+    return scored
+
+
+def _say_passed_over(passed_over: dict[str, str]) -> None:
     """A line per metric on standard error."""
     for name, why in passed_over.items():
         click.echo(f"gsn: {name} is passed over: {why}", err=True)
@@ -177,23 +194,6 @@ def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar:
         time_pairs=request.time_pairs,
         progress=lambda done, total: bar.update(task, completed=done, total=total),
     )
-
-
-def judged_sets(found: Sequence[ScoredSet], request: Request) -> list[Judged]:
-    """The agreement of every set; compared with gsn where it was scored."""
-    from gsn_jax.benchmark.agreement_rows import judge
-
-    return [judge(scored, resamples=request.resamples) for scored in found]
-
-
-def write_report(found: Sequence[ScoredSet], folder: Path | None) -> None:
-    """The HTML page, where it was asked for."""
-    if folder is None:
-        return
-    from gsn_jax.benchmark import report
-
-    report.write_report(found, folder)
-    click.echo(f"report: {folder}", err=True)
 
 
 def write_agreement(judged: Judged, out: Path) -> None:
