@@ -67,7 +67,14 @@ def set_view(
 def _agreement_rows(judged: Judged) -> list[dict[str, Any]]:
     columns = {"plcc": True, "srcc": True, "krcc": True, "rmse": False, "main_score": True}
     places = {
-        column: _places([getattr(item, column) for item in judged.overall.values()], high)
+        # After the fit even a metric that says the opposite of people has a good number.
+        column: _places(
+            [
+                math.nan if item.wrong_direction else getattr(item, column)
+                for item in judged.overall.values()
+            ],
+            high,
+        )
         for column, high in columns.items()
     }
     return [

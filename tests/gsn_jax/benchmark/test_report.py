@@ -195,6 +195,22 @@ def test_no_map_of_another_model_than_the_one_that_scored(tmp_path):
     assert "gsn_jax 9.9.9, model 1.0 0123456789ab (gsn)" in text
 
 
+def test_the_best_is_marked_and_never_one_that_says_the_opposite(tmp_path):
+    source = Memory()
+    rough = source.quality + np.random.default_rng(3).normal(scale=0.3, size=len(source))
+    scores = {
+        "opposite": MetricScores("opposite", False, source.quality.astype(float)),
+        "rough": MetricScores("rough", True, rough),
+        "rougher": MetricScores("rougher", True, np.where(rough > np.median(rough), 1.0, 0.0)),
+    }
+    text = write_report([ScoredSet("x", source, scores)], tmp_path).read_text(encoding="utf-8")
+    table = text[text.index('id="set-1-agreement"') :].split("</table>")[0]
+    marks = [re.findall(r'class="(best|second)"', row) for row in table.split("<tr>")[2:]]
+    assert marks[0] == []
+    assert len(marks[1]) + len(marks[2]) == 10
+    assert {*marks[1], *marks[2]} == {"best", "second"}
+
+
 def test_the_same_sets_give_the_same_page(page, text, tmp_path):
     again = write_report(
         [scored_set(), scored_set("falling", falling=True)], tmp_path, title="Metrics & people"
