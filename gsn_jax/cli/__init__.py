@@ -13,6 +13,7 @@ from gsn_jax.errors import InputError
 
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
 _COMMANDS = {
+    "ablation": "Train the arms of the paper's ablation and print its table.",
     "datasets": "List data sets and prepare them.",
     "demo": "Score real image pairs with the model that ships.",
     "score": "Score distorted images against their reference.",
