@@ -14,6 +14,7 @@ from gsn_jax.errors import InputError
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
 _COMMANDS = {
     "benchmark": "Compare metrics on several data sets.",
+    "ablation": "Train the arms of the paper's ablation and print its table.",
     "datasets": "List data sets and prepare them.",
     "demo": "Score real image pairs with the model that ships.",
     "evaluate": "Judge metrics by their agreement with people.",

@@ -34,7 +34,7 @@ def command(ctx: click.Context, config_name: str, workdir: str) -> None:
     from gsn_jax.training.config import load_config
     from gsn_jax.training.loop import DivergenceError, train
 
-    config = load_config(config_name, _overrides(ctx.args))
+    config = load_config(config_name, config_overrides(ctx.args))
     try:
         result = train(config, workdir)
     except DivergenceError as error:
@@ -46,7 +46,12 @@ def command(ctx: click.Context, config_name: str, workdir: str) -> None:
         click.echo(f"model: {workdir}/model (score with: gsn score --checkpoint {workdir}/model)")
 
 
-def _overrides(arguments: list[str]) -> list[str]:
+def config_overrides(arguments: list[str]) -> list[str]:
+    """The arguments that change single values of a configuration.
+
+    Raises:
+        InputError: an argument is something else.
+    """
     for argument in arguments:
         if not argument.startswith("--config."):
             raise InputError(

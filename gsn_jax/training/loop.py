@@ -3,6 +3,7 @@
 workdir/config.json     the resolved configuration
 workdir/checkpoints/    newest and best checkpoints, one folder per step
 workdir/tensorboard/    scalars
+workdir/evaluations.csv SRCC, PLCC and main score of every evaluation
 workdir/model/          the finished model, what `gsn_jax.load` and the package take
 """
 

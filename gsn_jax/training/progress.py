@@ -1,4 +1,4 @@
-"""What a run shows while it goes: a progress bar, log lines, TensorBoard scalars."""
+"""What a run shows while it goes: a progress bar, log lines, TensorBoard scalars, evaluations."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
+
+from gsn_jax.training import history
 
 
 class TrainingLog:
@@ -19,6 +21,8 @@ class TrainingLog:
     def __init__(self, workdir: Path, *, first_step: int, steps: int, batch_size: int):
         self._console = Console(stderr=True)
         self._batch_size = batch_size
+        self._workdir = workdir
+        history.forget_evaluations_after(workdir, first_step)
         self._writer = SummaryWriter(str(workdir / "tensorboard"), purge_step=first_step + 1)
         self._bar = Progress(
             TextColumn("training"),
@@ -66,6 +70,7 @@ class TrainingLog:
         values = ", ".join(f"{name} {value:.4f}" for name, value in summary.items())
         self.line(f"step {step}: evaluation {values}")
         self._write("evaluation", summary, step)
+        history.add_evaluation(self._workdir, step, summary)
 
     def restart_clock(self, step: int) -> None:
         """What happened since the last report was not training."""
