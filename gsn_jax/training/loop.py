@@ -31,10 +31,11 @@ from gsn_jax.training import config as configs
 from gsn_jax.training.checkpoints import Checkpoints
 from gsn_jax.training.evaluation import Evaluation, RawScores, evaluate, make_scorer
 from gsn_jax.training.interruption import StopRequest
+from gsn_jax.training.meshes import divided, make_mesh, replicated
 from gsn_jax.training.progress import TrainingLog
 from gsn_jax.training.sources import open_sources, thin_out
 from gsn_jax.training.state import TrainState, create_state, make_optimizer
-from gsn_jax.training.step import divided, make_loss, make_mesh, make_train_step, replicated
+from gsn_jax.training.step import make_loss, make_train_step
 
 # Without evaluation pairs the calibration is fitted on this many of the training pairs.
 CALIBRATION_PAIRS = 256

@@ -1,8 +1,8 @@
-"""One training step over a mesh of devices, and the shardings it needs.
+"""One training step over a mesh of devices.
 
-The batch is divided over the mesh axis `data`, the state is on every device. Under `jit` the
-losses see the global batch: XLA inserts the reductions, so that the value and gradient are those
-of one device.
+The batch is divided over the mesh, the state lies on it as `meshes` says. Under `jit` the losses
+see the global batch: XLA inserts the reductions, so that the value and gradient are those of one
+device.
 """
 
 from __future__ import annotations
@@ -13,33 +13,18 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from gsn_jax import losses
 from gsn_jax.errors import InputError
 from gsn_jax.images import as_float
+from gsn_jax.training.meshes import divided, replicated
 from gsn_jax.training.state import TrainState
 
 Batch = Mapping[str, jax.Array]
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
-
-
-def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """A mesh of all devices along the one axis `data`."""
-    return Mesh(np.asarray(devices or jax.devices()), ("data",))
-
-
-def replicated(mesh: Mesh) -> NamedSharding:
-    """On every device: the state."""
-    return NamedSharding(mesh, PartitionSpec())
-
-
-def divided(mesh: Mesh) -> NamedSharding:
-    """Along the first axis over the devices: the batch."""
-    return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def make_loss(config: ConfigDict) -> Loss:
@@ -80,13 +65,24 @@ def make_train_step(
     mesh: Mesh,
     *,
     ema_decay: float = 0.0,
+    state_sharding: Any = None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
     """The jitted step `(state, batch) -> (state, metrics)`; it consumes (donates) the state.
 
     A batch holds `reference` and `distorted` `(N, H, W, 3)`, uint8 or floats in [0, 1], and
     `quality` `(N,)` in [0, 1]. A loss or gradient that is not finite changes nothing but
     `state.failed_step`.
+
+    Args:
+        model: gives predictions `(N,)`.
+        optimizer: updates the parameters.
+        loss: of predictions and labels.
+        mesh: the devices.
+        ema_decay: of the averaged parameters; 0 keeps none.
+        state_sharding: a tree of shardings, see `meshes.state_shardings`; by default the state is
+            on every device.
     """
+    state_sharding = replicated(mesh) if state_sharding is None else state_sharding
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
@@ -128,8 +124,8 @@ def make_train_step(
 
     return jax.jit(
         step,
-        in_shardings=(replicated(mesh), divided(mesh)),
-        out_shardings=(replicated(mesh), replicated(mesh)),
+        in_shardings=(state_sharding, divided(mesh)),
+        out_shardings=(state_sharding, replicated(mesh)),
         donate_argnums=0,
     )
 
