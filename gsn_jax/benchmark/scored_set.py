@@ -1,4 +1,4 @@
-"""A data set with the scores that metrics gave to its pairs: what every table and figure is made of."""
+"""A data set with the scores that metrics gave its pairs: what tables and figures are made of."""
 
 from __future__ import annotations
 
