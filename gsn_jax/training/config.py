@@ -58,10 +58,13 @@ def base_config() -> ConfigDict:
                 "name": "adamw",
                 "learning_rate": 1e-3,  # a network from scratch; 1e-4 for a pretrained trunk
                 "weight_decay": 1e-4,
-                "schedule": "cosine",  # to 0; or constant, linear, step; no end to choose but steps
+                "schedule": "cosine",  # or constant, linear, step; needs no choice but steps
                 "warmup_steps": 200,  # Adam's moments are poor at first
-                "decay_at": (0.5, 0.75),  # schedule "step": shares of the run, as residual networks'
-                "decay_factor": 0.1,  # schedule "step": what the rate is multiplied by there
+                "decay_at": (
+                    0.5,
+                    0.75,
+                ),  # of "step": shares of the run, as for residual networks
+                "decay_factor": 0.1,  # of "step": what the rate is multiplied by there
                 "clip_norm": 1.0,
                 "accumulate": 1,  # micro-batches per step; more where a batch does not fit
                 "frozen_trunk_steps": 0,  # without the trunk; for pretrained ones; -1: all steps

@@ -90,9 +90,7 @@ def accumulated(
         def forward(_: None, item: tuple[Batch, jax.Array]) -> tuple[None, jax.Array]:
             return None, predict(params, *item)
 
-        def backward(
-            total: Any, item: tuple[Batch, jax.Array, jax.Array]
-        ) -> tuple[Any, None]:
+        def backward(total: Any, item: tuple[Batch, jax.Array, jax.Array]) -> tuple[Any, None]:
             part, key, cotangent = item
             _, pull_back = jax.vjp(lambda params: predict(params, part, key), params)
             return jax.tree.map(jnp.add, total, pull_back(cotangent)[0]), None

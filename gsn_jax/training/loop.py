@@ -32,9 +32,9 @@ from gsn_jax.training.checkpoints import Checkpoints
 from gsn_jax.training.evaluation import Evaluation, RawScores, evaluate, make_scorer
 from gsn_jax.training.interruption import StopRequest
 from gsn_jax.training.meshes import divided, make_mesh, replicated
+from gsn_jax.training.optimizers import make_optimizer
 from gsn_jax.training.progress import TrainingLog
 from gsn_jax.training.sources import open_sources, thin_out
-from gsn_jax.training.optimizers import make_optimizer
 from gsn_jax.training.state import TrainState, create_state
 from gsn_jax.training.step import make_loss, make_train_step
 
