@@ -13,13 +13,18 @@ from tensorboardX import SummaryWriter
 class TrainingLog:
     """Progress bar on a terminal, plain lines elsewhere; scalars for TensorBoard in both cases.
 
-    A context manager. Rates count training steps only, not evaluation or saving.
+    With several processes only one shows and writes. A context manager. Rates count training
+    steps only, not evaluation or saving.
     """
 
-    def __init__(self, workdir: Path, *, first_step: int, steps: int, batch_size: int):
-        self._console = Console(stderr=True)
+    def __init__(
+        self, workdir: Path, *, first_step: int, steps: int, batch_size: int, shown: bool = True
+    ):
+        self._console = Console(stderr=True, quiet=not shown)
         self._batch_size = batch_size
-        self._writer = SummaryWriter(str(workdir / "tensorboard"), purge_step=first_step + 1)
+        self._writer = SummaryWriter(
+            str(workdir / "tensorboard"), purge_step=first_step + 1, write_to_disk=shown
+        )
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -27,7 +32,7 @@ class TrainingLog:
             TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not (shown and self._console.is_terminal),
         )
         self._task = self._bar.add_task("", total=steps, completed=first_step, status="")
         self._mark = (first_step, time.monotonic())
