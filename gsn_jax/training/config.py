@@ -89,6 +89,7 @@ def base_config() -> ConfigDict:
                 "checkpoint_every": 1000,
                 "keep": 2,  # newest checkpoints; the best by SRCC is kept beside them
                 "eval_pairs": 0,  # evaluate on at most this many pairs; 0: all
+                "fsdp": 1,  # devices that share one copy of the parameters and the optimiser
             },
         }
     )

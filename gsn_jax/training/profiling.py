@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -82,6 +84,39 @@ def flops_per_pair(model: nn.Module, size: int) -> float | None:
     return float(analysis["flops"]) if analysis and "flops" in analysis else None
 
 
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """The arithmetic of a run.
+
+    Attributes:
+        flops_per_pair: see the function of this name; None where it is not known.
+        peak: operations per second of all devices together; None where it is not known.
+    """
+
+    flops_per_pair: float | None
+    peak: float | None
+
+    def describe(self) -> str:
+        """One line for the log."""
+        text = f"model: {(self.flops_per_pair or 0) / 1e9:.2f} GFLOP per pair, forward and backward"
+        return text + (f"; peak {self.peak / 1e12:.0f} TFLOP/s in bfloat16" if self.peak else "")
+
+    def rates(self, pairs_per_second: float) -> dict[str, float]:
+        """Operations per second, and their share of the peak, as far as they are known."""
+        if not self.flops_per_pair:
+            return {}
+        rate = self.flops_per_pair * pairs_per_second
+        fraction = {"fraction_of_peak": rate / self.peak} if self.peak else {}
+        return {"model_flops_per_second": rate, **fraction}
+
+
+def measure_work(model: nn.Module, size: int, devices: Iterable[jax.Device]) -> Work:
+    """The work of training on crops of this size, and what these devices could do."""
+    peaks = [peak_flops(device.device_kind) for device in devices]
+    known = [peak for peak in peaks if peak]
+    return Work(flops_per_pair(model, size), sum(known) if len(known) == len(peaks) else None)
+
+
 def parse_steps(text: str) -> range:
     """The steps of "FIRST:LAST", both in it, counted from 1; "20" is "20:20".
 
@@ -96,17 +131,18 @@ def parse_steps(text: str) -> range:
 
 
 class Tracer:
-    """Writes one JAX trace, for TensorBoard or Perfetto, of chosen steps.
+    """Writes one JAX trace, for TensorBoard's profile plug-in or Perfetto, of chosen steps.
 
     A context manager: leaving it ends a trace that has begun.
 
     Args:
         folder: where the trace is written.
-        steps: the steps to trace; none for an empty range.
+        steps: the steps to trace, one after the other; none for an empty range.
     """
 
     def __init__(self, folder: Path, steps: range):
-        self._folder, self._steps, self._running = folder, steps, False
+        self._folder, self._steps = folder, steps
+        self._running, self._written = False, False
 
     def __enter__(self) -> Tracer:
         return self
@@ -114,28 +150,47 @@ class Tracer:
     def __exit__(self, *exception: object) -> None:
         self._stop()
 
-    @contextlib.contextmanager
-    def step(self, number: int) -> Iterator[None]:
-        """Around all that belongs to the step of this number."""
+    def begin(self, number: int) -> None:
+        """Before anything of the step of this number."""
         if number in self._steps and not self._running:
             jax.profiler.start_trace(str(self._folder))
             self._running = True
-        with jax.profiler.StepTraceAnnotation("train", step_num=number):
-            yield
-        if number >= self._steps.stop - 1:
+
+    def annotated(self, number: int) -> contextlib.AbstractContextManager[object]:
+        """Around the step, so that the trace shows its number."""
+        return jax.profiler.StepTraceAnnotation("train", step_num=number)
+
+    def end(self, number: int, result: Any) -> None:
+        """After the step; waits for its result where the trace ends with it."""
+        if self._running and number >= self._steps.stop - 1:
+            jax.block_until_ready(result)
             self._stop()
+
+    def describe(self) -> str | None:
+        """What became of the trace; None where none was asked for."""
+        if not self._steps:
+            return None
+        steps = f"steps {self._steps.start} to {self._steps.stop - 1}"
+        if not self._written:
+            return f"profile: {steps} were not among those of this run"
+        return f"profile: a trace of {steps} is in {self._folder}"
 
     def _stop(self) -> None:
         if self._running:
-            self._running = False
+            self._running, self._written = False, True
             jax.profiler.stop_trace()
 
 
 class Breakdown:
-    """Seconds per phase since the last report."""
+    """Seconds per phase, since the last report and since the start.
+
+    Attributes:
+        total: since the start, by phase.
+    """
 
     def __init__(self) -> None:
-        self._seconds = dict.fromkeys(PHASES, 0.0)
+        self.total = dict.fromkeys(PHASES, 0.0)
+        self._taken = dict(self.total)
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -144,15 +199,16 @@ class Breakdown:
         try:
             yield
         finally:
-            self._seconds[name] += time.perf_counter() - start
+            self.total[name] += time.perf_counter() - start
 
     def take(self) -> dict[str, float]:
         """Seconds of every phase since the last call."""
-        seconds, self._seconds = self._seconds, dict.fromkeys(PHASES, 0.0)
+        seconds = {name: value - self._taken[name] for name, value in self.total.items()}
+        self._taken = dict(self.total)
         return seconds
 
 
-def shares(seconds: dict[str, float]) -> str:
+def shares(seconds: Mapping[str, float]) -> str:
     """The phases that took time, as text: "input 0.1 s (2%), step 5.2 s (98%)"."""
     total = sum(seconds.values()) or 1.0
     return ", ".join(
