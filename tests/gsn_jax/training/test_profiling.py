@@ -15,7 +15,7 @@ def test_steps_are_counted_with_both_ends(text, want):
 
 @pytest.mark.parametrize("text", ["", "5:2", "0:3", "a:b", "1:2:3", "-1"])
 def test_other_texts_are_refused(text):
-    with pytest.raises(InputError, match="--profile .*FIRST:LAST"):
+    with pytest.raises(InputError, match=r"--profile .*FIRST:LAST"):
         parse_steps(text)
 
 
