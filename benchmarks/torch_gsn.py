@@ -112,8 +112,9 @@ def compare(
                     **form,
                 )
                 theirs = np.array(peer.ask(score=True)["scores"])
-                difference = max(difference, float(np.abs(theirs - scores).max()))
-                if dtype == "float32" and difference > TOLERANCE:
+                difference = float(np.abs(theirs - scores).max())
+                # Not "greater than": NaN must not pass.
+                if dtype == "float32" and not difference <= TOLERANCE:
                     raise SystemExit(f"scores differ by {difference:.2e}: not the same model")
                 run(), peer.ask(train=2)
                 seconds[name] = []
