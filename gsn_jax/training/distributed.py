@@ -127,6 +127,8 @@ def join(group: ProcessGroup, start_seconds: int = START_SECONDS) -> None:
 
     # Without it, processes on CPUs could not reduce together; other devices do not look at it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    # SIGTERM is ours, see `interruption`.
+    jax.config.update("jax_enable_preemption_service", False)
     if group.index:
         _reach(group, start_seconds)
     try:

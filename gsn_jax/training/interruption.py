@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import types
 
 import jax
-from jax.experimental import multihost_utils
+import jax.numpy as jnp
+import numpy as np
+
+from gsn_jax.training.meshes import divided, make_mesh, replicated
 
 
 class StopRequest:
-    """Remembers SIGTERM and SIGINT while it is entered.
+    """Remembers SIGTERM and SIGINT while it is entered; with several processes, those of any.
 
     The run asks after every step and every batch of an evaluation, finishes what it is doing,
-    saves and leaves. In a process on its own a second SIGINT interrupts at once. With several
-    processes a signal to any of them reaches all: JAX's preemption service, which handles SIGTERM
-    from the start of the group, agrees on a place that none has passed yet.
+    saves and leaves. A second SIGINT interrupts a process on its own at once.
+
+    The processes agree by a reduction of one number per device that is started at one question
+    and read at the next, so that no device waits for it. (JAX's preemption service would agree
+    without it, but counts the questions of Orbax, too, which asks with other numbers: the agreed
+    place may then be one that is already passed.)
     """
 
     def __init__(self) -> None:
-        self._requested: str | None = None
+        self._signal: str | None = None
+        self._agreed: str | None = None
         self._together = jax.process_count() > 1
-        self._asked = 0
         self._previous: dict[int, object] = {}
+        if self._together:
+            mesh = make_mesh()
+            self._sharding = divided(mesh)
+            self._reduce = jax.jit(jnp.max, out_shardings=replicated(mesh))
+            self._pending = self._start()
 
     def __enter__(self) -> StopRequest:
-        handlers = {signal.SIGINT: self._pass_on if self._together else self._remember}
-        if not self._together:
-            handlers[signal.SIGTERM] = self._remember
-        for number, handler in handlers.items():
-            self._previous[number] = signal.signal(number, handler)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -40,18 +47,22 @@ class StopRequest:
     def reached(self) -> str | None:
         """The signal's name where the run is to stop here, else None.
 
-        Every process asks equally often, in the same places.
+        All processes ask equally often, in the same places.
         """
-        if self._together and self._requested is None:
-            self._asked += 1
-            if multihost_utils.reached_preemption_sync_point(self._asked):
-                self._requested = "SIGTERM"
-        return self._requested
+        if not self._together:
+            return self._signal
+        if self._agreed is None:
+            found = int(jax.device_get(self._pending))
+            self._agreed = signal.Signals(found).name if found else None
+            self._pending = self._start()
+        return self._agreed
+
+    def _start(self) -> jax.Array:
+        number = signal.Signals[self._signal].value if self._signal else 0
+        mine = np.full(jax.local_device_count(), number, np.int32)
+        return self._reduce(jax.make_array_from_process_local_data(self._sharding, mine))
 
     def _remember(self, number: int, frame: types.FrameType | None) -> None:
-        if number == signal.SIGINT and self._requested:
+        if number == signal.SIGINT and self._signal and not self._together:
             raise KeyboardInterrupt
-        self._requested = signal.Signals(number).name
-
-    def _pass_on(self, number: int, frame: types.FrameType | None) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        self._signal = signal.Signals(number).name

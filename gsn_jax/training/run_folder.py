@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
-from orbax.checkpoint import v1 as ocp
 
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
@@ -74,13 +73,7 @@ def _check_same_run(file: Path, after: dict[str, Any]) -> None:
 def finish(workdir: Path) -> None:
     """Writes the best checkpoint as a model folder; all processes call it."""
     best = read_model(workdir)
-    if distributed.is_first():
-        alone = ocp.options.MultiprocessingOptions(
-            active_processes={0}, barrier_sync_key_prefix="model"
-        )
-        with ocp.Context(multiprocessing_options=alone):
-            write_model(workdir / "model", dataclasses.replace(best, version=__version__))
-    distributed.wait_for_all("model written")
+    write_model(workdir / "model", dataclasses.replace(best, version=__version__))
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:
