@@ -121,21 +121,30 @@ class CDCNTrunk(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> Features:
         """Features `(N, H / 4, W / 4, c1)`, `(N, H / 8, W / 8, c2)`, `(N, H / 16, W / 16, c3)`."""
-        block = nn.remat(CDCBlock, static_argnums=(2,)) if self.remat else CDCBlock
         options = {
             "theta": self.theta,
             "norm": self.norm,
             "dtype": self.dtype,
             "axis_name": self.axis_name,
         }
-        # Centred, so that the zeros beyond the border are mid-gray and not black.
-        x = space_to_depth(2 * images - 1)
-        x = block(self.stem_width, name="stem", **options)(x, train)
-        levels = []
-        for stage, width in zip(("low", "mid", "high"), self.widths, strict=True):
+
+        def stem(module: nn.Module, images: jax.Array) -> jax.Array:
+            # Centred, so that the zeros beyond the border are mid-gray and not black.
+            x = space_to_depth(2 * images - 1)
+            return CDCBlock(self.stem_width, name="stem", parent=module, **options)(x, train)
+
+        def stage(module: nn.Module, x: jax.Array, name: str, width: int) -> jax.Array:
             x = halve(x)
             for index in range(self.blocks):
-                x = block(width, name=f"{stage}_{index}", **options)(x, train)
+                x = CDCBlock(width, name=f"{name}_{index}", parent=module, **options)(x, train)
+            return x
+
+        if self.remat:
+            stem, stage = nn.remat(stem), nn.remat(stage, static_argnums=(2, 3))
+        x = stem(self, images)
+        levels = []
+        for name, width in zip(("low", "mid", "high"), self.widths, strict=True):
+            x = stage(self, x, name, width)
             levels.append(x)
         return tuple(levels)
 

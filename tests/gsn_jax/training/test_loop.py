@@ -15,6 +15,7 @@ from scipy import stats
 from tensorboard_reader import read_scalars
 
 import gsn_jax
+from data_pipelines.loader import TrainLoader
 from gsn_jax.errors import InputError
 from gsn_jax.model_files import read_model
 from gsn_jax.training import checkpoints, loop
@@ -178,7 +179,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     config, tmp_path, monkeypatch
 ):
     """The batch of step 3 has a label that is NaN."""
-    real = loop.TrainLoader.__next__
+    real = TrainLoader.__next__
 
     def poisoned(self):
         batch = real(self)
@@ -189,7 +190,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     config.train.checkpoint_every = config.train.eval_every = 100
     config.loss.name = "mse"
     workdir = tmp_path / "run"
-    monkeypatch.setattr(loop.TrainLoader, "__next__", poisoned)
+    monkeypatch.setattr(TrainLoader, "__next__", poisoned)
     with pytest.raises(loop.DivergenceError, match="not finite at step 3; the state after step 2"):
         loop.train(config, workdir)
     kept = variables_of(workdir, 2)
