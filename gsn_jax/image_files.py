@@ -85,7 +85,8 @@ def load_image(
         ) from None
     if _is_deep(image, data) and not _foreign_profile(image):
         return _load_deep(path, data, orientation=orientation, alpha=alpha, max_pixels=max_pixels)
-    return _to_srgb(path, ImageOps.exif_transpose(image), alpha)
+    ImageOps.exif_transpose(image, in_place=True)
+    return _to_srgb(path, image, alpha)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
@@ -165,7 +166,8 @@ def _to_srgb(path: str | os.PathLike[str], image: Image.Image, alpha: Alpha) -> 
         raise InputError(
             f"{path}: colour mode {image.mode} without a usable profile; convert it to sRGB"
         )
-    return np.asarray(image.convert("RGB"))
+    # A conversion copies even where there is nothing to convert.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _composite(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -14,13 +14,7 @@ import numpy as np
 from gsn_jax import tiling
 from gsn_jax.gsn import CELL
 from gsn_jax.images import as_float
-
-Remember = Callable[[Hashable, Callable[[], Any]], Any]
-
-
-def forget(_: Hashable, compute: Callable[[], Any]) -> Any:
-    """The `Remember` that keeps nothing."""
-    return compute()
+from gsn_jax.metric import Remember, forget
 
 
 class TiledModel:
@@ -58,8 +52,7 @@ class TiledModel:
         Args:
             reference: uint8, or float32 in [0, 1].
             distorted: of the same size.
-            remember: `remember(key, compute)` gives what it kept under the key for this reference,
-                or what `compute()` gives.
+            remember: keeps the reference's features, one tree per tile; see `gsn_jax.metric`.
         """
         sums = np.zeros(2, np.float32)
         for tile in tiling.cover(*reference.shape[:2], reach=self._reach, cell=CELL):

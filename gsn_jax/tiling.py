@@ -96,9 +96,7 @@ def _count(length: int, side: int, halo: int) -> float:
     return 1 + math.ceil((length - side) / (side - 2 * halo)) if side > 2 * halo else math.inf
 
 
-def _spans(
-    length: int, side: int, halo: int, cell: int
-) -> list[tuple[int, int, tuple[int, int]]]:
+def _spans(length: int, side: int, halo: int, cell: int) -> list[tuple[int, int, tuple[int, int]]]:
     """Along one axis: first pixel, number of pixels, and cells of the core, of each tile."""
     count = int(_count(length, side, halo))
     spans = []

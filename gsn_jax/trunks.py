@@ -131,9 +131,7 @@ class CDCNTrunk(nn.Module):
         return low, mid, high
 
     @nn.compact
-    def __call__(
-        self, images: jax.Array, train: bool = False, sizes: Sizes = None
-    ) -> Features:
+    def __call__(self, images: jax.Array, train: bool = False, sizes: Sizes = None) -> Features:
         """Features `(N, H / 4, W / 4, c1)`, `(N, H / 8, W / 8, c2)`, `(N, H / 16, W / 16, c3)`.
 
         With true `sizes` (see `gsn_jax.padded`) they are those of the images alone, and zero
