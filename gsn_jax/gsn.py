@@ -14,6 +14,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.core import FrozenDict
 
 from gsn_jax import padded, trunks
@@ -263,11 +264,12 @@ def _fold(params: Mapping[str, Any], stats: Mapping[str, Any], theta: float) -> 
 def _fold_block(
     params: Mapping[str, Any], stats: Mapping[str, Any], theta: float
 ) -> dict[str, jax.Array]:
-    kernel = central_difference_kernel(jnp.asarray(params["cdc"]["kernel"]), theta)
-    bias = params["cdc"].get("bias", jnp.zeros(kernel.shape[-1], kernel.dtype))
+    kernel = central_difference_kernel(params["cdc"]["kernel"], theta)
+    xp = np if isinstance(kernel, np.ndarray) else jnp
+    bias = params["cdc"].get("bias", xp.zeros(kernel.shape[-1], kernel.dtype))
     if "norm" in params:
         norm, running = params["norm"], stats["norm"]
-        gain = norm["scale"] / jnp.sqrt(running["var"] + trunks.BATCH_NORM_EPSILON)
+        gain = norm["scale"] / xp.sqrt(running["var"] + trunks.BATCH_NORM_EPSILON)
         kernel = kernel * gain
         bias = (bias - running["mean"]) * gain + norm["bias"]
     return {"kernel": kernel, "bias": bias}
