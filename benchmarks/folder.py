@@ -1,12 +1,12 @@
 """What `gsn score` does with folders, large images and single pairs: memory, compilations, speed.
 
-    python benchmarks/folder.py mixed --pairs 2000    # sizes 64 to 2048, some broken; kill, resume
-    python benchmarks/folder.py large                 # one 8192 x 8192 pair; 2048 x 2048 both ways
-    python benchmarks/folder.py start                 # a fresh process up to its first score
-    python benchmarks/folder.py peer --pyiqa "COMMAND"   # pairs/s against pyiqa's command with LPIPS
+    python benchmarks/folder.py mixed --pairs 2000   # sizes 64 to 2048, some broken; kill, resume
+    python benchmarks/folder.py large                # an 8192 x 8192 pair; 2048 x 2048 both ways
+    python benchmarks/folder.py start                # a fresh process up to its first score
+    python benchmarks/folder.py peer --pyiqa "..."   # pairs/s against pyiqa's command with LPIPS
 
 Everything runs as a user runs it, in processes of its own, on images made in a temporary folder.
-COMMAND runs pyiqa's command line, for example ". ~/peers/env && pyiqa".
+The option --pyiqa runs pyiqa's command line, for example ". ~/peers/env && pyiqa".
 """
 
 from __future__ import annotations

@@ -264,11 +264,13 @@ def _of_one_size(
 
 def _line(pair: Pair, error: Exception) -> str:
     """What went wrong, in one line that names a file."""
+    reason = str(error)
     if isinstance(error, InputError):
-        text = str(error)
-        named = any(str(name) in text for name in (pair.reference_file, pair.distorted_file))
-        return text if named or pair.distorted in text else f"{pair.distorted}: {text}"
-    reason = " ".join(str(error).split())[:300]
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
-        return f"{pair.distorted}: not enough memory for an image of this size; reduce or crop it"
-    return f"{pair.distorted}: could not be scored ({type(error).__name__}: {reason})"
+        names = (pair.reference_file, pair.distorted_file, pair.distorted)
+        if any(str(InputError(str(name))) in reason for name in names):
+            return reason
+    elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
+        reason = "not enough memory for an image of this size; reduce or crop it"
+    else:
+        reason = f"could not be scored ({type(error).__name__}: {reason[:300]})"
+    return str(InputError(f"{pair.distorted}: {reason}"))

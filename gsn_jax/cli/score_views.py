@@ -32,9 +32,8 @@ def parse_limits(texts: Sequence[str], metrics: Sequence[Metric]) -> list[tuple[
     for text in texts:
         name, _, number = text.rpartition("=")
         if not name and len(metrics) > 1:
-            raise InputError(
-                f"--fail-below {text}: say which metric, e.g. {metrics[0].name}={text}"
-            )
+            example = f"{metrics[0].name}={text}"
+            raise InputError(f"--fail-below {text}: say for which metric, e.g. {example}")
         if name and name not in by_name:
             raise InputError(f"--fail-below {text}: --metric does not name {name!r}")
         try:
