@@ -8,6 +8,7 @@ map with a weight map gives one score per image, and its spatial quality map.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -219,12 +220,11 @@ class GSN(nn.Module):
         joints, errors = [], []
         sizes = padded.halved(sizes)
         for index, (fuse, a, b) in enumerate(zip(self.levels, reference, distorted, strict=True)):
-            sizes = level_sizes = padded.halved(sizes)
-            joint, error = fuse(a.astype(jnp.float32), b.astype(jnp.float32))
-            for _ in range(len(self.levels) - 1 - index):
-                joint = trunks.halve(joint, level_sizes)
-                error = trunks.halve(error, level_sizes)
-                level_sizes = padded.halved(level_sizes)
+            sizes = padded.halved(sizes)
+            reduce = functools.partial(
+                _halve_often, times=len(self.levels) - 1 - index, sizes=sizes
+            )
+            joint, error = fuse(a.astype(jnp.float32), b.astype(jnp.float32), reduce)
             joints.append(joint)
             errors.append(error)
         joint = padded.clear(jnp.concatenate(joints, axis=-1), sizes)
@@ -249,6 +249,12 @@ class GSN(nn.Module):
         model = self.clone(theta=0.0, norm="none", axis_name=None, parent=None)
         params = _fold(variables["params"], variables.get("batch_stats", {}), self.theta)
         return model, {"params": params}
+
+
+def _halve_often(x: jax.Array, times: int, sizes: padded.Sizes) -> jax.Array:
+    for _ in range(times):
+        x, sizes = trunks.halve(x, sizes), padded.halved(sizes)
+    return x
 
 
 def _fold(params: Mapping[str, Any], stats: Mapping[str, Any], theta: float) -> dict[str, Any]:

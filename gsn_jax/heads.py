@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -22,15 +22,22 @@ class LevelFusion(nn.Module):
     comparison: str
 
     @nn.compact
-    def __call__(self, reference: jax.Array, distorted: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Joint features and non-negative errors, both `(N, h, w, width)`.
+    def __call__(
+        self,
+        reference: jax.Array,
+        distorted: jax.Array,
+        reduce: Callable[[jax.Array], jax.Array] = lambda features: features,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Joint features and non-negative errors, both `(N, h, w, width)`, after `reduce`.
 
         An error is 0 exactly where the features agree; the joint features say how visible each
-        channel's difference is there.
+        channel's difference is there. `reduce` averages positions; errors are averaged before
+        channels are mixed, which is the same and costs less.
         """
         both = jnp.concatenate([reference, distorted], axis=-1)
         joint = nn.relu(nn.Dense(self.width, name="joint")(both))
         if self.comparison == "none":
+            joint = reduce(joint)
             return joint, jnp.zeros_like(joint)
         channels = reference.shape[-1]
         squared = (reference - distorted) ** 2
@@ -40,7 +47,8 @@ class LevelFusion(nn.Module):
         else:  # smooth at 0, where the gradient of |a - b| jumps
             difference = jnp.sqrt(squared + 1e-6) - 1e-3
         visibility = 2 * nn.sigmoid(nn.Dense(channels, name="visibility")(joint))
-        return joint, NonNegativeDense(self.width, name="mix")(difference * visibility)
+        visible = reduce(difference * visibility)
+        return reduce(joint), NonNegativeDense(self.width, name="mix")(visible)
 
 
 class NonNegativeDense(nn.Module):

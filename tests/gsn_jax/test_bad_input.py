@@ -123,7 +123,6 @@ IMAGES = {
     "zero_width": ("x.png", with_bytes(png_promising(0, 12)), "not an image"),
     "odd_bit_depth": ("x.png", with_bytes(png_promising(16, 12, depth=7)), "not an image"),
     "cmyk": ("x.jpg", with_image(lambda: image().convert("CMYK")), "colour mode CMYK"),
-    "lab": ("x.tif", with_image(lambda: image().convert("LAB")), "colour mode LAB"),
     "transparent": ("x.png", with_image(transparent), "--alpha black"),
     "transparent_palette": (
         "x.png",
