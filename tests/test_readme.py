@@ -22,6 +22,9 @@ def folder(tmp_path, monkeypatch):
     image.save(tmp_path / "compressed.jpg", quality=20)
     image.save(tmp_path / "restored.png")
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
+    for name in ("originals/photo.png", "encoded/photo_q10.jpg"):
+        (tmp_path / name).parent.mkdir()
+        image.save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
