@@ -136,11 +136,12 @@ def command(
     metrics = _resolve(",".join(names), checkpoint)
     worst = score_views.parse_limits(limits, metrics)
     loading = Loading(alpha, max_pixels, resize)
-    if out is not None:
-        scored = _to_table(out, form, pairs, metrics, loading)
-    else:
-        options = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
-        scored = _to_screen(score_pairs(pairs, metrics, **options), pairs, metrics)
+    with _interruptible(out):
+        if out is not None:
+            scored = _to_table(out, form, pairs, metrics, loading)
+        else:
+            options = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
+            scored = _to_screen(score_pairs(pairs, metrics, **options), pairs, metrics)
     score_views.conclude(scored, worst)
 
 
@@ -226,7 +227,7 @@ def _to_table(
         if journal.scored:
             click.echo(f"gsn: {len(journal.scored)} pairs were scored before", err=True)
         wanted = [index for index in everything if index not in journal.scored]
-        with _bar(len(pairs), done=len(journal.scored)) as advance, _interruptible(out):
+        with _bar(len(pairs), done=len(journal.scored)) as advance:
             for item in advance(score_unordered(pairs, metrics, loading, wanted=wanted)):
                 journal.add(*item)
         rows = [journal.scored[index] for index in everything]
@@ -269,9 +270,10 @@ def _bar(total: int, done: int = 0) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _interruptible(out: str) -> Iterator[None]:
+def _interruptible(out: str | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"gsn: interrupted; the same command continues {out}", err=True)
+        what_next = f"; the same command continues {out}" if out else ""
+        click.echo(f"gsn: interrupted{what_next}", err=True)
         sys.exit(130)
