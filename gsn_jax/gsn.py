@@ -8,15 +8,18 @@ map with a weight map gives one score per image, and its spatial quality map.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.core import FrozenDict
 
-from gsn_jax import trunks
+from gsn_jax import padded, trunks
+from gsn_jax.heads import AnchoredScores, FreeScores, LevelFusion
 from gsn_jax.layers import SpatialAttention, central_difference_kernel
 
 Features = trunks.Features
@@ -28,6 +31,9 @@ IDENTITY_SCORE = 1.0
 HEADS = ("anchored", "free")
 COMPARISONS = ("similarity", "difference")
 POOLINGS = ("weighted", "mean")
+
+# Side in pixels of a cell of the score map: the stride of the high level.
+CELL = 16
 
 
 class GSN(nn.Module):
@@ -138,10 +144,20 @@ class GSN(nn.Module):
         first, second = (tuple(pair[:, index] for pair in pairs) for index in (0, 1))
         return self.compare(first, second, train)
 
-    def encode(self, images: jax.Array, train: bool = False) -> Features:
-        """Attended features of `(N, H, W, 3)` images; a reference needs this only once."""
+    def encode(
+        self, images: jax.Array, train: bool = False, sizes: padded.Sizes = None
+    ) -> Features:
+        """Attended features of `(N, H, W, 3)` images; a reference needs this only once.
+
+        With true `sizes` (see `gsn_jax.padded`) they are those of the images alone.
+        """
         # The trunk rounds to its own type only after centring, or bfloat16 would merge grey levels.
-        levels = self.backbone(images, train)
+        # A trunk that knows nothing of sizes is called without them.
+        levels = (
+            self.backbone(images, train)
+            if sizes is None
+            else self.backbone(images, train, sizes=sizes)
+        )
         return tuple(
             level if attend is None else attend(level)
             for level, attend in zip(levels, self.attentions, strict=True)
@@ -149,30 +165,78 @@ class GSN(nn.Module):
 
     def compare(self, reference: Features, distorted: Features, train: bool = False) -> jax.Array:
         """Raw scores `(N,)` from the features of both images."""
-        scores, weights = self._maps(reference, distorted, train)
+        return self.finish(self.sums(reference, distorted, train))
+
+    def sums(
+        self,
+        reference: Features,
+        distorted: Features,
+        train: bool = False,
+        sizes: padded.Sizes = None,
+        core: jax.Array | None = None,
+    ) -> jax.Array:
+        """What `finish` turns into scores: sums `(N, 2)` of weighted local scores and of weights.
+
+        The sums of an image's tiles add up to those of the image.
+
+        Args:
+            reference: features of the references, from `encode`.
+            distorted: features of the distorted images.
+            train: see `__call__`.
+            sizes: true sizes of the images, see `gsn_jax.padded`.
+            core: `(N, 4)`, the part of the score map to sum: first row, row after the last, first
+                column, column after the last; None is all of it.
+        """
+        scores, weights = self._maps(reference, distorted, train, sizes)
         if self.pooling == "mean":
             weights = jnp.ones_like(weights)
-        pooled = (scores * weights).sum(axis=(1, 2)) / weights.sum(axis=(1, 2))
-        return self._raw(pooled)
+        if core is not None:
+            rows = jnp.arange(weights.shape[1])[None, :, None]
+            columns = jnp.arange(weights.shape[2])[None, None, :]
+            top, bottom, left, right = (core[:, i, None, None] for i in range(4))
+            wanted = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+            weights = jnp.where(wanted, weights, 0)
+        return jnp.stack([(scores * weights).sum(axis=(1, 2)), weights.sum(axis=(1, 2))], axis=-1)
+
+    def finish(self, sums: jax.Array) -> jax.Array:
+        """Raw scores `(...)` of `sums` `(..., 2)`."""
+        return self._raw(sums[..., 0] / sums[..., 1])
 
     def quality_map(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """Raw local scores `(N, h, w)` on the grid of the high level, up = better."""
         scores, _ = self._maps(self.encode(reference), self.encode(distorted), False)
         return self._raw(scores)
 
+    @property
+    def reach(self) -> int | None:
+        """Pixels beyond its own that a cell of the score map sees; None if the trunk says not."""
+        trunk = trunks.get(self.trunk, **self.trunk_options)
+        if not hasattr(trunk, "reach"):
+            return None
+        strides = (CELL // 4, CELL // 2, CELL)
+        levels = zip(trunk.reach, strides, self.attention, strict=True)
+        return max(reach + stride * (size // 2) for reach, stride, size in levels) + CELL
+
     def _maps(
-        self, reference: Features, distorted: Features, train: bool
+        self,
+        reference: Features,
+        distorted: Features,
+        train: bool,
+        sizes: padded.Sizes = None,
     ) -> tuple[jax.Array, jax.Array]:
         """Local scores and their positive weights, both `(N, h, w)`, of the fused levels."""
         joints, errors = [], []
+        sizes = padded.halved(sizes)
         for index, (fuse, a, b) in enumerate(zip(self.levels, reference, distorted, strict=True)):
-            joint, error = fuse(a.astype(jnp.float32), b.astype(jnp.float32))
-            for _ in range(len(self.levels) - 1 - index):
-                joint, error = trunks.halve(joint), trunks.halve(error)
+            sizes = padded.halved(sizes)
+            reduce = functools.partial(
+                _halve_often, times=len(self.levels) - 1 - index, sizes=sizes
+            )
+            joint, error = fuse(a.astype(jnp.float32), b.astype(jnp.float32), reduce)
             joints.append(joint)
             errors.append(error)
-        fused = self.fusion(jnp.concatenate(joints, axis=-1), train)
-        return self.scorer(fused, jnp.concatenate(errors, axis=-1))
+        joint = padded.clear(jnp.concatenate(joints, axis=-1), sizes)
+        return self.scorer(self.fusion(joint, train), jnp.concatenate(errors, axis=-1))
 
     def _raw(self, scores: jax.Array) -> jax.Array:
         """Compresses the anchored error, 0 to infinity, as sensation does."""
@@ -195,83 +259,10 @@ class GSN(nn.Module):
         return model, {"params": params}
 
 
-class LevelFusion(nn.Module):
-    """Fuses reference and distorted features of one level.
-
-    Attributes:
-        width: number of output channels.
-        comparison: "similarity", "difference" (see `GSN`) or "none".
-    """
-
-    width: int
-    comparison: str
-
-    @nn.compact
-    def __call__(self, reference: jax.Array, distorted: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Joint features and non-negative errors, both `(N, h, w, width)`.
-
-        An error is 0 exactly where the features agree; the joint features say how visible each
-        channel's difference is there.
-        """
-        both = jnp.concatenate([reference, distorted], axis=-1)
-        joint = nn.relu(nn.Dense(self.width, name="joint")(both))
-        if self.comparison == "none":
-            return joint, jnp.zeros_like(joint)
-        channels = reference.shape[-1]
-        squared = (reference - distorted) ** 2
-        if self.comparison == "similarity":
-            floor = nn.softplus(self.param("floor", nn.initializers.constant(-3.0), (channels,)))
-            difference = squared / (reference**2 + distorted**2 + floor)
-        else:  # smooth at 0, where the gradient of |a - b| jumps
-            difference = jnp.sqrt(squared + 1e-6) - 1e-3
-        visibility = 2 * nn.sigmoid(nn.Dense(channels, name="visibility")(joint))
-        return joint, NonNegativeDense(self.width, name="mix")(difference * visibility)
-
-
-class NonNegativeDense(nn.Module):
-    """A linear map over channels with non-negative weights: no error can excuse another.
-
-    Attributes:
-        features: number of output channels.
-    """
-
-    features: int
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps `(..., C)` to `(..., features)`."""
-        raw = self.param("kernel", _near_mean_init, (x.shape[-1], self.features))
-        return x @ nn.softplus(raw)
-
-
-def _near_mean_init(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
-    """softplus of this is near 1 / inputs: the layer starts as a mean, with some spread."""
-    inverse_softplus = jnp.log(jnp.expm1(1.0 / shape[0]))
-    return inverse_softplus + 0.5 * jax.random.normal(key, shape, dtype)
-
-
-class AnchoredScores(nn.Module):
-    """Score map as a sum of errors weighted by what surrounds them; 0 where there is none."""
-
-    @nn.compact
-    def __call__(self, fused: jax.Array, errors: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Local errors >= 0 and weights > 0, both `(N, h, w)`."""
-        visibility = 2 * nn.sigmoid(nn.Dense(errors.shape[-1], name="visibility")(fused))
-        scores = NonNegativeDense(1, name="sum")(errors * visibility)
-        weights = nn.softplus(nn.Dense(1, name="weight")(fused)) + 1e-3
-        return scores[..., 0], weights[..., 0]
-
-
-class FreeScores(nn.Module):
-    """Score map as an unconstrained function of the fused features."""
-
-    @nn.compact
-    def __call__(self, fused: jax.Array, errors: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Local scores and weights > 0, both `(N, h, w)`; `errors` is not used."""
-        del errors
-        scores = nn.Dense(1, name="score")(fused)
-        weights = nn.softplus(nn.Dense(1, name="weight")(fused)) + 1e-3
-        return scores[..., 0], weights[..., 0]
+def _halve_often(x: jax.Array, times: int, sizes: padded.Sizes) -> jax.Array:
+    for _ in range(times):
+        x, sizes = trunks.halve(x, sizes), padded.halved(sizes)
+    return x
 
 
 def _fold(params: Mapping[str, Any], stats: Mapping[str, Any], theta: float) -> dict[str, Any]:
@@ -287,11 +278,12 @@ def _fold(params: Mapping[str, Any], stats: Mapping[str, Any], theta: float) -> 
 def _fold_block(
     params: Mapping[str, Any], stats: Mapping[str, Any], theta: float
 ) -> dict[str, jax.Array]:
-    kernel = central_difference_kernel(jnp.asarray(params["cdc"]["kernel"]), theta)
-    bias = params["cdc"].get("bias", jnp.zeros(kernel.shape[-1], kernel.dtype))
+    kernel = central_difference_kernel(params["cdc"]["kernel"], theta)
+    xp = np if isinstance(kernel, np.ndarray) else jnp
+    bias = params["cdc"].get("bias", xp.zeros(kernel.shape[-1], kernel.dtype))
     if "norm" in params:
         norm, running = params["norm"], stats["norm"]
-        gain = norm["scale"] / jnp.sqrt(running["var"] + trunks.BATCH_NORM_EPSILON)
+        gain = norm["scale"] / xp.sqrt(running["var"] + trunks.BATCH_NORM_EPSILON)
         kernel = kernel * gain
         bias = (bias - running["mean"]) * gain + norm["bias"]
     return {"kernel": kernel, "bias": bias}

@@ -1,7 +1,9 @@
 """Siamese trunks: one image to low-, mid- and high-level features.
 
 A trunk is a Linen module `trunk(images, train=False) -> (low, mid, high)` on `(N, H, W, 3)` in
-[0, 1]; `get(name, ...)` builds it, so that a configuration chooses it by name.
+[0, 1], with features at 1/4, 1/8 and 1/16 of the image; `get(name, ...)` builds it, so that a
+configuration chooses it by name. A trunk with an attribute `reach` takes the true `sizes` of images
+in larger arrays as well, and can be applied tile by tile.
 """
 
 from __future__ import annotations
@@ -14,31 +16,35 @@ import jax
 import jax.numpy as jnp
 
 from gsn_jax.layers import CDConv
+from gsn_jax.padded import Sizes, clear, halved, repeat_edge
 
 Features = tuple[jax.Array, jax.Array, jax.Array]
 
 NORMS = ("none", "batch")
 
 
-def halve(x: jax.Array) -> jax.Array:
+def halve(x: jax.Array, sizes: Sizes = None) -> jax.Array:
     """Means over 2 x 2; an odd last row or column is repeated, so no pixel is dropped.
 
-    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`.
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`, with zeros beyond images of true
+    `sizes`, see `gsn_jax.padded`.
     """
-    x = _pad_to_even(x)
+    x = _pad_to_even(repeat_edge(x, sizes))
     batch, height, width, channels = x.shape
-    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+    means = x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+    return clear(means, halved(sizes))
 
 
-def space_to_depth(x: jax.Array) -> jax.Array:
+def space_to_depth(x: jax.Array, sizes: Sizes = None) -> jax.Array:
     """Every 2 x 2 pixels become the channels of one, without loss.
 
-    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), 4 C)`; odd sizes as in `halve`.
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), 4 C)`; odd and true sizes as in `halve`.
     """
-    x = _pad_to_even(x)
+    x = _pad_to_even(repeat_edge(x, sizes))
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+    x = x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+    return clear(x, halved(sizes))
 
 
 def _pad_to_even(x: jax.Array) -> jax.Array:
@@ -118,9 +124,19 @@ class CDCNTrunk(nn.Module):
     remat: bool = False
     axis_name: Any = None
 
+    @property
+    def reach(self) -> tuple[int, int, int]:
+        """How many pixels beyond its own each level's features see: 3 x 3 at strides 2 to 16."""
+        low, mid, high = (2 + stride * self.blocks for stride in (4, 12, 28))
+        return low, mid, high
+
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> Features:
-        """Features `(N, H / 4, W / 4, c1)`, `(N, H / 8, W / 8, c2)`, `(N, H / 16, W / 16, c3)`."""
+    def __call__(self, images: jax.Array, train: bool = False, sizes: Sizes = None) -> Features:
+        """Features `(N, H / 4, W / 4, c1)`, `(N, H / 8, W / 8, c2)`, `(N, H / 16, W / 16, c3)`.
+
+        With true `sizes` (see `gsn_jax.padded`) they are those of the images alone, and zero
+        beyond.
+        """
         options = {
             "theta": self.theta,
             "norm": self.norm,
@@ -128,23 +144,26 @@ class CDCNTrunk(nn.Module):
             "axis_name": self.axis_name,
         }
 
-        def stem(module: nn.Module, images: jax.Array) -> jax.Array:
+        def stem(module: nn.Module, images: jax.Array, sizes: Sizes) -> jax.Array:
             # Centred, so that the zeros beyond the border are mid-gray and not black.
-            x = space_to_depth(2 * images - 1)
+            x = space_to_depth(2 * images - 1, sizes)
             return CDCBlock(self.stem_width, name="stem", parent=module, **options)(x, train)
 
-        def stage(module: nn.Module, x: jax.Array, name: str, width: int) -> jax.Array:
-            x = halve(x)
+        def stage(
+            module: nn.Module, x: jax.Array, name: str, width: int, sizes: Sizes
+        ) -> jax.Array:
+            x, sizes = halve(x, sizes), halved(sizes)
             for index in range(self.blocks):
-                x = CDCBlock(width, name=f"{name}_{index}", parent=module, **options)(x, train)
+                block = CDCBlock(width, name=f"{name}_{index}", parent=module, **options)
+                x = clear(block(x, train), sizes)
             return x
 
         if self.remat:
             stem, stage = nn.remat(stem), nn.remat(stage, static_argnums=(2, 3))
-        x = stem(self, images)
+        x, sizes = stem(self, images, sizes), halved(sizes)
         levels = []
         for name, width in zip(("low", "mid", "high"), self.widths, strict=True):
-            x = stage(self, x, name, width)
+            x, sizes = stage(self, x, name, width, sizes), halved(sizes)
             levels.append(x)
         return tuple(levels)
 

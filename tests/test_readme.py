@@ -27,6 +27,9 @@ def folder(tmp_path, monkeypatch):
         "original.png,compressed.jpg,60\noriginal.png,bad.jpg,10\noriginal.png,restored.png,100\n"
     )
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
+    for name in ("originals/photo.png", "encoded/photo_q10.jpg"):
+        (tmp_path / name).parent.mkdir()
+        image.save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
