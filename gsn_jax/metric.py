@@ -17,6 +17,19 @@ from gsn_jax import images
 from gsn_jax.errors import InputError
 
 
+@dataclasses.dataclass(frozen=True)
+class MapGrid:
+    """Where the cells of a quality map lie in the image, along both axes.
+
+    Attributes:
+        step: pixels from one cell to the next.
+        first: the pixel (0 is the centre of the first one) on which the first cell is centred.
+    """
+
+    step: int = 1
+    first: float = 0.0
+
+
 @runtime_checkable
 class Metric(Protocol):
     """A full-reference quality metric: `metric(reference, distorted) -> score`.
@@ -64,6 +77,8 @@ class FunctionMetric:
         map_function: pure, jit-able; maps two `(..., H, W, 3)` arrays to a local score
             `(..., h, w)` in the direction of the score, or None where the method has no map.
         min_size: smallest height and width the method is defined for.
+        map_grid: height and width of an image to the grid of its map; by default the map has a cell
+            per pixel.
     """
 
     name: str
@@ -72,6 +87,7 @@ class FunctionMetric:
     value_range: tuple[float, float]
     map_function: Callable[[jax.Array, jax.Array], jax.Array] | None = None
     min_size: int = 1
+    map_grid: Callable[[int, int], MapGrid] = lambda height, width: MapGrid()
 
     @functools.cached_property
     def _compiled(self) -> Callable[[jax.Array, jax.Array], jax.Array]:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "datasets": "List data sets and prepare them.",
     "demo": "Score real image pairs with the model that ships.",
     "score": "Score distorted images against their reference.",
+    "serve": "Open a local page to compare images.",
     "synthesize": "Make a data set of distorted photographs.",
     "train": "Train a model from a configuration.",
 }
