@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 
@@ -68,11 +69,11 @@ def command(
     from gsn_jax.page.handlers import Limits
 
     limits = Limits(max_pixels=max_pixels, max_upload_mb=max_upload_mb, alpha=alpha)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    with server.running(
+    page = server.running(
         host=host, port=port, browser=browser, checkpoint=checkpoint, limits=limits
-    ) as address:
+    )
+    # A service manager's stop cleans up like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt), page as address:
         click.echo(f"{address} (Ctrl-C ends)")
-        stop.wait()
+        threading.Event().wait()

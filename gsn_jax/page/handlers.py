@@ -20,7 +20,7 @@ from gsn_jax.images import Alpha, as_array
 from gsn_jax.metric import Metric
 from gsn_jax.pair_scoring import Pair, ScoredPair
 
-DISTORTED, MAP = "Distorted image", "Quality map over it"
+DISTORTED, MAP = "Image", "Quality map"
 VIEWS = (DISTORTED, MAP)
 
 # Longest side of a picture that is sent to the browser, which shows it smaller anyway.
@@ -123,7 +123,7 @@ def rank(
 def headers(metrics: Sequence[Metric]) -> list[str]:
     """The table's columns."""
     arrows = [f"{metric.name} {'↑' if metric.higher_is_better else '↓'}" for metric in metrics]
-    return ["rank", "image", *arrows]
+    return ["#", "image", *arrows]
 
 
 def rows(ranking: Ranking) -> list[list[str | int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import tempfile
@@ -12,9 +13,9 @@ import gradio as gr
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import SUFFIXES
-from gsn_jax.pair_scoring import ScoredPair
 from gsn_jax.page import handlers
 from gsn_jax.page.handlers import Limits, Ranking, Resolve
+from gsn_jax.pair_scoring import ScoredPair
 
 THEME = gr.themes.Soft(
     primary_hue="indigo",
@@ -23,10 +24,13 @@ THEME = gr.themes.Soft(
 )
 
 CSS = """
-.gradio-container { max-width: 1200px !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: 1200px !important;
+                    margin: 0 auto !important; }
+#reference, #distorted { max-height: 15em; overflow-y: auto; }
+#score { min-height: 3.2em; align-self: end; }
 .problems { border-left: 4px solid #b45309; background: #fef3c7; color: #451a03;
             padding: 0.6em 1em; border-radius: 4px; overflow-wrap: anywhere; }
-.problems ul { margin: 0; padding-left: 1.1em; list-style: disc; }
+.problems ul { margin: 0; padding: 0; list-style: none; }
 .colour-bar { display: flex; align-items: center; gap: 0.6em; margin-top: 0.4em;
               font-variant-numeric: tabular-nums; }
 .colour-bar i { flex: 1; height: 0.9em; border-radius: 3px; min-width: 4em; }
@@ -34,7 +38,8 @@ CSS = """
 
 _INTRODUCTION = """
 # Which image looks best?
-Drop a reference and its distorted versions, of one size. Nothing leaves this computer.
+Drop a reference and its distorted versions, of one size: at most {max_images} files of at most
+{max_upload_mb} MB. Files stay on the computer that runs this page.
 """
 
 # Uploads and pictures of visitors are deleted after a day without a restart.
@@ -66,19 +71,22 @@ def build(
         title="gsn_jax", analytics_enabled=False, delete_cache=(_DAY, _DAY), fill_width=False
     ) as page:
         ranking = gr.State(None)
-        gr.Markdown(_INTRODUCTION)
+        gr.Markdown(_INTRODUCTION.format(**dataclasses.asdict(limits)))
         with gr.Row():
             reference = gr.File(
-                label="Reference image", file_types=list(SUFFIXES), elem_id="reference", height=140
+                label="Reference image",
+                file_types=list(SUFFIXES),
+                elem_id="reference",
+                min_width=300,
             )
             distorted = gr.File(
-                label=f"Distorted images (up to {limits.max_images})",
+                label="Distorted images",
                 file_count="multiple",
                 file_types=list(SUFFIXES),
                 elem_id="distorted",
-                height=140,
+                min_width=300,
             )
-        with gr.Row(equal_height=True):
+        with gr.Row():
             names = gr.Dropdown(
                 list(metrics),
                 value=chosen,
@@ -86,6 +94,7 @@ def build(
                 label="Metrics (the first one ranks)",
                 elem_id="metrics",
                 scale=4,
+                min_width=300,
             )
             score = gr.Button("Score", variant="primary", elem_id="score", scale=1)
         problems = gr.HTML(elem_id="problems")
@@ -98,7 +107,7 @@ def build(
                 wrap=True,
             )
             with gr.Row():
-                image = gr.Dropdown([], label="Image", elem_id="image")
+                image = gr.Dropdown([], label="Image", elem_id="image", min_width=220)
                 view = gr.Radio(
                     list(handlers.VIEWS), value=handlers.DISTORTED, label="Show", elem_id="view"
                 )
@@ -180,12 +189,10 @@ def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
         return None, str(error)
     except Exception as error:  # a bug, or no memory left
         _log.exception("a request failed")
-        return None, f"this went wrong on our side ({type(error).__name__}); the log has the details"
+        return None, f"something failed here ({type(error).__name__}); the log has the details"
 
 
-def _watch(
-    progress: gr.Progress, items: Iterable[ScoredPair], total: int
-) -> Iterable[ScoredPair]:
+def _watch(progress: gr.Progress, items: Iterable[ScoredPair], total: int) -> Iterable[ScoredPair]:
     for done, item in enumerate(items, 1):
         progress((done, total), desc="scoring", unit="images")
         yield item

@@ -45,9 +45,7 @@ def running(
         try:
             import gradio  # noqa: F401 - here, where its absence has a name
         except ImportError:
-            raise InputError(
-                "the page is made with Gradio; pip install 'gsn_jax[web]'"
-            ) from None
+            raise InputError("the page is made with Gradio; pip install 'gsn_jax[web]'") from None
         from gsn_jax.page import layout
 
         resolve = _resolver(checkpoint)
