@@ -15,6 +15,7 @@ from gsn_jax.errors import InputError
 _COMMANDS = {
     "datasets": "List data sets and prepare them.",
     "demo": "Score real image pairs with the model that ships.",
+    "export": "Write a metric for other runtimes: StableHLO, ONNX, SavedModel.",
     "score": "Score distorted images against their reference.",
     "serve": "Open a local page to compare images.",
     "synthesize": "Make a data set of distorted photographs.",
