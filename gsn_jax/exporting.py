@@ -102,8 +102,8 @@ def _difference(metric: Metric, function: Function, size: Size) -> float:
 def _write_stablehlo(function: Function, path: Path, size: Size | None) -> None:
     from jax import export as jax_export
 
-    pair = [_abstract(size)] * 2
-    exported = jax_export.export(jax.jit(function), platforms=PLATFORMS)(*pair)
+    image = _abstract(size)
+    exported = jax_export.export(jax.jit(function), platforms=PLATFORMS)(image, image)
     path.write_bytes(exported.serialize())
 
 
@@ -172,17 +172,11 @@ def _abstract(size: Size | None) -> jax.ShapeDtypeStruct:
     """Pairs without a fixed number, and without a fixed size where none is given."""
     from jax import export as jax_export
 
-    if size:
-        shape = jax_export.symbolic_shape(f"n, {size[0]}, {size[1]}, 3", scope=_scope())
-    else:
-        shape = jax_export.symbolic_shape("n, h, w, 3", scope=_scope())
+    height, width = size or ("h", "w")
+    limits = () if size else (f"h >= {MIN_SIZE}", f"w >= {MIN_SIZE}")
+    scope = jax_export.SymbolicScope(limits)
+    shape = jax_export.symbolic_shape(f"n, {height}, {width}, 3", scope=scope)
     return jax.ShapeDtypeStruct(shape, jnp.float32)
-
-
-def _scope() -> Any:
-    from jax import export as jax_export
-
-    return jax_export.SymbolicScope((f"h >= {MIN_SIZE}", f"w >= {MIN_SIZE}"))
 
 
 def _require(modules: list[str], form: str) -> None:

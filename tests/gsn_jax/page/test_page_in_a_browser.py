@@ -132,7 +132,9 @@ def ask(address, *data):
 def uploaded(address, path):
     import httpx
 
-    answer = httpx.post(f"{address}gradio_api/upload", files={"files": path.open("rb")})
+    answer = httpx.post(
+        f"{address}gradio_api/upload", files={"files": (path.name, path.read_bytes())}, timeout=120
+    )
     return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
 
 
