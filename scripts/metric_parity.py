@@ -85,7 +85,8 @@ def available(name: str) -> str:
     if name not in metrics.names():
         return "not in the registry"
     try:
-        metrics.get(name)
+        probe = np.full((64, 64, 3), 0.5, np.float32)
+        metrics.get(name)(probe, probe)  # weights are read at the first call
     except InputError as error:
         return str(error)
     return ""

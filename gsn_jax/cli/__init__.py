@@ -13,11 +13,14 @@ from gsn_jax.errors import InputError
 
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
 _COMMANDS = {
+    "benchmark": "Compare metrics on several data sets.",
     "datasets": "List data sets and prepare them.",
     "demo": "Score real image pairs with the model that ships.",
+    "evaluate": "Judge metrics by their agreement with people.",
     "export": "Write a metric for other runtimes: StableHLO, ONNX, SavedModel.",
     "score": "Score distorted images against their reference.",
     "serve": "Open a local page to compare images.",
+    "submission": "Write the scores of a folder for an NTIRE challenge.",
     "synthesize": "Make a data set of distorted photographs.",
     "train": "Train a model from a configuration.",
 }

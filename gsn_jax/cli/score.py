@@ -61,6 +61,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Refuse larger images.",
 )
+@click.option(
+    "--maps",
+    metavar="DIR",
+    help="Draw the quality maps of each pair, beside the distorted image, into this folder.",
+)
 @click.option("--list-metrics", is_flag=True, help="Print the metrics and their directions.")
 def command(
     reference: str | None,
@@ -71,6 +76,7 @@ def command(
     checkpoint: str | None,
     alpha: str,
     max_pixels: int,
+    maps: str | None,
     list_metrics: bool,
 ) -> None:
     """Score DISTORTED images against their REFERENCE.
@@ -94,6 +100,10 @@ def command(
         pairs = [Pair(reference, name, Path(reference), Path(name)) for name in distorted]
     metrics = _resolve(names, checkpoint)
     columns = [metric.name for metric in metrics]
+    if maps is not None:
+        from gsn_jax.cli import map_option
+
+        writer = map_option.map_writer(maps, metrics, pairs)
     bad: list[ScoredPair] = []
     scored = score_pairs(pairs, metrics, alpha=alpha, max_pixels=max_pixels)
     scored = _collect_bad(_with_progress(scored, pairs), bad)
@@ -103,6 +113,10 @@ def command(
         _print_table(list(scored), metrics)
     else:
         write_rows(sys.stdout, scored, columns)
+    if maps is not None:
+        spoiled = {id(item.pair) for item in bad}
+        good = [pair for pair in pairs if id(pair) not in spoiled]
+        map_option.draw_maps(writer, good, alpha, max_pixels)
     if bad:
         _fail(bad, len(pairs))
 
