@@ -91,6 +91,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Refuse larger images.",
 )
+@click.option(
+    "--maps",
+    metavar="DIR",
+    help="Draw the quality maps of each pair, beside the distorted image, into this folder.",
+)
 @click.option("--list-metrics", is_flag=True, help="Print the metrics and their directions.")
 def command(
     reference: str | None,
@@ -108,6 +113,7 @@ def command(
     resize: Any,
     alpha: Any,
     max_pixels: int,
+    maps: str | None,
     list_metrics: bool,
 ) -> None:
     """Score DISTORTED images against their REFERENCE.
@@ -135,6 +141,11 @@ def command(
         score_tables.check_target(out, _inputs(pairs, table), folders or ())
     metrics = _resolve(",".join(names), checkpoint)
     worst = score_views.parse_limits(limits, metrics)
+    writer = None
+    if maps is not None:
+        from gsn_jax.cli import map_option
+
+        writer = map_option.map_writer(maps, metrics, pairs)
     loading = Loading(alpha, max_pixels, resize)
     with _interruptible(out):
         if out is not None:
@@ -142,6 +153,8 @@ def command(
         else:
             options = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
             scored = _to_screen(score_pairs(pairs, metrics, **options), pairs, metrics)
+        if writer is not None:
+            map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
     score_views.conclude(scored, worst)
 
 
