@@ -1,4 +1,4 @@
-"""A data set with the scores that metrics gave its pairs: what tables and figures are made of."""
+"""A data set with the scores of metrics: what every table and figure is made of."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class MetricScores:
         values: float64 `(N,)`, NaN where a pair could not be scored.
         errors: pair index to one line saying why its score is missing.
         seconds: time for one pair, decoding excluded; NaN where it was not measured.
+        version: of the package, and of the model where there is one.
     """
 
     name: str
@@ -26,6 +27,7 @@ class MetricScores:
     values: np.ndarray
     errors: dict[int, str] = dataclasses.field(default_factory=dict)
     seconds: float = float("nan")
+    version: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,6 +15,7 @@ from gsn_jax.errors import InputError
 _COMMANDS = {
     "datasets": "List data sets and prepare them.",
     "demo": "Score real image pairs with the model that ships.",
+    "evaluate": "Judge metrics by their agreement with people.",
     "score": "Score distorted images against their reference.",
     "synthesize": "Make a data set of distorted photographs.",
     "train": "Train a model from a configuration.",
