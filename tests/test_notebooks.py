@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def test_the_badge_opens_this_notebook(notebook):
     assert f"github.com/{url}" in source(notebook, "code")[0]
 
 
+def _prepend(monkeypatch, variable, folder):
+    monkeypatch.setenv(variable, os.pathsep.join(filter(None, [folder, os.environ.get(variable)])))
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
 def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
     nbclient = pytest.importorskip("nbclient", reason="needs the extra [docs]")
@@ -46,8 +51,8 @@ def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
     for variable in ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    _prepend(monkeypatch, "PYTHONPATH", str(ROOT))
+    _prepend(monkeypatch, "PATH", str(Path(sys.executable).parent))
     content = nbformat.read(notebook, 4)
     client = nbclient.NotebookClient(
         content, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
