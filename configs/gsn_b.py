@@ -14,12 +14,12 @@ from gsn_jax.training.config import base_config
 
 
 def get_config() -> ConfigDict:
-    """Features of unit length compared as LPIPS does, five levels, small learning rate."""
+    """Features of unit length compared as LPIPS does, five levels, a trunk that learns slowly."""
     config = base_config()
     config.model.trunk = "vgg16"
     config.model.trunk_weights = "imagenet"
     config.model.comparison = "normalized"
-    config.optimizer.learning_rate = 1e-4
+    config.optimizer.trunk_learning_rate_factor = 0.1  # the rest is new and takes the whole rate
     config.data.train = ("tid2013_regenerated:train", "data/synthetic/pairs.csv")
     config.data.crop_size = 128
     config.data.batch_size = 16

@@ -13,9 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special
-
-from gsn_jax import agreement
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +66,8 @@ def fit(raw: ArrayLike, quality: ArrayLike, *, identity: float | None = None) ->
     Raises:
         ValueError: the vectors do not fit each other or hold NaN.
     """
+    from gsn_jax import agreement  # SciPy takes longer to import than scoring a pair
+
     raw, quality = np.asarray(raw, np.float64), np.asarray(quality, np.float64)
     correlation = agreement.plcc(raw, quality)
     if not correlation > 0 or len(raw) < 3:
@@ -82,6 +81,8 @@ def fit(raw: ArrayLike, quality: ArrayLike, *, identity: float | None = None) ->
 
 def _fit_anchored(raw: np.ndarray, quality: np.ndarray, identity: float) -> Calibration:
     """Fits lower asymptote, position and width; the upper one from f(identity) = 1."""
+    from scipy import optimize, special
+
     scale = float(np.abs(raw - identity).mean()) or 1.0
 
     def parameters(free: np.ndarray) -> tuple[float, float, float, float]:

@@ -12,4 +12,6 @@ class InputError(ValueError):
     """Something about the given input is wrong; `str(error)` is one line for the user."""
 
     def __init__(self, message: str):
-        super().__init__(" ".join(message.split()))
+        line = " ".join(message.split())
+        # File names may hold bytes that are not UTF-8, which no terminal or table takes.
+        super().__init__(line.encode(errors="surrogateescape").decode(errors="backslashreplace"))

@@ -8,7 +8,8 @@ map with a weight map gives one score per image, and its spatial quality map.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -16,8 +17,9 @@ import jax
 import jax.numpy as jnp
 from flax.core import FrozenDict
 
-from gsn_jax import comparisons, trunks
-from gsn_jax.layers import SpatialAttention, central_difference_kernel
+from gsn_jax import comparisons, folding, padded, trunks
+from gsn_jax.heads import AnchoredScores, FreeScores, LevelFusion
+from gsn_jax.layers import SpatialAttention
 
 Features = trunks.Features
 Variables = Mapping[str, Any]
@@ -28,6 +30,9 @@ IDENTITY_SCORE = 1.0
 HEADS = ("anchored", "free")
 COMPARISONS = ("similarity", "difference", "normalized", "structure")
 POOLINGS = ("weighted", "mean")
+
+# Side in pixels of a cell of the score map of a trunk with a `reach`: the stride of its high level.
+CELL = 16
 
 # Finer levels are compared where they are, but fused on the grid of this many pixels: as many
 # channels as they have, weighting their errors pixel by pixel would cost more than the trunk.
@@ -56,10 +61,12 @@ class GSN(nn.Module):
             `gsn_jax.comparisons`: "similarity" is (a - b)^2 / (a^2 + b^2 + c), the form of SSIM
             and GMSD, which knows masking; "difference" is |a - b|; "normalized" is LPIPS's
             squared difference of features of unit length; "structure" is DISTS's comparison of
-            means and of structure, within windows.
+            means and of structure, within windows. The last two start as plain means.
         pooling: "weighted" by a learned map, or "mean".
         dtype: type of the trunk's computation, float32 or bfloat16; parameters, comparison and
             head stay float32.
+        remat: recompute every stage in the backward pass instead of storing it: less memory, one
+            more forward pass.
         axis_name: mesh axis over which `shard_map` divides the batch; None under plain `jit`.
     """
 
@@ -73,6 +80,7 @@ class GSN(nn.Module):
     comparison: str = "similarity"
     pooling: str = "weighted"
     dtype: Any = jnp.float32
+    remat: bool = False
     axis_name: Any = None
 
     def __post_init__(self) -> None:
@@ -87,11 +95,10 @@ class GSN(nn.Module):
             ("head", self.head, HEADS),
             ("comparison", self.comparison, COMPARISONS),
             ("pooling", self.pooling, POOLINGS),
+            ("norm", self.norm, trunks.NORMS),
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {known}, got {value!r}")
-        if self.norm not in trunks.NORMS:
-            raise ValueError(f"norm must be one of {trunks.NORMS}, got {self.norm!r}")
         trunk = self._trunk(parent=None)
         getattr(trunk, "check_settings", lambda: None)()
         _attention_sizes(self.attention, len(trunk.strides))
@@ -106,11 +113,14 @@ class GSN(nn.Module):
             for size in _attention_sizes(self.attention, len(strides))
         ]
         anchored = self.head == "anchored"
+        even = self.comparison in ("normalized", "structure")
+        level_fusion = nn.remat(LevelFusion) if self.remat else LevelFusion
         self.levels = [
-            LevelFusion(
+            level_fusion(
                 self.fusion_width,
                 self.comparison if anchored else "none",
                 halvings=max(0, (FUSION_STRIDE // stride).bit_length() - 1),
+                even=even,
             )
             for stride in strides
         ]
@@ -120,12 +130,14 @@ class GSN(nn.Module):
             norm=self.norm,
             axis_name=self.axis_name,
         )
-        self.scorer = AnchoredScores() if anchored else FreeScores()
+        self.scorer = AnchoredScores(even) if anchored else FreeScores()
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
 
     def _trunk(self, **options: Any) -> nn.Module:
         options |= {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
-        return trunks.get(self.trunk, axis_name=self.axis_name, **options, **self.trunk_options)
+        if self.remat:
+            options["remat"] = True
+        return trunks.get(self.trunk, axis_name=self.axis_name, **{**options, **self.trunk_options})
 
     @property
     def min_size(self) -> int:
@@ -150,15 +162,28 @@ class GSN(nn.Module):
                 "reference and distorted must have one shape (N, H, W, 3), got "
                 f"{reference.shape} and {distorted.shape}"
             )
-        # One pass over both, so that batch statistics are shared too.
-        features = self.encode(jnp.concatenate([reference, distorted]), train)
-        first, second = zip(*(jnp.split(level, 2) for level in features), strict=True)
+        # One pass over both, so that batch statistics are shared too. The images of a pair are
+        # neighbours: all first and then all second ones would change devices in a divided batch.
+        images = jnp.stack([reference, distorted], axis=1).reshape(-1, *reference.shape[1:])
+        pairs = [level.reshape(-1, 2, *level.shape[1:]) for level in self.encode(images, train)]
+        first, second = (tuple(pair[:, index] for pair in pairs) for index in (0, 1))
         return self.compare(first, second, train)
 
-    def encode(self, images: jax.Array, train: bool = False) -> Features:
-        """Attended features of `(N, H, W, 3)` images; a reference needs this only once."""
-        levels = self.backbone(images.astype(self.dtype), train)
-        if self._normalises():
+    def encode(
+        self, images: jax.Array, train: bool = False, sizes: padded.Sizes = None
+    ) -> Features:
+        """Attended features of `(N, H, W, 3)` images; a reference needs this only once.
+
+        With true `sizes` (see `gsn_jax.padded`) they are those of the images alone.
+        """
+        # The trunk rounds to its own type only after centring, or bfloat16 would merge grey levels.
+        # A trunk that knows nothing of sizes is called without them.
+        levels = (
+            self.backbone(images, train)
+            if sizes is None
+            else self.backbone(images, train, sizes=sizes)
+        )
+        if self.head == "anchored" and self.comparison == "normalized":
             levels = [
                 comparisons.normalise_channels(level.astype(jnp.float32)).astype(level.dtype)
                 for level in levels
@@ -168,34 +193,89 @@ class GSN(nn.Module):
             for level, attend in zip(levels, self.attentions, strict=True)
         )
 
-    def _normalises(self) -> bool:
-        return self.head == "anchored" and self.comparison == "normalized"
-
     def compare(self, reference: Features, distorted: Features, train: bool = False) -> jax.Array:
         """Raw scores `(N,)` from the features of both images."""
-        scores, weights = self._maps(reference, distorted, train)
+        return self.finish(self.sums(reference, distorted, train))
+
+    def sums(
+        self,
+        reference: Features,
+        distorted: Features,
+        train: bool = False,
+        sizes: padded.Sizes = None,
+        core: jax.Array | None = None,
+    ) -> jax.Array:
+        """What `finish` turns into scores: sums `(N, 2)` of weighted local scores and of weights.
+
+        The sums of an image's tiles add up to those of the image.
+
+        Args:
+            reference: features of the references, from `encode`.
+            distorted: features of the distorted images.
+            train: see `__call__`.
+            sizes: true sizes of the images, see `gsn_jax.padded`.
+            core: `(N, 4)`, the part of the score map to sum: first row, row after the last, first
+                column, column after the last; None is all of it.
+        """
+        scores, weights = self._maps(reference, distorted, train, sizes)
         if self.pooling == "mean":
             weights = jnp.ones_like(weights)
-        pooled = (scores * weights).sum(axis=(1, 2)) / weights.sum(axis=(1, 2))
-        return self._raw(pooled)
+        if core is not None:
+            rows = jnp.arange(weights.shape[1])[None, :, None]
+            columns = jnp.arange(weights.shape[2])[None, None, :]
+            top, bottom, left, right = (core[:, i, None, None] for i in range(4))
+            wanted = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+            weights = jnp.where(wanted, weights, 0)
+        return jnp.stack([(scores * weights).sum(axis=(1, 2)), weights.sum(axis=(1, 2))], axis=-1)
+
+    def finish(self, sums: jax.Array) -> jax.Array:
+        """Raw scores `(...)` of `sums` `(..., 2)`."""
+        return self._raw(sums[..., 0] / sums[..., 1])
 
     def quality_map(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """Raw local scores `(N, h, w)` on the grid of the high level, up = better."""
         scores, _ = self._maps(self.encode(reference), self.encode(distorted), False)
         return self._raw(scores)
 
+    @property
+    def reach(self) -> int | None:
+        """Pixels beyond its own that a cell of the score map sees; None if the trunk says not.
+
+        None for "structure" too, whose windows repeat the edges of what they are given.
+        """
+        trunk = self._trunk(parent=None)
+        if not hasattr(trunk, "reach") or self.comparison == "structure":
+            return None
+        sizes = _attention_sizes(self.attention, len(trunk.strides))
+        levels = zip(trunk.reach, trunk.strides, sizes, strict=True)
+        return max(reach + stride * (size // 2) for reach, stride, size in levels) + CELL
+
     def _maps(
-        self, reference: Features, distorted: Features, train: bool
+        self,
+        reference: Features,
+        distorted: Features,
+        train: bool,
+        sizes: padded.Sizes = None,
     ) -> tuple[jax.Array, jax.Array]:
         """Local scores and their positive weights, both `(N, h, w)`, of the fused levels."""
         joints, errors = [], []
-        grid = reference[-1].shape[1:3]
-        for fuse, a, b in zip(self.levels, reference, distorted, strict=True):
-            joint, error = fuse(a.astype(jnp.float32), b.astype(jnp.float32))
-            joints.append(trunks.to_grid(joint, *grid))
-            errors.append(trunks.to_grid(error, *grid))
-        fused = self.fusion(jnp.concatenate(joints, axis=-1), train)
-        return self.scorer(fused, jnp.concatenate(errors, axis=-1))
+        strides = self.backbone.strides
+        for level, fuse in enumerate(self.levels):
+            a, b = (features[level].astype(jnp.float32) for features in (reference, distorted))
+            if hasattr(self.backbone, "reach"):
+                reduce = functools.partial(
+                    _halve_often,
+                    times=len(strides) - 1 - level,
+                    sizes=_at_stride(sizes, strides[level]),
+                )
+            else:
+                height, width = reference[-1].shape[1:3]
+                reduce = functools.partial(trunks.to_grid, height=height, width=width)
+            joint, error = fuse(a, b, reduce)
+            joints.append(joint)
+            errors.append(error)
+        joint = padded.clear(jnp.concatenate(joints, axis=-1), _at_stride(sizes, strides[-1]))
+        return self.scorer(self.fusion(joint, train), jnp.concatenate(errors, axis=-1))
 
     def _raw(self, scores: jax.Array) -> jax.Array:
         """Compresses the anchored error, 0 to infinity, as sensation does."""
@@ -214,7 +294,9 @@ class GSN(nn.Module):
             rounding.
         """
         model = self.clone(theta=0.0, norm="none", axis_name=None, parent=None)
-        params = _fold(variables["params"], variables.get("batch_stats", {}), self.theta)
+        params = folding.fold_blocks(
+            variables["params"], variables.get("batch_stats", {}), self.theta
+        )
         return model, {"params": params}
 
 
@@ -225,141 +307,16 @@ def _attention_sizes(sizes: Sequence[int], levels: int) -> tuple[int, ...]:
     return (sizes[0],) * (levels - len(sizes)) + tuple(sizes)
 
 
-class LevelFusion(nn.Module):
-    """Fuses reference and distorted features of one level.
-
-    Attributes:
-        width: number of output channels.
-        comparison: one of `COMPARISONS`, or "none".
-        halvings: how often features and errors are halved in size before they are fused.
-    """
-
-    width: int
-    comparison: str
-    halvings: int = 0
-
-    @nn.compact
-    def __call__(self, reference: jax.Array, distorted: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Joint features and non-negative errors, both `(N, h, w, width)`.
-
-        An error is 0 exactly where the features agree; the joint features say how visible each
-        channel's difference is there.
-        """
-        pair = [self._halved(reference), self._halved(distorted)]
-        if self.comparison == "structure":  # in a unit of their own, so that any trunk will do
-            pair = [comparisons.normalise_channels(features) for features in pair]
-        joint = nn.relu(nn.Dense(self.width, name="joint")(jnp.concatenate(pair, axis=-1)))
-        if self.comparison == "none":
-            return joint, jnp.zeros_like(joint)
-        errors = self._errors(reference, distorted)
-        visibility = _visibility(errors.shape[-1])(joint)
-        return joint, NonNegativeDense(self.width, name="mix")(errors * visibility)
-
-    def _errors(self, a: jax.Array, b: jax.Array) -> jax.Array:
-        channels = a.shape[-1]
-        if self.comparison == "structure":
-            return comparisons.structure_errors(
-                a,
-                b,
-                self._floor(2 * channels),
-                lambda x: comparisons.binomial_mean(self._halved(x)),
-            )
-        if self.comparison == "similarity":
-            errors = comparisons.similarity_error(a, b, self._floor(channels))
-        elif self.comparison == "difference":
-            errors = comparisons.absolute_error(a, b)
-        else:
-            errors = comparisons.squared_error(a, b)
-        return self._halved(errors)
-
-    def _floor(self, channels: int) -> jax.Array:
-        return nn.softplus(self.param("floor", nn.initializers.constant(-3.0), (channels,)))
-
-    def _local_mean(self, x: jax.Array) -> jax.Array:
-        return comparisons.binomial_mean(self._halved(x))
-
-    def _halved(self, x: jax.Array) -> jax.Array:
-        for _ in range(self.halvings):
-            x = trunks.halve(x)
-        return x
+def _at_stride(sizes: padded.Sizes, stride: int) -> padded.Sizes:
+    for _ in range(stride.bit_length() - 1):
+        sizes = padded.halved(sizes)
+    return sizes
 
 
-def _visibility(channels: int) -> Callable[[jax.Array], jax.Array]:
-    """Factors from 0 to 2 per channel; all 1 at the start, so that a model starts as a mean."""
-    dense = nn.Dense(channels, kernel_init=nn.initializers.zeros, name="visibility")
-    return lambda x: 2 * nn.sigmoid(dense(x))
-
-
-class NonNegativeDense(nn.Module):
-    """A linear map over channels with non-negative weights: no error can excuse another.
-
-    Attributes:
-        features: number of output channels.
-    """
-
-    features: int
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps `(..., C)` to `(..., features)`."""
-        raw = self.param("kernel", _near_mean_init, (x.shape[-1], self.features))
-        return x @ nn.softplus(raw)
-
-
-def _near_mean_init(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
-    """softplus of this is near 1 / inputs: the layer starts as a mean, with some spread."""
-    inverse_softplus = jnp.log(jnp.expm1(1.0 / shape[0]))
-    return inverse_softplus + 0.5 * jax.random.normal(key, shape, dtype)
-
-
-class AnchoredScores(nn.Module):
-    """Score map as a sum of errors weighted by what surrounds them; 0 where there is none."""
-
-    @nn.compact
-    def __call__(self, fused: jax.Array, errors: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Local errors >= 0 and weights > 0, both `(N, h, w)`."""
-        visibility = _visibility(errors.shape[-1])(fused)
-        scores = NonNegativeDense(1, name="sum")(errors * visibility)
-        even = nn.initializers.zeros
-        weights = nn.softplus(nn.Dense(1, kernel_init=even, name="weight")(fused)) + 1e-3
-        return scores[..., 0], weights[..., 0]
-
-
-class FreeScores(nn.Module):
-    """Score map as an unconstrained function of the fused features."""
-
-    @nn.compact
-    def __call__(self, fused: jax.Array, errors: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Local scores and weights > 0, both `(N, h, w)`; `errors` is not used."""
-        del errors
-        scores = nn.Dense(1, name="score")(fused)
-        weights = nn.softplus(nn.Dense(1, name="weight")(fused)) + 1e-3
-        return scores[..., 0], weights[..., 0]
-
-
-def _fold(params: Mapping[str, Any], stats: Mapping[str, Any], theta: float) -> dict[str, Any]:
-    """Folds every block `{"cdc" or "plain": ..., ["norm": ...]}` in a tree of parameters."""
-    if "cdc" in params:
-        return {"cdc": _fold_block(params, "cdc", stats, theta)}
-    if "plain" in params:
-        return {"plain": _fold_block(params, "plain", stats, 0.0)}
-    return {
-        name: _fold(child, stats.get(name, {}), theta) if isinstance(child, Mapping) else child
-        for name, child in params.items()
-    }
-
-
-def _fold_block(
-    params: Mapping[str, Any], kind: str, stats: Mapping[str, Any], theta: float
-) -> dict[str, jax.Array]:
-    kernel = central_difference_kernel(jnp.asarray(params[kind]["kernel"]), theta)
-    bias = params[kind].get("bias", jnp.zeros(kernel.shape[-1], kernel.dtype))
-    if "norm" in params:
-        norm, running = params["norm"], stats["norm"]
-        gain = norm["scale"] / jnp.sqrt(running["var"] + trunks.BATCH_NORM_EPSILON)
-        kernel = kernel * gain
-        bias = (bias - running["mean"]) * gain + norm["bias"]
-    return {"kernel": kernel, "bias": bias}
+def _halve_often(x: jax.Array, times: int, sizes: padded.Sizes) -> jax.Array:
+    for _ in range(times):
+        x, sizes = trunks.halve(x, sizes), padded.halved(sizes)
+    return x
 
 
 def fold(model: GSN, variables: Variables) -> tuple[GSN, dict[str, Any]]:

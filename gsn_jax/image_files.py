@@ -85,7 +85,34 @@ def load_image(
         ) from None
     if _is_deep(image, data) and not _foreign_profile(image):
         return _load_deep(path, data, orientation=orientation, alpha=alpha, max_pixels=max_pixels)
-    return _to_srgb(path, ImageOps.exif_transpose(image), alpha)
+    ImageOps.exif_transpose(image, in_place=True)
+    return _to_srgb(path, image, alpha)
+
+
+def read_pixel_count(path: str | os.PathLike[str]) -> int:
+    """How many pixels the header of an image file promises; 0 where it cannot be read."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                return image.width * image.height
+    except Exception:  # whatever is wrong is said when the file is loaded
+        return 0
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image `(H, W, 3)` of `load_image` at another height and width, in its own type.
+
+    Bicubic, with the kernel widened for reductions (Pillow's BICUBIC).
+    """
+    height, width = size
+    if image.dtype == np.uint8:
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    channels = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC))
+        for plane in np.moveaxis(np.float32(image), -1, 0)
+    ]
+    return np.clip(np.stack(channels, axis=-1), 0, 1)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
@@ -165,7 +192,8 @@ def _to_srgb(path: str | os.PathLike[str], image: Image.Image, alpha: Alpha) -> 
         raise InputError(
             f"{path}: colour mode {image.mode} without a usable profile; convert it to sRGB"
         )
-    return np.asarray(image.convert("RGB"))
+    # A conversion copies even where there is nothing to convert.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _composite(

@@ -7,6 +7,7 @@ inside works on arrays that went through this door.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -25,6 +26,7 @@ __all__ = [
     "as_array",
     "as_float",
     "as_pair",
+    "check_sizes",
     "load_image",
 ]
 
@@ -107,23 +109,44 @@ def as_pair(
         InputError: as for `as_array`; or the shapes differ; or the images are too small.
     """
     names = [
-        image if isinstance(image, (str, os.PathLike)) else role
+        str(image) if isinstance(image, (str, os.PathLike)) else role
         for image, role in ((reference, "reference"), (distorted, "distorted"))
     ]
     first, second = (
-        as_array(image, where=str(name), alpha=alpha, max_pixels=max_pixels)
+        as_array(image, where=name, alpha=alpha, max_pixels=max_pixels)
         for image, name in zip((reference, distorted), names, strict=True)
     )
-    if first.shape != second.shape:
+    check_sizes(first, second, names, min_size)
+    return first, second
+
+
+def check_sizes(
+    reference: np.ndarray | jax.Array,
+    distorted: np.ndarray | jax.Array,
+    names: Sequence[str] = ("reference", "distorted"),
+    min_size: int = 1,
+) -> None:
+    """Refuses two arrays `(..., H, W, 3)` whose sizes differ or are too small.
+
+    Args:
+        reference: the pristine image.
+        distorted: the image to judge.
+        names: what to call them in an error message.
+        min_size: smallest height and width.
+
+    Raises:
+        InputError: the shapes differ, or the images are too small.
+    """
+    if reference.shape != distorted.shape:
         raise InputError(
-            f"{names[1]}: size {_size(second)} differs from {_size(first)} of {names[0]}; "
+            f"{names[1]}: size {_size(distorted)} differs from {_size(reference)} of {names[0]}; "
             "a full-reference metric needs equal sizes"
         )
-    if min(first.shape[-3:-1]) < min_size:
+    if min(reference.shape[-3:-1]) < min_size:
         raise InputError(
-            f"{names[0]}: {_size(first)} is too small; at least {min_size} x {min_size} is needed"
+            f"{names[0]}: {_size(reference)} is too small; "
+            f"at least {min_size} x {min_size} is needed"
         )
-    return first, second
 
 
 def _size(array: np.ndarray | jax.Array) -> str:

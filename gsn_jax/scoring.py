@@ -16,9 +16,10 @@ import numpy as np
 from gsn_jax import metrics, models
 from gsn_jax.calibration import Calibration
 from gsn_jax.errors import InputError
-from gsn_jax.images import ImageLike, as_pair
-from gsn_jax.metric import Metric
+from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
+from gsn_jax.metric import Metric, Remember, bounded_jit, forget
 from gsn_jax.model_files import DESCRIPTION, read_model
+from gsn_jax.tiled_model import TiledModel
 
 # Below this the coarsest features of a trunk have nothing left to look at.
 MIN_SIZE = 16
@@ -29,8 +30,10 @@ _SHIPPED = Path(__file__).parent / "shipped"
 class ModelMetric:
     """A trained model as a `Metric`: calibrated quality in [0, 1], up = better.
 
-    The same pair gives the same score, bit by bit, alone or in a batch: each pair runs through one
-    function that is compiled for its size. Across devices scores agree to 1e-4.
+    The same pair gives the same score, bit by bit, alone, in a batch or in a folder: each pair runs
+    through the same functions, which its size alone chooses. A GSN is compiled for few shapes, and
+    takes images of any size in bounded memory, see `gsn_jax.tiling`. Across devices scores agree to
+    1e-4.
 
     Attributes:
         name: "gsn" for a model of that kind.
@@ -89,8 +92,18 @@ class ModelMetric:
             second.reshape(-1, *second.shape[-3:]),
             strict=True,
         )
-        scores = [self._compiled(self._variables, a, b) for a, b in pairs]
-        return jnp.stack(scores).reshape(batch)
+        scores = [self.score_arrays(np.asarray(a), np.asarray(b)) for a, b in pairs]
+        return jnp.asarray(np.array(scores, np.float32).reshape(batch))
+
+    def score_arrays(
+        self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
+    ) -> np.ndarray:
+        """The score of one pair; see `gsn_jax.metric.ReferenceCaching`."""
+        check_sizes(reference, distorted, min_size=self._min_size)
+        if self._tiled is not None:
+            return self._tiled.score(reference, distorted, remember)
+        arrays = as_float(reference), as_float(distorted)
+        return np.asarray(self._compiled(self._variables, *arrays))
 
     def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """Quality of arrays `(..., H, W, 3)` in [0, 1]; pure, checks nothing."""
@@ -103,6 +116,20 @@ class ModelMetric:
         """
         best = models.identity_score(self._model)
         return (best or 0.0) - self._raw(self._variables, reference, distorted)
+
+    def function_by_image(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        """`function` of `(N, H, W, 3)`, each image through the trunk by itself.
+
+        For exporters that cannot divide a batch of unknown size.
+        """
+
+        def compare(model: nn.Module, first: jax.Array, second: jax.Array) -> jax.Array:
+            return model.compare(model.encode(first), model.encode(second))
+
+        if not hasattr(self._model, "encode"):
+            return self.function(reference, distorted)
+        raw = self._model.apply(self._variables, reference, distorted, method=compare)
+        return self._calibrate(raw)
 
     @property
     def has_map(self) -> bool:
@@ -141,11 +168,17 @@ class ModelMetric:
     # The variables are arguments: as constants they would be compiled in, slowly.
     @functools.cached_property
     def _compiled(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
-        return jax.jit(lambda variables, a, b: self._calibrate(self._raw(variables, a, b)))
+        return bounded_jit(lambda variables, a, b: self._calibrate(self._raw(variables, a, b)))
+
+    @functools.cached_property
+    def _tiled(self) -> TiledModel | None:
+        if getattr(self._model, "reach", None) is None:
+            return None
+        return TiledModel(self._model, self._variables, self._calibrate)
 
     @functools.cached_property
     def _compiled_map(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
-        return jax.jit(
+        return bounded_jit(
             lambda variables, a, b: self._calibrate(
                 self._model.apply(variables, a, b, method="quality_map")
             )

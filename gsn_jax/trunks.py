@@ -2,7 +2,9 @@
 
 A trunk is a Linen module `trunk(images, train=False) -> (low, ..., high)` on `(N, H, W, 3)` in
 [0, 1], with the properties `strides` (image pixels per feature of each level) and `min_size` (of
-an image); `get(name, ...)` builds it, so that a configuration chooses it by name.
+an image); `get(name, ...)` builds it, so that a configuration chooses it by name. A trunk with an
+attribute `reach` takes the true `sizes` of images in larger arrays as well, and can be applied tile
+by tile; each of its levels is `halve`d as often as its stride says.
 """
 
 from __future__ import annotations
@@ -17,20 +19,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from gsn_jax.layers import CDConv
+from gsn_jax.padded import Sizes, clear, halved, repeat_edge
 
 Features = tuple[jax.Array, ...]
 
 NORMS = ("none", "batch")
 
 
-def halve(x: jax.Array) -> jax.Array:
+def halve(x: jax.Array, sizes: Sizes = None) -> jax.Array:
     """Means over 2 x 2; an odd last row or column is repeated, so no pixel is dropped.
 
-    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`.
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`, with zeros beyond images of true
+    `sizes`, see `gsn_jax.padded`.
     """
-    x = _pad_to_even(x)
+    x = _pad_to_even(repeat_edge(x, sizes))
     batch, height, width, channels = x.shape
-    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+    means = x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+    return clear(means, halved(sizes))
 
 
 def to_grid(x: jax.Array, height: int, width: int) -> jax.Array:
@@ -39,17 +44,17 @@ def to_grid(x: jax.Array, height: int, width: int) -> jax.Array:
     By `halve` where that leads to the grid; else (pooling that leaves out odd rows) cells share
     the rows and columns they cut, so that every feature weighs the same.
     """
-    halved, size = x, x.shape[1:3]
-    while size[0] > height and size[1] > width:
-        size = (-(-size[0] // 2), -(-size[1] // 2))
+    size, halvings = x.shape[1:3], 0
+    while size[0] > height or size[1] > width:
+        size, halvings = tuple(-(-length // 2) for length in size), halvings + 1
     if size != (height, width):
         rows, columns = _cell_means(x.shape[1], height), _cell_means(x.shape[2], width)
         exact = jax.lax.Precision.HIGHEST
-        halved = jnp.einsum("yh,nhwc->nywc", rows, halved, precision=exact)
-        return jnp.einsum("xw,nywc->nyxc", columns, halved, precision=exact)
-    while halved.shape[1:3] != size:
-        halved = halve(halved)
-    return halved
+        x = jnp.einsum("yh,nhwc->nywc", rows, x, precision=exact)
+        return jnp.einsum("xw,nywc->nyxc", columns, x, precision=exact)
+    for _ in range(halvings):
+        x = halve(x)
+    return x
 
 
 def _cell_means(length: int, cells: int) -> np.ndarray:
@@ -61,21 +66,25 @@ def _cell_means(length: int, cells: int) -> np.ndarray:
     return np.float32(np.maximum(overlap, 0) * cells / length)
 
 
-def space_to_depth(x: jax.Array) -> jax.Array:
+def space_to_depth(x: jax.Array, sizes: Sizes = None) -> jax.Array:
     """Every 2 x 2 pixels become the channels of one, without loss.
 
-    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), 4 C)`; odd sizes as in `halve`.
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), 4 C)`; odd and true sizes as in `halve`.
     """
-    x = _pad_to_even(x)
+    x = _pad_to_even(repeat_edge(x, sizes))
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+    x = x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+    return clear(x, halved(sizes))
 
 
 def _pad_to_even(x: jax.Array) -> jax.Array:
     _, height, width, _ = x.shape
     if height % 2 == 0 and width % 2 == 0:
         return x
+    if isinstance(height, int) and isinstance(width, int):  # what every exporter understands
+        x = jnp.concatenate([x, x[:, -1:]], axis=1) if height % 2 else x
+        return jnp.concatenate([x, x[:, :, -1:]], axis=2) if width % 2 else x
     return jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
@@ -150,7 +159,7 @@ class CDCNTrunk(nn.Module):
     axis_name: Any = None
 
     @property
-    def strides(self) -> tuple[int, ...]:
+    def strides(self) -> tuple[int, int, int]:
         """Image pixels per feature of each level."""
         return (4, 8, 16)
 
@@ -159,24 +168,46 @@ class CDCNTrunk(nn.Module):
         """Smallest height and width of which every level has something left."""
         return 1
 
+    @property
+    def reach(self) -> tuple[int, int, int]:
+        """How many pixels beyond its own each level's features see: 3 x 3 at strides 2 to 16."""
+        low, mid, high = (2 + stride * self.blocks for stride in (4, 12, 28))
+        return low, mid, high
+
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> Features:
-        """Features `(N, H / 4, W / 4, c1)`, `(N, H / 8, W / 8, c2)`, `(N, H / 16, W / 16, c3)`."""
-        block = nn.remat(CDCBlock, static_argnums=(2,)) if self.remat else CDCBlock
+    def __call__(self, images: jax.Array, train: bool = False, sizes: Sizes = None) -> Features:
+        """Features `(N, H / 4, W / 4, c1)`, `(N, H / 8, W / 8, c2)`, `(N, H / 16, W / 16, c3)`.
+
+        With true `sizes` (see `gsn_jax.padded`) they are those of the images alone, and zero
+        beyond.
+        """
         options = {
             "theta": self.theta,
             "norm": self.norm,
             "dtype": self.dtype,
             "axis_name": self.axis_name,
         }
-        # Centred, so that the zeros beyond the border are mid-gray and not black.
-        x = space_to_depth(2 * images - 1)
-        x = block(self.stem_width, name="stem", **options)(x, train)
-        levels = []
-        for stage, width in zip(("low", "mid", "high"), self.widths, strict=True):
-            x = halve(x)
+
+        def stem(module: nn.Module, images: jax.Array, sizes: Sizes) -> jax.Array:
+            # Centred, so that the zeros beyond the border are mid-gray and not black.
+            x = space_to_depth(2 * images - 1, sizes)
+            return CDCBlock(self.stem_width, name="stem", parent=module, **options)(x, train)
+
+        def stage(
+            module: nn.Module, x: jax.Array, name: str, width: int, sizes: Sizes
+        ) -> jax.Array:
+            x, sizes = halve(x, sizes), halved(sizes)
             for index in range(self.blocks):
-                x = block(width, name=f"{stage}_{index}", **options)(x, train)
+                block = CDCBlock(width, name=f"{name}_{index}", parent=module, **options)
+                x = clear(block(x, train), sizes)
+            return x
+
+        if self.remat:
+            stem, stage = nn.remat(stem), nn.remat(stage, static_argnums=(2, 3))
+        x, sizes = stem(self, images, sizes), halved(sizes)
+        levels = []
+        for name, width in zip(("low", "mid", "high"), self.widths, strict=True):
+            x, sizes = stage(self, x, name, width, sizes), halved(sizes)
             levels.append(x)
         return tuple(levels)
 

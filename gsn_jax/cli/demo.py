@@ -29,7 +29,7 @@ def command() -> None:
     data = _photographs()
     from data_pipelines import distortions
     from gsn_jax import scoring
-    from gsn_jax.cli.score import arrow
+    from gsn_jax.cli.score_views import arrow
 
     metrics = [scoring.resolve(name) for name in METRICS]
     table = Table(title="quality of real pairs, gsn from 0 (worst) to 1 (identical)")

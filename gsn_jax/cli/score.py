@@ -1,22 +1,21 @@
-"""`gsn score`: score distorted images against their reference, or a table of pairs."""
+"""`gsn score`: score distorted images against their reference, a table of pairs, or two folders."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
+from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
-    from gsn_jax.pair_scoring import Pair, ScoredPair
+    from gsn_jax.pair_scoring import Loading, Pair, ScoredPair
 
 
 @click.command()
@@ -29,15 +28,34 @@ if TYPE_CHECKING:
     help="Score the pairs of a table with the columns reference,distorted (and any others); "
     "paths are relative to the table.",
 )
+@click.option("--reference-dir", metavar="DIR", help="Score two folders, paired by file name.")
+@click.option("--distorted-dir", metavar="DIR", help="See --reference-dir.")
+@click.option(
+    "--pairing",
+    default="auto",
+    show_default=True,
+    metavar="RULE",
+    help="How names pair: 'stem' (equal but for suffix and case), 'prefix' (photo.png with "
+    "photo_q10.jpg), 'auto' (both), or a regular expression whose match must be equal.",
+)
+@click.option("--allow-unpaired", is_flag=True, help="Leave out what has no partner.")
 @click.option(
     "--out",
-    metavar="FILE.csv",
-    help="Write the scores to a table: one row per pair, in order, with a column 'error'.",
+    metavar="FILE",
+    help="Write the scores to a table: one row per pair, in order, with a column 'error'. An "
+    "interrupted run continues when its command is repeated.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "jsonl", "parquet"]),
+    help="Format of --out.  [default: by its suffix, .csv, .jsonl or .parquet]",
 )
 @click.option(
     "--metric",
     "names",
-    default="gsn",
+    default=("gsn",),
+    multiple=True,
     show_default=True,
     metavar="NAME[,NAME...]",
     help="Metrics to compute: gsn, or any name that 'gsn score --list-metrics' prints.",
@@ -46,6 +64,18 @@ if TYPE_CHECKING:
     "--checkpoint",
     metavar="DIR",
     help="Use this model for gsn: a model's folder, a training run's, or one checkpoint's.",
+)
+@click.option(
+    "--fail-below",
+    "limits",
+    multiple=True,
+    metavar="[NAME=]X",
+    help="Exit with code 1 if a score is worse than X: lower, or higher for a distance.",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["to-reference", "to-distorted"]),
+    help="Bring pairs of different sizes to one size; without it they are refused.",
 )
 @click.option(
     "--alpha",
@@ -61,50 +91,118 @@ if TYPE_CHECKING:
     show_default=True,
     help="Refuse larger images.",
 )
+@click.option(
+    "--maps",
+    metavar="DIR",
+    help="Draw the quality maps of each pair, beside the distorted image, into this folder.",
+)
 @click.option("--list-metrics", is_flag=True, help="Print the metrics and their directions.")
 def command(
     reference: str | None,
     distorted: tuple[str, ...],
     table: str | None,
+    reference_dir: str | None,
+    distorted_dir: str | None,
+    pairing: str,
+    allow_unpaired: bool,
     out: str | None,
-    names: str,
+    form: str | None,
+    names: tuple[str, ...],
     checkpoint: str | None,
-    alpha: str,
+    limits: tuple[str, ...],
+    resize: Any,
+    alpha: Any,
     max_pixels: int,
+    maps: str | None,
     list_metrics: bool,
 ) -> None:
     """Score DISTORTED images against their REFERENCE.
 
     gsn gives quality in [0, 1], up = better; an identical image has 1. PNG, JPEG, WebP, TIFF and
-    BMP are read; sizes must be equal. Exit code 2 says that at least one pair could not be scored.
+    BMP are read, of any size. Exit code 1 says that a score is worse than --fail-below, 2 that at
+    least one pair could not be scored, 130 that the run was interrupted.
     """
+    from gsn_jax.cli import score_views
+
     if list_metrics:
-        _print_metrics()
+        score_views.print_metrics()
         return
     # The arguments are checked before JAX is imported, which takes seconds.
-    if table is None and (reference is None or not distorted):
-        raise InputError("give REFERENCE and DISTORTED images, or --pairs FILE.csv; see --help")
-    if table is not None and reference is not None:
-        raise InputError("give either images or --pairs, not both")
-    from gsn_jax.pair_scoring import Pair, pairs_of_table, score_pairs, write_rows, write_table
+    _check_sources(reference, distorted, table, (reference_dir, distorted_dir))
+    if form and out is None:
+        raise InputError("--format is the format of --out, which is not given")
+    from gsn_jax import score_tables
+    from gsn_jax.pair_scoring import Loading, score_pairs
+
+    folders = (reference_dir, distorted_dir) if reference_dir else None
+    pairs = _pairs(reference, distorted, table, folders, pairing, allow_unpaired)
+    if out is not None:
+        form = score_tables.format_of(out, form)
+        score_tables.check_target(out, _inputs(pairs, table), folders or ())
+    metrics = _resolve(",".join(names), checkpoint)
+    worst = score_views.parse_limits(limits, metrics)
+    writer = None
+    if maps is not None:
+        from gsn_jax.cli import map_option
+
+        writer = map_option.map_writer(maps, metrics, pairs)
+    loading = Loading(alpha, max_pixels, resize)
+    with _interruptible(out):
+        if out is not None:
+            scored = _to_table(out, form, pairs, metrics, loading)
+        else:
+            options = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
+            scored = _to_screen(score_pairs(pairs, metrics, **options), pairs, metrics)
+        if writer is not None:
+            map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
+    score_views.conclude(scored, worst)
+
+
+def _check_sources(
+    reference: str | None,
+    distorted: Sequence[str],
+    table: str | None,
+    folders: tuple[str | None, str | None],
+) -> None:
+    if sum((reference is not None, table is not None, any(folders))) > 1:
+        raise InputError("give either images, --pairs or two folders, not both")
+    if any(folders) and not all(folders):
+        raise InputError("--reference-dir and --distorted-dir belong together; give both")
+    if table is None and not any(folders) and (reference is None or not distorted):
+        raise InputError(
+            "give REFERENCE and DISTORTED images, or --pairs FILE.csv, or --reference-dir and "
+            "--distorted-dir; see --help"
+        )
+
+
+def _pairs(
+    reference: str | None,
+    distorted: Sequence[str],
+    table: str | None,
+    folders: tuple[str, str] | None,
+    rule: str,
+    allow_unpaired: bool,
+) -> list[Pair]:
+    from gsn_jax.folder_pairing import pair_folders, shown, unpaired
+    from gsn_jax.pair_scoring import Pair, pairs_of_table
 
     if table is not None:
-        pairs = pairs_of_table(table)
-    else:
-        pairs = [Pair(reference, name, Path(reference), Path(name)) for name in distorted]
-    metrics = _resolve(names, checkpoint)
-    columns = [metric.name for metric in metrics]
-    bad: list[ScoredPair] = []
-    scored = score_pairs(pairs, metrics, alpha=alpha, max_pixels=max_pixels)
-    scored = _collect_bad(_with_progress(scored, pairs), bad)
-    if out is not None:
-        write_table(out, scored, columns)
-    elif sys.stdout.isatty():
-        _print_table(list(scored), metrics)
-    else:
-        write_rows(sys.stdout, scored, columns)
-    if bad:
-        _fail(bad, len(pairs))
+        return pairs_of_table(table)
+    if folders is None:
+        files = [(reference, name) for name in distorted]
+        return [Pair(shown(r), shown(d), Path(r), Path(d)) for r, d in files]
+    pairs, pairing = pair_folders(*folders, rule=rule, allow_unpaired=allow_unpaired)
+    if left_out := unpaired(pairing):
+        click.echo(f"gsn: left out: {left_out}", err=True)
+    return pairs
+
+
+def _inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
+    if table is not None:
+        yield Path(table)
+    for pair in pairs:
+        yield pair.reference_file
+        yield pair.distorted_file
 
 
 def _resolve(names: str, checkpoint: str | None) -> list[Metric]:
@@ -123,59 +221,72 @@ def _resolve(names: str, checkpoint: str | None) -> list[Metric]:
     ]
 
 
-def _with_progress(scored: Iterable[ScoredPair], pairs: Sequence[Pair]) -> Iterable[ScoredPair]:
-    console = Console(stderr=True)
-    quiet = not console.is_terminal or len(pairs) < 2
-    return track(
-        scored, "scoring", total=len(pairs), console=console, transient=True, disable=quiet
-    )
+def _to_table(
+    out: str, form: str, pairs: Sequence[Pair], metrics: Sequence[Metric], loading: Loading
+) -> list[ScoredPair]:
+    """Scores into a table, by way of a journal where the output is a file."""
+    from gsn_jax import score_tables
+    from gsn_jax.pair_scoring import score_unordered
+    from gsn_jax.score_journal import Journal, describe_run
+
+    everything = range(len(pairs))
+    if not score_tables.is_regular(out):
+        with _bar(len(pairs)) as advance:
+            found = dict(advance(score_unordered(pairs, metrics, loading)))
+        rows = [found[index] for index in everything]
+        score_tables.write_scores(out, rows, metrics, form)
+        return rows
+    with Journal(out, pairs, describe_run(metrics, loading)) as journal:
+        if journal.scored:
+            click.echo(f"gsn: {len(journal.scored)} pairs were scored before", err=True)
+        wanted = [index for index in everything if index not in journal.scored]
+        with _bar(len(pairs), done=len(journal.scored)) as advance:
+            for item in advance(score_unordered(pairs, metrics, loading, wanted=wanted)):
+                journal.add(*item)
+        rows = [journal.scored[index] for index in everything]
+        score_tables.write_scores(out, rows, metrics, form)
+        journal.remove()
+    return rows
 
 
-def _collect_bad(scored: Iterable[ScoredPair], bad: list[ScoredPair]) -> Iterator[ScoredPair]:
-    for item in scored:
-        if item.error:
-            bad.append(item)
-        yield item
+def _to_screen(
+    scored: Iterator[ScoredPair], pairs: Sequence[Pair], metrics: Sequence[Metric]
+) -> list[ScoredPair]:
+    """A table for people, or CSV for a pipe, row by row."""
+    from gsn_jax.cli import score_views
+    from gsn_jax.score_tables import write_rows
+
+    rows: list[ScoredPair] = []
+    with _bar(len(pairs)) as advance:
+        if sys.stdout.isatty():
+            rows.extend(advance(scored))
+        else:
+            kept = (rows.append(item) or item for item in advance(scored))
+            write_rows(sys.stdout, kept, [metric.name for metric in metrics])
+    if sys.stdout.isatty():
+        score_views.print_scores(rows, metrics)
+    return rows
 
 
-def _fail(bad: Sequence[ScoredPair], total: int) -> None:
-    """Names the bad pairs, the first ten of them, and leaves with exit code 2."""
-    for item in bad[:10]:
-        click.echo(f"gsn: {item.error}", err=True)
-    if len(bad) > 10:
-        click.echo(f"gsn: ... and {len(bad) - 10} more", err=True)
-    if total > 1:
-        click.echo(f"gsn: {len(bad)} of {total} pairs could not be scored", err=True)
-    sys.exit(2)
+@contextlib.contextmanager
+def _bar(total: int, done: int = 0) -> Iterator[Any]:
+    """A function that counts what passes through it."""
+    with counting_bar(transient=True, rate="pairs", quiet=total < 2) as bar:
+        task = bar.add_task("scoring", total=total, completed=done)
+
+        def advance(items: Iterator[Any]) -> Iterator[Any]:
+            for item in items:
+                yield item
+                bar.advance(task)
+
+        yield advance
 
 
-def _print_table(scored: Sequence[ScoredPair], metrics: Sequence[Metric]) -> None:
-    several = len({item.pair.reference for item in scored}) > 1
-    view = Table()
-    for header in (["reference"] if several else []) + ["distorted"]:
-        view.add_column(header, overflow="fold")
-    for metric in metrics:
-        view.add_column(f"{metric.name} {arrow(metric)}", justify="right")
-    for item in scored:
-        names = [item.pair.reference] if several else []
-        values = [f"{item.scores[metric.name]:.4f}" if item.scores else "-" for metric in metrics]
-        view.add_row(*names, item.pair.distorted, *values)
-    Console().print(view)
-
-
-def arrow(metric: Metric) -> str:
-    """Which way is better."""
-    return "↑" if metric.higher_is_better else "↓"
-
-
-def _print_metrics() -> None:
-    from gsn_jax import metrics, scoring
-
-    for name in (*scoring.shipped(), *metrics.names()):
-        try:
-            metric = scoring.resolve(name)
-        except InputError as error:
-            click.echo(f"{name}: not available: {error}")
-            continue
-        low, high = metric.value_range
-        click.echo(f"{name}: {low:g} to {high:g}, {arrow(metric)} better")
+@contextlib.contextmanager
+def _interruptible(out: str | None) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        what_next = f"; the same command continues {out}" if out else ""
+        click.echo(f"gsn: interrupted{what_next}", err=True)
+        sys.exit(130)

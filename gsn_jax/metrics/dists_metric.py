@@ -8,12 +8,13 @@ in place of maximum pooling; the image itself is the first of six levels; images
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from gsn_jax.metric import FunctionMetric
+from gsn_jax.metric import FunctionMetric, Stages
 from gsn_jax.metrics.imagenet_features import Convolutions, as_batch, l2_pool, vgg16_features
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.pretrained import packages
@@ -57,13 +58,32 @@ def dists(
     """
     weights = weights or published_weights()
     images, leading = as_batch(reference, distorted)
+    first, second = zip(*(jnp.split(level, 2) for level in _levels(images, weights)), strict=True)
+    return _distance(first, second, weights).reshape(leading)
+
+
+def _levels(images: jax.Array, weights: DistsWeights) -> list[jax.Array]:
+    """The images `(N, H, W, 3)` and their five levels of features."""
     normalised = (images - jnp.array(_MEAN)) / jnp.array(_DEVIATION)
-    levels = [images, *vgg16_features(weights.convolutions, normalised, pool=l2_pool)]
-    texture, structure = zip(*map(_dissimilarities, levels), strict=True)
+    return [images, *vgg16_features(weights.convolutions, normalised, pool=l2_pool)]
+
+
+def _distance(
+    reference: Sequence[jax.Array], distorted: Sequence[jax.Array], weights: DistsWeights
+) -> jax.Array:
+    """Distances `(N,)` from the levels of both images."""
+    texture, structure = zip(*map(_dissimilarities, reference, distorted), strict=True)
     total = jnp.sum(weights.alpha) + jnp.sum(weights.beta)
     alpha, beta = weights.alpha / total, weights.beta / total
-    distance = jnp.concatenate(texture, -1) @ alpha + jnp.concatenate(structure, -1) @ beta
-    return distance.reshape(leading)
+    return jnp.concatenate(texture, -1) @ alpha + jnp.concatenate(structure, -1) @ beta
+
+
+def _encode(image: jax.Array) -> list[jax.Array]:
+    return _levels(as_batch(image)[0], published_weights())
+
+
+def _compare(reference: Sequence[jax.Array], distorted: Sequence[jax.Array]) -> jax.Array:
+    return _distance(reference, distorted, published_weights())[0]
 
 
 def published_weights() -> DistsWeights:
@@ -75,22 +95,25 @@ def published_weights() -> DistsWeights:
     return DistsWeights(packages.imagenet_convolutions("vgg16"), **packages.dists_weights())
 
 
-def _dissimilarities(features: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _dissimilarities(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
     """One minus the texture and structure similarities of a level, `(N, C)` each.
 
     1 - (2ab + c)/(a^2 + b^2 + c) = (a - b)^2 / (a^2 + b^2 + c) for the means, and likewise
     var(x - y) / (var x + var y + c) for structure: the authors' terms without their cancellation,
     exactly zero for identical images.
     """
-    means = jnp.mean(features, axis=(1, 2), keepdims=True)
-    centred = features - means
-    variances = jnp.mean(jnp.square(centred), axis=(1, 2))
-    first, second = jnp.split(centred, 2)
+    (a, first, first_variance), (b, second, second_variance) = _moments(first), _moments(second)
     difference = jnp.mean(jnp.square(first - second), axis=(1, 2))
-    structure = difference / (sum(jnp.split(variances, 2)) + _STABILISER)
-    a, b = jnp.split(means[:, 0, 0], 2)
+    structure = difference / (first_variance + second_variance + _STABILISER)
     texture = jnp.square(a - b) / (jnp.square(a) + jnp.square(b) + _STABILISER)
     return texture, structure
+
+
+def _moments(features: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Means `(N, C)`, what differs from them `(N, h, w, C)`, and variances `(N, C)`."""
+    means = jnp.mean(features, axis=(1, 2), keepdims=True)
+    centred = features - means
+    return means[:, 0, 0], centred, jnp.mean(jnp.square(centred), axis=(1, 2))
 
 
 METRICS = {
@@ -99,5 +122,6 @@ METRICS = {
         dists,
         higher_is_better=False,
         value_range=(0.0, 2.0),
+        stages=Stages(_encode, _compare),
     )
 }

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gsn_jax.metric import FunctionMetric
+from gsn_jax.metric import FunctionMetric, Stages
 from gsn_jax.metrics.imagenet_features import (
     Convolutions,
     alexnet_features,
@@ -132,11 +132,29 @@ def _local(levels, reference, distorted, weights) -> jax.Array:
     return sum(full).reshape(*leading, *size)
 
 
+def _encode(levels, trunk, image) -> list[jax.Array]:
+    """Features of one image `(H, W, 3)`, divided by their norms."""
+    features = levels(published_weights(trunk).convolutions, _standardised(as_batch(image)[0]))
+    return [_normalised(level) for level in features]
+
+
+def _compare(trunk, reference, distorted) -> jax.Array:
+    """The distance of one pair from what `_encode` gives."""
+    return sum(
+        jnp.mean(jnp.sum(jnp.square(a - b) * weights, axis=-1))
+        for a, b, weights in zip(reference, distorted, published_weights(trunk).heads, strict=True)
+    )
+
+
+def _standardised(images: jax.Array) -> jax.Array:
+    """Of x in [0, 1]: (2 x - 1 - shift) / scale."""
+    return (2.0 * images - (1.0 + jnp.array(_SHIFT))) / jnp.array(_SCALE)
+
+
 def _level_differences(levels, reference, distorted, weights):
     """Weighted squared differences `(N, h, w)` of each level, the leading shape and image size."""
     batch, leading = as_batch(reference, distorted)
-    # x in [0, 1]: (2 x - 1 - shift) / scale
-    batch = (2.0 * batch - (1.0 + jnp.array(_SHIFT))) / jnp.array(_SCALE)
+    batch = _standardised(batch)
     features = levels(weights.convolutions, batch)
     differences = [_difference(f, w) for f, w in zip(features, weights.heads, strict=True)]
     return differences, leading, batch.shape[1:3]
@@ -163,6 +181,10 @@ METRICS = {
         value_range=(0.0, float("inf")),
         map_function=lpips_alex_map,
         min_size=MIN_SIZE_ALEX,
+        stages=Stages(
+            functools.partial(_encode, _alex_levels, "alexnet"),
+            functools.partial(_compare, "alexnet"),
+        ),
     ),
     "lpips_vgg": FunctionMetric(
         "lpips_vgg",
@@ -171,5 +193,8 @@ METRICS = {
         value_range=(0.0, float("inf")),
         map_function=lpips_vgg_map,
         min_size=MIN_SIZE_VGG,
+        stages=Stages(
+            functools.partial(_encode, _vgg_levels, "vgg16"), functools.partial(_compare, "vgg16")
+        ),
     ),
 }

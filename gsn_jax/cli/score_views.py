@@ -1,0 +1,113 @@
+"""What `gsn score` shows: scores, metrics, what failed and what is worse than wanted."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from gsn_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from gsn_jax.metric import Metric
+    from gsn_jax.pair_scoring import ScoredPair
+
+# How many offenders are named.
+_SHOWN = 10
+
+
+def parse_limits(texts: Sequence[str], metrics: Sequence[Metric]) -> list[tuple[Metric, float]]:
+    """The metrics with the worst score that passes, from `X` or `NAME=X`.
+
+    Raises:
+        InputError: it is no number, or it is not clear which metric it is for.
+    """
+    by_name = {metric.name: metric for metric in metrics}
+    limits = []
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        if not name and len(metrics) > 1:
+            example = f"{metrics[0].name}={text}"
+            raise InputError(f"--fail-below {text}: say for which metric, e.g. {example}")
+        if name and name not in by_name:
+            raise InputError(f"--fail-below {text}: --metric does not name {name!r}")
+        try:
+            limit = float(number)
+        except ValueError:
+            limit = math.nan
+        if math.isnan(limit):
+            raise InputError(f"--fail-below {text}: {number!r} is no number")
+        limits.append((by_name[name] if name else metrics[0], limit))
+    return limits
+
+
+def conclude(scored: Sequence[ScoredPair], limits: Sequence[tuple[Metric, float]]) -> None:
+    """Names the pairs that failed or are worse than wanted; exit code 2 or 1 if there are any."""
+    worse = [line for metric, limit in limits for line in _worse(scored, metric, limit)]
+    bad = [item for item in scored if item.error]
+    _name(worse)
+    _name([item.error for item in bad])
+    if bad and len(scored) > 1:
+        click.echo(f"gsn: {len(bad)} of {len(scored)} pairs could not be scored", err=True)
+    if bad or worse:
+        sys.exit(2 if bad else 1)
+
+
+def _worse(scored: Sequence[ScoredPair], metric: Metric, limit: float) -> list[str]:
+    relation = "below" if metric.higher_is_better else "above"
+    return [
+        f"{item.pair.distorted}: {metric.name} {value:.6f} is {relation} {limit:g}"
+        for item in scored
+        if (value := item.scores.get(metric.name)) is not None
+        # NaN is worse than anything
+        and not (value >= limit if metric.higher_is_better else value <= limit)
+    ]
+
+
+def _name(lines: Sequence[str]) -> None:
+    for line in lines[:_SHOWN]:
+        click.echo(f"gsn: {line}", err=True)
+    if len(lines) > _SHOWN:
+        click.echo(f"gsn: ... and {len(lines) - _SHOWN} more", err=True)
+
+
+def print_scores(scored: Sequence[ScoredPair], metrics: Sequence[Metric]) -> None:
+    """A table for people."""
+    several = len({item.pair.reference for item in scored}) > 1
+    view = Table()
+    for header in (["reference"] if several else []) + ["distorted"]:
+        view.add_column(header, overflow="fold")
+    for metric in metrics:
+        view.add_column(f"{metric.name} {arrow(metric)}", justify="right")
+    for item in scored:
+        names = [item.pair.reference] if several else []
+        values = [
+            f"{item.scores[metric.name]:.4f}" if metric.name in item.scores else "-"
+            for metric in metrics
+        ]
+        view.add_row(*names, item.pair.distorted, *values)
+    Console().print(view)
+
+
+def arrow(metric: Metric) -> str:
+    """Which way is better."""
+    return "↑" if metric.higher_is_better else "↓"
+
+
+def print_metrics() -> None:
+    """Names, ranges and directions of all metrics."""
+    from gsn_jax import metrics, scoring
+
+    for name in (*scoring.shipped(), *metrics.names()):
+        try:
+            metric = scoring.resolve(name)
+        except InputError as error:
+            click.echo(f"{name}: not available: {error}")
+            continue
+        low, high = metric.value_range
+        click.echo(f"{name}: {low:g} to {high:g}, {arrow(metric)} better")
