@@ -114,7 +114,7 @@ class GSN(nn.Module):
         ]
         anchored = self.head == "anchored"
         even = self.comparison in ("normalized", "structure")
-        level_fusion = nn.remat(LevelFusion) if self.remat else LevelFusion
+        level_fusion = nn.remat(LevelFusion, static_argnums=(3,)) if self.remat else LevelFusion
         self.levels = [
             level_fusion(
                 self.fusion_width,
