@@ -186,7 +186,8 @@ def test_a_gsn_on_each_trunk(images, rng, network, levels, comparison, norm):
         rng,
         comparison=comparison,
         norm=norm,
-        attention=(3,),
+        # Unoptimised, as tests are, XLA's gradient of a ResNet with attention is NaN on a CPU.
+        attention=(0,) if network == "resnet18" else (3,),
         trunk_options={"level_count": levels},
     )
     images = images[:, :18, :21]
