@@ -91,6 +91,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Refuse larger images.",
 )
+@click.option(
+    "--runner",
+    type=click.Choice(["beam"]),
+    help="Score the pairs of a table with an Apache Beam pipeline, on one machine or many; --out "
+    "is then a folder of Parquet files, and paths may be URLs (gs://...).",
+)
+@click.option(
+    "--beam-option",
+    "beam_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the pipeline, e.g. runner=DataflowRunner; or direct_num_workers=4 for "
+    "processes on this machine.",
+)
 @click.option("--list-metrics", is_flag=True, help="Print the metrics and their directions.")
 def command(
     reference: str | None,
@@ -108,6 +122,8 @@ def command(
     resize: Any,
     alpha: Any,
     max_pixels: int,
+    runner: str | None,
+    beam_options: tuple[str, ...],
     list_metrics: bool,
 ) -> None:
     """Score DISTORTED images against their REFERENCE.
@@ -123,9 +139,18 @@ def command(
         return
     # The arguments are checked before JAX is imported, which takes seconds.
     _check_sources(reference, distorted, table, (reference_dir, distorted_dir))
+    if beam_options and runner is None:
+        raise InputError("--beam-option belongs to --runner beam, which is not given")
+    if runner is not None:
+        from gsn_jax.cli import score_beam
+
+        loading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
+        score_beam.check(table, out, form, limits)
+        score_beam.score(table, out, _names(names, checkpoint), checkpoint, loading, beam_options)
+        return
     if form and out is None:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax import score_tables
+    from gsn_jax import score_tables, scoring
     from gsn_jax.pair_scoring import Loading, score_pairs
 
     folders = (reference_dir, distorted_dir) if reference_dir else None
@@ -133,7 +158,7 @@ def command(
     if out is not None:
         form = score_tables.format_of(out, form)
         score_tables.check_target(out, _inputs(pairs, table), folders or ())
-    metrics = _resolve(",".join(names), checkpoint)
+    metrics = scoring.resolve_all(_names(names, checkpoint), checkpoint)
     worst = score_views.parse_limits(limits, metrics)
     loading = Loading(alpha, max_pixels, resize)
     with _interruptible(out):
@@ -192,20 +217,15 @@ def _inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
         yield pair.distorted_file
 
 
-def _resolve(names: str, checkpoint: str | None) -> list[Metric]:
-    from gsn_jax import scoring
-
-    wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+def _names(texts: Sequence[str], checkpoint: str | None) -> list[str]:
+    """The metrics to compute."""
+    wanted = list(dict.fromkeys(name.strip() for name in ",".join(texts).split(",")))
+    wanted = [name for name in wanted if name]
     if not wanted:
         raise InputError("--metric names no metric")
     if checkpoint is not None and "gsn" not in wanted:
         raise InputError("--checkpoint is a model for gsn, which --metric does not name")
-    return [
-        scoring.load(checkpoint, name="gsn")
-        if name == "gsn" and checkpoint is not None
-        else scoring.resolve(name)
-        for name in wanted
-    ]
+    return wanted
 
 
 def _to_table(

@@ -1,0 +1,63 @@
+"""`gsn score --runner beam`: a table of pairs scored by an Apache Beam pipeline."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from gsn_jax.errors import InputError
+
+
+def check(table: str | None, out: str | None, form: str | None, limits: Sequence[str]) -> None:
+    """Refuses what a pipeline cannot do.
+
+    Raises:
+        InputError: it is not a table that is to be scored into a folder.
+    """
+    if table is None:
+        raise InputError("--runner beam scores the pairs of a table; give --pairs FILE.csv")
+    if out is None:
+        raise InputError("--runner beam writes a folder of Parquet files; give --out DIR")
+    if form not in (None, "parquet"):
+        raise InputError(f"--format {form}: --runner beam writes Parquet")
+    if limits:
+        raise InputError("--fail-below: not with --runner beam; look for such rows in its output")
+
+
+def score(
+    table: str,
+    out: str,
+    names: Sequence[str],
+    checkpoint: str | None,
+    loading: dict[str, Any],
+    beam_options: Sequence[str],
+) -> None:
+    """Runs the pipeline and says what came of it; exit code 2 if pairs could not be scored."""
+    try:
+        from gsn_jax.beam import runners, scoring
+        from gsn_jax.beam.worker import Settings
+    except ImportError as error:
+        raise InputError(
+            f"--runner beam needs Apache Beam ({error}); pip install 'gsn_jax[beam]'"
+        ) from None
+    flags = runners.parse_options(beam_options)
+    settings = Settings(tuple(names), checkpoint, **loading)
+    summary = scoring.score_table(table, out, settings, flags, _say)
+    for error in summary.errors:
+        _say(error)
+    if summary.bad > len(summary.errors):
+        _say(f"... and {summary.bad - len(summary.errors)} more")
+    good, files = summary.rows - summary.bad, len(summary.files)
+    click.echo(
+        f"{summary.rows} pairs: {good} scored, {summary.bad} bad; {files} "
+        f"Parquet file{'' if files == 1 else 's'} in {out}"
+    )
+    if summary.bad:
+        sys.exit(2)
+
+
+def _say(text: str) -> None:
+    click.echo(f"gsn: {text}", err=True)
