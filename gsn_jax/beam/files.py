@@ -45,7 +45,7 @@ def resolve(table: str, name: str) -> str:
     if posixpath.isabs(name):
         return name
     pair_tables.resolve("table.csv", name)  # refuses what leads out
-    return join(table.rpartition("/")[0], posixpath.normpath(name))
+    return f"{table.rpartition('/')[0]}/{posixpath.normpath(name)}"
 
 
 @contextlib.contextmanager

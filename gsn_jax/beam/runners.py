@@ -14,9 +14,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import IO, Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
@@ -31,6 +32,9 @@ ATTEMPTS = 4
 
 # Exit code of the process in which a local run has lost a worker.
 _WORKER_DIED = 75
+
+# How the line of its log begins that is for people.
+_SAYS = "gsn: "
 
 _LOCAL = ("", "directrunner", "direct", "fnapirunner")
 
@@ -105,30 +109,45 @@ def _reason(error: Exception) -> str:
 def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> None:
     """A local run in a process group of its own, started again when a worker of it dies."""
     order = json.dumps({"job": dataclasses.asdict(job), "flags": list(flags)})
-    command = [sys.executable, "-m", "gsn_jax.beam.runners", order]
-    for attempt in range(1, ATTEMPTS + 1):
-        child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-        try:
-            code = child.wait()
-        finally:  # its workers outlive it
-            _end(child)
-        if code == 0:
-            return
-        if code > 0 and code != _WORKER_DIED:
-            raise InputError("the Beam pipeline failed, see above; the same command continues it")
-        if attempt < ATTEMPTS:
-            say("a worker died; the run starts again and keeps what was finished")
+    with tempfile.NamedTemporaryFile(prefix="gsn-beam-", suffix=".log", delete=False) as log:
+        for attempt in range(1, ATTEMPTS + 1):
+            code = _wait_for(_command(order), log)
+            if code == 0:
+                os.unlink(log.name)
+                return
+            if code > 0 and code != _WORKER_DIED:
+                raise InputError(f"{_last_words(log.name)}; all that was said is in {log.name}")
+            if attempt < ATTEMPTS:
+                say("a worker died; the run starts again and keeps what was finished")
     raise InputError(
-        f"a worker died in each of {ATTEMPTS} attempts, which is mostly for want of memory; use "
-        "fewer workers; the same command continues"
+        f"a worker died in each of {ATTEMPTS} attempts, mostly for want of memory; use fewer "
+        f"workers; what they said is in {log.name}; the same command continues"
     )
 
 
-def _end(child: subprocess.Popen) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.stdin.close()
-    child.wait()
+def _command(order: str) -> list[str]:
+    return [sys.executable, "-m", "gsn_jax.beam.runners", order]
+
+
+def _wait_for(command: Sequence[str], log: IO[bytes]) -> int:
+    """The exit code of a process, whose own processes, which may outlive it, are ended then."""
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        return child.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.stdin.close()
+        child.wait()
+
+
+def _last_words(log: str) -> str:
+    """Why the process ended, as it said itself."""
+    with open(log, encoding="utf-8", errors="replace") as file:
+        said = [line.removeprefix(_SAYS).strip() for line in file if line.startswith(_SAYS)]
+    return said[-1] if said else "the Beam pipeline failed"
 
 
 def main() -> None:
@@ -143,7 +162,7 @@ def main() -> None:
     try:
         _run_here(job, PipelineOptions(order["flags"]), local=True)
     except InputError as error:
-        print(f"gsn: {error}", file=sys.stderr, flush=True)
+        print(f"{_SAYS}{error}", file=sys.stderr, flush=True)
         os._exit(1)
     # Threads of Beam may still wait for something.
     os._exit(0)

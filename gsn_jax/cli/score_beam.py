@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -36,6 +37,7 @@ def score(
     beam_options: Sequence[str],
 ) -> None:
     """Runs the pipeline and says what came of it; exit code 2 if pairs could not be scored."""
+    logging.disable(logging.WARNING)  # Beam complains of extras that it lacks
     try:
         from gsn_jax.beam import runners, scoring
         from gsn_jax.beam.worker import Settings
@@ -43,6 +45,8 @@ def score(
         raise InputError(
             f"--runner beam needs Apache Beam ({error}); pip install 'gsn_jax[beam]'"
         ) from None
+    finally:
+        logging.disable(logging.NOTSET)
     flags = runners.parse_options(beam_options)
     settings = Settings(tuple(names), checkpoint, **loading)
     summary = scoring.score_table(table, out, settings, flags, _say)
