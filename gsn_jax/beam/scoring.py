@@ -145,6 +145,7 @@ def _check(shards: Sequence[str], count: int) -> tuple[int, list[str]]:
     if not np.array_equal(got, np.arange(count)):
         raise InputError(
             f"the pipeline gave {len(got)} rows, {len(np.unique(got))} of them different, for "
-            f"{count} pairs; did the table change meanwhile? The same command continues"
+            f"{count} pairs; did the table change, or do workers write to another folder than "
+            "the one that is seen here? The same command continues"
         )
     return bad, [error for _, error in first]

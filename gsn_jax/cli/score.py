@@ -146,7 +146,9 @@ def command(
 
         loading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         score_beam.check(table, out, form, limits)
-        score_beam.score(table, out, _names(names, checkpoint), checkpoint, loading, beam_options)
+        with _interruptible(out):
+            wanted = _names(names, checkpoint)
+            score_beam.score(table, out, wanted, checkpoint, loading, beam_options)
         return
     if form and out is None:
         raise InputError("--format is the format of --out, which is not given")
