@@ -109,20 +109,27 @@ def _reason(error: Exception) -> str:
 def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> None:
     """A local run in a process group of its own, started again when a worker of it dies."""
     order = json.dumps({"job": dataclasses.asdict(job), "flags": list(flags)})
-    with tempfile.NamedTemporaryFile(prefix="gsn-beam-", suffix=".log", delete=False) as log:
-        for attempt in range(1, ATTEMPTS + 1):
-            code = _wait_for(_command(order), log)
-            if code == 0:
-                os.unlink(log.name)
-                return
-            if code > 0 and code != _WORKER_DIED:
-                raise InputError(f"{_last_words(log.name)}; all that was said is in {log.name}")
-            if attempt < ATTEMPTS:
-                say("a worker died; the run starts again and keeps what was finished")
-    raise InputError(
-        f"a worker died in each of {ATTEMPTS} attempts, mostly for want of memory; use fewer "
-        f"workers; what they said is in {log.name}; the same command continues"
-    )
+    handle, log = tempfile.mkstemp(prefix="gsn-beam-", suffix=".log")
+    told = False
+    try:
+        with open(handle, "wb") as file:
+            for attempt in range(1, ATTEMPTS + 1):
+                code = _wait_for(_command(order), file)
+                if code == 0:
+                    return
+                if code > 0 and code != _WORKER_DIED:
+                    told = True
+                    raise InputError(f"{_last_words(log)}; all that was said is in {log}")
+                if attempt < ATTEMPTS:
+                    say("a worker died; the run starts again and keeps what was finished")
+        told = True
+        raise InputError(
+            f"a worker died in each of {ATTEMPTS} attempts, mostly for want of memory; use fewer "
+            f"workers; what they said is in {log}; the same command continues"
+        )
+    finally:
+        if not told:
+            os.unlink(log)
 
 
 def _command(order: str) -> list[str]:

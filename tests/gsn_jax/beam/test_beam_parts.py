@@ -42,14 +42,16 @@ def test_groups_are_blocks_and_size_classes():
 
 def test_kept_units_are_of_the_same_pairs_files_and_run(tmp_path):
     some = tasks(3)
-    kept = units.KeptUnits(str(tmp_path), "run")
+    folder = tmp_path / "units"
+    folder.mkdir()
+    kept = units.KeptUnits(str(folder), "run")
     assert kept.load("a", some) == {}
     kept.save("a", some, {0: {"psnr": 0.1 + 0.2}, 2: {"psnr": float("inf")}})
     assert kept.load("a", some) == {0: {"psnr": 0.1 + 0.2}, 2: {"psnr": float("inf")}}
     assert kept.load("a", some[:2]) == {}
     assert kept.load("a", [*some[:2], some[2]._replace(stamp="later")]) == {}
-    assert units.KeptUnits(str(tmp_path), "another").load("a", some) == {}
-    (path,) = tmp_path.iterdir()
+    assert units.KeptUnits(str(folder), "another").load("a", some) == {}
+    (path,) = folder.iterdir()
     path.write_text('{"0": ')
     assert kept.load("a", some) == {}
 
@@ -105,6 +107,14 @@ def test_several_local_workers_are_processes():
 FLAGS = runners.parse_options(["direct_num_workers=2"])
 
 
+@pytest.fixture(autouse=True)
+def temporary_files(tmp_path, monkeypatch):
+    """Logs of runs that fail stay there."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(runners.tempfile, "tempdir", str(tmp_path / "temporary"))
+    return tmp_path / "temporary"
+
+
 def supervise(monkeypatch, script, *arguments):
     """Runs `script` in the place of the process of a local run; what was said."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
@@ -114,7 +124,7 @@ def supervise(monkeypatch, script, *arguments):
     return said
 
 
-def test_a_run_whose_worker_died_starts_again(tmp_path, monkeypatch):
+def test_a_run_whose_worker_died_starts_again(tmp_path, monkeypatch, temporary_files):
     script = (
         "import sys, os, json\n"
         "assert json.loads(sys.argv[2])['job']['table'] == 'pairs.csv'\n"
@@ -126,6 +136,7 @@ def test_a_run_whose_worker_died_starts_again(tmp_path, monkeypatch):
     assert (tmp_path / "attempts").read_text() == "xxx"
     assert len(said) == 2
     assert "a worker died" in said[0]
+    assert not list(temporary_files.iterdir())
 
 
 def test_a_run_whose_workers_always_die_ends(monkeypatch):
@@ -133,19 +144,9 @@ def test_a_run_whose_workers_always_die_ends(monkeypatch):
         supervise(monkeypatch, "import os; os._exit(75)")
 
 
-def test_a_run_that_fails_says_why(monkeypatch):
+def test_a_run_that_fails_says_why(monkeypatch, temporary_files):
     script = "import sys; print('noise'); print('gsn: the reason', file=sys.stderr); sys.exit(1)"
     with pytest.raises(InputError, match=r"^the reason; all that was said is in"):
         supervise(monkeypatch, script)
-
-
-def test_the_process_of_a_local_run_ends_with_its_worker(monkeypatch):
-    codes = []
-    monkeypatch.setattr(runners.os, "_exit", codes.append)
-    monkeypatch.setattr(runners.threading, "__excepthook__", lambda _: None, raising=False)
-
-    class Happened:
-        exc_value = RuntimeError("Worker subprocess exited with return code 137")
-
-    runners._end_with_worker(Happened())
-    assert codes == [75]
+    (log,) = temporary_files.iterdir()
+    assert "noise" in log.read_text()

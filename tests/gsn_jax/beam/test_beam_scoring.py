@@ -16,7 +16,7 @@ import pyarrow.parquet
 from apache_beam.io.localfilesystem import LocalFileSystem
 
 from gsn_jax import cli, pair_scoring
-from gsn_jax.beam import scoring
+from gsn_jax.beam import runners, scoring
 from gsn_jax.beam.worker import Settings
 from gsn_jax.errors import InputError
 
@@ -152,6 +152,37 @@ def test_an_empty_table(tmp_path):
     assert code == 0
     assert said.startswith("0 pairs: 0 scored, 0 bad")
     assert rows_of(tmp_path / "out") == []
+
+
+# The process of a local run, in which the first worker is killed as soon as there is one.
+KILLING = """
+import os, subprocess, sys, types
+from apache_beam.runners.portability import local_job_service
+from gsn_jax.beam import runners
+
+def popen(*arguments, **options):
+    process = subprocess.Popen(*arguments, **options)
+    if not os.path.exists(os.environ["GSN_TEST_KILLED"]):
+        open(os.environ["GSN_TEST_KILLED"], "x")
+        process.kill()
+    return process
+
+local_job_service.subprocess = types.SimpleNamespace(Popen=popen)
+runners.main()
+"""
+
+
+def test_a_worker_process_that_dies(table, tmp_path, monkeypatch):
+    """With Beam's own processes, which would wait for it for ever."""
+    monkeypatch.setenv("GSN_TEST_KILLED", str(tmp_path / "killed"))
+    monkeypatch.setattr(runners, "_command", lambda order: [sys.executable, "-c", KILLING, order])
+    flags, said = runners.parse_options(["direct_num_workers=2"]), []
+    summary = scoring.score_table(
+        str(table), str(tmp_path / "out"), Settings(("psnr",)), flags, said.append
+    )
+    assert said == ["a worker died; the run starts again and keeps what was finished"]
+    assert (summary.rows, summary.bad) == (15, 3)
+    assert [row["row"] for row in rows_of(tmp_path / "out")] == list(range(15))
 
 
 class _FolderFileSystem(LocalFileSystem):
