@@ -24,8 +24,10 @@ import numpy as np
 from gsn_jax import layers, models
 from gsn_jax.scoring import ModelMetric
 from gsn_jax.training.config import base_config
-from gsn_jax.training.state import create_state, make_optimizer
-from gsn_jax.training.step import make_loss, make_mesh, make_train_step
+from gsn_jax.training.meshes import make_mesh
+from gsn_jax.training.optimizers import make_optimizer
+from gsn_jax.training.state import create_state
+from gsn_jax.training.step import make_loss, make_train_step
 
 
 @contextlib.contextmanager

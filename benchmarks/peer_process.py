@@ -1,4 +1,4 @@
-"""Talks to `peers.py` in the environment of the other libraries."""
+"""Talks to a worker, such as `peers.py`, in the environment of the other libraries."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ class Peers:
     Args:
         command: a shell command that runs Python in the peers' environment, for example
             ". ~/peers/env && python".
+        worker: the file beside this one that it runs.
     """
 
-    def __init__(self, command: str):
-        worker = shlex.quote(str(pathlib.Path(__file__).with_name("peers.py")))
+    def __init__(self, command: str, *, worker: str = "peers.py"):
+        path = shlex.quote(str(pathlib.Path(__file__).with_name(worker)))
         self._process = subprocess.Popen(
-            ["bash", "-c", f"{command} {worker}"],
+            ["bash", "-c", f"{command} {path}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """One request, one answer; see `peers.py`."""
+        """One request, one answer; see the worker."""
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

@@ -1,8 +1,8 @@
 """Batches for training: shuffled, cropped, sharded by process, exactly resumable.
 
 What a batch holds depends on the source, the seed and the batch's number only, not on how many
-threads or worker processes decode, nor on where a run was stopped and resumed. The pairs of a
-*global* batch do not depend on the number of processes either.
+threads or worker processes decode, nor on where a run was stopped and resumed. A *global* batch,
+the processes' batches one after the other, does not depend on the number of processes either.
 """
 
 from __future__ import annotations
@@ -95,6 +95,23 @@ class _CropPair(grain.transforms.RandomMap):
             "distorted": self.augment.apply(distorted, window),
             "quality": np.float32(self.source.quality[index]),
         }
+
+
+class _Part(grain.MapDataset):
+    """One process's run of examples within every global batch."""
+
+    def __init__(self, parent: grain.MapDataset, batch_size: int, index: int, count: int):
+        super().__init__(parent)
+        self._batch_size = batch_size
+        self._first = index * batch_size
+        self._whole = batch_size * count
+
+    def __len__(self) -> int:
+        return len(self._parent) // self._whole * self._batch_size
+
+    def __getitem__(self, index: int) -> Batch:
+        batch, place = divmod(index, self._batch_size)
+        return self._parent[batch * self._whole + self._first + place]
 
 
 class TrainLoader(Iterator[Batch]):
@@ -215,21 +232,22 @@ def train_loader(
         raise InputError(f"seed: needs 0 <= seed < 2**32, got {seed}")
     if crop_size < 1:
         raise InputError(f"crop_size: needs at least 1 pixel, got {crop_size}")
-    examples = len(source) * (num_epochs or sys.maxsize)
-    if examples < batch_size * process_count:
+    available = len(source) * (num_epochs or sys.maxsize)
+    if available < batch_size * process_count:
         raise InputError(
-            f"{examples} examples do not fill a global batch of {batch_size * process_count}; "
+            f"{available} examples do not fill a global batch of {batch_size * process_count}; "
             "choose a smaller batch_size, or more epochs"
         )
     pairs = CachedPairs(source, cache_bytes // max(1, num_workers))
-    batches = (
+    examples = (
         grain.MapDataset.source(pairs)
         .seed(seed)
         .shuffle()
         .repeat(num_epochs)
         .random_map(_CropPair(source, Augment(crop_size, flip, vertical_flip, rot90)))
-        .slice(slice(process_index, None, process_count))
-        .batch(batch_size, drop_remainder=True)
+    )
+    batches = _Part(examples, batch_size, process_index, process_count).batch(
+        batch_size, drop_remainder=True
     )
     identity = {
         "pairs": len(source),

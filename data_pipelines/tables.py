@@ -35,6 +35,7 @@ class PairTable(PairSource):
         higher_is_better: direction of the score; False maps the largest score to quality 0.
         score_column: name of the column with the score, e.g. "mos".
         group_column: name of the column with the content.
+        type_column: name of the column with the kind of distortion.
 
     Attributes:
         path: the table.
@@ -54,6 +55,7 @@ class PairTable(PairSource):
         higher_is_better: bool = True,
         score_column: str = "score",
         group_column: str = "group",
+        type_column: str = "type",
     ):
         self.path = Path(path)
         self._alpha = alpha
@@ -67,7 +69,7 @@ class PairTable(PairSource):
             _number(path, line, row, "score_std", optional=True) for line, row in rows
         ]
         columns["reference_id"] = [row.get(group_column) or row["reference"] for _, row in rows]
-        columns["distortion_type"] = [row.get("type") or "" for _, row in rows]
+        columns["distortion_type"] = [row.get(type_column) or "" for _, row in rows]
         columns["distortion_level"] = [_level(path, line, row) for line, row in rows]
         columns["reference"] = [row["reference"] for _, row in rows]
         columns["distorted"] = [row["distorted"] for _, row in rows]

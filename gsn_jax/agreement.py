@@ -71,7 +71,7 @@ class LogisticFit:
     Attributes:
         parameters: (b1, b2, b3, b4).
         converged: whether the least squares solver met its tolerance. Where it did not, or where
-            the data are constant, the parameters are the best found.
+            the data are constant or fewer than the parameters, they are the best found.
     """
 
     parameters: tuple[float, float, float, float]
@@ -98,20 +98,19 @@ def logistic_fit(predictions: ArrayLike, scores: ArrayLike) -> LogisticFit:
     predictions, scores = _check(predictions, scores)
     low, high = float(scores.min()), float(scores.max())
     centre, spread = float(predictions.mean()), float(predictions.std())
-    if spread <= 1e-12 * max(1.0, abs(centre)) or low == high or len(scores) < 3:
+    if spread <= 1e-12 * max(1.0, abs(centre)) or low == high or len(scores) < 4:
         level = float(scores.mean())
         return LogisticFit((level, level, centre, 1.0), converged=False)
     # Standardised, so that one tolerance serves metrics of any scale.
     x, y = (predictions - centre) / spread, (scores - low) / (high - low)
     falling = plcc(x, stats.rankdata(y)) < 0
-    results = [
-        optimize.least_squares(lambda b: _logistic(x, *b) - y, (*ends, shift, width), max_nfev=2000)
-        for ends in [(0.0, 1.0) if falling else (1.0, 0.0)]
+    ends = (0.0, 1.0) if falling else (1.0, 0.0)
+    fits = [
+        _least_squares(x, y, (*ends, shift, width))
         for shift in (0.0, float(np.median(x)))
         for width in (0.25, 1.0)
     ]
-    best = min(results, key=lambda result: result.cost)
-    b1, b2, b3, b4 = best.x
+    (b1, b2, b3, b4), _, converged = min(fits, key=lambda fit: fit[1])
     return LogisticFit(
         (
             float(b1 * (high - low) + low),
@@ -119,7 +118,7 @@ def logistic_fit(predictions: ArrayLike, scores: ArrayLike) -> LogisticFit:
             float(b3 * spread + centre),
             float(abs(b4) * spread),
         ),
-        converged=bool(best.success),
+        converged=converged,
     )
 
 
@@ -172,8 +171,31 @@ def bootstrap_ci(
     return float(low), float(high)
 
 
+def _least_squares(
+    x: np.ndarray, y: np.ndarray, start: tuple[float, ...]
+) -> tuple[np.ndarray, float, bool]:
+    """Parameters from one start, their squared error, and whether MINPACK met its tolerance."""
+    found, _, about, _, status = optimize.leastsq(
+        lambda b: _logistic(x, *b) - y,
+        start,
+        Dfun=lambda b: _logistic_slopes(x, *b),
+        full_output=True,
+        maxfev=2000,
+    )
+    return found, float(np.sum(about["fvec"] ** 2)), status in (1, 2, 3, 4)
+
+
 def _logistic(x: np.ndarray, b1: float, b2: float, b3: float, b4: float) -> np.ndarray:
     return (b1 - b2) * special.expit((x - b3) / max(abs(b4), 1e-12)) + b2
+
+
+def _logistic_slopes(x: np.ndarray, b1: float, b2: float, b3: float, b4: float) -> np.ndarray:
+    """Derivatives of `_logistic` by its parameters, `(N, 4)`."""
+    width = max(abs(b4), 1e-12)
+    z = (x - b3) / width
+    rise = special.expit(z)
+    slope = (b1 - b2) * rise * (1 - rise) / width
+    return np.stack([rise, 1 - rise, -slope, -slope * z * np.sign(b4)], axis=1)
 
 
 def _check(predictions: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -60,6 +60,8 @@ class GSN(nn.Module):
         pooling: "weighted" by a learned map, or "mean".
         dtype: type of the trunk's computation, float32 or bfloat16; parameters, comparison and
             head stay float32.
+        remat: recompute every stage in the backward pass instead of storing it: less memory, one
+            more forward pass.
         axis_name: mesh axis over which `shard_map` divides the batch; None under plain `jit`.
     """
 
@@ -73,6 +75,7 @@ class GSN(nn.Module):
     comparison: str = "similarity"
     pooling: str = "weighted"
     dtype: Any = jnp.float32
+    remat: bool = False
     axis_name: Any = None
 
     def __post_init__(self) -> None:
@@ -93,15 +96,18 @@ class GSN(nn.Module):
         if len(self.attention) != 3:
             raise ValueError(f"attention needs three kernel sizes, got {self.attention}")
         options = {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
+        if self.remat:
+            options["remat"] = True
         self.backbone = trunks.get(
-            self.trunk, axis_name=self.axis_name, **options, **self.trunk_options
+            self.trunk, axis_name=self.axis_name, **{**options, **self.trunk_options}
         )
         self.attentions = [
             SpatialAttention(size, dtype=self.dtype) if size else None for size in self.attention
         ]
         anchored = self.head == "anchored"
+        level_fusion = nn.remat(LevelFusion) if self.remat else LevelFusion
         self.levels = [
-            LevelFusion(self.fusion_width, self.comparison if anchored else "none")
+            level_fusion(self.fusion_width, self.comparison if anchored else "none")
             for _ in self.attention
         ]
         self.fusion = trunks.CDCBlock(
@@ -131,9 +137,11 @@ class GSN(nn.Module):
                 "reference and distorted must have one shape (N, H, W, 3), got "
                 f"{reference.shape} and {distorted.shape}"
             )
-        # One pass over both, so that batch statistics are shared too.
-        features = self.encode(jnp.concatenate([reference, distorted]), train)
-        first, second = zip(*(jnp.split(level, 2) for level in features), strict=True)
+        # One pass over both, so that batch statistics are shared too. The images of a pair are
+        # neighbours: all first and then all second ones would change devices in a divided batch.
+        images = jnp.stack([reference, distorted], axis=1).reshape(-1, *reference.shape[1:])
+        pairs = [level.reshape(-1, 2, *level.shape[1:]) for level in self.encode(images, train)]
+        first, second = (tuple(pair[:, index] for pair in pairs) for index in (0, 1))
         return self.compare(first, second, train)
 
     def encode(
@@ -143,7 +151,7 @@ class GSN(nn.Module):
 
         With true `sizes` (see `gsn_jax.padded`) they are those of the images alone.
         """
-        images = images.astype(self.dtype)
+        # The trunk rounds to its own type only after centring, or bfloat16 would merge grey levels.
         # A trunk that knows nothing of sizes is called without them.
         levels = (
             self.backbone(images, train)

@@ -46,18 +46,33 @@ class TrainedModel:
 
 
 def write_model(directory: str | os.PathLike[str], model: TrainedModel) -> None:
-    """Writes a model folder, replacing what was there only when the new one is complete."""
+    """Writes a model folder, replacing what was there only when the new one is complete.
+
+    Where several processes run together, all of them call it, and the first one writes.
+    """
     from orbax.checkpoint import v1 as ocp
+
+    from gsn_jax.training import distributed
 
     target = Path(directory).absolute()
     partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    if distributed.is_first():
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    distributed.wait_for_all("model folder made")
     variables = {
         "params": model.variables["params"],
         "batch_stats": model.variables.get("batch_stats", {}),
     }
     ocp.save(partial / "variables", jax.tree.map(np.asarray, variables))
+    if distributed.is_first():
+        _describe(partial, model)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    distributed.wait_for_all("model written")
+
+
+def _describe(partial: Path, model: TrainedModel) -> None:
     marker = partial / "variables" / "commit_success.txt"
     if marker.exists():  # its text names the folder it was written in, which moves
         marker.write_text("complete\n", encoding="utf-8")
@@ -71,8 +86,6 @@ def write_model(directory: str | os.PathLike[str], model: TrainedModel) -> None:
     }
     text = json.dumps(description, indent=2, sort_keys=True)
     (partial / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
 
 
 def read_model(directory: str | os.PathLike[str]) -> TrainedModel:

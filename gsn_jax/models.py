@@ -21,6 +21,9 @@ _MODELS = {
     "wadiqam": ("gsn_jax.wadiqam", "WaDIQaM"),
 }
 
+# GSN's `backbone`; WaDIQaM's `conv1` to `conv10`.
+_TRUNK_PREFIXES = ("backbone", "conv")
+
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -51,6 +54,11 @@ def build(config: Mapping[str, Any]) -> nn.Module:
         return getattr(importlib.import_module(module), attribute)(**options)
     except TypeError as error:
         raise InputError(f"model {name!r}: {error}") from None
+
+
+def is_trunk(name: str) -> bool:
+    """Whether a top-level parameter of a model belongs to its trunk, the features of one image."""
+    return name.startswith(_TRUNK_PREFIXES)
 
 
 def identity_score(model: nn.Module) -> float | None:

@@ -17,6 +17,7 @@ from typing import Any
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
+from gsn_jax.metric_choice import version_of
 from gsn_jax.pair_scoring import Loading, Pair, ScoredPair
 
 
@@ -146,8 +147,5 @@ class Journal:
 
 def describe_run(metrics: Sequence[Metric], loading: Loading) -> dict[str, Any]:
     """What the scores depend on besides the files: metrics, versions, how files are read."""
-    models = {
-        metric.name: [getattr(metric, "version", ""), getattr(metric, "fingerprint", "")]
-        for metric in metrics
-    }
+    models = {metric.name: version_of(metric) for metric in metrics}
     return {"package": __version__, "metrics": models, "loading": dataclasses.asdict(loading)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -116,14 +115,6 @@ class ModelMetric:
         """
         best = models.identity_score(self._model)
         return (best or 0.0) - self._raw(self._variables, reference, distorted)
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """A hash of the model's numbers: other numbers give other scores."""
-        digest = hashlib.sha256(repr((self._model, self._calibration)).encode())
-        for leaf in jax.tree.leaves(self._variables):
-            digest.update(np.asarray(leaf).tobytes())
-        return digest.hexdigest()[:16]
 
     @property
     def has_map(self) -> bool:

@@ -137,21 +137,33 @@ class CDCNTrunk(nn.Module):
         With true `sizes` (see `gsn_jax.padded`) they are those of the images alone, and zero
         beyond.
         """
-        block = nn.remat(CDCBlock, static_argnums=(2,)) if self.remat else CDCBlock
         options = {
             "theta": self.theta,
             "norm": self.norm,
             "dtype": self.dtype,
             "axis_name": self.axis_name,
         }
-        # Centred, so that the zeros beyond the border are mid-gray and not black.
-        x, sizes = space_to_depth(2 * images - 1, sizes), halved(sizes)
-        x = block(self.stem_width, name="stem", **options)(x, train)
-        levels = []
-        for stage, width in zip(("low", "mid", "high"), self.widths, strict=True):
+
+        def stem(module: nn.Module, images: jax.Array, sizes: Sizes) -> jax.Array:
+            # Centred, so that the zeros beyond the border are mid-gray and not black.
+            x = space_to_depth(2 * images - 1, sizes)
+            return CDCBlock(self.stem_width, name="stem", parent=module, **options)(x, train)
+
+        def stage(
+            module: nn.Module, x: jax.Array, name: str, width: int, sizes: Sizes
+        ) -> jax.Array:
             x, sizes = halve(x, sizes), halved(sizes)
             for index in range(self.blocks):
-                x = clear(block(width, name=f"{stage}_{index}", **options)(x, train), sizes)
+                block = CDCBlock(width, name=f"{name}_{index}", parent=module, **options)
+                x = clear(block(x, train), sizes)
+            return x
+
+        if self.remat:
+            stem, stage = nn.remat(stem), nn.remat(stage, static_argnums=(2, 3))
+        x, sizes = stem(self, images, sizes), halved(sizes)
+        levels = []
+        for name, width in zip(("low", "mid", "high"), self.widths, strict=True):
+            x, sizes = stage(self, x, name, width, sizes), halved(sizes)
             levels.append(x)
         return tuple(levels)
 

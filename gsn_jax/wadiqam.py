@@ -44,12 +44,14 @@ class WaDIQaM(nn.Module):
         input_scale: what images in [0, 1] are multiplied by; the authors' weights expect 255.
         dtype: type of the convolutions' computation, float32 or bfloat16; regressors, average
             and parameters stay float32.
+        remat: recompute every pair of convolutions in the backward pass instead of storing it.
     """
 
     weighted: bool = True
     dropout: float = 0.5
     input_scale: float = 1.0
     dtype: Any = jnp.float32
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -69,10 +71,12 @@ class WaDIQaM(nn.Module):
             raise ValueError(f"two (N, H, W, 3) arrays, got {reference.shape}, {distorted.shape}")
         if min(reference.shape[1:3]) < PATCH:
             raise ValueError(f"images of at least {PATCH} x {PATCH}, got {reference.shape}")
-        patches = jnp.concatenate([patch_grid(reference), patch_grid(distorted)])
-        first, second = jnp.split(self._describe(patches), 2)
+        # A pair's images are neighbours, so that they stay on their device in a divided batch.
+        images = jnp.stack([reference, distorted], axis=1).reshape(-1, *reference.shape[1:])
+        features = self._describe(patch_grid(images))
+        features = features.reshape(reference.shape[0], 2, -1, FEATURES)
+        first, second = features[:, 0], features[:, 1]
         fused = jnp.concatenate([first, second, first - second], axis=-1)
-        fused = fused.reshape(reference.shape[0], -1, 3 * FEATURES)
         quality = self._regress(fused, "quality", train)
         if not self.weighted:
             return jnp.mean(quality, axis=-1)
@@ -81,12 +85,20 @@ class WaDIQaM(nn.Module):
 
     def _describe(self, patches: jax.Array) -> jax.Array:
         """`(P, 32, 32, 3)` patches as `(P, 512)` float32 features; maximum pooling after pairs."""
+
+        def stage(module: nn.Module, features: jax.Array, first: int) -> jax.Array:
+            for index in (first, first + 1):
+                convolution = _Convolution(
+                    WIDTHS[index], self.dtype, name=f"conv{index + 1}", parent=module
+                )
+                features = nn.relu(convolution(features))
+            return nn.max_pool(features, (2, 2), (2, 2))
+
+        if self.remat:
+            stage = nn.remat(stage, static_argnums=(2,))
         features = (patches * self.input_scale).astype(self.dtype)
-        for index, width in enumerate(WIDTHS):
-            convolution = _Convolution(width, self.dtype, name=f"conv{index + 1}")
-            features = nn.relu(convolution(features))
-            if index % 2:
-                features = nn.max_pool(features, (2, 2), (2, 2))
+        for first in range(0, len(WIDTHS), 2):
+            features = stage(self, features, first)
         return features.reshape(-1, FEATURES).astype(jnp.float32)
 
     def _regress(self, fused: jax.Array, name: str, train: bool) -> jax.Array:

@@ -85,13 +85,14 @@ def available(name: str) -> str:
     if name not in metrics.names():
         return "not in the registry"
     try:
-        metrics.get(name)
+        probe = np.full((256, 256, 3), 0.5, np.float32)
+        metrics.get(name)(probe, probe)  # weights are read at the first call
     except InputError as error:
         return str(error)
     return ""
 
 
-def official_table(path: str, images: pathlib.Path, peers: Peers | None) -> None:
+def official_table(path: str, images: pathlib.Path, peers: Peers | None, chosen: set) -> None:
     """Prints our values and relative differences for the official pairs."""
     with open(path, newline="") as file:
         rows = {row.pop("Method"): row for row in csv.DictReader(file)}
@@ -102,6 +103,8 @@ def official_table(path: str, images: pathlib.Path, peers: Peers | None) -> None
     )
     print(" nearest peer | note |\n" + "|---" * (len(files) + 5) + "|")
     for row, (name, options, note) in OFFICIAL.items():
+        if name not in chosen:
+            continue
         reason = available(name)
         if reason:
             print(
@@ -124,7 +127,7 @@ def _gap(values: np.ndarray, expected: np.ndarray) -> float:
     return float(np.max(np.abs(values - expected) / np.maximum(np.abs(expected), 1e-12)))
 
 
-def peer_table(table: pathlib.Path, limit: int, peers: Peers) -> None:
+def peer_table(table: pathlib.Path, limit: int, peers: Peers, chosen: set) -> None:
     """Prints the largest and the median relative difference from each peer on further pairs."""
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
@@ -135,6 +138,8 @@ def peer_table(table: pathlib.Path, limit: int, peers: Peers) -> None:
         "| metric | peer | largest relative difference | median | reason |\n|---|---|---|---|---|"
     )
     for name in metrics.names():
+        if name not in chosen:
+            continue
         reason = available(name)
         if reason:
             print(f"| {name} | - | - | - | {reason} |")
@@ -161,15 +166,17 @@ def main() -> None:
     parser.add_argument("--images", type=pathlib.Path)
     parser.add_argument("--pairs", type=pathlib.Path)
     parser.add_argument("--limit", type=int, default=12, help="pairs of --pairs to use")
+    parser.add_argument("--metrics", nargs="*", default=metrics.names(), help="rows to make")
     parser.add_argument("--peers", required=True)
     arguments = parser.parse_args()
+    chosen = set(arguments.metrics)
     with Peers(arguments.peers) as peers:
         if arguments.official:
             print("## Official values\n\nOurs (official):\n")
-            official_table(arguments.official, arguments.images, peers)
+            official_table(arguments.official, arguments.images, peers, chosen)
         if arguments.pairs:
             print("\n## Other implementations, on further pairs\n")
-            peer_table(arguments.pairs, arguments.limit, peers)
+            peer_table(arguments.pairs, arguments.limit, peers, chosen)
 
 
 if __name__ == "__main__":

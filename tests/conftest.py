@@ -41,3 +41,12 @@ def gsn_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("needs the development data: set GSN_DATA to its folder")
     return Path(folder)
+
+
+@pytest.fixture
+def open_page():
+    """Opens a page in headless Chromium, see `browser.open_page`; skips where there is none."""
+    import browser
+
+    browser.chromium()
+    return browser.open_page

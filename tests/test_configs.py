@@ -6,7 +6,7 @@ import pytest
 
 from gsn_jax import models
 from gsn_jax.training.config import load_config
-from gsn_jax.training.state import make_optimizer
+from gsn_jax.training.optimizers import make_optimizer
 from gsn_jax.training.step import make_loss
 
 FILES = sorted((Path(__file__).parents[1] / "configs").glob("[!_]*.py"))

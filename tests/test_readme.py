@@ -21,6 +21,11 @@ def folder(tmp_path, monkeypatch):
     image.save(tmp_path / "original.png")
     image.save(tmp_path / "compressed.jpg", quality=20)
     image.save(tmp_path / "restored.png")
+    image.save(tmp_path / "bad.jpg", quality=3)
+    (tmp_path / "judged.csv").write_text(
+        "reference,distorted,mos\n"
+        "original.png,compressed.jpg,60\noriginal.png,bad.jpg,10\noriginal.png,restored.png,100\n"
+    )
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
     for name in ("originals/photo.png", "encoded/photo_q10.jpg"):
         (tmp_path / name).parent.mkdir()
@@ -46,6 +51,20 @@ def test_score_commands_run(folder):
         result = CliRunner().invoke(cli.cli, shlex.split(line)[1:], catch_exceptions=False)
         assert result.exit_code == 0, line
     assert (folder / "scores.csv").read_text().count("\n") == 2
+
+
+def test_evaluate_commands_run(folder):
+    text = README.read_text(encoding="utf-8")
+    lines = re.findall(r"^    (gsn (?:evaluate|benchmark) [^#\n]*)", text, re.MULTILINE)
+    assert len(lines) >= 3
+    for line in lines:
+        words = shlex.split(line)[1:]
+        result = CliRunner().invoke(cli.cli, [*words, "--no-scoring", "--help"])
+        assert result.exit_code == 0, line
+        if "GSN_DATA" not in line and "--dataset" not in line:  # the sets are not at hand
+            result = CliRunner().invoke(cli.cli, words, catch_exceptions=False)
+            assert result.exit_code == 0, line
+    assert (folder / "judged" / "judged" / "agreement.csv").is_file()
 
 
 def test_links_lead_somewhere():

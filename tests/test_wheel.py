@@ -55,3 +55,8 @@ def test_the_wheel_knows_its_configurations(site, tmp_path):
     done = run(site, tmp_path, "train", "--config", "default", "--workdir", "w")
     assert done.returncode == 2
     assert "gsn_jax/configs/default.py: data.train is empty" in done.stderr
+
+
+def test_the_wheel_holds_the_template_of_the_report(site):
+    templates = site / "gsn_jax" / "benchmark" / "templates"
+    assert {"report.html", "report.css"} <= {file.name for file in templates.iterdir()}

@@ -19,6 +19,8 @@ class MetricScores:
         values: float64 `(N,)`, NaN where a pair could not be scored.
         errors: pair index to one line saying why its score is missing.
         seconds: time for one pair, decoding excluded; NaN where it was not measured.
+        version: of the package, and of the model where there is one.
+        trained_on: names of the data that a trained metric was trained on, as far as it tells.
     """
 
     name: str
@@ -26,6 +28,8 @@ class MetricScores:
     values: np.ndarray
     errors: dict[int, str] = dataclasses.field(default_factory=dict)
     seconds: float = float("nan")
+    version: str = ""
+    trained_on: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,13 +9,18 @@ import sys
 import click
 
 from gsn_jax._version import __version__
+from gsn_jax.cli.compilation_cache import keep_compiled
 from gsn_jax.errors import InputError
 
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
 _COMMANDS = {
+    "ablation": "Train the arms of the paper's ablation and print its table.",
+    "benchmark": "Compare metrics on several data sets.",
     "datasets": "List data sets and prepare them.",
     "demo": "Score real image pairs with the model that ships.",
+    "evaluate": "Judge metrics by their agreement with people.",
     "score": "Score distorted images against their reference.",
+    "submission": "Write the scores of a folder for an NTIRE challenge.",
     "synthesize": "Make a data set of distorted photographs.",
     "train": "Train a model from a configuration.",
 }
@@ -40,7 +45,12 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gsn")
 def cli() -> None:
-    """Full-reference image quality assessment with the Gradient Siamese Network."""
+    """Full-reference image quality assessment with the Gradient Siamese Network.
+
+    Compiled programs are kept in the user's cache folder; JAX_COMPILATION_CACHE_DIR names another,
+    JAX_ENABLE_COMPILATION_CACHE=false keeps none.
+    """
+    keep_compiled()
 
 
 def main() -> None:

@@ -18,10 +18,12 @@ from rich.text import Text
 def counting_bar(*, transient: bool = False, rate: str = "", quiet: bool = False) -> Progress:
     """What is done, a bar, how many of how many, and the remaining time, on standard error.
 
+    Where that is no terminal, nothing is shown.
+
     Args:
         transient: whether it disappears at the end.
         rate: what is counted, e.g. "pairs", to show how many of it are done in a second.
-        quiet: show nothing; so does a bar whose output is no terminal.
+        quiet: show nothing in any case.
     """
     console = Console(stderr=True)
     return Progress(

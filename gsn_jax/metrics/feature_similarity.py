@@ -16,6 +16,7 @@ from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.phase_congruency import phase_congruency
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import SCHARR, energy_similarity, gradient_energy, similarity
+from gsn_jax.metrics.staging import staged
 
 T1, T2, T3, T4 = 0.85, 160.0, 200.0, 200.0
 CHROMA_POWER = 0.03
@@ -76,7 +77,7 @@ def _terms(
     luma, *chroma = (
         filters.box_downsample(colour.mix(images, row), factor, "constant") for row in colour.YIQ
     )
-    congruency = phase_congruency(luma)
+    congruency = staged(phase_congruency(luma))
     energy = gradient_energy(luma, SCHARR)
     local = similarity(congruency[0], congruency[1], T1)
     local = local * energy_similarity(energy[0], energy[1], T2)

@@ -99,7 +99,8 @@ def _information(band: jax.Array, parent: jax.Array | None) -> jax.Array:
     eigenvalues, inverse = neighbourhoods.spectrum(covariance)
     signal = neighbourhoods.multipliers(vectors, inverse) * eigenvalues[:, None, None]
     ratio = ((error + (1 + gain * gain) * NOISE) * signal + NOISE * error) / NOISE**2
-    return jnp.log1p(jnp.maximum(ratio, 0)).sum(0) / np.log(2)
+    # Plane by plane: a reduction over an axis would be computed by scalars.
+    return sum(jnp.log1p(jnp.maximum(plane, 0)) for plane in ratio) / np.log(2)
 
 
 def _channel(band: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -61,14 +61,15 @@ def _similarity(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     )
     vertical, horizontal = gradients(light, PREWITT)
     energy = vertical**2 + horizontal**2
-    fused = (vertical.mean(0)) ** 2 + (horizontal.mean(0)) ** 2  # gradients are linear
+    # Gradients are linear. Planes are added one by one: a reduction would be computed by scalars.
+    fused = sum(((plane[0] + plane[1]) / 2) ** 2 for plane in (vertical, horizontal))
     gradient = (
         energy_similarity(energy[0], energy[1], C1)
         + energy_similarity(energy[1], fused, C2)
         - energy_similarity(energy[0], fused, C2)
     )
     product = first[0] * first[1] + second[0] * second[1]
-    power = (first**2 + second**2).sum(0)
+    power = sum(plane**2 for plane in (*first, *second))
     chromaticity = (2 * product + C3) / (power + C3)
     return ALPHA * gradient + (1 - ALPHA) * chromaticity
 

@@ -63,7 +63,10 @@ def multipliers(vectors: jax.Array, inverse: jax.Array) -> jax.Array:
     """v^T C^-1 v / N of each vector: `(N, ..., h, w)` and `(..., N, N)` -> `(..., h, w)`."""
     flat = _columns(vectors)
     solved = jnp.matmul(inverse, flat, precision=_HIGHEST)
-    return ((solved * flat).sum(-2) / vectors.shape[0]).reshape(vectors.shape[1:])
+    # Row by row: a reduction over an axis would be computed by scalars.
+    size = vectors.shape[0]
+    squares = sum(solved[..., row, :] * flat[..., row, :] for row in range(size))
+    return (squares / size).reshape(vectors.shape[1:])
 
 
 _HIGHEST = jax.lax.Precision.HIGHEST

@@ -61,7 +61,8 @@ def saliency(images: jax.Array) -> jax.Array:
     band, centre = _priors()
     spectrum = jnp.fft.rfft2(lab) * jnp.asarray(band, lab.dtype)
     filtered = jnp.fft.irfft2(spectrum, s=(SALIENCY_SIZE, SALIENCY_SIZE))
-    frequency = finite.sqrt((filtered**2).sum(0))
+    # Plane by plane: a reduction over an axis would be computed by scalars.
+    frequency = finite.sqrt(sum(plane**2 for plane in filtered))
     warmth = sum(_stretched(plane) ** 2 for plane in lab[1:])
     warm = 1 - jnp.exp(-warmth / SIGMA_C**2)
     prior = frequency * jnp.asarray(centre, lab.dtype) * warm

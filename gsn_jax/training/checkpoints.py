@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from gsn_jax.training import distributed
 from gsn_jax.training.state import TrainState
 
 FORMAT = 1
@@ -62,8 +63,10 @@ class Checkpoints:
     def __enter__(self) -> Checkpoints:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        # After a failure of one process the others may never come to finish a save with it.
+        if kind is None or jax.process_count() == 1:
+            self.close()
 
     def close(self) -> None:
         """Waits for what is being written."""
@@ -75,20 +78,27 @@ class Checkpoints:
 
     def save(
         self,
+        step: int,
         state: TrainState,
         metadata: dict[str, Any],
         metrics: dict[str, float] | None = None,
+        *,
+        overwrite: bool = False,
     ) -> None:
-        """Starts writing a checkpoint of the state's step, in the background.
+        """Starts writing a checkpoint, in the background.
+
+        Every process calls it, and writes its part. The step that comes next does not wait for
+        the writing, only for the copy to the host.
 
         Args:
+            step: number of updates done.
             state: what to save; copied first, so the caller may donate it.
-            metadata: JSON-able; see `metadata`.
+            metadata: JSON-able; see `read_metadata`.
             metrics: of the evaluation at this step, with "srcc"; the best checkpoint is kept.
+            overwrite: replace a checkpoint of the same step; otherwise it stays.
         """
         self._checkpointer.wait()
-        step = int(state.step)
-        if step in self.steps():
+        if step in self.steps() and not overwrite:
             return
         items = _split(jax.tree.map(jnp.copy, state))
         self._checkpointer.save_checkpointables_async(
@@ -96,36 +106,38 @@ class Checkpoints:
             items,
             metrics=metrics,
             custom_metadata={"format": FORMAT, **metadata},
+            overwrite=overwrite,
         )
 
-    def restore(
-        self, state: TrainState, sharding: jax.sharding.Sharding
-    ) -> tuple[TrainState, dict[str, Any]] | None:
+    def restore(self, state: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
         """The newest checkpoint that can be read, with its metadata; None where there is none.
 
         A damaged checkpoint is moved to the folder `damaged` beside, with a warning, and the one
         before it is tried.
 
         Args:
-            state: a state of the wanted structure, abstract or not; its values are not used.
-            sharding: where every array goes, whatever devices it was saved from.
+            state: an abstract state of the wanted structure; its leaves say by their sharding
+                where every array goes, whatever devices and processes it was saved from.
         """
-        abstract = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-            _split(state),
-        )
         for step in reversed(self.steps()):
+            failure = None
             try:
-                items = self._checkpointer.load_checkpointables(step, abstract)
+                items = self._checkpointer.load_checkpointables(step, _split(state))
                 metadata = read_metadata(self._directory / str(step))
             except Exception as error:  # whatever a damaged file leads to
-                self._set_aside(step, error)
+                failure = error
+            if distributed.anywhere(failure is not None):
+                self._set_aside(step, failure)
                 continue
             fields = {**items["model"], **items["progress"]}
             return TrainState(**fields), metadata
         return None
 
-    def _set_aside(self, step: int, error: Exception) -> None:
+    def _set_aside(self, step: int, error: Exception | None) -> None:
+        if not distributed.is_first():
+            distributed.wait_for_all(f"set aside {step}")
+            self._checkpointer.reload()
+            return
         folder = self._directory.parent / "damaged"
         folder.mkdir(exist_ok=True)
         target = folder / str(step)
@@ -134,8 +146,10 @@ class Checkpoints:
             suffix += 1
             target = folder / f"{step}.{suffix}"
         (self._directory / str(step)).rename(target)
+        distributed.wait_for_all(f"set aside {step}")
         self._checkpointer.reload()
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        reason = str(error or "in another process").strip().splitlines()[:1]
+        reason = reason or [type(error).__name__]
         warnings.warn(
             f"checkpoint {step} cannot be read ({reason[0]}); moved to {target}, "
             "trying the one before",
@@ -155,6 +169,8 @@ def best_step(directory: str | os.PathLike[str]) -> int | None:
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Metadata of one checkpoint: `config`, `input`, `calibration`, `evaluation`, `version`.
+
+    `unevaluated` says that the run was stopped in the evaluation that was due at this step.
 
     Raises:
         ValueError: the folder is not a checkpoint of this trainer.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,12 @@ from gsn_jax.errors import InputError
 
 # Sections that must not change when a run is resumed; the others (logging, length) may.
 FIXED_SECTIONS = ("seed", "model", "loss", "optimizer", "data")
+
+# Keys of fixed sections that may change: a run may continue on devices with another memory.
+FREE_KEYS = ("model.remat", "optimizer.accumulate")
+
+SCHEDULES = ("cosine", "linear", "constant", "step")
+STEP_FORMS = ("jit", "shard_map")
 
 
 def base_config() -> ConfigDict:
@@ -36,7 +43,8 @@ def base_config() -> ConfigDict:
                 "head": "anchored",  # an identical pair is best by construction
                 "comparison": "similarity",
                 "pooling": "weighted",
-                "dtype": "float32",
+                "dtype": "float32",  # a CPU gains nothing by bfloat16; set it on TPUs and new GPUs
+                "remat": False,  # a forward pass more; True where a batch does not fit
             },
             "loss": {
                 "name": "gsn",  # gsn, norm_in_norm, mse or mae
@@ -50,8 +58,17 @@ def base_config() -> ConfigDict:
                 "name": "adamw",
                 "learning_rate": 1e-3,  # a network from scratch; 1e-4 for a pretrained trunk
                 "weight_decay": 1e-4,
-                "warmup_steps": 200,
+                "schedule": "cosine",  # or constant, linear, step; needs no choice but steps
+                "warmup_steps": 200,  # Adam's moments are poor at first
+                "decay_at": (
+                    0.5,
+                    0.75,
+                ),  # of "step": shares of the run, as for residual networks
+                "decay_factor": 0.1,  # of "step": what the rate is multiplied by there
                 "clip_norm": 1.0,
+                "accumulate": 1,  # micro-batches per step; more where a batch does not fit
+                "frozen_trunk_steps": 0,  # without the trunk; for pretrained ones; -1: all steps
+                "trunk_learning_rate_factor": 1.0,  # about 0.1 for a pretrained trunk
                 "ema": 0.999,  # decay of the averaged parameters that are evaluated; 0: none
             },
             "data": {
@@ -66,11 +83,13 @@ def base_config() -> ConfigDict:
             },
             "train": {
                 "steps": 10_000,
+                "step": "jit",  # XLA divides the work; "shard_map": every device runs the step
                 "log_every": 50,
                 "eval_every": 1000,
                 "checkpoint_every": 1000,
                 "keep": 2,  # newest checkpoints; the best by SRCC is kept beside them
                 "eval_pairs": 0,  # evaluate on at most this many pairs; 0: all
+                "fsdp": 1,  # devices that share one copy of the parameters and the optimiser
             },
         }
     )
@@ -142,8 +161,16 @@ def _validate(config: ConfigDict, path: Path) -> None:
         missing = sorted(set(defaults) - set(config[section]))
         if missing:
             raise InputError(f"{path}: {section}.{missing[0]} is missing")
-    checks = (
+    checks = (*_train_checks(config), *_optimizer_checks(config.optimizer))
+    for holds, message in checks:
+        if not holds:
+            raise InputError(f"{path}: {message}")
+
+
+def _train_checks(config: ConfigDict) -> tuple[tuple[bool, str], ...]:
+    return (
         (config.train.steps > 0, "train.steps must be positive"),
+        (config.train.step in STEP_FORMS, f"train.step must be one of {', '.join(STEP_FORMS)}"),
         (config.train.keep > 0, "train.keep must be positive"),
         (min(config.train.log_every, config.train.eval_every) > 0, "intervals must be positive"),
         (config.train.checkpoint_every > 0, "train.checkpoint_every must be positive"),
@@ -153,19 +180,62 @@ def _validate(config: ConfigDict, path: Path) -> None:
             len(config.data.train) > 0,
             "data.train is empty; name a table or a data set: --config.data.train=pairs.csv",
         ),
+        (config.optimizer.accumulate > 0, "optimizer.accumulate must be positive"),
+        (
+            config.data.batch_size % max(config.optimizer.accumulate, 1) == 0,
+            "data.batch_size must be a multiple of optimizer.accumulate",
+        ),
+        (
+            config.optimizer.accumulate <= 1 or config.model.get("norm", "none") == "none",
+            'optimizer.accumulate needs model.norm="none": batch normalisation would see the '
+            "micro-batch",
+        ),
     )
-    for holds, message in checks:
-        if not holds:
-            raise InputError(f"{path}: {message}")
+
+
+def _optimizer_checks(config: ConfigDict) -> tuple[tuple[bool, str], ...]:
+    shares = (0.0, *config.decay_at, 1.0)
+    return (
+        (config.learning_rate > 0, "optimizer.learning_rate must be positive"),
+        (
+            config.schedule in SCHEDULES,
+            f"optimizer.schedule must be one of {', '.join(SCHEDULES)}",
+        ),
+        (config.warmup_steps >= 0, "optimizer.warmup_steps must not be negative"),
+        (
+            all(before < after for before, after in itertools.pairwise(shares)),
+            "optimizer.decay_at must be rising shares of the run between 0 and 1",
+        ),
+        (0 < config.decay_factor <= 1, "optimizer.decay_factor must be in (0, 1]"),
+        (config.clip_norm > 0, "optimizer.clip_norm must be positive"),
+        (0 <= config.ema < 1, "optimizer.ema must be in [0, 1)"),
+        (
+            config.frozen_trunk_steps >= -1,
+            "optimizer.frozen_trunk_steps must be a number of steps, or -1 for all",
+        ),
+        (
+            config.trunk_learning_rate_factor > 0,
+            "optimizer.trunk_learning_rate_factor must be positive; "
+            "optimizer.frozen_trunk_steps=-1 keeps the trunk as it is",
+        ),
+    )
 
 
 def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Dotted keys of the fixed sections that differ between two configurations as plain dicts."""
-    changed = []
+    """Dotted keys of the fixed sections that differ between two configurations as plain dicts.
+
+    A key that a run of an older version does not know has its default, which is what that version
+    did. `FREE_KEYS` may differ: they change the memory and the rounding, not the run.
+    """
+    changed, defaults = [], base_config().to_dict()
     for section in FIXED_SECTIONS:
+        default = _flatten(section, defaults[section])
         first, second = _flatten(section, before[section]), _flatten(section, after[section])
         changed += [
-            key for key in sorted(first | second) if first.get(key, None) != second.get(key, None)
+            key
+            for key in sorted(first | second)
+            if key not in FREE_KEYS
+            and first.get(key, default.get(key)) != second.get(key, default.get(key))
         ]
     return changed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
 
 from data_pipelines.evaluation import eval_batches
 from data_pipelines.sources import PairSource
 from gsn_jax import agreement
 from gsn_jax.images import as_float
+from gsn_jax.training.meshes import divided, replicated
 
 RawScores = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
@@ -40,22 +44,69 @@ class Evaluation:
         return {"srcc": rank, "plcc": linear, "main_score": abs(rank) + abs(linear)}
 
 
-def make_scorer(model: nn.Module) -> RawScores:
-    """The jitted `(variables, reference, distorted) -> raw scores`, uint8 or float images."""
+def make_scorer(model: nn.Module, mesh: Mesh) -> RawScores:
+    """The jitted `(variables, reference, distorted) -> raw scores`, uint8 or float images.
 
-    @jax.jit
+    The pairs are divided over the mesh, the scores are on every device.
+    """
+
     def score(variables: Any, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         return model.apply(variables, as_float(reference), as_float(distorted))
 
-    return score
+    return jax.jit(
+        score,
+        in_shardings=(None, divided(mesh), divided(mesh)),
+        out_shardings=replicated(mesh),
+    )
 
 
 def evaluate(
-    score: RawScores, variables: Any, source: PairSource, *, batch_size: int = 8
-) -> Evaluation:
-    """Scores every pair of the source as a whole image, none dropped, none counted twice."""
-    raw = np.full(len(source), np.nan)
-    for batch in eval_batches(source, batch_size=batch_size):
-        scores = np.asarray(score(variables, batch["reference"], batch["distorted"]))
-        raw[batch["index"][batch["valid"]]] = scores[batch["valid"]]
+    score: RawScores,
+    variables: Any,
+    source: PairSource,
+    mesh: Mesh,
+    *,
+    most_per_device: int = 8,
+    stop: Callable[[], Any] = lambda: None,
+) -> Evaluation | None:
+    """Scores every pair of the source as a whole image, none dropped, none counted twice.
+
+    Every process loads its part of the pairs, and gets the scores of all.
+
+    Args:
+        score: see `make_scorer`.
+        variables: of the model.
+        source: the pairs.
+        mesh: the devices.
+        most_per_device: pairs in a batch for each device, where there are so many.
+        stop: asked after every batch, equally often in all processes.
+
+    Returns:
+        The scores; None where `stop` has ended it early.
+    """
+    here, there = jax.process_index(), jax.process_count()
+    per_device = min(most_per_device, max(1, -(-len(source) // mesh.size)))
+    batches = eval_batches(
+        source,
+        batch_size=per_device * mesh.size // there,
+        process_index=here,
+        process_count=there,
+    )
+    raw = np.zeros(len(source))
+    with contextlib.closing(batches):
+        for batch in batches:
+            reference, distorted = (
+                jax.make_array_from_process_local_data(divided(mesh), batch[role])
+                for role in ("reference", "distorted")
+            )
+            scores = np.asarray(score(variables, reference, distorted), np.float64)
+            # A process's rows of the global batch lie together; it keeps those it loaded.
+            mine = np.split(scores, there)[here]
+            raw[batch["index"][batch["valid"]]] = mine[batch["valid"]]
+            if stop():
+                return None
+    if there > 1:
+        # Every pair was loaded by one process; as bytes, since a device may know no float64.
+        parts = multihost_utils.process_allgather(raw.view(np.uint8))
+        raw = np.asarray(parts).view(np.float64).sum(0)
     return Evaluation(raw, np.asarray(source.quality, np.float64))

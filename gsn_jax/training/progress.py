@@ -1,7 +1,8 @@
-"""What a run shows while it goes: a progress bar, log lines, TensorBoard scalars."""
+"""What a run shows while it goes: a progress bar, log lines, TensorBoard scalars, evaluations."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -9,17 +10,36 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tensorboardX import SummaryWriter
 
+from gsn_jax.training import history
+from gsn_jax.training.profiling import Breakdown, Work, shares
+
 
 class TrainingLog:
     """Progress bar on a terminal, plain lines elsewhere; scalars for TensorBoard in both cases.
 
-    A context manager. Rates count training steps only, not evaluation or saving.
+    With several processes only one shows and writes. A context manager. Rates count training
+    steps only, not evaluation or saving.
     """
 
-    def __init__(self, workdir: Path, *, first_step: int, steps: int, batch_size: int):
-        self._console = Console(stderr=True)
+    def __init__(
+        self,
+        workdir: Path,
+        *,
+        first_step: int,
+        steps: int,
+        batch_size: int,
+        shown: bool = True,
+        work: Work | None = None,
+    ):
+        self._work, self._breakdown = work or Work(None, None), Breakdown()
+        self._console = Console(stderr=True, quiet=not shown)
         self._batch_size = batch_size
-        self._writer = SummaryWriter(str(workdir / "tensorboard"), purge_step=first_step + 1)
+        self._workdir, self._shown = workdir, shown
+        if shown:
+            history.forget_evaluations_after(workdir, first_step)
+        self._writer = SummaryWriter(
+            str(workdir / "tensorboard"), purge_step=first_step + 1, write_to_disk=shown
+        )
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -27,13 +47,15 @@ class TrainingLog:
             TextColumn("{task.fields[status]}"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not (shown and self._console.is_terminal),
         )
         self._task = self._bar.add_task("", total=steps, completed=first_step, status="")
         self._mark = (first_step, time.monotonic())
 
     def __enter__(self) -> TrainingLog:
         self._bar.start()
+        if self._work.flops_per_pair:
+            self.line(self._work.describe())
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -51,13 +73,20 @@ class TrainingLog:
         speed = (step - first) * self._batch_size / max(now - start, 1e-9)
         self._mark = (step, now)
         self._bar.update(self._task, status=f"loss {loss:.4f}  {speed:.1f} pairs/s")
+        seconds = self._breakdown.take()
+        rates = self._work.rates(speed)
         if self._bar.disable:
-            self.line(f"step {step}: loss {loss:.4f}, {speed:.1f} pairs/s")
+            fraction = rates.get("fraction_of_peak")
+            peak = "" if fraction is None else f" ({fraction:.1%} of peak)"
+            line = f"step {step}: loss {loss:.4f}, {speed:.1f} pairs/s{peak}"
+            self.line(f"{line}; {shares(seconds)}")
+        self._write("seconds", seconds, step)
         scalars = {
             "loss": loss,
             "gradient_norm": gradient_norm,
             "learning_rate": rate,
             "pairs_per_second": speed,
+            **rates,
         }
         self._write("train", scalars, step)
 
@@ -66,6 +95,18 @@ class TrainingLog:
         values = ", ".join(f"{name} {value:.4f}" for name, value in summary.items())
         self.line(f"step {step}: evaluation {values}")
         self._write("evaluation", summary, step)
+        if self._shown:
+            history.add_evaluation(self._workdir, step, summary)
+
+    def phase(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Around work of one of `profiling.PHASES`, whose time is reported."""
+        return self._breakdown.phase(name)
+
+    def summarise(self, trace: str | None = None) -> None:
+        """Where the time went since the start, and where a trace was written."""
+        self.line(f"time: {shares(self._breakdown.total)}")
+        if trace:
+            self.line(trace)
 
     def restart_clock(self, step: int) -> None:
         """What happened since the last report was not training."""

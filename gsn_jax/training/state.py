@@ -1,4 +1,4 @@
-"""What a training step carries from one to the next, and the optimiser that updates it."""
+"""What a training step carries from one to the next."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from ml_collections import ConfigDict
-
-from gsn_jax.errors import InputError
 
 
 @flax.struct.dataclass
@@ -40,34 +37,6 @@ class TrainState:
     def variables(self) -> dict[str, Any]:
         """The variables to evaluate: averaged parameters where there are any."""
         return {"params": self.ema or self.params, "batch_stats": self.batch_stats}
-
-
-def make_optimizer(
-    config: ConfigDict, steps: int
-) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """Clipped Adam(W) with linear warm-up and cosine decay to zero over `steps` updates.
-
-    Returns:
-        The optimiser and its learning rate as a function of the number of updates done.
-
-    Raises:
-        InputError: an unknown optimiser.
-    """
-    warmup = min(config.warmup_steps, steps // 2)
-    schedule = optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=config.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=steps,
-    )
-    optimizers = {
-        "adam": lambda: optax.adam(schedule),
-        "adamw": lambda: optax.adamw(schedule, weight_decay=config.weight_decay),
-    }
-    if config.name not in optimizers:
-        raise InputError(f"unknown optimizer {config.name!r}; known: {', '.join(optimizers)}")
-    clip = optax.clip_by_global_norm(config.clip_norm)
-    return optax.chain(clip, optimizers[config.name]()), schedule
 
 
 def create_state(

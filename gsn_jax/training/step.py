@@ -1,55 +1,45 @@
-"""One training step over a mesh of devices, and the shardings it needs.
+"""One training step over a mesh of devices.
 
-The batch is divided over the mesh axis `data`, the state is on every device. Under `jit` the
-losses see the global batch: XLA inserts the reductions, so that the value and gradient are those
-of one device.
+The batch is divided over the mesh, the state lies on it as `meshes` says. The step has two forms
+with equal results. Under "jit" the losses see the global batch: XLA divides the work and inserts
+the reductions. Under "shard_map" every device runs the step on its part of the batch, the losses
+take the mesh's axes, and the gradients are summed over the devices in float32 in one place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
 from gsn_jax import losses
 from gsn_jax.errors import InputError
-from gsn_jax.images import as_float
+from gsn_jax.training import gradients
+from gsn_jax.training.config import STEP_FORMS
+from gsn_jax.training.gradients import Batch
+from gsn_jax.training.meshes import AXES, divided, replicated
 from gsn_jax.training.state import TrainState
 
-Batch = Mapping[str, jax.Array]
-Loss = Callable[[jax.Array, jax.Array], jax.Array]
+Step = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
 
-def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
-    """A mesh of all devices along the one axis `data`."""
-    return Mesh(np.asarray(devices or jax.devices()), ("data",))
-
-
-def replicated(mesh: Mesh) -> NamedSharding:
-    """On every device: the state."""
-    return NamedSharding(mesh, PartitionSpec())
-
-
-def divided(mesh: Mesh) -> NamedSharding:
-    """Along the first axis over the devices: the batch."""
-    return NamedSharding(mesh, PartitionSpec("data"))
-
-
-def make_loss(config: ConfigDict) -> Loss:
-    """The configured loss of `(predictions, labels)`.
+def make_loss(config: ConfigDict) -> Callable[..., jax.Array]:
+    """The configured loss of `(predictions, labels, axis_name=None)`.
 
     Raises:
         InputError: an unknown loss.
     """
 
-    def gsn(predictions: jax.Array, labels: jax.Array) -> jax.Array:
+    def gsn(
+        predictions: jax.Array, labels: jax.Array, axis_name: losses.AxisName = None
+    ) -> jax.Array:
         value = losses.gsn_loss(
             predictions,
             labels,
@@ -57,9 +47,10 @@ def make_loss(config: ConfigDict) -> Loss:
             beta=config.beta,
             q=config.q,
             temperature=config.temperature,
+            axis_name=axis_name,
         )
         if config.mse_weight:
-            value += config.mse_weight * losses.mse_loss(predictions, labels)
+            value += config.mse_weight * losses.mse_loss(predictions, labels, axis_name=axis_name)
         return value
 
     known = {
@@ -76,62 +67,121 @@ def make_loss(config: ConfigDict) -> Loss:
 def make_train_step(
     model: nn.Module,
     optimizer: optax.GradientTransformation,
-    loss: Loss,
+    loss: Callable[..., jax.Array],
     mesh: Mesh,
     *,
     ema_decay: float = 0.0,
-) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
+    accumulate: int = 1,
+    frozen_trunk: bool = False,
+    form: str = "jit",
+    state_sharding: Any = None,
+) -> Step:
     """The jitted step `(state, batch) -> (state, metrics)`; it consumes (donates) the state.
 
     A batch holds `reference` and `distorted` `(N, H, W, 3)`, uint8 or floats in [0, 1], and
     `quality` `(N,)` in [0, 1]. A loss or gradient that is not finite changes nothing but
     `state.failed_step`.
+
+    Args:
+        model: gives predictions `(N,)`.
+        optimizer: updates the parameters.
+        loss: of predictions and labels, see `make_loss`.
+        mesh: the devices.
+        ema_decay: of the averaged parameters; 0 keeps none.
+        accumulate: number of micro-batches that a device computes one after the other.
+        frozen_trunk: whether no gradient is computed through the trunk.
+        form: "jit" or "shard_map"; they differ by rounding, and in the masks of dropout.
+        state_sharding: a tree of shardings, see `meshes.state_shardings`; by default the state is
+            on every device.
+
+    Raises:
+        InputError: an unknown form, or "shard_map" with divided parameters.
     """
-
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
-        key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-
-        def objective(params: Any) -> tuple[jax.Array, Any]:
-            predictions, updates = model.apply(
-                {"params": params, "batch_stats": state.batch_stats},
-                as_float(batch["reference"]),
-                as_float(batch["distorted"]),
-                train=True,
-                mutable=["batch_stats"],
-                rngs={"dropout": key},
-            )
-            return loss(predictions, batch["quality"]), updates.get("batch_stats", {})
-
-        (value, batch_stats), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
-        norm = optax.tree.norm(gradients)
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        ema = (
-            optax.incremental_update(params, state.ema, 1 - _warm(ema_decay, state.step))
-            if ema_decay
-            else state.ema
+    if form not in STEP_FORMS:
+        raise InputError(f"train.step must be one of {', '.join(STEP_FORMS)}, got {form!r}")
+    mapped = form == "shard_map"
+    if mapped and mesh.shape["fsdp"] > 1:
+        raise InputError(
+            'train.step="shard_map" keeps the parameters on every device; '
+            'set the size of fsdp to 1, or train.step="jit"'
         )
-        advanced = state.replace(
-            step=state.step + 1,
-            params=params,
-            batch_stats=batch_stats,
-            ema=ema,
-            opt_state=opt_state,
+    if mapped and hasattr(model, "axis_name"):
+        model = model.clone(axis_name=AXES)
+    loss = functools.partial(loss, axis_name=AXES) if mapped else loss
+    if accumulate > 1:
+        parts = NamedSharding(mesh, PartitionSpec(None, AXES))
+        gradient = gradients.accumulated(
+            model,
+            loss,
+            accumulate,
+            frozen_trunk=frozen_trunk,
+            place=lambda x: x if mapped else jax.lax.with_sharding_constraint(x, parts),
         )
-        finite = jnp.isfinite(value) & jnp.isfinite(norm)
-        stopped = state.replace(
-            failed_step=jnp.where(state.failed_step >= 0, state.failed_step, state.step + 1)
-        )
-        good = finite & (state.failed_step < 0)
-        state = jax.tree.map(lambda new, old: jnp.where(good, new, old), advanced, stopped)
-        return state, {"loss": value, "gradient_norm": norm, "failed_step": state.failed_step}
-
+    else:
+        gradient = gradients.whole(model, loss, frozen_trunk=frozen_trunk)
+    step = functools.partial(
+        _step, _summed(gradient) if mapped else gradient, optimizer, ema_decay=ema_decay
+    )
+    if mapped:
+        here, parted = PartitionSpec(), PartitionSpec(AXES)
+        step = jax.shard_map(step, mesh=mesh, in_specs=(here, parted), out_specs=(here, here))
+    state_sharding = replicated(mesh) if state_sharding is None else state_sharding
     return jax.jit(
         step,
-        in_shardings=(replicated(mesh), divided(mesh)),
-        out_shardings=(replicated(mesh), replicated(mesh)),
+        in_shardings=(state_sharding, divided(mesh)),
+        out_shardings=(state_sharding, replicated(mesh)),
         donate_argnums=0,
     )
+
+
+def _summed(gradient: gradients.LossGradient) -> gradients.LossGradient:
+    """Under `shard_map`: the gradient of the device's examples, then one sum over the devices."""
+
+    def summed(
+        params: Any, batch_stats: Any, batch: Batch, key: jax.Array
+    ) -> tuple[jax.Array, Any, Any]:
+        # Differentiating this device's own copy leaves the sum to the line below: else JAX sums
+        # each parameter where it is used, and so in bfloat16 where the model computes in it.
+        own = jax.lax.pcast(params, AXES, to="varying")
+        key = jax.random.fold_in(key, jax.lax.axis_index(AXES))
+        value, part, stats = gradient(own, batch_stats, batch, key)
+        return value, jax.lax.psum(part, AXES), stats
+
+    return summed
+
+
+def _step(
+    gradient: gradients.LossGradient,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    batch: Batch,
+    *,
+    ema_decay: float,
+) -> tuple[TrainState, dict[str, jax.Array]]:
+    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+    value, slopes, batch_stats = gradient(state.params, state.batch_stats, batch, key)
+    norm = optax.tree.norm(slopes)
+    updates, opt_state = optimizer.update(slopes, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    ema = (
+        optax.incremental_update(params, state.ema, 1 - _warm(ema_decay, state.step))
+        if ema_decay
+        else state.ema
+    )
+    advanced = state.replace(
+        step=state.step + 1,
+        params=params,
+        batch_stats=batch_stats,
+        ema=ema,
+        opt_state=opt_state,
+    )
+    finite = jnp.isfinite(value) & jnp.isfinite(norm)
+    stopped = state.replace(
+        failed_step=jnp.where(state.failed_step >= 0, state.failed_step, state.step + 1)
+    )
+    good = finite & (state.failed_step < 0)
+    state = jax.tree.map(lambda new, old: jnp.where(good, new, old), advanced, stopped)
+    return state, {"loss": value, "gradient_norm": norm, "failed_step": state.failed_step}
 
 
 def _warm(decay: float, step: jax.Array) -> jax.Array:

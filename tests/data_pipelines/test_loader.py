@@ -188,7 +188,7 @@ def test_processes_share_the_global_batch(source):
     ]
     for k, batch in enumerate(whole):
         for name, value in batch.items():
-            joined = np.stack([parts[0][k][name], parts[1][k][name]], 1).reshape(value.shape)
+            joined = np.concatenate([parts[0][k][name], parts[1][k][name]])
             np.testing.assert_array_equal(joined, value)
 
 
@@ -201,7 +201,7 @@ def test_a_run_may_resume_on_another_number_of_processes(source):
         source, batch_size=3, crop_size=CROP, seed=2, process_index=1, process_count=2
     )
     half.set_state(state)
-    np.testing.assert_array_equal(take(half, 1)[0]["quality"], expected["quality"][1::2])
+    np.testing.assert_array_equal(take(half, 1)[0]["quality"], expected["quality"][3:])
 
 
 def test_images_smaller_than_the_crop(source):

@@ -56,6 +56,20 @@ def test_a_configuration_that_ships_is_found_by_name():
         (["--config.train.steps=0"], "train.steps must be positive"),
         (["--config.data.batch_size=-1"], "batch_size must be positive"),
         (["--config.data.train=()"], "data.train is empty"),
+        (["--config.train.step=pmap"], "train.step must be one of jit, shard_map"),
+        (["--config.optimizer.schedule=steps"], "schedule must be one of cosine"),
+        (["--config.optimizer.decay_at=(0.5,0.2)"], "decay_at must be rising"),
+        (["--config.optimizer.decay_at=(0.5,1.0)"], "decay_at must be rising"),
+        (["--config.optimizer.decay_factor=0.0"], "decay_factor must be in"),
+        (["--config.optimizer.accumulate=0"], "accumulate must be positive"),
+        (["--config.optimizer.accumulate=5"], "batch_size must be a multiple of"),
+        (["--config.optimizer.accumulate=2", "--config.model.norm=batch"], "would see the micro"),
+        (["--config.optimizer.frozen_trunk_steps=-2"], "frozen_trunk_steps must be"),
+        (["--config.optimizer.trunk_learning_rate_factor=0.0"], "frozen_trunk_steps=-1 keeps"),
+        (["--config.optimizer.learning_rate=0.0"], "learning_rate must be positive"),
+        (["--config.optimizer.warmup_steps=-1"], "warmup_steps must not be negative"),
+        (["--config.optimizer.clip_norm=0.0"], "clip_norm must be positive"),
+        (["--config.optimizer.ema=1.0"], "ema must be in"),
         (["extra"], "unexpected argument 'extra'"),
     ],
 )
@@ -100,3 +114,21 @@ def test_changed_keys_are_those_that_a_continuation_must_keep():
     after = {"seed": 0, "model": {"a": [1, 3]}, "loss": {"n": 1}, "optimizer": {}, "data": {"x": 1}}
     assert configs.changed_keys(before, after) == ["model.a", "loss.n"]
     assert configs.changed_keys(before, {**before, "model": {"a": [1, 2]}, "train": 5}) == []
+
+
+def test_a_run_of_an_older_version_has_the_defaults_of_new_keys():
+    after = configs.base_config().to_dict()
+    before = {section: dict(after[section]) for section in after if section != "seed"}
+    before["seed"] = after["seed"]
+    for key in ("schedule", "decay_at", "accumulate", "frozen_trunk_steps"):
+        del before["optimizer"][key]
+    del before["model"]["remat"]
+    assert configs.changed_keys(before, after) == []
+    after["optimizer"]["schedule"] = "linear"
+    assert configs.changed_keys(before, after) == ["optimizer.schedule"]
+
+
+def test_what_changes_only_memory_may_change():
+    before, after = configs.base_config().to_dict(), configs.base_config().to_dict()
+    after["model"]["remat"], after["optimizer"]["accumulate"] = True, 4
+    assert configs.changed_keys(before, after) == []

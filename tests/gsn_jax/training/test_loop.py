@@ -15,9 +15,11 @@ from scipy import stats
 from tensorboard_reader import read_scalars
 
 import gsn_jax
+from data_pipelines.loader import TrainLoader
 from gsn_jax.errors import InputError
 from gsn_jax.model_files import read_model
 from gsn_jax.training import checkpoints, loop
+from gsn_jax.training.history import read_evaluations
 from gsn_jax.training.sources import open_sources
 
 
@@ -53,6 +55,9 @@ def test_a_run_leaves_checkpoints_scalars_and_a_model(uninterrupted, config, cap
     scalars = read_scalars(uninterrupted / "tensorboard")
     assert [step for step, _ in scalars["train/loss"]] == [2, 4, 6]
     assert [step for step, _ in scalars["evaluation/srcc"]] == [3, 6]
+    evaluations = read_evaluations(uninterrupted)
+    assert [row.pop("step") for row in evaluations] == [3, 6]
+    assert evaluations[-1] == metadata["evaluation"]
 
 
 def test_the_reported_agreement_is_that_of_the_saved_model(uninterrupted, config):
@@ -104,6 +109,7 @@ def test_a_stopped_run_continues_bit_by_bit(uninterrupted, config, tmp_path, mon
     assert (result.step, result.stopped_by) == (6, None)
     assert calls == [1, 2, 3, 4, 5, 6]
     assert_bitwise_equal(variables_of(tmp_path / "run", 6), variables_of(uninterrupted, 6))
+    assert read_evaluations(tmp_path / "run") == read_evaluations(uninterrupted)
 
 
 def test_a_killed_run_continues_bit_by_bit(uninterrupted, config, tmp_path):
@@ -173,7 +179,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     config, tmp_path, monkeypatch
 ):
     """The batch of step 3 has a label that is NaN."""
-    real = loop.TrainLoader.__next__
+    real = TrainLoader.__next__
 
     def poisoned(self):
         batch = real(self)
@@ -184,7 +190,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     config.train.checkpoint_every = config.train.eval_every = 100
     config.loss.name = "mse"
     workdir = tmp_path / "run"
-    monkeypatch.setattr(loop.TrainLoader, "__next__", poisoned)
+    monkeypatch.setattr(TrainLoader, "__next__", poisoned)
     with pytest.raises(loop.DivergenceError, match="not finite at step 3; the state after step 2"):
         loop.train(config, workdir)
     kept = variables_of(workdir, 2)

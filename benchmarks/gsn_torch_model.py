@@ -1,0 +1,242 @@
+"""GSN's default model and training step in plain PyTorch, as a worker in its own environment.
+
+Reads one JSON request per line on standard input and answers with one JSON line:
+
+    {"load": FILE.npz, "device", "dtype", "compile", "channels_last", "options"}  ->  {"device"}
+    {"score": true}                                         ->  {"scores": [...]}, in float32
+    {"train": repeats}                                      ->  {"seconds": [...], "loss": ...}
+
+The file holds the parameters under `params/...`, as JAX lays them out, and the batch. Only this
+file imports torch; the package never does.
+"""
+
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class CDC(nn.Module):
+    """Central difference convolution as one convolution, and ReLU."""
+
+    def __init__(self, kernel, bias, theta):
+        super().__init__()
+        self.kernel = nn.Parameter(kernel.permute(3, 2, 0, 1).contiguous())
+        self.bias = nn.Parameter(bias)
+        self.theta = theta
+
+    def forward(self, x):
+        """Same height and width."""
+        total = self.kernel.sum(dim=(2, 3), keepdim=True)
+        kernel = self.kernel - F.pad(self.theta * total, (1, 1, 1, 1))
+        return F.relu(F.conv2d(x, kernel, self.bias, padding=1))
+
+
+class Attention(nn.Module):
+    """CBAM's spatial attention."""
+
+    def __init__(self, kernel):
+        super().__init__()
+        self.kernel = nn.Parameter(kernel.permute(3, 2, 0, 1).contiguous())
+
+    def forward(self, x):
+        """Weights every position."""
+        pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
+        return x * torch.sigmoid(F.conv2d(pooled, self.kernel, padding=self.kernel.shape[-1] // 2))
+
+
+class Dense(nn.Module):
+    """A linear map over channels; `positive` with the softplus of its weights and no bias."""
+
+    def __init__(self, kernel, bias=None):
+        super().__init__()
+        self.kernel = nn.Parameter(kernel.T[:, :, None, None].contiguous())
+        self.bias = None if bias is None else nn.Parameter(bias)
+
+    def forward(self, x):
+        """Maps the channels."""
+        kernel = F.softplus(self.kernel) if self.bias is None else self.kernel
+        return F.conv2d(x, kernel, self.bias)
+
+
+class Level(nn.Module):
+    """Joint features and errors of one level, compared as SSIM compares."""
+
+    def __init__(self, get):
+        super().__init__()
+        self.joint = Dense(get("joint/kernel"), get("joint/bias"))
+        self.visibility = Dense(get("visibility/kernel"), get("visibility/bias"))
+        self.mix = Dense(get("mix/kernel"))
+        self.floor = nn.Parameter(get("floor"))
+
+    def forward(self, a, b):
+        """Of reference and distorted features."""
+        joint = F.relu(self.joint(torch.cat([a, b], dim=1)))
+        floor = F.softplus(self.floor)[:, None, None]
+        difference = (a - b) ** 2 / (a**2 + b**2 + floor)
+        return joint, self.mix(difference * 2 * torch.sigmoid(self.visibility(joint)))
+
+
+class GSN(nn.Module):
+    """The default GSN on `(N, 3, H, W)` in [0, 1], H and W multiples of 16."""
+
+    def __init__(self, params, theta, dtype):
+        super().__init__()
+
+        def at(prefix):
+            return lambda name: torch.from_numpy(params[f"{prefix}/{name}"])
+
+        def block(prefix):
+            get = at(f"{prefix}/cdc")
+            return CDC(get("kernel"), get("bias"), theta)
+
+        self.dtype = dtype
+        self.stem = block("backbone/stem")
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.AvgPool2d(2), block(f"backbone/{s}_0"), block(f"backbone/{s}_1"))
+            for s in ("low", "mid", "high")
+        )
+        self.attentions = nn.ModuleList(
+            Attention(at(f"attentions_{i}")("kernel")) for i in range(3)
+        )
+        self.levels = nn.ModuleList(Level(at(f"levels_{i}")) for i in range(3))
+        self.fusion = block("fusion")
+        get = at("scorer")
+        self.visibility = Dense(get("visibility/kernel"), get("visibility/bias"))
+        self.sum = Dense(get("sum/kernel"))
+        self.weight = Dense(get("weight/kernel"), get("weight/bias"))
+        self.sensitivity = nn.Parameter(torch.from_numpy(params["sensitivity"]))
+
+    def encode(self, images):
+        """Attended features of three levels."""
+        x = 2 * images - 1
+        n, c, h, w = x.shape
+        x = x.view(n, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)
+        x = self.stem(x.reshape(n, 4 * c, h // 2, w // 2))
+        features = []
+        for stage, attend in zip(self.stages, self.attentions, strict=True):
+            x = stage(x)
+            features.append(attend(x))
+        return features
+
+    def forward(self, reference, distorted):
+        """Raw scores `(N,)`."""
+        images = torch.cat([reference, distorted])
+        with torch.autocast(images.device.type, self.dtype, self.dtype != torch.float32):
+            features = self.encode(images)
+        joints, errors = [], []
+        for index, (level, both) in enumerate(zip(self.levels, features, strict=True)):
+            joint, error = level(*both.float().chunk(2))
+            size = 2 ** (2 - index)
+            joints.append(F.avg_pool2d(joint, size) if size > 1 else joint)
+            errors.append(F.avg_pool2d(error, size) if size > 1 else error)
+        fused = self.fusion(torch.cat(joints, dim=1))
+        visible = 2 * torch.sigmoid(self.visibility(fused))
+        scores = self.sum(torch.cat(errors, dim=1) * visible)
+        weights = F.softplus(self.weight(fused)) + 1e-3
+        pooled = (scores * weights).sum((1, 2, 3)) / weights.sum((1, 2, 3))
+        return 1 - torch.log1p(pooled * torch.exp(self.sensitivity))
+
+
+def loss(predictions, labels, options):
+    """Pairwise, listwise and mean squared error, as the default configuration weights them."""
+
+    def normalised(x):
+        centred = x - x.mean()
+        return centred / centred.norm()
+
+    pairwise = ((normalised(predictions) - normalised(labels)) ** 2).mean()
+    p = F.log_softmax(predictions / options["temperature"], 0)
+    q = F.log_softmax(labels / options["temperature"], 0)
+    listwise = (p.exp() * (p - q)).sum()
+    mse = ((predictions - labels) ** 2).mean()
+    return options["alpha"] * pairwise + options["beta"] * listwise + options["mse_weight"] * mse
+
+
+class Worker:
+    """The model and its batch on a device."""
+
+    def __init__(self, request):
+        data = np.load(request["load"])
+        prefix = "params/"
+        params = {k.removeprefix(prefix): data[k] for k in data.files if k.startswith(prefix)}
+        self.device = torch.device(
+            ("cuda" if torch.cuda.is_available() else "cpu")
+            if request["device"] == "auto"
+            else request["device"]
+        )
+        layout = torch.channels_last if request["channels_last"] else torch.contiguous_format
+        self.options = request["options"]
+        dtype = getattr(torch, request["dtype"])
+        model = GSN(params, self.options["theta"], dtype)
+        self.model = model.to(self.device, memory_format=layout)
+        self.pair = [
+            torch.from_numpy(data[name])
+            .permute(0, 3, 1, 2)
+            .to(self.device)
+            .contiguous(memory_format=layout)
+            for name in ("reference", "distorted")
+        ]
+        self.quality = torch.from_numpy(data["quality"]).to(self.device)
+        self.call = torch.compile(self.model) if request["compile"] else self.model
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=1e-5, weight_decay=1e-4, fused=True
+        )
+        self.average = [p.detach().clone() for p in self.model.parameters()]
+
+    def floats(self):
+        """Both images, float in [0, 1]."""
+        return [image.float() / 255 for image in self.pair]
+
+    def score(self):
+        """Scores of the batch."""
+        with torch.no_grad():
+            return self.model(*self.floats()).float().cpu().tolist()
+
+    def step(self):
+        """Forward, backward, clipping, update, average; waits for the device."""
+        value = loss(self.call(*self.floats()), self.quality, self.options)
+        self.optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(self.average, list(self.model.parameters()), 1e-3)
+        return value.item()
+
+    def train(self, repeats):
+        """Seconds of each step."""
+        seconds, value = [], None
+        for _ in range(repeats):
+            start = time.perf_counter()
+            value = self.step()
+            seconds.append(time.perf_counter() - start)
+        return {"seconds": seconds, "loss": value}
+
+
+def main():
+    """Answers requests until standard input ends."""
+    torch.set_num_threads(os.cpu_count())
+    worker = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "load" in request:
+            worker = Worker(request)
+            name = (
+                torch.cuda.get_device_name() if worker.device.type == "cuda" else worker.device.type
+            )
+            answer = {"device": name, "torch": torch.__version__}
+        elif "score" in request:
+            answer = {"scores": worker.score()}
+        else:
+            answer = worker.train(request["train"])
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Predicts how a training step scales over devices, from the bytes that it sends.
+
+    python benchmarks/scaling.py --pairs-per-second 1000 --pairs-per-device 32
+
+Compiles the step for virtual devices, reads its collectives, and prints a Markdown table: every
+all-reduce on a ring, none hidden behind computation, at the link speed and latency given. The speed
+of one device is the caller's measurement; nothing here runs a step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+
+def messages(virtual_devices: int, form: str) -> list[int]:
+    """Bytes of each collective of the default configuration's step."""
+    import jax
+
+    from gsn_jax import models
+    from gsn_jax.training.collectives import collectives
+    from gsn_jax.training.config import base_config
+    from gsn_jax.training.meshes import make_mesh
+    from gsn_jax.training.optimizers import make_optimizer
+    from gsn_jax.training.state import create_state
+    from gsn_jax.training.step import make_loss, make_train_step
+
+    config, size = base_config(), 32  # what is sent does not depend on the crop
+    model = models.build(config.model)
+    optimizer, _ = make_optimizer(config.optimizer, 1000)
+    state = jax.eval_shape(
+        lambda key: create_state(model, optimizer, key, crop_size=size, ema=True),
+        jax.random.key(0),
+    )
+    images = jax.ShapeDtypeStruct((2 * virtual_devices, size, size, 3), "uint8")
+    quality = jax.ShapeDtypeStruct((2 * virtual_devices,), "float32")
+    step = make_train_step(
+        model,
+        optimizer,
+        make_loss(config.loss),
+        make_mesh(),
+        ema_decay=config.optimizer.ema,
+        form=form,
+    )
+    batch = {"reference": images, "distorted": images, "quality": quality}
+    found = collectives(step.lower(state, batch).compile().as_text())
+    for one in found:
+        print(f"{one.kind}: {len(one.shapes)} arrays, {one.bytes} bytes")
+    return [one.bytes for one in found]
+
+
+def main() -> None:
+    """Parses the arguments, compiles, prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs-per-second", type=float, required=True, help="of one device")
+    parser.add_argument("--pairs-per-device", type=int, default=32)
+    parser.add_argument("--link-gbytes", type=float, default=25.0, help="GB/s, one direction")
+    parser.add_argument("--hop-us", type=float, default=1.0, help="latency of a hop")
+    parser.add_argument("--devices", type=int, nargs="+", default=[1, 8, 64, 256])
+    parser.add_argument("--form", choices=("jit", "shard_map"), default="jit")
+    options = parser.parse_args()
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ["XLA_FLAGS"] = (
+        "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    )
+    sent = messages(8, options.form)
+
+    from gsn_jax.training.collectives import ring_seconds
+
+    compute = options.pairs_per_device / options.pairs_per_second
+    print(f"\n{options.link_gbytes} GB/s per link, {options.hop_us} us per hop\n")
+    print("| devices | global batch | sent, ms | step, ms | pairs/s | efficiency |")
+    print("|---|---|---|---|---|---|")
+    for devices in options.devices:
+        network = ring_seconds(
+            devices,
+            sent,
+            link_bytes_per_second=1e9 * options.link_gbytes,
+            hop_seconds=1e-6 * options.hop_us,
+        )
+        step = compute + network
+        batch = devices * options.pairs_per_device
+        print(
+            f"| {devices} | {batch} | {1e3 * network:.3f} | {1e3 * step:.2f} "
+            f"| {batch / step:.0f} | {compute / step:.1%} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""Agreement of the metrics of a scored set with its opinion scores: the numbers of every table."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from data_pipelines.sources import PairSource
+from gsn_jax import agreement
+from gsn_jax.benchmark.bootstrap import ContentBootstrap, interval
+from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
+
+Interval = tuple[float, float]
+_NO_INTERVAL = (math.nan, math.nan)
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How well a metric agrees with people, over a set or over one of its distortion types.
+
+    Correlations are positive where the metric agrees in its own direction: a distance that falls
+    with quality has a positive one. Negative ones mean that it says the opposite of people.
+
+    Attributes:
+        metric: its name.
+        kind: the distortion type; "" for the whole set.
+        pairs: how many pairs it scored.
+        left_out: how many it could not score, which count in no number here.
+        contents: how many contents these pairs have.
+        srcc: Spearman's rank correlation.
+        krcc: Kendall's tau-b.
+        plcc_raw: Pearson's correlation of the scores as they are.
+        plcc: Pearson's correlation after the 4-parameter logistic fit.
+        rmse: root mean squared error after the fit, in the unit of the opinion scores.
+        converged: whether the fit did; `plcc` and `rmse` are those of the best curve found.
+        seconds: for one pair, NaN where not measured.
+        intervals: statistic to its 95 % interval; for the whole set srcc, krcc, plcc_raw and
+            plcc (with the curve held), for a type srcc.
+    """
+
+    metric: str
+    kind: str
+    pairs: int
+    left_out: int
+    contents: int
+    srcc: float
+    krcc: float
+    plcc_raw: float
+    plcc: float
+    rmse: float
+    converged: bool
+    seconds: float = math.nan
+    intervals: dict[str, Interval] = dataclasses.field(default_factory=dict)
+
+    @property
+    def main_score(self) -> float:
+        """|PLCC| + |SRCC|, PLCC after the fit, as in the published tables."""
+        return abs(self.plcc) + abs(self.srcc)
+
+    @property
+    def main_score_raw(self) -> float:
+        """|PLCC| + |SRCC| of the scores as they are."""
+        return abs(self.plcc_raw) + abs(self.srcc)
+
+    @property
+    def wrong_direction(self) -> bool:
+        """Whether it says the opposite of people."""
+        return self.srcc < 0
+
+    def interval(self, statistic: str) -> Interval:
+        """The 95 % interval of a statistic's absolute value as it is printed; NaN if none."""
+        low, high = self.intervals.get(statistic, _NO_INTERVAL)
+        return (low, high) if not getattr(self, statistic) < 0 else (-high, -low)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the numbers must know, in short words."""
+        notes = []
+        if self.pairs < 2:
+            return [f"{self.left_out} left out"] * bool(self.left_out) + ["too few pairs"]
+        if self.left_out:
+            notes.append(f"{self.left_out} left out")
+        if math.isnan(self.srcc):
+            notes.append("constant")
+        if self.wrong_direction:
+            notes.append("wrong direction")
+        if not self.converged:
+            notes.append("fit did not converge")
+        return notes
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """All agreement numbers of a scored set.
+
+    Attributes:
+        scored: the set.
+        overall: metric name to its agreement over the whole set.
+        types: distortion type to the same over its pairs, in the order of the types.
+        against: the metric that the others are compared with, "" for none.
+        differences: metric name to the 95 % interval of its SRCC minus that of `against`, by
+            the paired bootstrap over contents; NaN where there is none.
+    """
+
+    scored: ScoredSet
+    overall: dict[str, Agreement]
+    types: dict[str, dict[str, Agreement]]
+    against: str = ""
+    differences: dict[str, Interval] = dataclasses.field(default_factory=dict)
+
+    def significance(self, metric: str) -> str:
+        """ "better", "worse" or "same" than `against`, "" where nothing can be said."""
+        low, high = self.differences.get(metric, _NO_INTERVAL)
+        if math.isnan(low):
+            return ""
+        return "better" if low > 0 else "worse" if high < 0 else "same"
+
+
+def judge(
+    scored: ScoredSet,
+    *,
+    against: str = "gsn",
+    by_type: bool = True,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Judged:
+    """Computes every number.
+
+    Args:
+        scored: the set.
+        against: metric to compare the others with; ignored if the set has no scores of it.
+        by_type: whether to look at each distortion type too.
+        resamples: bootstrap samples; 0 leaves the intervals out.
+        seed: of the samples.
+    """
+    source = scored.source
+    opinion = _opinion(source)
+    samples = ContentBootstrap(source.reference_ids, resamples, seed) if resamples else None
+    overall = {
+        name: _agreement(scores, opinion, source, samples)
+        for name, scores in scored.metrics.items()
+    }
+    kinds = source.fields["distortion_type"]
+    types: dict[str, dict[str, Agreement]] = {}
+    if by_type:
+        for kind in sorted(set(kinds.tolist()) - {""}, key=_natural):
+            types[kind] = {
+                name: _agreement(scores, opinion, source, samples, kind)
+                for name, scores in scored.metrics.items()
+            }
+    if against not in scored.metrics or samples is None:
+        return Judged(scored, overall, types)
+    return Judged(scored, overall, types, against, _differences(scored, against, opinion, samples))
+
+
+def seen_in_training(scored: ScoredSet) -> dict[str, str]:
+    """Trained metrics whose training data bear the name of this set, with these data."""
+    name = scored.name.removesuffix("-train")
+    return {
+        metric: data
+        for metric, scores in scored.metrics.items()
+        for data in scores.trained_on
+        if name in data
+    }
+
+
+def oriented(scores: MetricScores) -> np.ndarray:
+    """A metric's scores with the sign that makes up = better."""
+    return scores.values if scores.higher_is_better else -scores.values
+
+
+def _agreement(
+    scores: MetricScores,
+    opinion: np.ndarray,
+    source: PairSource,
+    samples: ContentBootstrap | None,
+    kind: str = "",
+) -> Agreement:
+    member = source.fields["distortion_type"] == kind if kind else np.ones(len(source), bool)
+    usable = member & np.isfinite(scores.values)
+    contents = len(set(source.fields["reference_id"][usable].tolist()))
+    pairs = int(usable.sum())
+    counted = (scores.name, kind, pairs, int(member.sum()) - pairs, contents)
+    if pairs < 2:
+        nothing = (math.nan,) * 5
+        return Agreement(*counted, *nothing, converged=False, seconds=scores.seconds)
+    x, y = oriented(scores)[usable], opinion[usable]
+    fit = agreement.logistic_fit(x, y)
+    found = Agreement(
+        *counted,
+        srcc=agreement.srcc(x, y),
+        krcc=agreement.krcc(x, y),
+        plcc_raw=agreement.plcc(x, y),
+        plcc=agreement.plcc(fit(x), y),
+        rmse=agreement.rmse(fit(x), y),
+        converged=fit.converged,
+        seconds=scores.seconds,
+    )
+    if samples is None or contents < 2:
+        return found
+    x = oriented(scores)
+    intervals = {"srcc": interval(samples.srcc(x, opinion, usable))}
+    if not kind:
+        intervals |= {
+            "krcc": interval(samples.krcc(x, opinion, usable)),
+            "plcc_raw": interval(samples.plcc(x, opinion, usable)),
+            "plcc": interval(samples.plcc(fit(x), opinion, usable)),
+        }
+    return dataclasses.replace(found, intervals=intervals)
+
+
+def _differences(
+    scored: ScoredSet, against: str, opinion: np.ndarray, samples: ContentBootstrap
+) -> dict[str, Interval]:
+    """Interval of each metric's SRCC minus that of `against`, over pairs that both scored."""
+    base = oriented(scored.metrics[against])
+    contents = np.asarray(scored.source.reference_ids)
+    differences = {}
+    for name, scores in scored.metrics.items():
+        if name == against:
+            continue
+        other = oriented(scores)
+        both = np.isfinite(base) & np.isfinite(other)
+        if len(set(contents[both].tolist())) < 2:
+            differences[name] = _NO_INTERVAL
+            continue
+        gained = samples.srcc(other, opinion, both) - samples.srcc(base, opinion, both)
+        differences[name] = interval(gained)
+    return differences
+
+
+def _opinion(source: PairSource) -> np.ndarray:
+    """Opinion scores as published, negated where the published ones fall with quality."""
+    scores = np.asarray(source.fields["score"], np.float64)
+    if len(scores) < 2:
+        return scores
+    direction = agreement.srcc(scores, np.asarray(source.quality, np.float64))
+    return -scores if direction < 0 else scores
+
+
+def _natural(kind: str) -> tuple[int, float, str]:
+    """Numbers by value, then words."""
+    return (0, float(kind), "") if kind.replace(".", "", 1).isdigit() else (1, 0.0, kind)

@@ -1,0 +1,136 @@
+"""The agreement numbers of one data set as tables and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+
+from gsn_jax.benchmark.agreement_rows import Agreement, Judged, seen_in_training
+from gsn_jax.benchmark.text_tables import Cell, TextTable
+
+STATISTICS = ("srcc", "krcc", "plcc_raw", "plcc")
+CSV_COLUMNS = (
+    *("set", "metric", "type", "pairs", "left_out", "contents"),
+    *(name + end for name in STATISTICS for end in ("", "_low", "_high")),
+    *("rmse", "main_score", "main_score_raw", "wrong_direction", "fit_converged"),
+    *("seconds_per_pair", "difference_low", "difference_high", "significance"),
+)
+
+
+def overall_table(judged: Judged) -> TextTable:
+    """One row per metric, the best main score first."""
+    headers = ["metric", "pairs", "SRCC", "95 %", "KRCC", "PLCC raw", "PLCC", "RMSE", "main"]
+    headers += ["ms/pair"]
+    compared, noted = bool(judged.differences), any(one.notes for one in judged.overall.values())
+    headers += [f"SRCC against {judged.against}"] * compared + ["notes"] * noted
+    rows = []
+    for found in by_main_score(judged.overall.values()):
+        direction = judged.scored.metrics[found.metric].higher_is_better
+        row = [
+            f"{found.metric} {'↑' if direction else '↓'}",
+            str(found.pairs),
+            correlation(found.srcc),
+            span(found.interval("srcc")),
+            correlation(found.krcc),
+            correlation(found.plcc_raw),
+            correlation(found.plcc),
+            number(found.rmse, ".3g"),
+            number(found.main_score, ".3f"),
+            number(1e3 * found.seconds, ".3g"),
+        ]
+        row += [judged.significance(found.metric)] * compared + [", ".join(found.notes)] * noted
+        rows.append([Cell(text) for text in row])
+    first = next(iter(judged.overall.values()))
+    contents = len(set(judged.scored.source.reference_ids))
+    title = f"{judged.scored.name}: {first.pairs + first.left_out} pairs of {contents} contents"
+    notes = [
+        f"{name} was trained on {data}: on this set it is no stranger."
+        for name, data in seen_in_training(judged.scored).items()
+    ]
+    return TextTable(title, headers, rows, words=(0, *range(10, len(headers))), notes=notes)
+
+
+def types_table(judged: Judged) -> TextTable:
+    """SRCC of each metric (columns) on each distortion type (rows)."""
+    names = list(judged.overall)
+    rows = []
+    for kind, found in judged.types.items():
+        values = [
+            correlation(found[name].srcc) + " wrong direction" * found[name].wrong_direction
+            for name in names
+        ]
+        most = max(one.pairs + one.left_out for one in found.values())
+        rows.append([Cell(text) for text in (kind, str(most), *values)])
+    title = f"{judged.scored.name}: SRCC by distortion type"
+    return TextTable(title, ["type", "pairs", *names], rows)
+
+
+def tables(judged: Judged) -> list[TextTable]:
+    """Over the whole set, and by type where there are types."""
+    return [overall_table(judged), *([types_table(judged)] if judged.types else [])]
+
+
+def to_csv(judged: Judged) -> str:
+    """Every number of every metric and type with all digits; the header is `CSV_COLUMNS`.
+
+    Correlations are absolute values, as in the other tables; `wrong_direction` marks a metric
+    that says the opposite of people. An empty cell is a number that does not exist.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for group in (judged.overall, *judged.types.values()):
+        for found in group.values():
+            writer.writerow(_csv_row(judged, found))
+    return file.getvalue()
+
+
+def _csv_row(judged: Judged, found: Agreement) -> list[str]:
+    difference, significance = (math.nan, math.nan), ""
+    if not found.kind:
+        difference = judged.differences.get(found.metric, difference)
+        significance = judged.significance(found.metric)
+    cells: list[object] = [judged.scored.name, found.metric, found.kind]
+    cells += [found.pairs, found.left_out, found.contents]
+    for statistic in STATISTICS:
+        cells += [abs(getattr(found, statistic)), *found.interval(statistic)]
+    cells += [found.rmse, found.main_score, found.main_score_raw]
+    cells += [_yes(found.wrong_direction), _yes(found.converged), found.seconds]
+    cells += [*difference, significance]
+    return ["" if _missing(cell) else str(cell) for cell in cells]
+
+
+def by_main_score(found: Sequence[Agreement]) -> list[Agreement]:
+    """The best first; those without a number, or in the wrong direction, last."""
+    return sorted(
+        found,
+        key=lambda one: (
+            math.isnan(one.main_score) or one.wrong_direction,
+            0.0 if math.isnan(one.main_score) else -one.main_score,
+        ),
+    )
+
+
+def correlation(value: float) -> str:
+    """An absolute value, as the field prints it."""
+    return number(abs(value), ".3f")
+
+
+def span(bounds: tuple[float, float]) -> str:
+    """An interval; "" if there is none."""
+    return "" if math.isnan(bounds[0]) else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
+
+
+def number(value: float, form: str) -> str:
+    """A number, or "-" where there is none."""
+    return "-" if math.isnan(value) else f"{value:{form}}"
+
+
+def _missing(cell: object) -> bool:
+    return isinstance(cell, float) and math.isnan(cell)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

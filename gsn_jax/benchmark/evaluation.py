@@ -1,0 +1,105 @@
+"""One data set, several metrics: score what is missing, time, and judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from gsn_jax.benchmark import speed
+from gsn_jax.benchmark.judged_sets import JudgedSet
+from gsn_jax.benchmark.score_store import ScoreStore
+from gsn_jax.benchmark.scored_set import ScoredSet
+from gsn_jax.benchmark.scoring_run import Progress, score_set
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+
+
+def scored_set(
+    judged: JudgedSet,
+    metrics: Sequence[Metric],
+    out: Path | None = None,
+    *,
+    rescore: bool = False,
+    time_pairs: int = 0,
+    time_again: bool = False,
+    progress: Progress | None = None,
+) -> ScoredSet:
+    """The scores of every pair, from the folder `out/NAME` where it has them, else computed.
+
+    Args:
+        judged: the data set.
+        metrics: what to score with.
+        out: keeps the scores; None keeps nothing.
+        rescore: see `score_set`.
+        time_pairs: pairs that the time of a metric is measured on, where it is not known yet.
+        time_again: measure it also where it is known.
+        progress: see `score_set`.
+
+    Raises:
+        InputError: `out` holds scores of other data or of another version, or cannot be written.
+    """
+    store = ScoreStore(judged, _folder(judged, out), rescore=rescore)
+    score_set(store, metrics, rescore=rescore, progress=progress)
+    untimed = [
+        metric for metric in metrics if time_again or math.isnan(store.columns[metric.name].seconds)
+    ]
+    if time_pairs and untimed:
+        times = speed.seconds_per_pair(untimed, judged.source, time_pairs)
+        for metric, seconds in zip(untimed, times, strict=True):
+            store.columns[metric.name].seconds = seconds
+        store.save()
+    return store.scored_set([metric.name for metric in metrics])
+
+
+def kept_set(
+    judged: JudgedSet, names: Sequence[str] | None, out: Path
+) -> tuple[ScoredSet, dict[str, str]]:
+    """What `out/NAME` holds, with no scoring; pairs that are not scored yet are left out.
+
+    Args:
+        judged: the data set.
+        names: metrics; None for all that are there.
+        out: where `scored_set` kept them.
+
+    Returns:
+        The set, and by metric why it is passed over.
+
+    Raises:
+        InputError: nothing is kept there, or scores of other data.
+    """
+    store = ScoreStore(judged, _folder(judged, out))
+    wanted = list(store.columns) if names is None else list(names)
+    passed_over = {}
+    for name in wanted:
+        column = store.columns.get(name)
+        if column is None or not column.scored.any():
+            passed_over[name] = f"no scores in {_folder(judged, out)}"
+            continue
+        for index in range(len(column.values)):
+            if not column.scored[index]:
+                column.set(index, math.nan, "not scored yet")
+    held = [name for name in wanted if name not in passed_over]
+    if not held:
+        raise InputError(f"{_folder(judged, out)}: holds no scores of {judged.name} to judge")
+    return store.scored_set(held), passed_over
+
+
+def left_out(scored: ScoredSet, most: int = 10) -> list[str]:
+    """One line per pair that some metric has no score of, then how many more there are."""
+    reasons: dict[tuple[int, str], list[str]] = {}
+    for name, scores in scored.metrics.items():
+        for index, line in scores.errors.items():
+            reasons.setdefault((index, line), []).append(name)
+    lines = []
+    for (index, line), names in sorted(reasons.items()):
+        who = "every metric" if len(names) == len(scored.metrics) else ", ".join(names)
+        lines.append(f"{scored.source.describe(index)}: left out of {who}: {line}")
+    if len(lines) > most:
+        pairs = len({index for index, _ in reasons})
+        lines = [*lines[:most], f"... and {len(lines) - most} more; {pairs} pairs in all"]
+    return lines
+
+
+def _folder(judged: JudgedSet, out: Path | None) -> Path | None:
+    return None if out is None else out / judged.name

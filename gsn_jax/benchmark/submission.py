@@ -1,0 +1,120 @@
+"""Scores of a folder in the format of the NTIRE challenges on perceptual quality (2021, 2022).
+
+A ZIP without folders: `output.txt` has a line `name,score` per distorted image, `readme.txt` the
+four lines that the challenge's server asks for. J. Gu et al., CVPR Workshops 2021 and 2022; their
+test images are named as in PIPAL: A0001_00_00.bmp is a distorted A0001.bmp.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from gsn_jax.errors import InputError
+from gsn_jax.image_files import SUFFIXES
+from gsn_jax.metric import Metric
+from gsn_jax.pair_scoring import Pair, ScoredPair, score_pairs
+
+
+def match(references: Path, distorted: Path) -> list[Pair]:
+    """Each image of the folder `distorted` with its reference, sorted by name.
+
+    The reference is the image whose name without suffix is that of the distorted one, or what
+    precedes one of its underscores; the longest such name counts, and case does not.
+
+    Raises:
+        InputError: a folder is missing or empty, or an image has no reference or two.
+    """
+    known: dict[str, Path] = {}
+    for path in _images(references):
+        other = known.setdefault(path.stem.lower(), path)
+        if other != path:
+            raise InputError(f"{path}: has the same name as {other}; remove one of them")
+    pairs, alone = [], []
+    for path in _images(distorted):
+        words = path.stem.lower().split("_")
+        names = ["_".join(words[:count]) for count in range(len(words), 0, -1)]
+        found = next((known[name] for name in names if name in known), None)
+        if found is None:
+            alone.append(path.name)
+        else:
+            pairs.append(Pair(found.name, path.name, found, path))
+    if alone:
+        more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
+        raise InputError(f"{references}: no reference for {', '.join(alone[:5])}{more}")
+    return pairs
+
+
+def score_all(
+    pairs: list[Pair], metric: Metric, progress: Callable[[int, int], None] | None = None
+) -> tuple[list[tuple[str, float]], float]:
+    """Names with scores, up = better (a distance is negated), and seconds per image.
+
+    The seconds are the median of the run, decoding included.
+
+    Raises:
+        InputError: an image cannot be scored; the challenge accepts no gaps.
+    """
+    scores, seconds = [], []
+    for item, taken in _timed(score_pairs(pairs, [metric])):
+        if item.error:
+            raise InputError(item.error)
+        value = item.scores[metric.name]
+        scores.append((item.pair.distorted, value if metric.higher_is_better else -value))
+        seconds.append(taken)
+        if progress is not None:
+            progress(len(scores), len(pairs))
+    return scores, statistics.median(seconds)
+
+
+def readme(seconds: float, *, on_cpu: bool, extra_data: bool, description: str) -> str:
+    """The text of `readme.txt`."""
+    return (
+        f"runtime per image [s] : {seconds:.4f}\n"
+        f"CPU[1] / GPU[0] : {int(on_cpu)}\n"
+        f"Extra Data [1] / No Extra Data [0] : {int(extra_data)}\n"
+        f"Other description : {' '.join(description.split())}\n"
+    )
+
+
+def write_zip(path: Path, scores: Iterable[tuple[str, float]], about: str) -> None:
+    """Writes the submission aside and renames it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    output = "".join(f"{name},{score:.6f}\n" for name, score in scores)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("output.txt", output)
+            archive.writestr("readme.txt", about)
+        os.replace(aside, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
+    if not found:
+        raise InputError(f"{folder}: no images in it ({', '.join(SUFFIXES)})")
+    return found
+
+
+def _timed(scored: Iterator[ScoredPair]) -> Iterator[tuple[ScoredPair, float]]:
+    start = time.perf_counter()
+    for item in scored:
+        yield item, time.perf_counter() - start
+        start = time.perf_counter()

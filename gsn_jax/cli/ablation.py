@@ -1,0 +1,92 @@
+"""`gsn ablation`: train the arms of the paper's ablation, print its table, draw its figure."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import click
+
+from gsn_jax.errors import InputError
+
+_EPILOG = """Values of all runs are changed with --config.KEY=VALUE, e.g. --config.train.steps=1000
+--config.data.train="('pairs.csv',)". Running the same command again skips finished runs, continues
+an interrupted one and prints the tables; Ctrl-C and SIGTERM save and stop."""
+
+
+@click.command(
+    epilog=_EPILOG, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the runs, results.csv, table.md and loss_comparison.svg and .png.",
+)
+@click.option(
+    "--seeds",
+    default="0,1,2",
+    show_default=True,
+    metavar="LIST",
+    help="Each decides initialisation, batches and which scenes are held out.",
+)
+@click.option("--arms", default="", metavar="LIST", help="Only these, e.g. m3,m4.  [default: all]")
+@click.pass_context
+def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
+    """Train the arms of the GSN paper's ablation (CNN or CDC, several losses) and compare them.
+
+    All arms of one seed are trained and judged on the same scenes. The data set
+    tid2013_regenerated must be prepared, see `gsn datasets`.
+    """
+    _need_matplotlib()
+    # Imported here: the trainer and matplotlib take seconds that --help should not.
+    from gsn_jax.benchmark import ablation, ablation_figure, ablation_table
+    from gsn_jax.cli.train import config_overrides
+
+    plan = ablation.Plan(_arms(arms), _seeds(seeds), out, config_overrides(ctx.args))
+    stopped_by = ablation.run_missing(plan, lambda line: click.echo(line, err=True))
+    curves = ablation.collect(plan)
+    if stopped_by:
+        total = len(plan.arms) * len(plan.seeds)
+        click.echo(
+            f"{stopped_by}: {len(curves)} of {total} runs are finished; "
+            "run the same command to continue",
+            err=True,
+        )
+    if not curves:
+        ctx.exit(1)
+    ablation.write_results(curves, out / "results.csv")
+    text = ablation_table.arms_table(curves) + "\n" + ablation_table.differences_table(curves)
+    (out / "table.md").write_text(text, encoding="utf-8")
+    figure = ablation_figure.draw_loss_comparison(curves)
+    ablation_figure.write_figure(figure, out, "loss_comparison")
+    click.echo(text)
+    click.echo(f"{out}: results.csv, table.md, loss_comparison.svg, loss_comparison.png", err=True)
+    if len(curves) < len(plan.arms) * len(plan.seeds):
+        ctx.exit(1)
+
+
+def _need_matplotlib() -> None:
+    """Said before the training, not after it."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError("the figure needs matplotlib: pip install 'gsn_jax[report]'")
+
+
+def _arms(text: str) -> list:
+    from gsn_jax.benchmark.ablation_arms import ARMS
+
+    names = [name.strip() for name in text.split(",") if name.strip()] or list(ARMS)
+    unknown = sorted(set(names) - set(ARMS))
+    if unknown:
+        raise InputError(f"--arms: unknown arm {unknown[0]!r}; known: {', '.join(ARMS)}")
+    return [arm for name, arm in ARMS.items() if name in names]
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(seed) for seed in text.split(",")]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0:
+        raise InputError(f"--seeds: needs whole numbers like 0,1,2, got {text!r}")
+    return list(dict.fromkeys(seeds))

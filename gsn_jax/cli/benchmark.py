@@ -1,0 +1,89 @@
+"""`gsn benchmark`: many metrics on many data sets, as the table of the poster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gsn_jax.cli import judging
+from gsn_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from gsn_jax.benchmark.agreement_rows import Judged
+
+
+@click.command()
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="NAME[:SPLIT]",
+    help="A prepared data set, all of it or one split; may be repeated.",
+)
+@click.option(
+    "--pairs",
+    "tables",
+    multiple=True,
+    metavar="FILE.csv",
+    help="A table with the columns reference, distorted, an opinion score and any others; may be "
+    "repeated.",
+)
+@click.option(
+    "--metric",
+    default="all",
+    show_default=True,
+    metavar="NAME[,NAME...]|all",
+    help="Metrics to judge; all passes over those whose weights are missing.",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the scores of each set in DIR/SET, and write benchmark.md, .tex and .csv. Run "
+    "again, the command continues, and scores only what is missing.",
+)
+@judging.options
+def command(
+    datasets: tuple[str, ...], tables: tuple[str, ...], data_dir: Path | None, **arguments: Any
+) -> None:
+    """Compare metrics by their agreement with people on several data sets.
+
+    Prints PLCC, SRCC, KRCC and main score of every metric on every set, published values below
+    ours, whether the difference to gsn is significant, and the time per pair. The column options
+    apply to every table.
+    """
+    if not datasets and not tables:
+        raise InputError("give --dataset NAME or --pairs FILE.csv, each as often as you like")
+    columns = judging.columns(arguments)
+    request = judging.Request(**arguments)
+    judging.check(request)
+    from gsn_jax.benchmark.judged_sets import check_names, open_prepared, open_table
+
+    named = [name.partition(":") for name in datasets]
+    sets = [open_prepared(name, split or "all", data_dir) for name, _, split in named]
+    sets += [open_table(table, columns) for table in tables]
+    check_names(sets)
+    results, metrics = judging.judged_sets(sets, request)
+    _tables(results, request.out)
+    judging.write_report(results, metrics, request.report)
+
+
+def _tables(sets: Sequence[Judged], out: Path | None) -> None:
+    """Prints the table, and writes it in every form."""
+    from data_pipelines.image_writing import write_text
+    from gsn_jax.benchmark import poster_table
+    from gsn_jax.benchmark.text_tables import to_latex, to_markdown
+
+    table = poster_table.poster_table(sets)
+    judging.show(table)
+    if out is None:
+        return
+    write_text(out / "benchmark.md", to_markdown(table))
+    write_text(out / "benchmark.tex", to_latex(table))
+    write_text(out / "benchmark.csv", poster_table.to_csv(sets))
+    for judged in sets:
+        judging.write_agreement(judged, out)
+    click.echo(f"tables: {out / 'benchmark'}.md, .tex, .csv; scores: {out}/SET", err=True)

@@ -1,0 +1,54 @@
+"""XLA's compiled programs are kept between runs, so that a command starts quickly again.
+
+On by default; JAX's own settings go before it: JAX_COMPILATION_CACHE_DIR names another folder, and
+JAX_ENABLE_COMPILATION_CACHE=false switches it off.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import zlib
+from collections.abc import MutableMapping
+from pathlib import Path
+
+_FOLDER = "JAX_COMPILATION_CACHE_DIR"
+
+
+def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None:
+    """Sets the folder for this process and those it starts, before JAX is imported.
+
+    Returns:
+        The folder; None where the user has chosen, or it cannot be written.
+    """
+    if _FOLDER in environ or "jax" in sys.modules:
+        return None
+    folder = _user_cache(environ) / "gsn_jax" / f"compiled-{_processor()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return None
+    environ[_FOLDER] = str(folder)
+    return folder
+
+
+def _user_cache(environ: MutableMapping[str, str]) -> Path:
+    given = Path(environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():
+        return given
+    if platform.system() == "Darwin":
+        return Path("~/Library/Caches").expanduser()
+    return Path("~/.cache").expanduser()
+
+
+def _processor() -> str:
+    """Programs for one processor may not run on another, and clusters share home folders."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = [platform.processor()]
+    features = [line for line in lines if line.startswith(("flags", "Features", "model name"))]
+    return f"{platform.machine()}-{zlib.crc32(''.join(sorted(set(features))).encode()):08x}"

@@ -1,0 +1,224 @@
+"""What `gsn evaluate` and `gsn benchmark` share: their options, their sets, their lines."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from gsn_jax.cli.counting import counting_bar
+from gsn_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from gsn_jax.benchmark.agreement_rows import Judged
+    from gsn_jax.benchmark.judged_sets import JudgedSet, TableColumns
+    from gsn_jax.benchmark.scored_set import ScoredSet
+    from gsn_jax.benchmark.text_tables import TextTable
+    from gsn_jax.metric import Metric
+
+_OPTIONS = (
+    click.option(
+        "--checkpoint",
+        metavar="DIR",
+        help="Use this model for gsn: a model's folder, a training run's, or one checkpoint's.",
+    ),
+    click.option(
+        "--report",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Also write an HTML page with plots into this folder.",
+    ),
+    click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where prepared sets are.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
+    ),
+    click.option(
+        "--score-column",
+        "--mos-column",
+        metavar="NAME",
+        help="Column of a table with the opinion scores.  [default: score or mos]",
+    ),
+    click.option(
+        "--content-column",
+        "--group-column",
+        metavar="NAME",
+        help="Column of a table with the content; intervals are resampled by it.  [default: "
+        "group, content or scene; else the reference image]",
+    ),
+    click.option(
+        "--type-column",
+        metavar="NAME",
+        default="type",
+        show_default=True,
+        help="Column of a table with the kind of distortion.",
+    ),
+    click.option(
+        "--lower-is-better", is_flag=True, help="The opinion scores of a table fall with quality."
+    ),
+    click.option(
+        "--time-pairs",
+        type=click.IntRange(min=0),
+        default=5,
+        show_default=True,
+        help="Pairs on which the time per pair is measured, in a pass of its own; 0 leaves it out.",
+    ),
+    click.option(
+        "--time-again", is_flag=True, help="Measure the time per pair also where OUT knows it."
+    ),
+    click.option(
+        "--resamples",
+        type=click.IntRange(min=0),
+        default=1000,
+        show_default=True,
+        help="Bootstrap samples of the 95 % intervals; 0 leaves them out.",
+    ),
+    click.option(
+        "--rescore",
+        is_flag=True,
+        help="Score again what OUT holds of other data or another version, and what failed.",
+    ),
+    click.option(
+        "--no-scoring", is_flag=True, help="Only make the tables again, of the scores in OUT."
+    ),
+)
+
+
+def options(function: Callable) -> Callable:
+    """The options of both commands."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What was asked for, beside the data sets; see the options' help."""
+
+    metric: str
+    checkpoint: str | None
+    out: Path | None
+    report: Path | None
+    time_pairs: int
+    time_again: bool
+    resamples: int
+    rescore: bool
+    no_scoring: bool
+
+
+def check(request: Request) -> None:
+    """Refuses options that contradict one another.
+
+    Raises:
+        InputError: they do.
+    """
+    if request.no_scoring and request.out is None:
+        raise InputError("--no-scoring needs --out DIR, the folder that holds the scores")
+    if request.no_scoring and (request.rescore or request.checkpoint):
+        raise InputError("--no-scoring computes no score: leave out --rescore and --checkpoint")
+    if request.report is not None:  # found out now, not after hours of scoring
+        absent = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
+        if absent:
+            raise InputError(
+                f"--report needs {' and '.join(absent)}; run: pip install 'gsn_jax[report]'"
+            )
+
+
+def columns(arguments: dict[str, Any]) -> TableColumns:
+    """The column options of a command, taken out of its arguments."""
+    from gsn_jax.benchmark.judged_sets import TableColumns
+
+    return TableColumns(
+        score=arguments.pop("score_column"),
+        content=arguments.pop("content_column"),
+        kind=arguments.pop("type_column"),
+        lower_is_better=arguments.pop("lower_is_better"),
+    )
+
+
+def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judged], list[Metric]]:
+    """The agreement of every set, of kept and new scores, and the metrics that gave new ones."""
+    from gsn_jax.benchmark import evaluation
+    from gsn_jax.benchmark.agreement_rows import judge
+    from gsn_jax.metric_choice import choose
+
+    metrics: list[Metric] = []
+    if request.no_scoring:
+        found = [_kept(judged, request) for judged in sets]
+    else:
+        metrics, passed_over = choose(request.metric, request.checkpoint)
+        _say_passed_over(passed_over)
+        with counting_bar(transient=True) as bar:
+            found = [_scored(judged, metrics, request, bar) for judged in sets]
+    for scored in found:
+        for line in evaluation.left_out(scored):
+            click.echo(f"gsn: {line}", err=True)
+    return [judge(scored, resamples=request.resamples) for scored in found], metrics
+
+
+def write_report(sets: Sequence[Judged], metrics: Sequence[Metric], folder: Path | None) -> None:
+    """The HTML page, where it was asked for."""
+    if folder is None:
+        return
+    from gsn_jax.benchmark import report
+
+    page = report.write_report(sets, folder, metrics={metric.name: metric for metric in metrics})
+    click.echo(f"report: {page}", err=True)
+
+
+def _kept(judged: JudgedSet, request: Request) -> ScoredSet:
+    from gsn_jax.benchmark import evaluation
+
+    names = [name.strip() for name in request.metric.split(",") if name.strip()]
+    names = None if "all" in names else names
+    scored, passed_over = evaluation.kept_set(judged, names, request.out)
+    _say_passed_over(passed_over)
+    return scored
+
+
+def _say_passed_over(passed_over: dict[str, str]) -> None:
+    """A line per metric on standard error."""
+    for name, why in passed_over.items():
+        click.echo(f"gsn: {name} is passed over: {why}", err=True)
+
+
+def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar: Any) -> ScoredSet:
+    from gsn_jax.benchmark import evaluation
+
+    task = bar.add_task(judged.name, total=len(judged.source))
+    return evaluation.scored_set(
+        judged,
+        metrics,
+        request.out,
+        rescore=request.rescore,
+        time_pairs=request.time_pairs,
+        time_again=request.time_again,
+        progress=lambda done, total: bar.update(task, completed=done, total=total),
+    )
+
+
+def write_agreement(judged: Judged, out: Path) -> None:
+    """All numbers of a set beside its scores: agreement.csv and agreement.md in OUT/SET."""
+    from data_pipelines.image_writing import write_text
+    from gsn_jax.benchmark.agreement_tables import tables, to_csv
+    from gsn_jax.benchmark.text_tables import to_markdown
+
+    folder = out / judged.scored.name
+    write_text(folder / "agreement.csv", to_csv(judged))
+    write_text(folder / "agreement.md", "\n".join(map(to_markdown, tables(judged))))
+
+
+def show(table: TextTable) -> None:
+    """On a terminal as it suits one, elsewhere as Markdown."""
+    from gsn_jax.benchmark.text_tables import to_markdown, to_rich
+
+    console = Console()
+    if console.is_terminal:
+        console.print(to_rich(table))
+    else:
+        click.echo(to_markdown(table))

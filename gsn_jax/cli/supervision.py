@@ -1,0 +1,113 @@
+"""A command of several processes runs in a child that its own process watches.
+
+When a process of a group dies, JAX ends the others from within, with a stack trace and no chance
+to say more. The watching process, which never touches JAX, has the last word: one line that says
+what happened and what to do, and an exit code that means something.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import types
+
+import click
+
+from gsn_jax.training.distributed import LOST, START_AGAIN, WRONG_INPUT, ProcessGroup
+
+_LIFELINE = "GSN_JAX_LIFELINE"
+_FORWARDED = (signal.SIGTERM, signal.SIGINT)
+
+
+def supervise(group: ProcessGroup, start_seconds: int) -> int:
+    """Runs this same command as a child, passes signals on to it, and says how it ended.
+
+    Returns:
+        The exit code: the child's own; 75 where another process was lost; 128 + n where signal n
+        killed it; 0 where a SIGTERM came before anything was to be saved.
+    """
+    mine, its = socket.socketpair()
+    with mine:
+        with its:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "gsn_jax", *sys.argv[1:]],
+                env={**os.environ, _LIFELINE: str(its.fileno())},
+                pass_fds=[its.fileno()],
+                process_group=0,  # a terminal's Ctrl-C reaches it through here, once
+            )
+        stopped = _wait(child)
+        mine.setblocking(False)
+        try:
+            joined = bool(mine.recv(1))
+        except (BlockingIOError, ConnectionError):
+            joined = False
+    code, line = _verdict(child.returncode, group, start_seconds, joined=joined, stopped=stopped)
+    if line:
+        click.echo(f"gsn: {line}", err=True)
+    return code
+
+
+def _wait(child: subprocess.Popen) -> bool:
+    """Waits for the child; whether a signal was passed on to it."""
+    passed: list[int] = []
+
+    def forward(number: int, frame: types.FrameType | None) -> None:
+        passed.append(number)
+        child.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in _FORWARDED}
+    try:
+        child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return bool(passed)
+
+
+def _verdict(
+    code: int, group: ProcessGroup, start_seconds: int, *, joined: bool, stopped: bool
+) -> tuple[int, str | None]:
+    """Exit code and last line for how the child ended; no line where it has said its own."""
+    if code >= 0:
+        return code, None
+    me = "this process" if group.index is None else f"process {group.index} of {group.count}"
+    if stopped and not joined and -code in _FORWARDED:
+        return 0, f"{me}: {signal.Signals(-code).name} before the start; nothing to save"
+    if -code != signal.SIGABRT:
+        name = signal.Signals(-code).name
+        reason = "no memory left, or a scheduler" if name == "SIGKILL" else "see above"
+        return 128 - code, f"{me} was ended by {name} ({reason}); {START_AGAIN}"
+    if not joined:
+        return WRONG_INPUT, (
+            f"{me}: the {group} did not come together within {start_seconds} s; are all of them "
+            "running, with one coordinator and one number of processes?"
+        )
+    return LOST, f"{me} has ended because another process was lost; {START_AGAIN}"
+
+
+class Lifeline:
+    """The child's end: a child whose watching process is gone ends, too."""
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def joined(self) -> None:
+        """Says that all processes have come together."""
+        self._connection.send(b"j")
+
+    def _watch(self) -> None:
+        with contextlib.suppress(OSError):
+            self._connection.recv(1)
+        os._exit(LOST)
+
+
+def lifeline() -> Lifeline | None:
+    """The lifeline of a child; None in a process that nobody watches."""
+    number = os.environ.pop(_LIFELINE, None)
+    return None if number is None else Lifeline(socket.socket(fileno=int(number)))

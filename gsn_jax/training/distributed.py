@@ -1,0 +1,259 @@
+"""The processes of one training run: how they find one another, start and part.
+
+Every process runs the same command. Process 0 is the coordinator: the others connect to it, agree
+on who takes part, and watch over one another through it; arrays never pass it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from gsn_jax.errors import InputError
+
+# How long to wait for all processes to come together.
+START_SECONDS = 300
+# A process that has not been heard of for so long is taken for dead, and the others end.
+SILENCE_SECONDS = 30
+# How long a process that failed waits for the others to fail alike before it leaves.
+PARTING_SECONDS = 10
+
+# Exit codes: the run's own failure, wrong input, and another process lost (sysexits' EX_TEMPFAIL:
+# nothing is wrong with the command; start all processes again).
+FAILED, WRONG_INPUT, LOST = 1, 2, 75
+
+START_AGAIN = "start all processes again to continue from the newest checkpoint"
+
+
+@dataclasses.dataclass(frozen=True)
+class ProcessGroup:
+    """How this process finds the others.
+
+    Attributes:
+        source: what names the group, e.g. "Slurm", or "flags".
+        coordinator: HOST:PORT of process 0; None where JAX reads it from the environment.
+        count: number of processes; None likewise.
+        index: number of this process; None likewise.
+    """
+
+    source: str
+    coordinator: str | None = None
+    count: int | None = None
+    index: int | None = None
+
+    def __str__(self) -> str:
+        if self.count is None:
+            return f"processes named by {self.source}"
+        return f"{self.count} processes, coordinator {self.coordinator}"
+
+
+def find_group(
+    coordinator: str | None = None,
+    processes: int | None = None,
+    process_id: int | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> ProcessGroup | None:
+    """The group that flags or else the environment name; None for a process on its own.
+
+    Args:
+        coordinator: HOST:PORT of process 0.
+        processes: number of processes; 1 for this one alone, whatever the environment says.
+        process_id: number of this process, from 0.
+        environ: the environment variables.
+
+    Raises:
+        InputError: flags that do not fit together.
+    """
+    flags = {"--coordinator": coordinator, "--processes": processes, "--process-id": process_id}
+    if processes == 1 and not process_id:
+        return None
+    missing = [name for name, value in flags.items() if value is None]
+    if len(missing) == len(flags):
+        source = _environment(environ)
+        return ProcessGroup(source) if source else None
+    if missing:
+        raise InputError(
+            f"--coordinator, --processes and --process-id go together; {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} missing"
+        )
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", coordinator):
+        raise InputError(f"--coordinator: HOST:PORT is needed, got {coordinator!r}")
+    if processes < 1:
+        raise InputError(f"--processes: at least 1, got {processes}")
+    if not 0 <= process_id < processes:
+        raise InputError(
+            f"--process-id: needs 0 <= process id < {processes} (--processes), got {process_id}"
+        )
+    return ProcessGroup("flags", coordinator, processes, process_id)
+
+
+def _environment(environ: Mapping[str, str]) -> str | None:
+    """The scheduler that started several processes, by what it says in the environment."""
+
+    def several(name: str) -> bool:
+        return environ.get(name, "1") not in ("0", "1")
+
+    if "SLURM_STEP_NODELIST" in environ and several("SLURM_NTASKS"):
+        return "Slurm"
+    if several("OMPI_COMM_WORLD_SIZE"):
+        return "Open MPI"
+    if "," in environ.get("TPU_WORKER_HOSTNAMES", "") + environ.get("TPU_PROCESS_ADDRESSES", ""):
+        return "Cloud TPU"
+    if "KUBERNETES_SERVICE_HOST" in environ and "JOB_COMPLETION_INDEX" in environ:
+        return "Kubernetes"
+    platforms = environ.get("JAX_PLATFORMS", "tpu").split(",")
+    if "tpu" in platforms and any(Path("/dev").glob("accel[0-9]*")):
+        return "Cloud TPU"  # of one host or several: the machine's own metadata says
+    return None
+
+
+def join(group: ProcessGroup, start_seconds: int = START_SECONDS) -> None:
+    """Connects to the other processes; before anything runs on a device.
+
+    Raises:
+        InputError: the coordinator cannot be reached in time, or the environment does not say
+            enough. Where other processes stay away, JAX ends the process instead.
+    """
+    import jax
+
+    # Without it, processes on CPUs could not reduce together; other devices do not look at it.
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    # SIGTERM is ours, see `interruption`.
+    jax.config.update("jax_enable_preemption_service", False)
+    if group.index:
+        _reach(group, start_seconds)
+    try:
+        jax.distributed.initialize(
+            group.coordinator,
+            group.count,
+            group.index,
+            cluster_detection_method="deactivate" if group.source == "flags" else None,
+            initialization_timeout=start_seconds,
+            heartbeat_timeout_seconds=SILENCE_SECONDS,
+        )
+    except (ValueError, RuntimeError, KeyError, OSError) as error:
+        raise InputError(
+            f"the {group} cannot come together ({_first_line(error)}); give --coordinator, "
+            "--processes and --process-id, or --processes 1 to run alone"
+        ) from error
+
+
+def _reach(group: ProcessGroup, seconds: int) -> None:
+    """Waits until the coordinator listens; JAX itself would end the process with a stack trace."""
+    host, _, port = group.coordinator.rpartition(":")
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except (OSError, OverflowError) as error:
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"process {group.index}: the coordinator {group.coordinator} could not be "
+                    f"reached within {seconds} s ({error}); is process 0 running there, and the "
+                    "port open?"
+                ) from None
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def joined(
+    group: ProcessGroup | None,
+    *,
+    start_seconds: int = START_SECONDS,
+    on_joined: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """A block that all processes run together; does nothing for a process on its own.
+
+    What goes wrong in the block is printed and ends the process with its exit code, at the latest
+    after `PARTING_SECONDS`: leaving as usual would wait for processes that wait for this one.
+
+    Args:
+        group: see `find_group`.
+        start_seconds: how long to wait for all processes.
+        on_joined: called when all have come together.
+    """
+    if group is None:
+        yield
+        return
+    import jax
+
+    try:
+        join(group, start_seconds)
+        on_joined()
+        yield
+    except BaseException as error:
+        code = _report(error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parting = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+        parting.start()
+        parting.join(0 if code == LOST else PARTING_SECONDS)
+        os._exit(code)
+    jax.distributed.shutdown()
+
+
+def _report(error: BaseException) -> int:
+    """Prints what went wrong, and gives the exit code."""
+    if isinstance(error, InputError):
+        print(f"gsn: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else FAILED
+    if is_lost_connection(error):
+        print(
+            f"gsn: the connection to another process was lost ({_first_line(error)}); "
+            f"{START_AGAIN}",
+            file=sys.stderr,
+        )
+        return LOST
+    traceback.print_exception(error)
+    return FAILED
+
+
+def is_lost_connection(error: BaseException) -> bool:
+    """Whether an error of the runtime says that another process does not answer any more."""
+    words = r"gloo|nccl|coordination|heartbeat|barrier|unavailable|connection (reset|closed)|peer"
+    return isinstance(error, (RuntimeError, ValueError)) and bool(
+        re.search(words, str(error), re.IGNORECASE)
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes logs and small files."""
+    import jax
+
+    return jax.process_index() == 0
+
+
+def anywhere(value: bool) -> bool:
+    """Whether the value is true in any process; all processes ask together."""
+    import jax
+    import numpy as np
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() == 1:
+        return value
+    return bool(multihost_utils.process_allgather(np.asarray(value)).any())
+
+
+def wait_for_all(name: str) -> None:
+    """Returns when every process has come here."""
+    import jax
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)

@@ -1,0 +1,216 @@
+"""Where the time of a run goes: traces of chosen steps, shares of the phases, arithmetic done."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from gsn_jax.errors import InputError
+
+PHASES = ("input", "step", "evaluation", "checkpoint")
+
+# Dense bfloat16 operations per second and JAX device, by the start of `device_kind`. From the
+# makers' data sheets: Cloud TPU's "System architecture" pages (per chip; a device of v2 and v3 is
+# half a chip) and NVIDIA's for the SXM modules unless named (dense, half of "with sparsity").
+PEAKS = {
+    "TPU v2": 22.5e12,
+    "TPU v3": 61.5e12,
+    "TPU v4": 275e12,
+    "TPU v5 lite": 197e12,
+    "TPU v5e": 197e12,
+    "TPU v5p": 459e12,
+    "TPU v5": 459e12,
+    "TPU v6 lite": 918e12,
+    "TPU v6e": 918e12,
+    "NVIDIA A100": 312e12,
+    "NVIDIA H100 PCIe": 756e12,
+    "NVIDIA H100": 989e12,
+    "NVIDIA H200": 989e12,
+    "NVIDIA L4": 121e12,
+}
+
+
+def peak_flops(device_kind: str) -> float | None:
+    """Peak bfloat16 operations per second of a JAX device; None where it is not known.
+
+    Args:
+        device_kind: `device.device_kind`, such as "TPU v5 lite" or "NVIDIA H100 80GB HBM3".
+    """
+    fits = [kind for kind in PEAKS if re.match(rf"{re.escape(kind)}\b", device_kind)]
+    return PEAKS[max(fits, key=len)] if fits else None
+
+
+def flops_per_pair(model: nn.Module, size: int) -> float | None:
+    """Floating-point operations of one pair's forward and backward pass.
+
+    From XLA's cost analysis of the lowered passes before optimisation, the multiplication and the
+    addition counted apart. Recomputation (`remat`, accumulation), loss and optimiser are not in
+    it. None where XLA has no analysis.
+
+    Args:
+        model: maps two `(N, H, W, 3)` to `(N,)`.
+        size: height and width of the training crops.
+    """
+    plain = model.clone(remat=False) if hasattr(model, "remat") else model
+    images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    variables = jax.eval_shape(plain.init, {"params": key, "dropout": key}, images, images)
+
+    def passes(params: dict, rest: dict, key: jax.Array, *pair: jax.Array) -> dict:
+        def score(params: dict) -> jax.Array:
+            scores, _ = plain.apply(
+                {**rest, "params": params},
+                *pair,
+                train=True,
+                mutable=["batch_stats"],
+                rngs={"dropout": key},
+            )
+            return scores.sum()
+
+        return jax.grad(score)(params)
+
+    params = variables["params"]
+    rest = {name: child for name, child in variables.items() if name != "params"}
+    analysis = jax.jit(passes).lower(params, rest, key, images, images).cost_analysis()
+    return float(analysis["flops"]) if analysis and "flops" in analysis else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """The arithmetic of a run.
+
+    Attributes:
+        flops_per_pair: see the function of this name; None where it is not known.
+        peak: operations per second of all devices together; None where it is not known.
+    """
+
+    flops_per_pair: float | None
+    peak: float | None
+
+    def describe(self) -> str:
+        """One line for the log."""
+        text = f"model: {(self.flops_per_pair or 0) / 1e9:.2f} GFLOP per pair, forward and backward"
+        return text + (f"; peak {self.peak / 1e12:.0f} TFLOP/s in bfloat16" if self.peak else "")
+
+    def rates(self, pairs_per_second: float) -> dict[str, float]:
+        """Operations per second, and their share of the peak, as far as they are known."""
+        if not self.flops_per_pair:
+            return {}
+        rate = self.flops_per_pair * pairs_per_second
+        fraction = {"fraction_of_peak": rate / self.peak} if self.peak else {}
+        return {"model_flops_per_second": rate, **fraction}
+
+
+def measure_work(model: nn.Module, size: int, devices: Iterable[jax.Device]) -> Work:
+    """The work of training on crops of this size, and what these devices could do."""
+    peaks = [peak_flops(device.device_kind) for device in devices]
+    known = [peak for peak in peaks if peak]
+    return Work(flops_per_pair(model, size), sum(known) if len(known) == len(peaks) else None)
+
+
+def parse_steps(text: str) -> range:
+    """The steps of "FIRST:LAST", both in it, counted from 1; "20" is "20:20".
+
+    Raises:
+        InputError: it is not two rising positive numbers.
+    """
+    match = re.fullmatch(r"(\d+)(?::(\d+))?", text.strip())
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 1 <= first <= last:
+        raise InputError(f"--profile {text!r}: give FIRST:LAST, the steps to trace, e.g. 20:25")
+    return range(first, last + 1)
+
+
+class Tracer:
+    """Writes one JAX trace, for TensorBoard's profile plug-in or Perfetto, of chosen steps.
+
+    A context manager: leaving it ends a trace that has begun.
+
+    Args:
+        folder: where the trace is written.
+        steps: the steps to trace, one after the other; none for an empty range.
+    """
+
+    def __init__(self, folder: Path, steps: range):
+        self._folder, self._steps = folder, steps
+        self._running, self._written = False, False
+
+    def __enter__(self) -> Tracer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop()
+
+    def begin(self, number: int) -> None:
+        """Before anything of the step of this number."""
+        if number in self._steps and not self._running:
+            jax.profiler.start_trace(str(self._folder))
+            self._running = True
+
+    def annotated(self, number: int) -> contextlib.AbstractContextManager[object]:
+        """Around the step, so that the trace shows its number."""
+        return jax.profiler.StepTraceAnnotation("train", step_num=number)
+
+    def end(self, number: int, result: Any) -> None:
+        """After the step; waits for its result where the trace ends with it."""
+        if self._running and number >= self._steps.stop - 1:
+            jax.block_until_ready(result)
+            self._stop()
+
+    def describe(self) -> str | None:
+        """What became of the trace; None where none was asked for."""
+        if not self._steps:
+            return None
+        steps = f"steps {self._steps.start} to {self._steps.stop - 1}"
+        if not self._written:
+            return f"profile: {steps} were not among those of this run"
+        return f"profile: a trace of {steps} is in {self._folder}"
+
+    def _stop(self) -> None:
+        if self._running:
+            self._running, self._written = False, True
+            jax.profiler.stop_trace()
+
+
+class Breakdown:
+    """Seconds per phase, since the last report and since the start.
+
+    Attributes:
+        total: since the start, by phase.
+    """
+
+    def __init__(self) -> None:
+        self.total = dict.fromkeys(PHASES, 0.0)
+        self._taken = dict(self.total)
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Around work of one of `PHASES`."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.total[name] += time.perf_counter() - start
+
+    def take(self) -> dict[str, float]:
+        """Seconds of every phase since the last call."""
+        seconds = {name: value - self._taken[name] for name, value in self.total.items()}
+        self._taken = dict(self.total)
+        return seconds
+
+
+def shares(seconds: Mapping[str, float]) -> str:
+    """The phases that took time, as text: "input 0.1 s (2%), step 5.2 s (98%)"."""
+    total = sum(seconds.values()) or 1.0
+    return ", ".join(
+        f"{name} {value:.1f} s ({value / total:.0%})" for name, value in seconds.items() if value
+    )

@@ -1,0 +1,173 @@
+"""What a training run is made of: model, data, mesh, compiled functions, checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from data_pipelines.device import DevicePrefetcher, prefetch_to_device
+from data_pipelines.loader import TrainLoader, train_loader
+from data_pipelines.sources import PairSource
+from gsn_jax import models
+from gsn_jax.errors import InputError
+from gsn_jax.training import run_folder
+from gsn_jax.training.checkpoints import Checkpoints
+from gsn_jax.training.evaluation import RawScores, make_scorer
+from gsn_jax.training.interruption import StopRequest
+from gsn_jax.training.meshes import divided, make_mesh, state_shardings
+from gsn_jax.training.optimizers import make_optimizer
+from gsn_jax.training.sources import open_sources, thin_out
+from gsn_jax.training.state import TrainState, create_state
+from gsn_jax.training.step import make_loss, make_train_step
+
+# Without evaluation pairs the calibration is fitted on this many of the training pairs.
+CALIBRATION_PAIRS = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What stays the same from the first step to the last.
+
+    Attributes:
+        config: see `config`.
+        workdir: folder of the run.
+        mesh: all devices of all processes.
+        model: the network.
+        create: makes the state before the first step.
+        abstract: that state without values, with where each array goes.
+        step: see `step.make_train_step`.
+        score: see `evaluation.make_scorer`.
+        schedule: learning rate as a function of the number of updates done.
+        batches: global batches, of which this process reads its part.
+        evaluation_pairs: what the model is evaluated or calibrated on.
+        held_out: whether these are not trained on.
+        checkpoints: in `workdir`.
+        stop: whether to stop.
+    """
+
+    config: ConfigDict
+    workdir: Path
+    mesh: Mesh
+    model: nn.Module
+    create: Callable[[], TrainState]
+    abstract: TrainState
+    step: Callable
+    score: RawScores
+    schedule: Callable
+    batches: DevicePrefetcher
+    evaluation_pairs: PairSource
+    held_out: bool
+    checkpoints: Checkpoints
+    stop: StopRequest
+
+
+@contextlib.contextmanager
+def open_run(
+    config: ConfigDict, workdir: str | os.PathLike[str], stop: StopRequest
+) -> Iterator[Run]:
+    """Opens the data and the folder; leaving waits for what is still being written.
+
+    Raises:
+        InputError: the configuration or the data are wrong, or `workdir` holds a different run.
+    """
+    train_pairs, held_out = open_sources(config.data)
+    mesh = make_mesh(fsdp=config.train.fsdp)
+    loader = _open_loader(config, train_pairs, mesh)
+    model = models.build(config.model)
+    optimizer, schedule = make_optimizer(config.optimizer, config.train.steps)
+    loss = make_loss(config.loss)
+    workdir = run_folder.claim(workdir, config)
+    create = functools.partial(_create, config, model, optimizer)
+    shapes = jax.eval_shape(create)
+    shardings = state_shardings(mesh, shapes)
+    with (
+        Checkpoints(workdir / "checkpoints", keep=config.train.keep) as checkpoints,
+        contextlib.closing(prefetch_to_device(loader, divided(mesh))) as batches,
+    ):
+        yield Run(
+            config=config,
+            workdir=workdir,
+            mesh=mesh,
+            model=model,
+            create=jax.jit(
+                create, out_shardings=shardings, compiler_options=_run_once_options(mesh)
+            ),
+            abstract=jax.tree.map(
+                lambda leaf, sharding: jax.ShapeDtypeStruct(
+                    leaf.shape, leaf.dtype, sharding=sharding
+                ),
+                shapes,
+                shardings,
+            ),
+            step=make_train_step(
+                model,
+                optimizer,
+                loss,
+                mesh,
+                ema_decay=config.optimizer.ema,
+                accumulate=config.optimizer.accumulate,
+                frozen_trunk=config.optimizer.frozen_trunk_steps < 0,
+                form=config.train.step,
+                state_sharding=shardings,
+            ),
+            score=make_scorer(model, mesh),
+            schedule=schedule,
+            batches=batches,
+            evaluation_pairs=(
+                thin_out(train_pairs, CALIBRATION_PAIRS)
+                if held_out is None
+                else thin_out(held_out, config.train.eval_pairs)
+            ),
+            held_out=held_out is not None,
+            checkpoints=checkpoints,
+            stop=stop,
+        )
+
+
+def _open_loader(config: ConfigDict, pairs: PairSource, mesh: Mesh) -> TrainLoader:
+    """This process's part of every batch."""
+    if config.data.batch_size % mesh.size:
+        raise InputError(
+            f"data.batch_size {config.data.batch_size} cannot be divided over {mesh.size} devices"
+        )
+    if config.data.batch_size // mesh.size % config.optimizer.accumulate:
+        raise InputError(
+            f"{config.data.batch_size // mesh.size} pairs on each of {mesh.size} devices cannot be "
+            f"divided into optimizer.accumulate={config.optimizer.accumulate} micro-batches"
+        )
+    return train_loader(
+        pairs,
+        batch_size=config.data.batch_size // jax.process_count(),
+        crop_size=config.data.crop_size,
+        seed=config.seed,
+        flip=config.data.flip,
+        num_workers=config.data.workers,
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+    )
+
+
+def _create(config: ConfigDict, model: nn.Module, optimizer: Any) -> TrainState:
+    return create_state(
+        model,
+        optimizer,
+        jax.random.key(config.seed),
+        crop_size=config.data.crop_size,
+        ema=bool(config.optimizer.ema),
+    )
+
+
+def _run_once_options(mesh: Mesh) -> dict[str, int] | None:
+    """For what runs once: on a CPU optimising it takes several times as long as running it."""
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    return {"xla_backend_optimization_level": 0} if on_cpu else None

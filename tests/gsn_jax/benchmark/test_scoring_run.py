@@ -1,0 +1,219 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsn_jax import metrics
+from gsn_jax.benchmark import evaluation, score_store, scoring_run
+from gsn_jax.benchmark.judged_sets import open_table
+from gsn_jax.benchmark.score_store import ScoreStore
+from gsn_jax.errors import InputError
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_scores_are_the_metrics_own(judged_table, tmp_path):
+    psnr = metrics.get("psnr")
+    scored = evaluation.scored_set(judged_table, [psnr, metrics.get("gmsd")], tmp_path / "out")
+    for index in range(8):
+        want = float(psnr(*judged_table.source.paths(index)))
+        assert scored.metrics["psnr"].values[index] == want
+    assert scored.metrics["psnr"].higher_is_better
+    assert not scored.metrics["gmsd"].higher_is_better
+    with open(tmp_path / "out" / "people" / "scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["content"] for row in rows] == ["s0"] * 4 + ["s1"] * 4
+    assert [float(row["psnr"]) for row in rows] == scored.metrics["psnr"].values.tolist()
+    assert float(rows[0]["opinion"]) == 86
+
+
+@pytest.mark.parametrize("dies_at", [0, 3, 7])
+def test_an_interrupted_run_continues_and_equals_an_uninterrupted_one(
+    judged_table, tmp_path, counting, dies_at
+):
+    whole = evaluation.scored_set(judged_table, [counting()], tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.scored_set(judged_table, [counting(dies_at=dies_at)], tmp_path / "out")
+    rest = counting()
+    seen = []
+    again = evaluation.scored_set(
+        judged_table, [rest], tmp_path / "out", progress=lambda *count: seen.append(count)
+    )
+    assert rest.calls == 8 - dies_at
+    assert seen[0] == (dies_at, 8)
+    assert seen[-1] == (8, 8)
+    np.testing.assert_array_equal(
+        again.metrics["difference"].values, whole.metrics["difference"].values
+    )
+    assert files(tmp_path / "out" / "people") == files(tmp_path / "whole" / "people")
+
+
+def test_what_is_scored_is_saved_on_the_way(judged_table, tmp_path, counting, monkeypatch):
+    monkeypatch.setattr(scoring_run, "_SAVE_EVERY_S", 0.0)
+    saved = []
+    monkeypatch.setattr(
+        ScoreStore, "save", lambda self: saved.append(self.columns["difference"].scored.sum())
+    )
+    evaluation.scored_set(judged_table, [counting()], tmp_path / "out")
+    assert saved == [0, *range(1, 9), 8]
+
+
+def test_a_metric_added_later_is_the_only_one_scored(judged_table, tmp_path, counting):
+    first, second = counting("first"), counting("second")
+    evaluation.scored_set(judged_table, [first], tmp_path)
+    scored = evaluation.scored_set(judged_table, [second, first], tmp_path)
+    assert (first.calls, second.calls) == (8, 8)
+    assert list(scored.metrics) == ["second", "first"]
+    nothing_left = counting("first")
+    evaluation.scored_set(judged_table, [nothing_left], tmp_path)
+    assert nothing_left.calls == 0
+
+
+def test_a_reference_is_decoded_once(judged_table, counting, monkeypatch):
+    """Even where the pairs of a reference do not follow one another."""
+    source = judged_table.source
+    order = np.argsort([index % 4 for index in range(8)], kind="stable")
+    loads = []
+    load = type(source).load_reference
+    monkeypatch.setattr(
+        type(source), "load_reference", lambda self, i: loads.append(i) or load(self, int(order[i]))
+    )
+    scoring_run.score_set(ScoreStore(judged_table), [counting("a"), counting("b")])
+    assert len(loads) == 2
+
+
+def test_pairs_that_fail_are_named_and_others_are_scored(table, tmp_path, photo, counting):
+    (tmp_path / "d0_12.png").write_bytes(b"no image")
+    Image.fromarray(photo[:48, :40]).save(tmp_path / "d0_30.png")
+    Image.fromarray(photo[:16, :16]).save(tmp_path / "ref1.png")
+    Image.fromarray(photo[8:24, :16]).save(tmp_path / "d1_4.png")
+    (tmp_path / "d1_12.png").unlink()
+    rows = [row for row in table.read_text().splitlines() if "d1_" not in row or "d1_4" in row]
+    table.write_text("\n".join([*rows, "ref0.png,ref0.png,100,s0,none"]) + "\n")
+    scored = evaluation.scored_set(open_table(table), [counting(), metrics.get("psnr")], tmp_path)
+    difference, psnr = scored.metrics.values()
+    assert np.isnan(difference.values).tolist() == [False, True, True, False, True, False]
+    assert "d0_12.png" in difference.errors[1]
+    assert "size 40 x 48 differs" in difference.errors[2]
+    assert difference.errors[4] == "too small for this metric"
+    assert psnr.errors[5] == "the score is inf"
+    lines = evaluation.left_out(scored)
+    assert len(lines) == 4
+    assert "d0_12.png: left out of every metric" in lines[0]
+    assert "d1_4.png: left out of difference: too small" in lines[2]
+    assert evaluation.left_out(scored, most=1)[-1] == "... and 3 more; 4 pairs in all"
+
+    repaired = Image.open(tmp_path / "ref0.png")
+    kept = evaluation.scored_set(open_table(table), [metrics.get("psnr")], tmp_path)
+    assert kept.metrics["psnr"].errors == psnr.errors
+    repaired.save(tmp_path / "d0_12.png")
+    with pytest.raises(InputError, match="scores of other images"):
+        evaluation.scored_set(open_table(table), [metrics.get("psnr")], tmp_path)
+
+
+def test_rescore_tries_failed_pairs_again(judged_table, tmp_path, counting, monkeypatch):
+    source = type(judged_table.source)
+    load = source.load_distorted
+
+    def broken(self, index):
+        if index == 2:
+            raise InputError("the disk was away")
+        return load(self, index)
+
+    monkeypatch.setattr(source, "load_distorted", broken)
+    scored = evaluation.scored_set(judged_table, [counting()], tmp_path)
+    assert scored.metrics["difference"].errors == {2: "the disk was away"}
+    monkeypatch.setattr(source, "load_distorted", load)
+    again = counting()
+    scored = evaluation.scored_set(judged_table, [again], tmp_path, rescore=True)
+    assert again.calls == 1
+    assert scored.metrics["difference"].errors == {}
+    assert np.isfinite(scored.metrics["difference"].values).all()
+
+
+def test_scores_of_another_version_are_refused_or_replaced(
+    judged_table, tmp_path, counting, monkeypatch
+):
+    evaluation.scored_set(judged_table, [counting(), counting("other")], tmp_path)
+    monkeypatch.setattr(score_store, "__version__", "9.9.9")
+    with pytest.raises(InputError, match=r"scores of difference are of gsn_jax .*9\.9\.9"):
+        evaluation.scored_set(judged_table, [counting()], tmp_path)
+    kept, passed_over = evaluation.kept_set(judged_table, ["difference", "gsn"], tmp_path)
+    assert list(kept.metrics) == ["difference"]
+    assert "no scores" in passed_over["gsn"]
+    again = counting()
+    scored = evaluation.scored_set(judged_table, [again], tmp_path, rescore=True)
+    assert again.calls == 8
+    assert scored.metrics["difference"].version == "gsn_jax 9.9.9"
+    described = json.loads((tmp_path / "people" / "scores.json").read_text())["metrics"]
+    assert described["difference"]["package"] == "9.9.9"
+    assert described["other"]["package"] != "9.9.9"
+
+
+def test_labels_may_change_images_may_not(table, tmp_path, counting):
+    evaluation.scored_set(open_table(table), [counting()], tmp_path)
+    table.write_text(table.read_text().replace(",86,", ",85,"))
+    untouched = counting()
+    scored = evaluation.scored_set(open_table(table), [untouched], tmp_path)
+    assert untouched.calls == 0
+    assert scored.source.fields["score"][0] == 85
+    image = np.array(Image.open(tmp_path / "d1_70.png"))
+    Image.fromarray(255 - image).save(tmp_path / "d1_70.png")
+    with pytest.raises(InputError, match="other images called people; choose another --out"):
+        evaluation.scored_set(open_table(table), [counting()], tmp_path)
+    again = counting()
+    evaluation.scored_set(open_table(table), [again], tmp_path, rescore=True)
+    assert again.calls == 8
+
+
+def test_tables_can_be_made_of_half_a_run(judged_table, tmp_path, counting):
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.scored_set(judged_table, [counting(dies_at=5)], tmp_path)
+    kept, _ = evaluation.kept_set(judged_table, None, tmp_path)
+    assert np.isfinite(kept.metrics["difference"].values).sum() == 5
+    assert set(kept.metrics["difference"].errors.values()) == {"not scored yet"}
+    with pytest.raises(InputError, match="holds no scores of people"):
+        evaluation.kept_set(judged_table, None, tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("scores.json", "{", "scores.json is missing or damaged"),
+        ("scores.csv", "reference,difference\na,1\n", "1 rows for 8 pairs"),
+        ("scores.csv", "reference,difference\n" + "a,many\n" * 8, "damaged at the scores of diff"),
+    ],
+)
+def test_a_damaged_folder_is_refused(judged_table, tmp_path, counting, name, text, message):
+    evaluation.scored_set(judged_table, [counting()], tmp_path)
+    (tmp_path / "people" / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        evaluation.scored_set(judged_table, [counting()], tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_before_scoring(
+    judged_table, tmp_path, counting
+):
+    (tmp_path / "out").write_text("a file")
+    metric = counting()
+    with pytest.raises(InputError, match="cannot be written"):
+        evaluation.scored_set(judged_table, [metric], tmp_path / "out")
+    assert metric.calls == 0
+
+
+def test_time_is_measured_once(judged_table, tmp_path, counting):
+    metric = counting()
+    scored = evaluation.scored_set(judged_table, [metric], tmp_path, time_pairs=3)
+    assert metric.calls == 8 + 1 + 3  # the first turn compiles
+    assert scored.metrics["difference"].seconds > 0
+    again = evaluation.scored_set(judged_table, [metric], tmp_path, time_pairs=3)
+    assert metric.calls == 12
+    assert again.metrics["difference"].seconds == scored.metrics["difference"].seconds
+    evaluation.scored_set(judged_table, [metric], tmp_path, time_pairs=2, time_again=True)
+    assert metric.calls == 12 + 1 + 2
+    untimed = evaluation.scored_set(judged_table, [counting("b")], tmp_path)
+    assert np.isnan(untimed.metrics["b"].seconds)

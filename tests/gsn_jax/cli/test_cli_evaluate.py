@@ -1,0 +1,170 @@
+"""`gsn evaluate`, `gsn benchmark` and `gsn submission` as they are typed."""
+
+import csv
+import zipfile
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from gsn_jax import cli
+from gsn_jax.errors import InputError
+
+
+@pytest.fixture
+def table(tmp_path, photo, rng):
+    """Three contents of four versions, with opinion scores that fall with the noise."""
+    folder = tmp_path / "people"
+    folder.mkdir()
+    lines = ["reference,distorted,mos,scene,type"]
+    for scene in range(3):
+        reference = photo[:40, 40 * scene : 40 * scene + 40]
+        Image.fromarray(reference).save(folder / f"A000{scene}.png")
+        for level in (5, 15, 40, 80):
+            noise = rng.normal(scale=level, size=reference.shape)
+            distorted = np.clip(reference + noise, 0, 255).astype(np.uint8)
+            name = f"A000{scene}_{level}.png"
+            Image.fromarray(distorted).save(folder / name)
+            mos = 90 - level + rng.normal()
+            lines.append(
+                f"A000{scene}.png,{name},{mos},s{scene},{'mild' if level < 20 else 'strong'}"
+            )
+    path = folder / "pairs.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def run(*arguments):
+    """The command as the entry point runs it: output, error output, exit code."""
+    result = CliRunner().invoke(cli.cli, [str(argument) for argument in arguments])
+    if isinstance(result.exception, InputError):
+        return result.stdout, f"gsn: {result.exception}\n", 2
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout, result.stderr, result.exit_code
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+QUICK = ("--resamples", "50", "--time-pairs", "1")
+
+
+def test_evaluate_a_table(table, tmp_path):
+    out = tmp_path / "out"
+    first, err, code = run(
+        "evaluate", "--pairs", table, "--metric", "psnr,gmsd", "--out", out, *QUICK
+    )
+    assert code == 0
+    assert "**people: 12 pairs of 3 contents**" in first
+    assert "SRCC by distortion type" in first
+    assert f"scores and tables: {out / 'people'}" in err
+    rows = rows_of(out / "people" / "agreement.csv")
+    assert [(row["metric"], row["type"]) for row in rows[:3]] == [
+        ("psnr", ""),
+        ("gmsd", ""),
+        ("psnr", "mild"),
+    ]
+    assert float(rows[0]["srcc"]) > 0.8
+    assert rows[1]["wrong_direction"] == "no"
+    assert float(rows[0]["seconds_per_pair"]) > 0
+    assert (out / "people" / "agreement.md").read_text().strip() == first.strip()
+
+    again, _, code = run(
+        "evaluate", "--pairs", table, "--metric", "all", "--out", out, "--no-scoring", *QUICK
+    )
+    assert (again, code) == (first, 0)
+
+
+def test_evaluate_with_a_model_says_which_pairs_are_missing(table, model_folder):
+    (table.parent / "A0001_5.png").write_bytes(b"no image")
+    out, err, code = run(
+        "evaluate", "--pairs", table, "--checkpoint", model_folder, "--metric", "gsn,psnr", *QUICK
+    )
+    assert code == 0
+    assert "A0001_5.png: left out of every metric" in err
+    assert "1 left out" in out
+    assert "SRCC against gsn" in out
+
+
+def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
+    from gsn_jax import metrics, scoring
+
+    monkeypatch.delenv("GSN_PIEAPP_WEIGHTS", raising=False)
+    monkeypatch.setattr(metrics, "names", lambda: ("psnr", "gmsd", "pieapp"))
+    monkeypatch.setattr(scoring, "shipped", lambda: ())
+    other = table.with_name("half.csv")
+    other.write_text("\n".join(table.read_text().splitlines()[:9]) + "\n")
+    out = tmp_path / "out"
+    text, err, code = run("benchmark", "--pairs", table, "--pairs", other, "--out", out, *QUICK)
+    assert code == 0
+    assert "gsn: pieapp is passed over: " in err
+    assert "people<br>PLCC" in text
+    assert "half<br>PLCC" in text
+    assert "half: 8 pairs of 2 contents." in text
+    assert (out / "benchmark.md").read_text().strip() == text.strip()
+    assert r"\begin{tabular}" in (out / "benchmark.tex").read_text()
+    rows = rows_of(out / "benchmark.csv")
+    assert {(row["set"], row["metric"], row["origin"]) for row in rows} == {
+        (name, metric, "measured") for name in ("people", "half") for metric in ("psnr", "gmsd")
+    }
+    assert {path.name for path in (out / "half").iterdir()} == {
+        "scores.csv",
+        "scores.json",
+        "agreement.csv",
+        "agreement.md",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate"], "give --dataset NAME or --pairs FILE.csv, one of them"),
+        (["evaluate", "--dataset", "tid2013", "--pairs", "x.csv"], "one of them"),
+        (["evaluate", "--dataset", "nothing"], "no data set 'nothing'"),
+        (["evaluate", "--pairs", "missing.csv"], "no such table"),
+        (["evaluate", "--pairs", "x.csv", "--no-scoring"], "--no-scoring needs --out"),
+        (["benchmark"], "give --dataset NAME or --pairs FILE.csv, each"),
+        (["benchmark", "--pairs", "x", "--no-scoring", "--out", "o", "--rescore"], "no score"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(arguments, message):
+    out, err, code = run(*arguments)
+    assert (out, code) == ("", 2)
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_two_sets_of_one_name_are_refused(table):
+    _, err, code = run("benchmark", "--pairs", table, "--pairs", table, "--metric", "psnr")
+    assert code == 2
+    assert "two data sets are called people" in err
+
+
+def test_a_report_without_its_extra_is_refused_before_scoring(table, monkeypatch):
+    from gsn_jax.cli import judging
+
+    monkeypatch.setattr(judging, "find_spec", lambda name: None)
+    _, err, code = run("evaluate", "--pairs", table, "--report", "page")
+    assert code == 2
+    assert "pip install 'gsn_jax[report]'" in err
+
+
+def test_submission(table, tmp_path):
+    folder = table.parent
+    for name in ("ref", "dist"):
+        (folder / name).mkdir()
+    for path in folder.glob("A*.png"):
+        path.rename(folder / ("dist" if "_" in path.stem else "ref") / path.name)
+    out, err, code = run(
+        "submission",
+        *("--reference-dir", folder / "ref", "--distorted-dir", folder / "dist"),
+        *("--metric", "psnr", "--out", tmp_path / "s.zip", "--no-extra-data"),
+    )
+    assert (out, err, code) == (f"{tmp_path / 's.zip'}: 12 scores\n", "", 0)
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        assert archive.read("output.txt").count(b"\n") == 12
+        assert b"No Extra Data [0] : 0" in archive.read("readme.txt")

@@ -1,0 +1,183 @@
+"""Real processes on the loopback: the same run for any number of them, and when one goes.
+
+GSN_PROCESS_STEPS=50 makes the runs longer than the few steps of every day.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from tensorboard_reader import read_scalars
+
+from gsn_jax.training import checkpoints
+
+STEPS = int(os.environ.get("GSN_PROCESS_STEPS", "8"))
+DEVICES = 4
+PATIENCE = 500  # seconds; only so that a hang ends
+
+# The configuration is code: here it also makes one process wait, so that it can be hit there.
+CONFIG = """
+import json, os, time
+from ml_collections import ConfigDict
+from gsn_jax.training.progress import TrainingLog
+
+real = TrainingLog.advance
+wait = os.environ.get("WAIT", "").split(":")
+
+def advance(self, step):
+    real(self, step)
+    if wait == [os.environ.get("JAX_PROCESS_ID"), str(step)]:
+        while not os.path.exists(os.environ["GO_ON"]):
+            time.sleep(0.05)
+
+TrainingLog.advance = advance
+
+def get_config():
+    return ConfigDict(json.loads({json!r}))
+"""
+
+
+class Group:
+    """The processes of one run, which end with the block."""
+
+    def __init__(self, config: Path, workdir: Path, count: int, wait: str = ""):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "gsn_jax", "train", "--config", config]
+        flags = [
+            f"--xla_force_host_platform_device_count={DEVICES // count}",
+            "--xla_backend_optimization_level=0",
+        ]
+        self.workdir = workdir
+        self.go_on = workdir.with_name(f"{workdir.name}.go_on")
+        self.logs = [workdir.with_name(f"{workdir.name}.{index}.log") for index in range(count)]
+        self.processes = []
+        for index, log in enumerate(self.logs):
+            environ = {
+                **os.environ,
+                "XLA_FLAGS": " ".join(flags),
+                "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
+                "JAX_NUM_PROCESSES": str(count),
+                "JAX_PROCESS_ID": str(index),
+                "WAIT": wait,
+                "GO_ON": str(self.go_on),
+            }
+            with open(log, "w") as file:
+                self.processes.append(
+                    subprocess.Popen(
+                        [*command, "--workdir", workdir], env=environ, stdout=file, stderr=file
+                    )
+                )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def reach(self, step: int) -> None:
+        """Returns when the checkpoint of a step is complete."""
+        deadline = time.monotonic() + PATIENCE
+        while not (self.workdir / "checkpoints" / str(step)).exists():
+            assert all(process.poll() is None for process in self.processes), self.said(0)
+            assert time.monotonic() < deadline, self.said(0)
+            time.sleep(0.1)
+
+    def codes(self, seconds: float = PATIENCE) -> list[int]:
+        """The exit codes, once all have ended."""
+        return [process.wait(seconds) for process in self.processes]
+
+    def said(self, index: int) -> str:
+        return self.logs[index].read_text()
+
+
+def finish(config: Path, workdir: Path, count: int) -> Path:
+    with Group(config, workdir, count) as group:
+        assert group.codes() == [0] * len(group.processes), group.said(0)
+    return group.workdir
+
+
+def losses(workdir: Path) -> list[float]:
+    """The loss of every step; of a step that was repeated, the later one."""
+    found = dict(read_scalars(workdir / "tensorboard")["train/loss"])
+    return [found[step] for step in sorted(found)]
+
+
+def variables_of(workdir: Path):
+    return checkpoints.read_variables(workdir / "checkpoints" / str(STEPS))
+
+
+@pytest.fixture
+def file(config, tmp_path):
+    config.train.steps = STEPS
+    config.train.log_every = 1
+    config.train.checkpoint_every = 2
+    config.train.eval_every = STEPS
+    path = tmp_path / "config.py"
+    path.write_text(CONFIG.replace("{json!r}", repr(config.to_json())))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("processes")
+
+
+@pytest.fixture
+def whole(folder, file):
+    """An uninterrupted run of so many processes, shared by the tests."""
+
+    def run(count: int) -> Path:
+        workdir = folder / f"whole{count}"
+        return workdir if workdir.exists() else finish(file, workdir, count)
+
+    return run
+
+
+def test_the_number_of_processes_changes_nothing(whole):
+    """Loss curve and evaluation for 1, 2 and 4 processes with four devices together."""
+    runs = [whole(count) for count in (1, 2, 4)]
+    curves = [losses(run) for run in runs]
+    results = [
+        checkpoints.read_metadata(run / "checkpoints" / str(STEPS))["evaluation"] for run in runs
+    ]
+    assert len(curves[0]) == STEPS
+    for curve, result in zip(curves[1:], results[1:], strict=True):
+        np.testing.assert_allclose(curve, curves[0], rtol=1e-5)
+        assert result == pytest.approx(results[0], rel=1e-5)
+
+
+def test_a_killed_process_ends_the_others_and_the_run_continues(file, whole, tmp_path):
+    """Process 1 waits at step 5, and is killed there, after the checkpoint of step 4."""
+    with Group(file, tmp_path / "run", 2, wait="1:5") as group:
+        group.reach(4)
+        group.processes[1].send_signal(signal.SIGKILL)
+        assert group.processes[0].wait(60) == 75, group.said(0)
+    last = group.said(0).splitlines()[-1]
+    assert last.startswith("gsn: ")
+    assert "start all processes again" in last
+    again = finish(file, tmp_path / "run", 2)
+    jax.tree.map(np.testing.assert_array_equal, variables_of(again), variables_of(whole(2)))
+
+
+def test_half_as_many_processes_continue_a_stopped_run(file, whole, tmp_path):
+    """SIGTERM to both processes, of which one waits: both save the same step and exit 0."""
+    with Group(file, tmp_path / "run", 2, wait="1:3") as group:
+        group.reach(2)
+        for process in group.processes:
+            process.send_signal(signal.SIGTERM)
+        group.go_on.touch()
+        assert group.codes() == [0, 0], group.said(0)
+    assert "SIGTERM: saved step" in group.said(0)
+    again = finish(file, tmp_path / "run", 1)
+    np.testing.assert_allclose(losses(again), losses(whole(2)), rtol=1e-5)
