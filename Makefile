@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test notebooks docs lint clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   score real image pairs with the model that ships"
 	@echo "make test   lint and run the tests with coverage"
 	@echo "make lint   check style"
+	@echo "make notebooks  run every notebook from a clean kernel"
+	@echo "make docs   build the documentation into site/"
 	@echo "make clean  remove the virtual environment and build products"
 
 $(STAMP): setup.cfg pyproject.toml
@@ -27,9 +29,15 @@ demo: $(STAMP)
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
+notebooks: $(STAMP)
+	$(BIN)/python -m pytest tests/test_notebooks.py
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir site
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info

@@ -27,7 +27,12 @@ _SUBMODULES = (
     "training",
     "trunks",
 )
-_FUNCTIONS = {"load": "scoring", "score": "scoring", "as_loss": "scoring"}
+_FUNCTIONS = {
+    "load": "scoring",
+    "score": "scoring",
+    "as_loss": "scoring",
+    "quality_map": "map_arrays",
+}
 
 __all__ = ["__version__", *_SUBMODULES, *_FUNCTIONS]
 

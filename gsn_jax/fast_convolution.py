@@ -13,8 +13,10 @@ XLA, a hundred times slower than one matrix product per tap.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +31,8 @@ _WORTH_IT = {3: 128, 5: 64}
 
 Convolution = Callable[[jax.Array, jax.Array], jax.Array]
 
+_plain = contextvars.ContextVar("plain convolutions", default=False)
+
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
@@ -42,11 +46,23 @@ def convolve(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
     Returns:
         `(N, H, W, K)`.
     """
+    if _plain.get():
+        return _direct(features, kernel)
     return lax.platform_dependent(
         features,
         cpu=functools.partial(_chosen(features, kernel), kernel=kernel),
         default=functools.partial(_direct, kernel=kernel),
     )
+
+
+@contextlib.contextmanager
+def plain_convolutions() -> Iterator[None]:
+    """Inside, what is traced has one plain convolution per `convolve`: for exporters."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
 
 
 def _chosen(features: jax.Array, kernel: jax.Array | np.ndarray) -> Convolution:

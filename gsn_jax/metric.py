@@ -30,6 +30,19 @@ def forget(_: Hashable, compute: Callable[[], Any]) -> Any:
     return compute()
 
 
+@dataclasses.dataclass(frozen=True)
+class MapGrid:
+    """Where the cells of a quality map lie in the image, along both axes.
+
+    Attributes:
+        step: pixels from one cell to the next.
+        first: the pixel (0 is the centre of the first one) on which the first cell is centred.
+    """
+
+    step: int = 1
+    first: float = 0.0
+
+
 @runtime_checkable
 class Metric(Protocol):
     """A full-reference quality metric: `metric(reference, distorted) -> score`.
@@ -107,6 +120,8 @@ class FunctionMetric:
         min_size: smallest height and width the method is defined for.
         stages: the function in two parts, where that spares work on a reference with several
             distorted versions.
+        map_grid: height and width of an image to the grid of its map; by default the map has a cell
+            per pixel.
     """
 
     name: str
@@ -116,6 +131,7 @@ class FunctionMetric:
     map_function: Callable[[jax.Array, jax.Array], jax.Array] | None = None
     min_size: int = 1
     stages: Stages | None = None
+    map_grid: Callable[[int, int], MapGrid] = lambda height, width: MapGrid()
 
     @functools.cached_property
     def _compiled(self) -> Callable[[jax.Array, jax.Array], jax.Array]:

@@ -218,7 +218,7 @@ def _score(
     if decoded is None:
         return ScoredPair(pair, {}, str(InputError(pair.problem)))
     try:
-        reference, distorted = _of_one_size(pair, *(f.result() for f in decoded), loading.resize)
+        reference, distorted = of_one_size(pair, *(f.result() for f in decoded), loading.resize)
     except Exception as error:
         return ScoredPair(pair, {}, _line(pair, error))
     scores, errors = {}, []
@@ -246,9 +246,14 @@ def score_arrays(
     return float(metric(reference, distorted))
 
 
-def _of_one_size(
+def of_one_size(
     pair: Pair, reference: np.ndarray, distorted: np.ndarray, resize: Resize | None
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Both images, one of them resized where they differ and that was asked for.
+
+    Raises:
+        InputError: they differ in size and `resize` is None.
+    """
     if reference.shape != distorted.shape:
         if resize == "to-reference":
             distorted = resize_image(distorted, reference.shape[:2])

@@ -116,6 +116,20 @@ class ModelMetric:
         best = models.identity_score(self._model)
         return (best or 0.0) - self._raw(self._variables, reference, distorted)
 
+    def function_by_image(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        """`function` of `(N, H, W, 3)`, each image through the trunk by itself.
+
+        For exporters that cannot divide a batch of unknown size.
+        """
+
+        def compare(model: nn.Module, first: jax.Array, second: jax.Array) -> jax.Array:
+            return model.compare(model.encode(first), model.encode(second))
+
+        if not hasattr(self._model, "encode"):
+            return self.function(reference, distorted)
+        raw = self._model.apply(self._variables, reference, distorted, method=compare)
+        return self._calibrate(raw)
+
     @property
     def has_map(self) -> bool:
         """Whether `quality_map` is available."""

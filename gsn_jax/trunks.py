@@ -51,6 +51,9 @@ def _pad_to_even(x: jax.Array) -> jax.Array:
     _, height, width, _ = x.shape
     if height % 2 == 0 and width % 2 == 0:
         return x
+    if isinstance(height, int) and isinstance(width, int):  # what every exporter understands
+        x = jnp.concatenate([x, x[:, -1:]], axis=1) if height % 2 else x
+        return jnp.concatenate([x, x[:, :, -1:]], axis=2) if width % 2 else x
     return jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 

@@ -22,7 +22,8 @@ from gsn_jax.benchmark.ablation_arms import ARM_VALUES, SEED_VALUES, Arm
 from gsn_jax.errors import InputError
 from gsn_jax.training.config import changed_keys, load_config
 from gsn_jax.training.history import COLUMNS, read_evaluations
-from gsn_jax.training.loop import DivergenceError, plain, train
+from gsn_jax.training.loop import DivergenceError, train
+from gsn_jax.training.run_folder import plain
 
 VALUES = ("plcc", "srcc", "main_score")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsn_jax.cli import score_beam
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
@@ -92,19 +93,11 @@ if TYPE_CHECKING:
     help="Refuse larger images.",
 )
 @click.option(
-    "--runner",
-    type=click.Choice(["beam"]),
-    help="Score the pairs of a table with an Apache Beam pipeline, on one machine or many; --out "
-    "is then a folder of Parquet files, and paths may be URLs (gs://...).",
+    "--maps",
+    metavar="DIR",
+    help="Draw the quality maps of each pair, beside the distorted image, into this folder.",
 )
-@click.option(
-    "--beam-option",
-    "beam_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An option of the pipeline, e.g. runner=DataflowRunner; or direct_num_workers=4 for "
-    "processes on this machine.",
-)
+@score_beam.options
 @click.option("--list-metrics", is_flag=True, help="Print the metrics and their directions.")
 def command(
     reference: str | None,
@@ -122,6 +115,7 @@ def command(
     resize: Any,
     alpha: Any,
     max_pixels: int,
+    maps: str | None,
     runner: str | None,
     beam_options: tuple[str, ...],
     list_metrics: bool,
@@ -139,16 +133,11 @@ def command(
         return
     # The arguments are checked before JAX is imported, which takes seconds.
     _check_sources(reference, distorted, table, (reference_dir, distorted_dir))
-    if beam_options and runner is None:
-        raise InputError("--beam-option belongs to --runner beam, which is not given")
-    if runner is not None:
-        from gsn_jax.cli import score_beam
-
-        loading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
-        score_beam.check(table, out, form, limits)
+    if score_beam.wanted(runner, beam_options, table, out, form, limits, maps):
+        reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         with _interruptible(out):
-            wanted = _names(names, checkpoint)
-            score_beam.score(table, out, wanted, checkpoint, loading, beam_options)
+            metrics = _names(names, checkpoint)
+            score_beam.score(table, out, metrics, checkpoint, reading, beam_options)
         return
     if form and out is None:
         raise InputError("--format is the format of --out, which is not given")
@@ -162,6 +151,11 @@ def command(
         score_tables.check_target(out, _inputs(pairs, table), folders or ())
     metrics = scoring.resolve_all(_names(names, checkpoint), checkpoint)
     worst = score_views.parse_limits(limits, metrics)
+    writer = None
+    if maps is not None:
+        from gsn_jax.cli import map_option
+
+        writer = map_option.map_writer(maps, metrics, pairs)
     loading = Loading(alpha, max_pixels, resize)
     with _interruptible(out):
         if out is not None:
@@ -169,6 +163,8 @@ def command(
         else:
             options = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
             scored = _to_screen(score_pairs(pairs, metrics, **options), pairs, metrics)
+        if writer is not None:
+            map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
     score_views.conclude(scored, worst)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -12,12 +12,43 @@ import click
 from gsn_jax.errors import InputError
 
 
-def check(table: str | None, out: str | None, form: str | None, limits: Sequence[str]) -> None:
-    """Refuses what a pipeline cannot do.
+def options(command: Callable) -> Callable:
+    """Gives a command the options of a pipeline."""
+    runner = click.option(
+        "--runner",
+        type=click.Choice(["beam"]),
+        help="Score the pairs of a table with an Apache Beam pipeline, on one machine or many; "
+        "--out is then a folder of Parquet files, and paths may be URLs (gs://...).",
+    )
+    option = click.option(
+        "--beam-option",
+        "beam_options",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="An option of the pipeline, e.g. runner=DataflowRunner; or direct_num_workers=4 for "
+        "processes on this machine.",
+    )
+    return runner(option(command))
+
+
+def wanted(
+    runner: str | None,
+    beam_options: Sequence[str],
+    table: str | None,
+    out: str | None,
+    form: str | None,
+    limits: Sequence[str],
+    maps: str | None,
+) -> bool:
+    """Whether a pipeline is to be run.
 
     Raises:
-        InputError: it is not a table that is to be scored into a folder.
+        InputError: it is to do what it cannot.
     """
+    if runner is None:
+        if beam_options:
+            raise InputError("--beam-option belongs to --runner beam, which is not given")
+        return False
     if table is None:
         raise InputError("--runner beam scores the pairs of a table; give --pairs FILE.csv")
     if out is None:
@@ -26,6 +57,9 @@ def check(table: str | None, out: str | None, form: str | None, limits: Sequence
         raise InputError(f"--format {form}: --runner beam writes Parquet")
     if limits:
         raise InputError("--fail-below: not with --runner beam; look for such rows in its output")
+    if maps is not None:
+        raise InputError("--maps: not with --runner beam; draw those of a smaller table")
+    return True
 
 
 def score(

@@ -92,6 +92,8 @@ def _terms(
 
 _RANGE = (0.0, 1.0)
 METRICS = {
-    "fsim": FunctionMetric("fsim", fsim, True, _RANGE, fsim_map, min_size=MIN_SIZE),
-    "fsimc": FunctionMetric("fsimc", fsimc, True, _RANGE, fsimc_map, min_size=MIN_SIZE),
+    "fsim": FunctionMetric("fsim", fsim, True, _RANGE, fsim_map, MIN_SIZE, filters.viewing_grid),
+    "fsimc": FunctionMetric(
+        "fsimc", fsimc, True, _RANGE, fsimc_map, MIN_SIZE, filters.viewing_grid
+    ),
 }

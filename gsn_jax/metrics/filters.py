@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gsn_jax.metric import MapGrid
 from gsn_jax.metrics.staging import staged
 
 
@@ -94,3 +95,18 @@ def box_downsample(image: jax.Array, factor: int, mode: str) -> jax.Array:
         )
         image = functools.reduce(jnp.add, terms)
     return image / factor**2
+
+
+def halved_grid(height: int, width: int) -> MapGrid:
+    """Where the samples of `box_downsample` by 2 lie in the image."""
+    del height, width
+    return _decimated_grid(2)
+
+
+def viewing_grid(height: int, width: int) -> MapGrid:
+    """Where the samples of `box_downsample` by `viewing_factor` lie in the image."""
+    return _decimated_grid(viewing_factor(height, width))
+
+
+def _decimated_grid(factor: int) -> MapGrid:
+    return MapGrid(factor, (factor // 2 - (factor - 1) // 2) / 2)

@@ -76,6 +76,6 @@ def _similarity_map(reference: jax.Array, distorted: jax.Array, rounded: bool) -
 
 
 METRICS = {
-    "gmsd": FunctionMetric("gmsd", gmsd, False, (0.0, 1.0), gmsd_map, min_size=3),
+    "gmsd": FunctionMetric("gmsd", gmsd, False, (0.0, 1.0), gmsd_map, 3, filters.halved_grid),
     "ms_gmsd": FunctionMetric("ms_gmsd", ms_gmsd, False, (0.0, 1.0), min_size=MS_MIN_SIZE),
 }

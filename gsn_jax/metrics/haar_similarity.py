@@ -81,5 +81,7 @@ def _window(plane: jax.Array, rows: tuple[float, ...], columns: tuple[float, ...
 
 
 METRICS = {
-    "haarpsi": FunctionMetric("haarpsi", haarpsi, True, (0.0, 1.0), haarpsi_map, min_size=MIN_SIZE)
+    "haarpsi": FunctionMetric(
+        "haarpsi", haarpsi, True, (0.0, 1.0), haarpsi_map, MIN_SIZE, filters.halved_grid
+    )
 }

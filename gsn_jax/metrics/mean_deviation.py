@@ -74,4 +74,6 @@ def _similarity(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     return ALPHA * gradient + (1 - ALPHA) * chromaticity
 
 
-METRICS = {"mdsi": FunctionMetric("mdsi", mdsi, False, (0.0, 1.0), mdsi_map, min_size=3)}
+METRICS = {
+    "mdsi": FunctionMetric("mdsi", mdsi, False, (0.0, 1.0), mdsi_map, 3, filters.viewing_grid)
+}

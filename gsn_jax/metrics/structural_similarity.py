@@ -14,7 +14,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
-from gsn_jax.metric import FunctionMetric
+from gsn_jax.metric import FunctionMetric, MapGrid
 from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 
@@ -123,6 +123,14 @@ def similarity_terms(planes: jax.Array, offset: float = 127.5) -> tuple[jax.Arra
 
 
 METRICS = {
-    "ssim": FunctionMetric("ssim", ssim, True, (-1.0, 1.0), ssim_map, min_size=WINDOW),
+    "ssim": FunctionMetric(
+        "ssim",
+        ssim,
+        True,
+        (-1.0, 1.0),
+        ssim_map,
+        WINDOW,
+        lambda height, width: MapGrid(first=(WINDOW - 1) / 2),
+    ),
     "ms_ssim": FunctionMetric("ms_ssim", ms_ssim, True, (0.0, 1.0), min_size=MS_MIN_SIZE),
 }

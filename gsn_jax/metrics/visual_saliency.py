@@ -101,4 +101,6 @@ def _terms(reference: jax.Array, distorted: jax.Array) -> tuple[jax.Array, jax.A
     return local, jnp.maximum(salient[0], salient[1])
 
 
-METRICS = {"vsi": FunctionMetric("vsi", vsi, True, (0.0, 1.0), vsi_map, min_size=MIN_SIZE)}
+METRICS = {
+    "vsi": FunctionMetric("vsi", vsi, True, (0.0, 1.0), vsi_map, MIN_SIZE, filters.viewing_grid)
+}

@@ -236,6 +236,7 @@ def test_what_a_pipeline_cannot_do(table, tmp_path, monkeypatch):
     assert "give --out DIR" in run("--pairs", table, *beam)[1]
     assert "writes Parquet" in run("--pairs", table, *beam, *out, "--format", "csv")[1]
     assert "--fail-below: not with" in run("--pairs", table, *beam, *out, "--fail-below", "1")[1]
+    assert "--maps: not with" in run("--pairs", table, *beam, *out, "--maps", "m")[1]
     assert "belongs to --runner beam" in run("--pairs", table, *out, "--beam-option", "a=1")[1]
     assert "give KEY=VALUE" in run("--pairs", table, *beam, *out, "--beam-option", "a b")[1]
     assert "unknown metric" in run("--pairs", table, *beam, *out, "--metric", "x")[1]

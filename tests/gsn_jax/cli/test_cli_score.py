@@ -213,3 +213,15 @@ def test_an_unknown_command_is_refused():
     _, err, code = run("nonsense")
     assert code == 2
     assert "No such command 'nonsense'" in err
+
+
+def test_maps_are_drawn_of_the_pairs_that_were_scored(photo, tmp_path):
+    for name, pixels in (("a", photo), ("b", 255 - photo)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    (tmp_path / "c.png").write_text("not an image")
+    line = [str(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
+    line += ["--metric", "psnr,vifp", "--maps", str(tmp_path / "maps")]
+    result = CliRunner().invoke(cli.cli, ["score", *line])
+    assert result.exit_code == 2
+    assert "no quality map: vifp" in result.stderr
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["b.psnr.map.png"]

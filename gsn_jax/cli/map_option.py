@@ -1,0 +1,46 @@
+"""The option `--maps` of `gsn score`: pictures of the quality maps, after the scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from gsn_jax.cli.counting import counting_bar
+from gsn_jax.map_pictures import MapWriter
+
+if TYPE_CHECKING:
+    from gsn_jax.metric import Metric
+    from gsn_jax.pair_scoring import Loading, Pair
+
+
+def map_writer(folder: str, metrics: list[Metric], pairs: Iterable[Pair]) -> MapWriter:
+    """Checks before the scoring that maps can be drawn; says which metrics have none.
+
+    Raises:
+        InputError: see `MapWriter`.
+    """
+    files = [path for pair in pairs for path in (pair.reference_file, pair.distorted_file) if path]
+    writer = MapWriter(folder, metrics, files)
+    if writer.without:
+        click.echo(f"gsn: no quality map: {', '.join(writer.without)}", err=True)
+    return writer
+
+
+def draw_maps(writer: MapWriter, pairs: list[Pair], loading: Loading) -> None:
+    """Draws the maps of pairs that were scored.
+
+    Raises:
+        InputError: a picture cannot be written.
+    """
+    from gsn_jax.images import as_pair
+    from gsn_jax.pair_scoring import of_one_size
+
+    with counting_bar(transient=True) as bar:
+        task = bar.add_task("drawing maps", total=len(pairs))
+        for pair in pairs:
+            files = (pair.reference_file, pair.distorted_file)
+            images = of_one_size(pair, *(loading.load(file) for file in files), loading.resize)
+            writer.write((pair.reference, pair.distorted), *as_pair(*images))
+            bar.advance(task)

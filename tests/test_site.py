@@ -1,0 +1,81 @@
+"""The documentation builds without a warning, its links lead somewhere, and its search finds."""
+
+import functools
+import http.server
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytest.importorskip("material", reason="needs the extra [docs]")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built pages."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    """The built pages on a local port: their search needs a server."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def test_formulas_are_mathml(site):
+    page = (site / "metrics" / "index.html").read_text(encoding="utf-8")
+    assert "<math" in page
+    assert "arithmatex" not in page
+
+
+def test_every_page_opens_and_every_link_leads_somewhere(address, open_page):
+    """Follows all internal links, anchors included, in a browser that may ask nobody else."""
+    with open_page(address) as visit:
+        todo, anchors, links = [address], {}, []
+        while todo:
+            url = todo.pop()
+            answer = visit.page.goto(url, wait_until="domcontentloaded")
+            assert answer.ok, url
+            anchors[url] = set(visit.page.eval_on_selector_all("[id]", "all => all.map(e => e.id)"))
+            for link in visit.page.eval_on_selector_all("a[href]", "all => all.map(e => e.href)"):
+                target, anchor = urldefrag(urljoin(url, link))
+                if target.startswith(address) and target.endswith("/"):
+                    links.append((url, target, anchor))
+                    if target not in anchors and target not in todo:
+                        todo.append(target)
+        assert len(anchors) > 20
+        assert not [link for link in links if link[2] and link[2] not in anchors[link[1]]]
+        assert not visit.problems
+        assert not [request for request in visit.requests if not request.startswith(address)]
+
+
+def test_search_finds_norm_in_norm(address, open_page):
+    with open_page(address) as visit:
+        visit.page.fill("input[name=query]", "norm in norm")
+        visit.page.wait_for_selector(".md-search-result__item a", timeout=30_000)
+        assert "norm" in visit.page.inner_text(".md-search-result__list").lower()
