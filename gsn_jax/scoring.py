@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +242,18 @@ def resolve(name: str | os.PathLike[str]) -> Metric:
         return load(name)
     known = ", ".join((*shipped(), *metrics.names()))
     raise InputError(f"unknown metric {os.fspath(name)!r}; known: {known}, or a model's folder")
+
+
+def resolve_all(names: Iterable[str], checkpoint: str | None = None) -> list[Metric]:
+    """Metrics by their names, see `resolve`; with a checkpoint for "gsn" where one is given.
+
+    Raises:
+        InputError: see `resolve` and `load`.
+    """
+    return [
+        load(checkpoint, name="gsn") if name == "gsn" and checkpoint is not None else resolve(name)
+        for name in names
+    ]
 
 
 def score(
