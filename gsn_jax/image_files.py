@@ -9,7 +9,7 @@ import io
 import os
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -89,15 +89,21 @@ def load_image(
     return _to_srgb(path, image, alpha)
 
 
-def read_pixel_count(path: str | os.PathLike[str]) -> int:
-    """How many pixels the header of an image file promises; 0 where it cannot be read."""
+def read_size(path: str | os.PathLike[str] | BinaryIO) -> tuple[int, int] | None:
+    """Height and width that the header of an image promises; None where it cannot be read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
-                return image.width * image.height
+                return image.height, image.width
     except Exception:  # whatever is wrong is said when the file is loaded
-        return 0
+        return None
+
+
+def read_pixel_count(path: str | os.PathLike[str]) -> int:
+    """How many pixels the header of an image file promises; 0 where it cannot be read."""
+    height, width = read_size(path) or (0, 0)
+    return height * width
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

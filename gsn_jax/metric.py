@@ -118,10 +118,10 @@ class FunctionMetric:
         map_function: pure, jit-able; maps two `(..., H, W, 3)` arrays to a local score
             `(..., h, w)` in the direction of the score, or None where the method has no map.
         min_size: smallest height and width the method is defined for.
-        stages: the function in two parts, where that spares work on a reference with several
-            distorted versions.
         map_grid: height and width of an image to the grid of its map; by default the map has a cell
             per pixel.
+        stages: the function in two parts, where that spares work on a reference with several
+            distorted versions.
     """
 
     name: str
@@ -130,8 +130,8 @@ class FunctionMetric:
     value_range: tuple[float, float]
     map_function: Callable[[jax.Array, jax.Array], jax.Array] | None = None
     min_size: int = 1
-    stages: Stages | None = None
     map_grid: Callable[[int, int], MapGrid] = lambda height, width: MapGrid()
+    stages: Stages | None = None
 
     @functools.cached_property
     def _compiled(self) -> Callable[[jax.Array, jax.Array], jax.Array]:

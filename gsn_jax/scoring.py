@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,12 @@ class ModelMetric:
         return self._calibrate(raw)
 
     @property
+    def weights(self) -> dict[str, Any]:
+        """Every number that the score depends on beside the images, as a tree."""
+        calibration = self._calibration.to_dict() if self._calibration else {}
+        return {"variables": self._variables, "calibration": calibration}
+
+    @property
     def has_map(self) -> bool:
         """Whether `quality_map` is available."""
         return hasattr(self._model, "quality_map")
@@ -243,6 +249,18 @@ def resolve(name: str | os.PathLike[str]) -> Metric:
         return load(name)
     known = ", ".join((*shipped(), *metrics.names()))
     raise InputError(f"unknown metric {os.fspath(name)!r}; known: {known}, or a model's folder")
+
+
+def resolve_all(names: Iterable[str], checkpoint: str | None = None) -> list[Metric]:
+    """Metrics by their names, see `resolve`; with a checkpoint for "gsn" where one is given.
+
+    Raises:
+        InputError: see `resolve` and `load`.
+    """
+    return [
+        load(checkpoint, name="gsn") if name == "gsn" and checkpoint is not None else resolve(name)
+        for name in names
+    ]
 
 
 def score(

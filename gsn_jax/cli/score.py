@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsn_jax.cli import score_beam
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Draw the quality maps of each pair, beside the distorted image, into this folder.",
 )
+@score_beam.options
 @click.option("--list-metrics", is_flag=True, help="Print the metrics and their directions.")
 def command(
     reference: str | None,
@@ -114,6 +116,8 @@ def command(
     alpha: Any,
     max_pixels: int,
     maps: str | None,
+    runner: str | None,
+    beam_options: tuple[str, ...],
     list_metrics: bool,
 ) -> None:
     """Score DISTORTED images against their REFERENCE.
@@ -129,9 +133,15 @@ def command(
         return
     # The arguments are checked before JAX is imported, which takes seconds.
     _check_sources(reference, distorted, table, (reference_dir, distorted_dir))
+    if score_beam.wanted(runner, beam_options, table, out, form, limits, maps):
+        reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
+        with _interruptible(out):
+            metrics = _names(names, checkpoint)
+            score_beam.score(table, out, metrics, checkpoint, reading, beam_options)
+        return
     if form and out is None:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax import score_tables
+    from gsn_jax import score_tables, scoring
     from gsn_jax.pair_scoring import Loading, score_pairs
 
     folders = (reference_dir, distorted_dir) if reference_dir else None
@@ -139,7 +149,7 @@ def command(
     if out is not None:
         form = score_tables.format_of(out, form)
         score_tables.check_target(out, _inputs(pairs, table), folders or ())
-    metrics = _resolve(",".join(names), checkpoint)
+    metrics = scoring.resolve_all(_names(names, checkpoint), checkpoint)
     worst = score_views.parse_limits(limits, metrics)
     writer = None
     if maps is not None:
@@ -205,20 +215,15 @@ def _inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
         yield pair.distorted_file
 
 
-def _resolve(names: str, checkpoint: str | None) -> list[Metric]:
-    from gsn_jax import scoring
-
-    wanted = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+def _names(texts: Sequence[str], checkpoint: str | None) -> list[str]:
+    """The metrics to compute."""
+    wanted = list(dict.fromkeys(name.strip() for name in ",".join(texts).split(",")))
+    wanted = [name for name in wanted if name]
     if not wanted:
         raise InputError("--metric names no metric")
     if checkpoint is not None and "gsn" not in wanted:
         raise InputError("--checkpoint is a model for gsn, which --metric does not name")
-    return [
-        scoring.load(checkpoint, name="gsn")
-        if name == "gsn" and checkpoint is not None
-        else scoring.resolve(name)
-        for name in wanted
-    ]
+    return wanted
 
 
 def _to_table(

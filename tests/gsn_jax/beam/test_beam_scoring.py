@@ -1,0 +1,249 @@
+"""`gsn score --runner beam` gives what the plain command gives; nothing is lost or doubled."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+pytest.importorskip("apache_beam", reason="needs the extra [beam]")
+
+import pyarrow
+import pyarrow.parquet
+from apache_beam.io.localfilesystem import LocalFileSystem
+
+from gsn_jax import cli, pair_scoring
+from gsn_jax.beam import runners, scoring
+from gsn_jax.beam.worker import Settings
+from gsn_jax.errors import InputError
+
+SIZES = (64, 80), (96, 64), (140, 150)
+
+
+@pytest.fixture
+def table(tmp_path, rng):
+    """Twelve pairs of three sizes, and three that cannot be scored."""
+    rows = []
+    (tmp_path / "images").mkdir()
+    for index in range(12):
+        reference = rng.integers(0, 256, (*SIZES[index % 3], 3), np.uint8)
+        distorted = np.clip(reference + rng.normal(scale=9, size=reference.shape), 0, 255)
+        names = [f"images/{kind}{index:02}.png" for kind in "rd"]
+        for name, image in zip(names, (reference, distorted), strict=True):
+            Image.fromarray(np.uint8(image)).save(tmp_path / name)
+        rows.append(names)
+    (tmp_path / "images" / "d05.png").write_text("no image")
+    rows += [("images/r00.png", "missing.png"), ("images/r00.png", ""), rows[0]]
+    with open(tmp_path / "pairs.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("reference", "distorted"), *rows])
+    return tmp_path / "pairs.csv"
+
+
+def run(*arguments):
+    result = CliRunner().invoke(cli.cli, ["score", *map(str, arguments)])
+    if isinstance(result.exception, InputError):
+        return result.stdout, f"gsn: {result.exception}\n", 2
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout, result.stderr, result.exit_code
+
+
+def rows_of(folder):
+    return pyarrow.parquet.read_table(folder).sort_by("row").to_pylist()
+
+
+def test_the_same_rows_as_the_plain_command(table, model_folder, tmp_path):
+    options = "--pairs", table, "--metric", "gsn,psnr", "--checkpoint", model_folder
+    _, plain_errors, plain_code = run(*options, "--out", tmp_path / "plain.parquet")
+    said, errors, code = run(*options, "--out", tmp_path / "out", "--runner", "beam")
+    assert code == plain_code == 2
+    assert said.startswith("15 pairs: 12 scored, 3 bad; ")
+    assert all(line in plain_errors for line in errors.splitlines())
+    expected = pyarrow.parquet.read_table(tmp_path / "plain.parquet").to_pylist()
+    rows = rows_of(tmp_path / "out")
+    assert [row.pop("row") for row in rows] == list(range(15))
+    assert {row.pop("versions") for row in rows} == {
+        json.dumps({"gsn_jax": cli.__version__, "gsn": "1.2.3"})
+    }
+    for row, plain in zip(rows, expected, strict=True):
+        for name in ("gsn", "psnr"):
+            score, plain_score = row.pop(name), plain.pop(name)
+            assert score == (plain_score and pytest.approx(plain_score, abs=1e-6))
+        assert row == plain
+    summary = json.loads((tmp_path / "out" / "_summary.json").read_text())
+    assert (summary["rows"], summary["bad"]) == (15, 3)
+    listed = {path.name for path in (tmp_path / "out").iterdir()}
+    assert listed == {"_summary.json", *summary["files"]}
+
+
+def test_a_failed_run_publishes_nothing_and_is_continued(table, tmp_path, monkeypatch):
+    scored = []
+    original = pair_scoring.score_unordered
+
+    def counting(pairs, *arguments, **options):
+        scored.extend(pair.distorted for pair in pairs)
+        return original(pairs, *arguments, **options)
+
+    def fail(shards, count):
+        raise InputError("stop here")
+
+    monkeypatch.setattr(pair_scoring, "score_unordered", counting)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring, "_check", fail)
+        with pytest.raises(InputError, match="stop here"):
+            scoring.score_table(str(table), str(out), Settings(("psnr",)))
+    assert [path.name for path in out.iterdir()] == ["_unfinished"]
+    assert len(scored) == 15
+    scored.clear()
+    # A file that has changed, and those with an error, are scored again with their unit's id.
+    Image.fromarray(np.zeros((64, 80, 3), np.uint8)).save(table.parent / "images" / "d03.png")
+    summary = scoring.score_table(str(table), str(out), Settings(("psnr",)))
+    assert (summary.rows, summary.bad) == (15, 3)
+    assert "images/d03.png" in scored
+    assert "missing.png" in scored
+    assert "images/d02.png" not in scored  # of another size, and kept
+    rows = rows_of(out)
+    assert [row["row"] for row in rows] == list(range(15))
+    assert rows[3]["psnr"] < 12 < rows[2]["psnr"]
+
+
+def test_an_output_that_is_taken(table, tmp_path):
+    options = "--pairs", table, "--metric", "psnr", "--runner", "beam", "--out"
+    assert run(*options, tmp_path / "pairs.csv")[1].count("is a file") == 1
+    assert "has other files (d00.png)" in run(*options, tmp_path / "images")[1]
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "_summary.json").touch()
+    assert "has the scores of a finished run" in run(*options, tmp_path / "done")[1]
+
+
+def test_a_run_that_died_while_it_published_is_cleared(table, tmp_path):
+    out = tmp_path / "out"
+    (out / "_unfinished" / "shards-1").mkdir(parents=True)
+    stale = out / "scores-00000-of-00009.parquet", out / "_unfinished" / "shards-1" / "x.parquet"
+    for path in (out / "_unfinished" / "README.txt", *stale):
+        path.touch()
+    scoring.score_table(str(table), str(out), Settings(("psnr",)))
+    assert not any(path.exists() for path in stale)
+    assert len(rows_of(out)) == 15
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 3], [0, 1, 1, 2, 3], [0, 1, 2, 2], [0, 1, 2, 4], []])
+def test_lost_and_doubled_rows_are_noticed(rows, tmp_path):
+    shards = []
+    for number, part in enumerate((rows[:2], rows[2:])):
+        shards.append(str(tmp_path / f"{number}.parquet"))
+        content = [{"row": row, "error": "bad" if row == 2 else ""} for row in part]
+        schema = pyarrow.schema([("row", pyarrow.int64()), ("error", pyarrow.string())])
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(content, schema), shards[-1])
+    with pytest.raises(InputError, match=f"gave {len(rows)} rows"):
+        scoring._check(shards, 4)
+
+
+def test_an_empty_table(tmp_path):
+    (tmp_path / "pairs.csv").write_text("reference,distorted\n")
+    said, _, code = run(
+        "--pairs", tmp_path / "pairs.csv", "--metric", "psnr", "--runner", "beam",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0
+    assert said.startswith("0 pairs: 0 scored, 0 bad")
+    assert rows_of(tmp_path / "out") == []
+
+
+# The process of a local run, in which the first worker is killed as soon as there is one.
+KILLING = """
+import os, subprocess, sys, types
+from apache_beam.runners.portability import local_job_service
+from gsn_jax.beam import runners
+
+def popen(*arguments, **options):
+    process = subprocess.Popen(*arguments, **options)
+    if not os.path.exists(os.environ["GSN_TEST_KILLED"]):
+        open(os.environ["GSN_TEST_KILLED"], "x")
+        process.kill()
+    return process
+
+local_job_service.subprocess = types.SimpleNamespace(Popen=popen)
+runners.main()
+"""
+
+
+def test_a_worker_process_that_dies(table, tmp_path, monkeypatch):
+    """With Beam's own processes, which would wait for it for ever."""
+    monkeypatch.setenv("GSN_TEST_KILLED", str(tmp_path / "killed"))
+    monkeypatch.setattr(runners, "_command", lambda order: [sys.executable, "-c", KILLING, order])
+    flags, said = runners.parse_options(["direct_num_workers=2"]), []
+    summary = scoring.score_table(
+        str(table), str(tmp_path / "out"), Settings(("psnr",)), flags, said.append
+    )
+    assert said == ["a worker died; the run starts again and keeps what was finished"]
+    assert (summary.rows, summary.bad) == (15, 3)
+    assert [row["row"] for row in rows_of(tmp_path / "out")] == list(range(15))
+
+
+class _FolderFileSystem(LocalFileSystem):
+    """`gsntest://name` is a file in a folder, as if it were far away."""
+
+    folder = None
+
+    @classmethod
+    def scheme(cls):
+        return "gsntest"
+
+    def _local(self, path):
+        return str(self.folder / path.removeprefix("gsntest://"))
+
+    def _path_open(self, path, *arguments, **options):
+        return super()._path_open(self._local(path), *arguments, **options)
+
+    def create(self, path, *arguments, **options):
+        return super().create(self._local(path), *arguments, **options)
+
+    def exists(self, path):
+        return super().exists(self._local(path))
+
+
+def test_files_on_a_remote_file_system(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(_FolderFileSystem, "folder", tmp_path)
+    plain = list(pair_scoring.score_pairs(pair_scoring.pairs_of_table(table), _metrics()))
+    scoring.score_table("gsntest://pairs.csv", str(tmp_path / "out"), Settings(("psnr",)))
+    rows = rows_of(tmp_path / "out")
+    assert rows[0]["error"] == ""
+    assert [row["psnr"] for row in rows] == [item.scores.get("psnr") for item in plain]
+    assert rows[5]["error"].startswith("gsntest://images/d05.png: not an image")
+    assert rows[12]["error"].startswith("gsntest://missing.png: cannot be read")
+
+
+def test_a_file_system_that_is_not_known(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere://pairs\.csv: cannot be read"):
+        scoring.score_table("nowhere://pairs.csv", str(tmp_path / "out"), Settings(("psnr",)))
+
+
+def _metrics():
+    from gsn_jax import metrics
+
+    return [metrics.get("psnr")]
+
+
+def test_what_a_pipeline_cannot_do(table, tmp_path, monkeypatch):
+    beam = "--runner", "beam"
+    out = "--out", tmp_path / "out"
+    assert "give --pairs FILE.csv" in run("a.png", "b.png", *beam, *out)[1]
+    assert "give --out DIR" in run("--pairs", table, *beam)[1]
+    assert "writes Parquet" in run("--pairs", table, *beam, *out, "--format", "csv")[1]
+    assert "--fail-below: not with" in run("--pairs", table, *beam, *out, "--fail-below", "1")[1]
+    assert "--maps: not with" in run("--pairs", table, *beam, *out, "--maps", "m")[1]
+    assert "belongs to --runner beam" in run("--pairs", table, *out, "--beam-option", "a=1")[1]
+    assert "give KEY=VALUE" in run("--pairs", table, *beam, *out, "--beam-option", "a b")[1]
+    assert "unknown metric" in run("--pairs", table, *beam, *out, "--metric", "x")[1]
+    assert "no such table" in run("--pairs", tmp_path / "none.csv", *beam, *out)[1]
+    for name in [name for name in sys.modules if name.startswith("gsn_jax.beam")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("gsn_jax.beam")
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    assert "pip install 'gsn_jax[beam]'" in run("--pairs", table, *beam, *out)[1]
+    assert not (tmp_path / "out").exists()
