@@ -29,7 +29,16 @@ def folder(tmp_path, monkeypatch):
     image.save(tmp_path / "original.png")
     image.save(tmp_path / "compressed.jpg", quality=20)
     image.save(tmp_path / "restored.png")
+    image.save(tmp_path / "bad.jpg", quality=3)
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
+    for table, column in (("judged.csv", "mos"), ("opinions.csv", "score")):
+        (tmp_path / table).write_text(
+            f"reference,distorted,{column}\n"
+            "original.png,compressed.jpg,3\noriginal.png,bad.jpg,1\noriginal.png,restored.png,5\n"
+        )
+    for name in ("originals/photo.png", "encoded/photo_q10.jpg"):
+        (tmp_path / name).parent.mkdir()
+        image.save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
