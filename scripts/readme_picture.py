@@ -64,6 +64,7 @@ def draw(path: Path) -> None:
 
 
 def main() -> None:
+    """Parses the command line and draws."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", type=Path, help="the picture to write (.png)")
     draw(parser.parse_args().path)

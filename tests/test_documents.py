@@ -31,11 +31,12 @@ def folder(tmp_path, monkeypatch):
     image.save(tmp_path / "restored.png")
     image.save(tmp_path / "bad.jpg", quality=3)
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
-    for table, column in (("judged.csv", "mos"), ("opinions.csv", "score")):
-        (tmp_path / table).write_text(
-            f"reference,distorted,{column}\n"
-            "original.png,compressed.jpg,3\noriginal.png,bad.jpg,1\noriginal.png,restored.png,5\n"
-        )
+    (tmp_path / "judged.csv").write_text(
+        "reference,distorted,mos\n"
+        "original.png,compressed.jpg,60\noriginal.png,bad.jpg,10\noriginal.png,restored.png,100\n"
+    )
+    rows = [f"original.png,compressed.jpg,{1 + k % 5},scene {k}\n" for k in range(20)]
+    (tmp_path / "opinions.csv").write_text("reference,distorted,score,group\n" + "".join(rows))
     for name in ("originals/photo.png", "encoded/photo_q10.jpg"):
         (tmp_path / name).parent.mkdir()
         image.save(tmp_path / name)

@@ -1,0 +1,11 @@
+"""Links from a page to a file outside docs/ lead to the repository when the site is built."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+
+def on_page_markdown(markdown: str, config: Any, **_: object) -> str:
+    """`../deploy/x.sh`, right in a checkout, becomes the file's address on the repository's host."""
+    return re.sub(r"\]\(\.\./(?!\.)", f"]({config.repo_url}/blob/main/", markdown)
