@@ -105,7 +105,8 @@ class GSN(nn.Module):
             SpatialAttention(size, dtype=self.dtype) if size else None for size in self.attention
         ]
         anchored = self.head == "anchored"
-        level_fusion = nn.remat(LevelFusion) if self.remat else LevelFusion
+        # The fourth argument, self counted, is a function.
+        level_fusion = nn.remat(LevelFusion, static_argnums=3) if self.remat else LevelFusion
         self.levels = [
             level_fusion(self.fusion_width, self.comparison if anchored else "none")
             for _ in self.attention

@@ -131,6 +131,12 @@ class ModelMetric:
         return self._calibrate(raw)
 
     @property
+    def weights(self) -> dict[str, Any]:
+        """Every number that the score depends on beside the images, as a tree."""
+        calibration = self._calibration.to_dict() if self._calibration else {}
+        return {"variables": self._variables, "calibration": calibration}
+
+    @property
     def has_map(self) -> bool:
         """Whether `quality_map` is available."""
         return hasattr(self._model, "quality_map")
