@@ -12,5 +12,5 @@ def on_page_markdown(markdown: str, config: Any, **_: object) -> str:
 
 
 def on_post_page(output: str, **_: object) -> str:
-    """Without this attribute the theme does not ask the repository's host for stars and releases."""
+    """Without this attribute the theme does not ask the repository's host for stars."""
     return output.replace(' data-md-component="source"', "")
