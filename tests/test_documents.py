@@ -29,7 +29,17 @@ def folder(tmp_path, monkeypatch):
     image.save(tmp_path / "original.png")
     image.save(tmp_path / "compressed.jpg", quality=20)
     image.save(tmp_path / "restored.png")
+    image.save(tmp_path / "bad.jpg", quality=3)
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
+    (tmp_path / "judged.csv").write_text(
+        "reference,distorted,mos\n"
+        "original.png,compressed.jpg,60\noriginal.png,bad.jpg,10\noriginal.png,restored.png,100\n"
+    )
+    rows = [f"original.png,compressed.jpg,{1 + k % 5},scene {k}\n" for k in range(20)]
+    (tmp_path / "opinions.csv").write_text("reference,distorted,score,group\n" + "".join(rows))
+    for name in ("originals/photo.png", "encoded/photo_q10.jpg"):
+        (tmp_path / name).parent.mkdir()
+        image.save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
