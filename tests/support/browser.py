@@ -95,6 +95,7 @@ def open_page(
                 color_scheme="dark" if dark else "light",
                 **context,
             ).new_page()
+            page.set_default_timeout(120_000)  # only so that a hang ends: machines may be busy
             visit = Visit(page)
             _listen(visit)
             page.goto(address)
