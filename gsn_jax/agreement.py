@@ -175,13 +175,15 @@ def _least_squares(
     x: np.ndarray, y: np.ndarray, start: tuple[float, ...]
 ) -> tuple[np.ndarray, float, bool]:
     """Parameters from one start, their squared error, and whether MINPACK met its tolerance."""
-    found, _, about, _, status = optimize.leastsq(
-        lambda b: _logistic(x, *b) - y,
-        start,
-        Dfun=lambda b: _logistic_slopes(x, *b),
-        full_output=True,
-        maxfev=2000,
-    )
+    # The covariance of the parameters, which is not used, overflows where they are not determined.
+    with np.errstate(over="ignore"):
+        found, _, about, _, status = optimize.leastsq(
+            lambda b: _logistic(x, *b) - y,
+            start,
+            Dfun=lambda b: _logistic_slopes(x, *b),
+            full_output=True,
+            maxfev=2000,
+        )
     return found, float(np.sum(about["fvec"] ** 2)), status in (1, 2, 3, 4)
 
 
