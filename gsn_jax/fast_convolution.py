@@ -36,12 +36,17 @@ _plain = contextvars.ContextVar("plain convolutions", default=False)
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
-def convolve(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+def convolve(
+    features: jax.Array,
+    kernel: jax.Array | np.ndarray,
+    products: jax.Array | np.ndarray | None = None,
+) -> jax.Array:
     """Convolution (cross-correlation) with stride 1 and zeros beyond the border.
 
     Args:
         features: `(N, H, W, C)`.
         kernel: `(k, k, C, K)`, k odd. Given as a NumPy array, its transform is computed once.
+        products: what `kernels_of_products` makes of the kernel, where it is at hand.
 
     Returns:
         `(N, H, W, K)`.
@@ -50,7 +55,7 @@ def convolve(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
         return _direct(features, kernel)
     return lax.platform_dependent(
         features,
-        cpu=functools.partial(_chosen(features, kernel), kernel=kernel),
+        cpu=functools.partial(_chosen(features, kernel, products), kernel=kernel),
         default=functools.partial(_direct, kernel=kernel),
     )
 
@@ -65,13 +70,30 @@ def plain_convolutions() -> Iterator[None]:
         _plain.reset(token)
 
 
-def _chosen(features: jax.Array, kernel: jax.Array | np.ndarray) -> Convolution:
+def _chosen(
+    features: jax.Array,
+    kernel: jax.Array | np.ndarray,
+    products: jax.Array | np.ndarray | None,
+) -> Convolution:
     """The fastest on a CPU; the smaller precision of other types would not bear `toom_cook`."""
-    size, _, channels, _ = kernel.shape
-    if min(features.shape[1:3]) < size:
+    if min(features.shape[1:3]) < kernel.shape[0]:
         return tap_products
-    worth_it = channels >= _WORTH_IT.get(size, float("inf"))
-    return toom_cook if worth_it and features.dtype == jnp.float32 else _direct
+    if worth_it(kernel.shape) and features.dtype == jnp.float32:
+        return functools.partial(toom_cook, products=products)
+    return _direct
+
+
+def worth_it(kernel_shape: Sequence[int]) -> bool:
+    """Whether `convolve` takes `toom_cook` for a kernel `(k, k, C, K)` and larger features."""
+    size, _, channels, _ = kernel_shape
+    return channels >= _WORTH_IT.get(size, float("inf"))
+
+
+def kernels_of_products(kernel: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
+    """The kernels `(6, 1, k, C, K)` of the six products of `toom_cook`."""
+    xp = np if isinstance(kernel, np.ndarray) else jnp
+    _, kernel_matrix, _ = _matrices(kernel.shape[0])
+    return xp.einsum("pa,abck->pbck", kernel_matrix, kernel)[:, None].astype(np.float32)
 
 
 def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
@@ -88,19 +110,22 @@ def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Arr
     )
 
 
-def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+def toom_cook(
+    features: jax.Array,
+    kernel: jax.Array | np.ndarray,
+    products: jax.Array | np.ndarray | None = None,
+) -> jax.Array:
     """`convolve` with six products for every `7 - k` rows of the result."""
     size = kernel.shape[0]
-    input_matrix, kernel_matrix, output_matrix = _matrices(size)
-    xp = np if isinstance(kernel, np.ndarray) else jnp
-    kernels = xp.einsum("pa,abck->pbck", kernel_matrix, kernel)[:, None].astype(np.float32)
+    input_matrix, _, output_matrix = _matrices(size)
+    kernels = kernels_of_products(kernel) if products is None else products
     step, border = _PRODUCTS + 1 - size, size // 2
     count, height, width, _ = features.shape
     blocks = -(-height // step)
     below = step * blocks + border - height
     padded = jnp.pad(features, ((0, 0), (border, below), (0, 0), (0, 0)))
     rows = [padded[:, i : i + step * (blocks - 1) + 1 : step] for i in range(_PRODUCTS)]
-    products = [
+    parts = [
         lax.conv_general_dilated(
             _combine(coefficients, rows),
             kernels[i],
@@ -110,7 +135,7 @@ def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
         )
         for i, coefficients in enumerate(input_matrix)
     ]
-    outputs = jnp.stack([_combine(row, products) for row in output_matrix], axis=2)
+    outputs = jnp.stack([_combine(row, parts) for row in output_matrix], axis=2)
     return outputs.reshape(count, step * blocks, width, -1)[:, :height]
 
 

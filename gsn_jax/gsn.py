@@ -61,7 +61,8 @@ class GSN(nn.Module):
             `gsn_jax.comparisons`: "similarity" is (a - b)^2 / (a^2 + b^2 + c), the form of SSIM
             and GMSD, which knows masking; "difference" is |a - b|; "normalized" is LPIPS's
             squared difference of features of unit length; "structure" is DISTS's comparison of
-            means and of structure, within windows. The last two start as plain means.
+            means and of structure, within windows. The last two start as plain means. Several are
+            joined by "+", as in "normalized+similarity".
         pooling: "weighted" by a learned map, or "mean".
         dtype: type of the trunk's computation, float32 or bfloat16; parameters, comparison and
             head stay float32.
@@ -93,7 +94,7 @@ class GSN(nn.Module):
         """Raises a ValueError that names the first setting that does not fit."""
         for name, value, known in (
             ("head", self.head, HEADS),
-            ("comparison", self.comparison, COMPARISONS),
+            *(("comparison", part, COMPARISONS) for part in self.comparison.split("+")),
             ("pooling", self.pooling, POOLINGS),
             ("norm", self.norm, trunks.NORMS),
         ):
@@ -113,12 +114,13 @@ class GSN(nn.Module):
             for size in _attention_sizes(self.attention, len(strides))
         ]
         anchored = self.head == "anchored"
-        even = self.comparison in ("normalized", "structure")
+        parts = tuple(self.comparison.split("+"))
+        even = not {"normalized", "structure"}.isdisjoint(parts)
         level_fusion = nn.remat(LevelFusion, static_argnums=(3,)) if self.remat else LevelFusion
         self.levels = [
             level_fusion(
                 self.fusion_width,
-                self.comparison if anchored else "none",
+                parts if anchored else (),
                 halvings=max(0, (FUSION_STRIDE // stride).bit_length() - 1),
                 even=even,
             )
@@ -183,6 +185,8 @@ class GSN(nn.Module):
             if sizes is None
             else self.backbone(images, train, sizes=sizes)
         )
+        # Alone, unit length is given once per image; beside others, which need the length, in each
+        # comparison.
         if self.head == "anchored" and self.comparison == "normalized":
             levels = [
                 comparisons.normalise_channels(level.astype(jnp.float32)).astype(level.dtype)
@@ -244,10 +248,11 @@ class GSN(nn.Module):
         None for "structure" too, whose windows repeat the edges of what they are given.
         """
         trunk = self._trunk(parent=None)
-        if not hasattr(trunk, "reach") or self.comparison == "structure":
+        reaches = getattr(trunk, "reach", None)
+        if reaches is None or trunk.strides[-1] != CELL or "structure" in self.comparison:
             return None
         sizes = _attention_sizes(self.attention, len(trunk.strides))
-        levels = zip(trunk.reach, trunk.strides, sizes, strict=True)
+        levels = zip(reaches, trunk.strides, sizes, strict=True)
         return max(reach + stride * (size // 2) for reach, stride, size in levels) + CELL
 
     def _maps(
@@ -262,10 +267,10 @@ class GSN(nn.Module):
         strides = self.backbone.strides
         for level, fuse in enumerate(self.levels):
             a, b = (features[level].astype(jnp.float32) for features in (reference, distorted))
-            if hasattr(self.backbone, "reach"):
+            if getattr(self.backbone, "reach", None) is not None:
                 reduce = functools.partial(
                     _halve_often,
-                    times=len(strides) - 1 - level,
+                    times=(strides[-1] // strides[level]).bit_length() - 1,
                     sizes=_at_stride(sizes, strides[level]),
                 )
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -17,13 +17,13 @@ class LevelFusion(nn.Module):
 
     Attributes:
         width: number of output channels.
-        comparison: "none", or what `GSN` says.
+        comparisons: those of `GSN`, none for a head that needs no errors.
         halvings: how often features and errors are halved in size before they are fused.
         even: start with all visibilities at 1, see `visibility`.
     """
 
     width: int
-    comparison: str
+    comparisons: Sequence[str]
     halvings: int = 0
     even: bool = False
 
@@ -41,30 +41,40 @@ class LevelFusion(nn.Module):
         channels are mixed, which is the same and costs less.
         """
         pair = [self._halved(reference), self._halved(distorted)]
-        if self.comparison == "structure":  # in a unit of their own, so that any trunk will do
+        if self._needs_unit:  # so that any trunk will do
             pair = [comparisons.normalise_channels(features) for features in pair]
         joint = nn.relu(nn.Dense(self.width, name="joint")(jnp.concatenate(pair, axis=-1)))
-        if self.comparison == "none":
+        if not self.comparisons:
             joint = reduce(joint)
             return joint, jnp.zeros_like(joint)
-        errors = self._errors(reference, distorted)
+        errors = jnp.concatenate(
+            [self._errors(name, reference, distorted) for name in self.comparisons], axis=-1
+        )
         visible = reduce(errors * visibility(errors.shape[-1], self.even)(joint))
         return reduce(joint), NonNegativeDense(self.width, name="mix")(visible)
 
-    def _errors(self, a: jax.Array, b: jax.Array) -> jax.Array:
+    @property
+    def _needs_unit(self) -> bool:
+        """Whether the features come with lengths that nothing has brought to a common unit."""
+        return "structure" in self.comparisons or len(self.comparisons) > 1
+
+    def _errors(self, comparison: str, a: jax.Array, b: jax.Array) -> jax.Array:
         channels = a.shape[-1]
-        if self.comparison == "structure":
-            return comparisons.structure_errors(a, b, self._floor(2 * channels), self._local_mean)
-        if self.comparison == "similarity":
-            errors = comparisons.similarity_error(a, b, self._floor(channels))
-        elif self.comparison == "difference":
+        if comparison == "structure":
+            floor = self._floor("structure_floor", 2 * channels)
+            return comparisons.structure_errors(a, b, floor, self._local_mean)
+        if comparison == "similarity":
+            errors = comparisons.similarity_error(a, b, self._floor("floor", channels))
+        elif comparison == "difference":
             errors = comparisons.absolute_error(a, b)
         else:
+            if self._needs_unit:
+                a, b = comparisons.normalise_channels(a), comparisons.normalise_channels(b)
             errors = comparisons.squared_error(a, b)
         return self._halved(errors)
 
-    def _floor(self, channels: int) -> jax.Array:
-        return nn.softplus(self.param("floor", nn.initializers.constant(-3.0), (channels,)))
+    def _floor(self, name: str, channels: int) -> jax.Array:
+        return nn.softplus(self.param(name, nn.initializers.constant(-3.0), (channels,)))
 
     def _local_mean(self, x: jax.Array) -> jax.Array:
         return comparisons.binomial_mean(self._halved(x))
@@ -96,6 +106,17 @@ class NonNegativeDense(nn.Module):
         """Maps `(..., C)` to `(..., features)`."""
         raw = self.param("kernel", _near_mean_init, (x.shape[-1], self.features))
         return x @ nn.softplus(raw)
+
+
+def scaled(dense: Mapping[str, jax.Array], factors: jax.Array) -> dict[str, jax.Array]:
+    """Parameters of a `NonNegativeDense` whose weights of input c are `factors[c]` times larger.
+
+    Args:
+        dense: parameters, `{"kernel": (C, features)}`.
+        factors: positive, `(C,)`.
+    """
+    weights = nn.softplus(dense["kernel"]) * jnp.asarray(factors)[:, None]
+    return {"kernel": weights + jnp.log(-jnp.expm1(-weights))}  # softplus's inverse, stable
 
 
 def _near_mean_init(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from gsn_jax.layers import CDConv, Initializer
 from gsn_jax.trunks import BATCH_NORM_EPSILON
@@ -15,6 +17,41 @@ from gsn_jax.trunks import BATCH_NORM_EPSILON
 # Of sRGB in [0, 1], for every network of torchvision and nearly every one of timm.
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
+
+
+WHOLE, PUBLISHED = "whole", "published"
+
+# What a trunk does at the right and lower border. "published": as the network was trained, rows
+# and columns that fill no whole window of the stem or of a pooling are left out. "whole": windows
+# that reach over the border see zeros there, so that no pixel is left out, levels halve exactly,
+# and images of any size can be computed in few shapes and in tiles. Elsewhere both are equal.
+BORDERS = (WHOLE, PUBLISHED)
+
+
+def require_borders(borders: str) -> None:
+    """Raises a ValueError unless `borders` is one of `BORDERS`."""
+    if borders not in BORDERS:
+        raise ValueError(f"borders must be one of {BORDERS}, got {borders!r}")
+
+
+def pool_whole(features: jax.Array, window: int) -> jax.Array:
+    """Maximum over windows with stride 2 of rectified features, zeros below and to the right.
+
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. As maxima of shifted features: on a
+    CPU XLA's own pooling is several times slower.
+    """
+    for axis in (1, 2):
+        length = features.shape[axis]
+        count = -(-length // 2)
+        border = [(0, 0)] * features.ndim
+        border[axis] = (0, 2 * (count - 1) + window - length)
+        padded = jnp.pad(features, border)
+        shifted = [
+            lax.slice_in_dim(padded, start, start + 2 * count - 1, 2, axis)
+            for start in range(window)
+        ]
+        features = functools.reduce(jnp.maximum, shifted)
+    return features
 
 
 def normalise_images(images: jax.Array) -> jax.Array:

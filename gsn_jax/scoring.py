@@ -16,7 +16,9 @@ import numpy as np
 from gsn_jax import metrics, models
 from gsn_jax.calibration import Calibration
 from gsn_jax.errors import InputError
+from gsn_jax.folding import with_products
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
+from gsn_jax.layers import PRODUCTS
 from gsn_jax.metric import Metric, Remember, bounded_jit, forget
 from gsn_jax.model_files import DESCRIPTION, read_model
 from gsn_jax.tiled_model import TiledModel
@@ -69,6 +71,7 @@ class ModelMetric:
         """
         if hasattr(model, "fold"):
             model, variables = model.fold(variables)
+            variables = with_products(variables)
         self.name = name
         self.version = version
         self.training = training or {}
@@ -135,7 +138,8 @@ class ModelMetric:
     def weights(self) -> dict[str, Any]:
         """Every number that the score depends on beside the images, as a tree."""
         calibration = self._calibration.to_dict() if self._calibration else {}
-        return {"variables": self._variables, "calibration": calibration}
+        variables = {name: tree for name, tree in self._variables.items() if name != PRODUCTS}
+        return {"variables": variables, "calibration": calibration}
 
     @property
     def has_map(self) -> bool:

@@ -9,7 +9,8 @@ import pytest
 from jax import lax
 
 from gsn_jax import initial_weights, trunks
-from gsn_jax.gsn import GSN, IDENTITY_SCORE
+from gsn_jax.fast_convolution import plain_convolutions
+from gsn_jax.gsn import CELL, GSN, IDENTITY_SCORE
 from gsn_jax.imagenet_trunks import DEVIATION, MEAN
 from gsn_jax.metrics import imagenet_features
 
@@ -59,7 +60,7 @@ def plain_sequence(tensors, images, layers, pool):
 def test_vgg16_is_the_plain_network_at_any_theta(images, random_state_dict, pooling):
     images = images[:, :11, :14]
     tensors = random_state_dict("vgg16", level_count=2)
-    options = {"theta": THETA, "pooling": pooling, "level_count": 2}
+    options = {"theta": THETA, "pooling": pooling, "level_count": 2, "borders": "published"}
     variables = initial_weights.convert("vgg16", tensors, "test", **options)
     layers = [(0, 1, 1, False), (2, 1, 1, True), (5, 1, 1, False), (7, 1, 1, True)]
     plain = functools.partial(plain_sequence, layers=layers, pool=POOLS[pooling])
@@ -70,13 +71,65 @@ def test_vgg16_is_the_plain_network_at_any_theta(images, random_state_dict, pool
 def test_alexnet_is_the_plain_network_at_any_theta(images, random_state_dict):
     """All five layers are compared in `test_gsn_contains_lpips`."""
     tensors = random_state_dict("alexnet", level_count=3)
-    options = {"theta": THETA, "level_count": 3}
+    options = {"theta": THETA, "level_count": 3, "borders": "published"}
     variables = initial_weights.convert("alexnet", tensors, "test", **options)
     layers = [(0, 4, 2, True), (3, 1, 2, True), (6, 1, 1, True)]
     pool = functools.partial(imagenet_features.max_pool, window=3)
     plain = functools.partial(plain_sequence, layers=layers, pool=pool)
     got = jax.jit(trunks.get("alexnet", **options).apply)(variables, images[:, :31, :35])
     close(got, jax.jit(plain)(tensors, images[:, :31, :35]))
+
+
+@pytest.mark.parametrize(("network", "inside"), [("alexnet", 2), ("vgg16", 2)])
+def test_whole_borders_add_to_the_published_network(rng, random_state_dict, network, inside):
+    """Equal where the published windows fill; as many features as halving without loss gives."""
+    images = jnp.float32(rng.uniform(size=(1, 45, 51, 3)))
+    tensors = random_state_dict(network, level_count=2)
+    options = {"theta": THETA, "level_count": 2}
+    variables = initial_weights.convert(network, tensors, "test", **options)
+    whole, published = (
+        jax.jit(trunks.get(network, borders=borders, **options).apply)(variables, images)
+        for borders in ("whole", "published")
+    )
+    for a, b, stride in zip(whole, published, trunks.get(network, **options).strides, strict=True):
+        assert a.shape[1:3] == (-(-45 // stride), -(-51 // stride))
+        rows, columns = b.shape[1] - inside, b.shape[2] - inside
+        close([a[:, :rows, :columns]], [b[:, :rows, :columns]])
+
+
+@pytest.mark.parametrize("network", ["alexnet", "vgg16"])
+def test_features_inside_a_larger_array_are_those_of_the_image(rng, network):
+    model, variables = model_and_variables(network, rng, attention=(3,), trunk_options=SMALL)
+    image = jnp.float32(rng.uniform(size=(1, 45, 52, 3)))
+    padded = jnp.full((1, 64, 96, 3), 7.0).at[:, :45, :52].set(image)
+    encode = jax.jit(lambda x, sizes=None: model.apply(variables, x, sizes=sizes, method="encode"))
+    got = encode(padded, jnp.array([[45, 52]]))
+    for level, alone in zip(got, encode(image), strict=True):
+        rows, columns = alone.shape[1:3]
+        close([level[:, :rows, :columns]], [alone])
+        assert not level[:, rows:].any()
+        assert not level[:, :, columns:].any()
+
+
+@pytest.mark.parametrize("network", ["alexnet", "vgg16"])
+def test_a_level_sees_no_further_than_its_reach(rng, network):
+    """By the gradient of one feature of each level with respect to the pixels."""
+    trunk = trunks.get(network)
+    shapes = jax.eval_shape(trunk.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
+    variables = jax.tree.map(
+        lambda leaf: jnp.float32(rng.uniform(0, leaf.size**-0.5, leaf.shape)), shapes
+    )
+    images = jnp.float32(rng.uniform(0.6, 1, size=(1, 240, 16, 3)))
+    middle = 112
+    for level, (stride, reach) in enumerate(zip(trunk.strides, trunk.reach, strict=True)):
+        with plain_convolutions():  # products of fast ones cancel, but for rounding
+            seen = jax.grad(
+                lambda x, level=level, stride=stride: trunk.apply(variables, x)[level][
+                    0, middle // stride
+                ].sum()
+            )(images)
+        rows = np.flatnonzero(np.asarray(jnp.abs(seen).sum(axis=(0, 2, 3))))
+        assert max(middle - rows[0], rows[-1] - (middle + stride - 1)) == reach
 
 
 def plain_resnet(tensors, images, blocks):
@@ -250,7 +303,11 @@ def test_where_tiles_are_not_possible():
     assert GSN().reach is not None
     assert GSN(comparison="normalized").reach == GSN().reach
     assert GSN(comparison="structure").reach is None
-    assert GSN(trunk="vgg16").reach is None
+    assert GSN(trunk="alexnet").reach == 81 + 16 + CELL
+    assert GSN(trunk="vgg16", trunk_options={"pooling": "l2"}).reach is None
+    assert GSN(trunk="vgg16", trunk_options={"borders": "published"}).reach is None
+    assert GSN(trunk="vgg16", trunk_options={"level_count": 3}).reach is None
+    assert GSN(trunk="resnet18").reach is None
 
 
 @pytest.mark.parametrize(

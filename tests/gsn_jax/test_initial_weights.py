@@ -110,6 +110,7 @@ def test_gsn_contains_lpips(rng):
     needs_package()
     options = {"name": "gsn", "trunk": "alexnet", "trunk_weights": "imagenet", "theta": 0.7}
     options |= {"comparison": "normalized", "pooling": "mean", "attention": (0,)}
+    options |= {"trunk_options": {"borders": "published"}}
     model = models.build({**options, "fusion_width": 1})
     images = jnp.float32(rng.uniform(size=(2, 1, 75, 66, 3)))
     shapes = jax.eval_shape(model.init, jax.random.key(0), *images)
