@@ -160,6 +160,30 @@ class Subset(PairSource):
         return self.source.describe(int(self.indices[index]))
 
 
+class Rescaled(Subset):
+    """All pairs of `source` with another mapping of their scores to quality.
+
+    A set's nominal range need not be what people used of it, and sets that are trained on together
+    should agree on what quality means.
+    """
+
+    def __init__(self, source: PairSource, worst: float, best: float):
+        """Maps the score `worst` to quality 0 and `best` to 1, linearly.
+
+        Raises:
+            InputError: a score lies outside of them.
+        """
+        super().__init__(source, np.arange(len(source)))
+        quality = (self._fields["score"] - worst) / (best - worst)
+        if not ((quality >= 0) & (quality <= 1)).all():
+            scores = self._fields["score"]
+            raise InputError(
+                f"scores from {scores.min():g} to {scores.max():g} lie outside of {worst:g} to "
+                f"{best:g}; give a wider range"
+            )
+        self._fields["quality"] = quality.astype(np.float32)
+
+
 class Concatenated(PairSource):
     """All pairs of several sources, one source after the other.
 

@@ -12,6 +12,7 @@ import dataclasses
 import io
 import json
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ COLUMNS = ("reference", "distorted", "score", "type", "level", "group")
 _SETTINGS = "synthesis.json"
 _PARTS = "parts"
 _SMALLEST = 64
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Settings:
         seed: of all random draws.
         size: crop photographs around their centre to at most this many pixels per side, or None.
         label: "ensemble", "level", or the name of a metric; see `synthesis_labels`.
+        consensus: share of the mean over photographs in each label, from 0 to 1. Metrics differ
+            between photographs more than people do, who see through content.
+        types_per_photo: that many of the types for each photograph, drawn anew; None for all.
         identical: whether each photograph is also paired with itself (level 0, score 1).
         suffix: ".png" or ".webp", both lossless.
     """
@@ -48,6 +52,8 @@ class Settings:
     seed: int = 0
     size: int | None = 512
     label: str = synthesis_labels.DEFAULT
+    consensus: float = 0.0
+    types_per_photo: int | None = None
     identical: bool = False
     suffix: str = ".png"
 
@@ -117,9 +123,29 @@ def synthesize(
         done += 1
         if progress is not None:
             progress(done, len(jobs))
-    rows = "".join(_part(job).read_text(encoding="utf-8") for job in jobs)
-    write_text(out / "pairs.csv", ",".join(COLUMNS) + "\n" + rows)
+    rows = [row for job in jobs for row in _rows(_part(job))]
+    write_text(out / "pairs.csv", _csv([COLUMNS, *agreeing(rows, settings.consensus)]))
     return out / "pairs.csv"
+
+
+def agreeing(rows: Sequence[Sequence[str]], share: float) -> list[tuple[object, ...]]:
+    """Rows of the table whose scores move by `share` to the mean of their type and level.
+
+    The order of a photograph's levels stays, since that of the means is the same.
+    """
+    if share == 0:
+        return [tuple(row) for row in rows]
+    score, kind, level = (COLUMNS.index(name) for name in ("score", "type", "level"))
+    groups: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in rows:
+        groups[row[kind], row[level]].append(float(row[score]))
+    means = {group: float(np.mean(scores)) for group, scores in groups.items()}
+    moved = []
+    for row in rows:
+        mean = means[row[kind], row[level]]
+        value = round((1 - share) * float(row[score]) + share * mean, 6)
+        moved.append((*row[:score], value, *row[score + 1 :]))
+    return moved
 
 
 def crop_to(image: np.ndarray, size: int | None) -> np.ndarray:
@@ -141,8 +167,8 @@ def _make_photo(job: _Job) -> None:
     rows: list[tuple[object, ...]] = []
     if settings.identical:
         rows.append((reference_path, reference_path, 1.0, "identical", 0, job.name))
-    for kind in settings.types:
-        seed = zlib.crc32(f"{settings.seed}/{job.name}".encode())
+    seed = zlib.crc32(f"{settings.seed}/{job.name}".encode())
+    for kind in _drawn(settings, seed):
         images, paths = [], []
         for level in settings.levels:
             path = f"distorted/{job.name}/{kind}_{level}{settings.suffix}"
@@ -154,6 +180,15 @@ def _make_photo(job: _Job) -> None:
         for path, score, level in zip(paths, scores, settings.levels, strict=True):
             rows.append((reference_path, path, round(score, 6), kind, level, job.name))
     write_text(_part(job), _csv(rows))
+
+
+def _drawn(settings: Settings, seed: int) -> Sequence[str]:
+    """The types of one photograph, in their order."""
+    wanted = settings.types_per_photo
+    if wanted is None or wanted >= len(settings.types):
+        return settings.types
+    chosen = np.random.default_rng(seed).permutation(len(settings.types))[:wanted]
+    return [settings.types[index] for index in sorted(chosen)]
 
 
 def _read(path: Path) -> np.ndarray:
@@ -178,6 +213,11 @@ def _csv(rows: Sequence[tuple[object, ...]]) -> str:
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()
+
+
+def _rows(part: Path) -> list[list[str]]:
+    with part.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
 
 
 def _name(photo: Path, source: Path) -> str:

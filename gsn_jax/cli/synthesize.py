@@ -35,6 +35,18 @@ from gsn_jax.errors import InputError
     "'level' (TID2013's mean opinion of the type and level), or the name of a metric in [0, 1].  "
     "[default: ensemble]",
 )
+@click.option(
+    "--consensus",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the mean over photographs (of the same type and level) in each score.",
+)
+@click.option(
+    "--types-per-photo",
+    type=click.IntRange(min=1),
+    help="Draw that many of the types for each photograph.  [default: all]",
+)
 @click.option("--identical", is_flag=True, help="Pair each photograph also with itself, score 1.")
 @click.option(
     "--format",
@@ -61,6 +73,8 @@ def command(
     seed: int,
     size: int,
     label: str | None,
+    consensus: float,
+    types_per_photo: int | None,
     identical: bool,
     image_format: str,
     workers: int | None,
@@ -81,6 +95,8 @@ def command(
         seed=seed,
         size=size or None,
         label=label or synthesis_labels.DEFAULT,
+        consensus=consensus,
+        types_per_photo=types_per_photo,
         identical=identical,
         suffix=f".{image_format}",
     )

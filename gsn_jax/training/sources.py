@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 import data_pipelines
-from data_pipelines.sources import Concatenated, PairSource, Subset
+from data_pipelines.sources import Concatenated, PairSource, Rescaled, Subset
 from data_pipelines.splits import split
 from data_pipelines.tables import PairTable
 from gsn_jax.errors import InputError
@@ -20,8 +20,9 @@ def open_sources(config: ConfigDict) -> tuple[PairSource, PairSource | None]:
 
     Args:
         config: `train` and `eval` name tables (`PATH.csv`) or prepared data sets (`NAME` or
-            `NAME:SPLIT`, e.g. `tid2013:train`). A table's scores that are not in [0, 1] are mapped
-            linearly where it is given as `(PATH.csv, worst, best)`; worst may be the larger.
+            `NAME:SPLIT`, e.g. `tid2013:train`). Given as `(PATH.csv, worst, best)` or
+            `(NAME, worst, best)`, scores are mapped linearly from there to quality 0 and 1; worst
+            may be the larger. A name that is given twice counts twice.
             Where `eval` is empty, `eval_fraction` of the training references are held out.
 
     Raises:
@@ -68,9 +69,11 @@ def _open_one(entry: Any) -> PairSource:
             raise InputError(
                 f"{entry!r} is neither a table, a data set nor (PATH.csv, worst, best)"
             )
-        path, worst, best = entry
+        name, worst, best = entry
+        if not name.endswith(".csv"):
+            return Rescaled(_open_one(name), worst, best)
         low, high = sorted((float(worst), float(best)))
-        return PairTable(path, score_range=(low, high), higher_is_better=best > worst)
+        return PairTable(name, score_range=(low, high), higher_is_better=best > worst)
     if entry.endswith(".csv"):
         return PairTable(entry)
     name, _, part = entry.partition(":")

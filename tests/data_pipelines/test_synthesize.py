@@ -130,6 +130,34 @@ def test_webp_is_lossless(photos, tmp_path):
     )
 
 
+def test_consensus_moves_scores_to_the_mean_of_their_type_and_level():
+    rows = [
+        ("r/a", "d/a1", "0.8", "jpeg", "1", "a"),
+        ("r/a", "d/a2", "0.2", "jpeg", "2", "a"),
+        ("r/b", "d/b1", "0.6", "jpeg", "1", "b"),
+        ("r/b", "d/b2", "0.6", "jpeg", "2", "b"),
+        ("r/b", "d/b3", "0.1", "blocks", "1", "b"),
+    ]
+    assert [row[2] for row in synthesize.agreeing(rows, 1.0)] == [0.7, 0.4, 0.7, 0.4, 0.1]
+    halfway = synthesize.agreeing(rows, 0.5)
+    assert [row[2] for row in halfway] == [0.75, 0.3, 0.65, 0.5, 0.1]
+    assert [row[3:] for row in halfway] == [row[3:] for row in rows]
+    assert synthesize.agreeing(rows, 0.0) == rows
+
+
+def test_every_photograph_draws_its_own_types(photos, tmp_path):
+    types = ("jpeg", "gaussian_blur", "white_noise", "mean_shift", "contrast_decrease")
+    settings = _settings(types=types, types_per_photo=2, levels=(1, 5))
+    table = synthesize.synthesize(photos, tmp_path / "out", settings, workers=1)
+    rows = _rows(table)
+    drawn = {
+        group: {row["type"] for row in rows if row["group"] == group}
+        for group in {row["group"] for row in rows}
+    }
+    assert all(len(kinds) == 2 for kinds in drawn.values())
+    assert len(set(map(frozenset, drawn.values()))) > 1 or len(drawn) == 1
+
+
 def test_isotonic_labels_by_hand():
     # pool adjacent violators: 0.5 and 0.7 become their mean
     np.testing.assert_allclose(synthesis_labels.falling([0.9, 0.5, 0.7]), [0.9, 0.6, 0.6])

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+import data_pipelines
+from data_pipelines.tables import PairTable
 from gsn_jax.errors import InputError
 from gsn_jax.training.sources import open_sources, thin_out
 
@@ -37,6 +39,17 @@ def test_scores_of_another_range_are_mapped(pairs, mos):
     both, _ = open_sources(section(((str(mos), 9, 1), str(pairs)), fraction=0))
     np.testing.assert_allclose(both.quality[:16], 1 - plain.quality, atol=1e-6)
     np.testing.assert_allclose(both.quality[16:], plain.quality, atol=1e-6)
+
+
+def test_a_prepared_set_takes_another_range(mos, monkeypatch):
+    prepared = PairTable(mos, score_range=(0, 10))
+    monkeypatch.setattr(data_pipelines, "load", lambda name, split: prepared)
+    source, _ = open_sources(section(("some_set:train", 1, 9.5), fraction=0))
+    np.testing.assert_allclose(source.quality, (prepared.fields["score"] - 1) / 8.5, atol=1e-6)
+    assert source[3]["quality"] == source.quality[3]
+    np.testing.assert_array_equal(source[3]["distorted"], prepared[3]["distorted"])
+    with pytest.raises(InputError, match="lie outside of 2 to 9.5; give a wider range"):
+        open_sources(section(("some_set:train", 2, 9.5), fraction=0))
 
 
 def test_a_range_is_needed_for_scores_beyond_one(mos):

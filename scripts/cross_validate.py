@@ -1,0 +1,118 @@
+"""Scene-disjoint cross-validation: trains a configuration once per fold, judges what it held out.
+
+    python scripts/cross_validate.py gsn REGENERATED/pairs.csv runs/folds --folds 5 \
+        -- --config.data.train="('TABLE', 'data/synthetic/pairs.csv')"
+
+The table has the columns reference,distorted,score,type,group[,split]; rows whose split is
+`reserved` are left out. In the overrides after `--`, TABLE stands for the rows of a fold's training
+scenes. SRCC overall is the mean over folds (each model has its own scale); a type's SRCC is over
+all its pairs, by quality. A fold that has its model is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+import gsn_jax
+from gsn_jax import agreement
+
+Row = dict[str, str]
+
+
+def main() -> None:
+    """Parses the arguments, trains, scores and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("config")
+    parser.add_argument("table", type=Path)
+    parser.add_argument("workdir", type=Path)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0, help="of the division into folds")
+    parser.add_argument("overrides", nargs="*", default=["--config.data.train=TABLE"])
+    options = parser.parse_args()
+    rows = read_rows(options.table)
+    parts = fold_groups([row["group"] for row in rows], options.folds, options.seed)
+    scored = []
+    for fold, held_out in enumerate(parts):
+        folder = options.workdir / f"fold{fold}"
+        train = write_rows(folder / "train.csv", [r for r in rows if r["group"] not in held_out])
+        evaluation = [row for row in rows if row["group"] in held_out]
+        write_rows(folder / "eval.csv", evaluation)
+        if not (folder / "run" / "model").is_dir():
+            train_fold(options.config, folder, train, options.overrides)
+        scored.append(score_fold(folder, evaluation))
+        print(f"fold {fold}: {', '.join(sorted(held_out))}: {scored[-1][0]:.4f}", flush=True)
+    print(table(scored))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of the table that may be used, their images as absolute paths."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("split") != "reserved"]
+    for row in rows:
+        for name in ("reference", "distorted"):
+            row[name] = str((path.parent / row[name]).resolve())
+    return rows
+
+
+def fold_groups(groups: Sequence[str], folds: int, seed: int) -> list[set[str]]:
+    """The contents that each fold holds out; every content once."""
+    names = np.random.default_rng(seed).permutation(sorted(set(groups)))
+    return [set(part.tolist()) for part in np.array_split(names, folds)]
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> Path:
+    """A table of its own, its images relative to it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = ("reference", "distorted", "score", "group")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            images = (os.path.relpath(row[name], path.parent) for name in columns[:2])
+            writer.writerow([*images, row["score"], row["group"]])
+    return path
+
+
+def train_fold(config: str, folder: Path, train: Path, overrides: Sequence[str]) -> None:
+    """One training by the command, its output in a log."""
+    command = [sys.executable, "-m", "gsn_jax", "train", "--config", config]
+    command += ["--workdir", str(folder / "run")]
+    command += [override.replace("TABLE", str(train)) for override in overrides]
+    command += ["--config.data.eval_fraction=0.0"]
+    with (folder / "log.txt").open("w") as log:
+        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+
+
+def score_fold(folder: Path, rows: Sequence[Row]) -> tuple[float, list[tuple[str, float, float]]]:
+    """SRCC of the fold, and the type, quality and opinion of each of its pairs."""
+    metric = gsn_jax.load(folder / "run" / "model")
+    pairs = [
+        (row["type"], float(metric(row["reference"], row["distorted"])), float(row["score"]))
+        for row in rows
+    ]
+    _, quality, opinion = zip(*pairs, strict=True)
+    return float(agreement.srcc(np.array(quality), np.array(opinion))), pairs
+
+
+def table(scored: Sequence[tuple[float, list[tuple[str, float, float]]]]) -> str:
+    """Markdown: overall and by type."""
+    folds = np.array([value for value, _ in scored])
+    pairs = [pair for _, part in scored for pair in part]
+    rows = [("overall, mean of folds", len(pairs), folds.mean()), ("worst fold", "", folds.min())]
+    for kind in sorted({kind for kind, _, _ in pairs}):
+        chosen = np.array([pair[1:] for pair in pairs if pair[0] == kind])
+        rows.append((kind, len(chosen), float(agreement.srcc(chosen[:, 0], chosen[:, 1]))))
+    return tabulate(rows, ("pairs of", "number", "SRCC"), "github", floatfmt=".3f")
+
+
+if __name__ == "__main__":
+    main()
