@@ -48,8 +48,8 @@ def test_a_prepared_set_takes_another_range(mos, monkeypatch):
     np.testing.assert_allclose(source.quality, (prepared.fields["score"] - 1) / 8.5, atol=1e-6)
     assert source[3]["quality"] == source.quality[3]
     np.testing.assert_array_equal(source[3]["distorted"], prepared[3]["distorted"])
-    with pytest.raises(InputError, match="lie outside of 2 to 9.5; give a wider range"):
-        open_sources(section(("some_set:train", 2, 9.5), fraction=0))
+    with pytest.raises(InputError, match="lie outside of 8 to 9; give a wider range"):
+        open_sources(section(("some_set:train", 8, 9), fraction=0))
 
 
 def test_a_range_is_needed_for_scores_beyond_one(mos):
