@@ -63,6 +63,8 @@ class GSN(nn.Module):
             squared difference of features of unit length; "structure" is DISTS's comparison of
             means and of structure, within windows. The last two start as plain means. Several are
             joined by "+", as in "normalized+similarity".
+        channelwise: whether every channel's error is weighted by how visible it is, before channels
+            are mixed; see `gsn_jax.heads.LevelFusion`. False costs less.
         pooling: "weighted" by a learned map, or "mean".
         dtype: type of the trunk's computation, float32 or bfloat16; parameters, comparison and
             head stay float32.
@@ -79,6 +81,7 @@ class GSN(nn.Module):
     fusion_width: int = 32
     head: str = "anchored"
     comparison: str = "similarity"
+    channelwise: bool = True
     pooling: str = "weighted"
     dtype: Any = jnp.float32
     remat: bool = False
@@ -123,6 +126,7 @@ class GSN(nn.Module):
                 parts if anchored else (),
                 halvings=max(0, (FUSION_STRIDE // stride).bit_length() - 1),
                 even=even,
+                channelwise=self.channelwise,
             )
             for stride in strides
         ]

@@ -20,12 +20,16 @@ class LevelFusion(nn.Module):
         comparisons: those of `GSN`, none for a head that needs no errors.
         halvings: how often features and errors are halved in size before they are fused.
         even: start with all visibilities at 1, see `visibility`.
+        channelwise: weight every channel's error by how visible it is, position by position, before
+            positions are averaged and channels mixed. Without, the mixed errors alone are weighted,
+            by `AnchoredScores`: what is left costs little beside the trunk.
     """
 
     width: int
     comparisons: Sequence[str]
     halvings: int = 0
     even: bool = False
+    channelwise: bool = True
 
     @nn.compact
     def __call__(
@@ -43,15 +47,21 @@ class LevelFusion(nn.Module):
         pair = [self._halved(reference), self._halved(distorted)]
         if self._needs_unit:  # so that any trunk will do
             pair = [comparisons.normalise_channels(features) for features in pair]
-        joint = nn.relu(nn.Dense(self.width, name="joint")(jnp.concatenate(pair, axis=-1)))
+        joined = jnp.concatenate(pair, axis=-1)
+        if not self.channelwise:
+            joined = reduce(joined)
+        joint = nn.relu(nn.Dense(self.width, name="joint")(joined))
         if not self.comparisons:
-            joint = reduce(joint)
+            joint = reduce(joint) if self.channelwise else joint
             return joint, jnp.zeros_like(joint)
         errors = jnp.concatenate(
             [self._errors(name, reference, distorted) for name in self.comparisons], axis=-1
         )
+        mix = NonNegativeDense(self.width, name="mix")
+        if not self.channelwise:
+            return joint, mix(reduce(errors))
         visible = reduce(errors * visibility(errors.shape[-1], self.even)(joint))
-        return reduce(joint), NonNegativeDense(self.width, name="mix")(visible)
+        return reduce(joint), mix(visible)
 
     @property
     def _needs_unit(self) -> bool:

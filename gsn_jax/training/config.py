@@ -43,6 +43,7 @@ def base_config() -> ConfigDict:
                 "fusion_width": 32,
                 "head": "anchored",  # an identical pair is best by construction
                 "comparison": "similarity",
+                "channelwise": True,  # False costs less beside a trunk of many channels
                 "pooling": "weighted",
                 "dtype": "float32",  # a CPU gains nothing by bfloat16; set it on TPUs and new GPUs
                 "remat": False,  # a forward pass more; True where a batch does not fit
