@@ -153,7 +153,7 @@ def objective(
     restored = damaged[:, inner, inner] + residual(weights, damaged, known)
     error = jnp.abs(restored - clean).mean()
     if texture:
-        error += 1.5 * jnp.abs(detail(restored) - detail(clean)).mean()
+        error += 3 * jnp.abs(detail(restored) - detail(clean)).mean()
     return error
 
 

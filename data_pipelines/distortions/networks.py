@@ -43,7 +43,7 @@ DAMAGE: dict[str, Callable[[np.ndarray, float, Generator], np.ndarray]] = {
 # The strengths that each network was trained for. What is stronger is treated as the strongest.
 TRAINED = {
     "upscaling": (1.0, 4.0),
-    "texture": (1.0, 4.0),
+    "texture": (1.0, 7.0),
     "denoising": (0.0, 75.0),
     "deblocking": (1.0, 1200.0),
 }

@@ -66,7 +66,7 @@ def test_the_network_is_nearer_to_the_photograph_than_what_it_repairs(photo, kin
     assert peak_signal_noise_ratio(photo, restored) > before + gain
 
 
-@pytest.mark.parametrize("level", [2, 3, 4])
+@pytest.mark.parametrize("level", [2, 3, 4, 5])
 def test_the_texture_network_is_sharper_and_farther_from_the_photograph(photo, level):
     plain = distortions.apply("upscaling_network", photo, level=level).astype(float)
     texture = distortions.apply("upscaling_texture", photo, level=level).astype(float)
