@@ -47,12 +47,16 @@ LIKE = {
     "upscaling_lanczos": "gaussian_blur",
     "upscaling_sharpened": "gaussian_blur",
     "back_projection": "gaussian_blur",
+    "upscaling_network": "gaussian_blur",
+    "upscaling_texture": "gaussian_blur",
     "nlmeans": "denoising",
     "bilateral_filter": "denoising",
     "median_filter": "denoising",
+    "denoising_network": "denoising",
     "dct_coder": "denoising",
     "webp": "jpeg",
     "deblocking": "jpeg",
+    "deblocking_network": "jpeg",
 }
 
 

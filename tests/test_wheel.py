@@ -60,3 +60,7 @@ def test_the_wheel_knows_its_configurations(site, tmp_path):
 def test_the_wheel_holds_the_template_of_the_report(site):
     templates = site / "gsn_jax" / "benchmark" / "templates"
     assert {"report.html", "report.css"} <= {file.name for file in templates.iterdir()}
+
+
+def test_the_wheel_holds_the_weights_of_the_distortion_bank(site):
+    assert (site / "data_pipelines" / "distortions" / "networks.npz").exists()

@@ -8,9 +8,9 @@
 
 It holds the 24 types of TID2013 (Ponomarenko et al., Signal Processing: Image Communication 30,
 2015), the 25 of KADID-10k (Lin, Hosu and Saupe, QoMEX 2019), what scaling and restoration leave
-behind, and pairs of these. The strengths of a level are ours: spread so that levels 1 to 5 go from
-hardly visible to severe. Functions are deterministic: equal arguments give equal bytes with the
-same versions of the libraries below.
+behind, by filters and by small networks, and pairs of these. The strengths of a level are ours:
+spread so that levels 1 to 5 go from hardly visible to severe. Functions are deterministic: equal
+arguments give equal bytes with the same versions of the libraries below.
 """
 
 from data_pipelines.distortions.entry import LEVELS, Distortion

@@ -12,6 +12,7 @@ from data_pipelines.distortions import (
     colour,
     compression,
     mixed,
+    networks,
     noise,
     quantisation,
     restoration,
@@ -34,6 +35,7 @@ _MODULES = (
     spatial,
     restoration,
     scaling,
+    networks,
     mixed,
 )
 _ENTRIES = {entry.name: entry for module in _MODULES for entry in module.DISTORTIONS}

@@ -13,9 +13,9 @@ from data_pipelines.distortions.noise import white_noise
 from data_pipelines.distortions.restoration import sharpening
 
 Generator = np.random.Generator
-_FACTORS = (1.5, 2.0, 3.0, 4.5, 7.0)
-_BOUNDS = (1.0, 32.0)
-_UNIT = "scale factor"
+FACTORS = (1.5, 2.0, 3.0, 4.5, 7.0)
+BOUNDS = (1.0, 32.0)
+UNIT = "scale factor"
 
 
 def resize(image: np.ndarray, width: int, height: int, filter_name: str) -> np.ndarray:
@@ -78,7 +78,7 @@ def _resize_float(planes: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _entry(name: str, function: Function, description: str, source: str) -> Distortion:
-    return Distortion(name, "scaling", function, _FACTORS, _BOUNDS, _UNIT, description, source)
+    return Distortion(name, "scaling", function, FACTORS, BOUNDS, UNIT, description, source)
 
 
 DISTORTIONS = (
