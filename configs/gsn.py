@@ -22,6 +22,7 @@ def get_config() -> ConfigDict:
     config.model.trunk_weights = "lpips"  # channel weights that were learned from people
     # Unit length makes scenes comparable; similarity knows contrast, which unit length removes.
     config.model.comparison = "normalized+similarity"
+    config.model.attention = (0, 7, 0, 5, 3)  # low, middle and high level: conv2, conv4 and conv5
     config.model.channelwise = False  # half the time of a pair, and fewer ways to learn by heart
     config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
     config.optimizer.learning_rate = 5e-4

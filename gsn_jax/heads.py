@@ -47,20 +47,18 @@ class LevelFusion(nn.Module):
         pair = [self._halved(reference), self._halved(distorted)]
         if self._needs_unit:  # so that any trunk will do
             pair = [comparisons.normalise_channels(features) for features in pair]
-        joined = jnp.concatenate(pair, axis=-1)
-        if not self.channelwise:
-            joined = reduce(joined)
-        joint = nn.relu(nn.Dense(self.width, name="joint")(joined))
+        errors = [self._errors(name, reference, distorted) for name in self.comparisons]
+        if not self.channelwise:  # positions are averaged first: large arrays cost more than sums
+            pair, errors = [reduce(part) for part in pair], [reduce(part) for part in errors]
+        joint = nn.relu(nn.Dense(self.width, name="joint")(jnp.concatenate(pair, axis=-1)))
         if not self.comparisons:
             joint = reduce(joint) if self.channelwise else joint
             return joint, jnp.zeros_like(joint)
-        errors = jnp.concatenate(
-            [self._errors(name, reference, distorted) for name in self.comparisons], axis=-1
-        )
+        error = jnp.concatenate(errors, axis=-1)
         mix = NonNegativeDense(self.width, name="mix")
         if not self.channelwise:
-            return joint, mix(reduce(errors))
-        visible = reduce(errors * visibility(errors.shape[-1], self.even)(joint))
+            return joint, mix(error)
+        visible = reduce(error * visibility(error.shape[-1], self.even)(joint))
         return reduce(joint), mix(visible)
 
     @property
