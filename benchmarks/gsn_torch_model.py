@@ -3,8 +3,8 @@
 Reads one JSON request per line on standard input and answers with one JSON line:
 
     {"load": FILE.npz, "device", "dtype", "compile", "channels_last", "options"}  ->  {"device"}
-    {"score": true}                                         ->  {"scores": [...]}, in float32
-    {"train": repeats}                                      ->  {"seconds": [...], "loss": ...}
+    {"score": true}     ->  {"scores": [...], "loss": ...}
+    {"train": repeats}  ->  {"seconds": [...], "loss": ...}
 
 The file holds the parameters under `params/...`, as JAX lays them out, and the batch. Only this
 file imports torch; the package never does.
@@ -194,9 +194,13 @@ class Worker:
         return [image.float() / 255 for image in self.pair]
 
     def score(self):
-        """Scores of the batch."""
+        """Scores of the batch and their loss, as the step computes them but without TF32."""
+        torch.backends.cudnn.allow_tf32 = False
         with torch.no_grad():
-            return self.model(*self.floats()).float().cpu().tolist()
+            scores = self.call(*self.floats()).float()
+            value = loss(scores, self.quality, self.options).item()
+        torch.backends.cudnn.allow_tf32 = True
+        return {"scores": scores.cpu().tolist(), "loss": value}
 
     def step(self):
         """Forward, backward, clipping, update, average; waits for the device."""
@@ -221,7 +225,7 @@ class Worker:
 
 def main():
     """Answers requests until standard input ends."""
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     worker = None
     for line in sys.stdin:
         request = json.loads(line)
@@ -232,7 +236,7 @@ def main():
             )
             answer = {"device": name, "torch": torch.__version__}
         elif "score" in request:
-            answer = {"scores": worker.score()}
+            answer = worker.score()
         else:
             answer = worker.train(request["train"])
         print(json.dumps(answer), flush=True)

@@ -2,9 +2,9 @@
 
     python benchmarks/scaling.py --pairs-per-second 1000 --pairs-per-device 32
 
-Compiles the step for virtual devices, reads its collectives, and prints a Markdown table: every
-all-reduce on a ring, none hidden behind computation, at the link speed and latency given. The speed
-of one device is the caller's measurement; nothing here runs a step.
+Compiles the step for virtual devices, reads its collectives, and prints what it assumes and a
+Markdown table: every all-reduce on a ring, none hidden behind computation, at the link speed and
+latency given. The speed of one device is the caller's measurement; nothing here runs a step.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ import argparse
 import os
 
 
-def messages(virtual_devices: int, form: str) -> list[int]:
-    """Bytes of each collective of the default configuration's step."""
+def messages(name: str, virtual_devices: int, form: str) -> list[int]:
+    """Bytes of each collective of a configuration's step."""
     import jax
 
     from gsn_jax import models
     from gsn_jax.training.collectives import collectives
-    from gsn_jax.training.config import base_config
+    from gsn_jax.training.config import load_config
     from gsn_jax.training.meshes import make_mesh
     from gsn_jax.training.optimizers import make_optimizer
     from gsn_jax.training.state import create_state
     from gsn_jax.training.step import make_loss, make_train_step
 
-    config, size = base_config(), 32  # what is sent does not depend on the crop
+    # What is sent depends neither on the data nor on the crop.
+    config, size = load_config(name, ["--config.data.train=none.csv"]), 32
     model = models.build(config.model)
     optimizer, _ = make_optimizer(config.optimizer, 1000)
     state = jax.eval_shape(
@@ -52,6 +53,7 @@ def messages(virtual_devices: int, form: str) -> list[int]:
 def main() -> None:
     """Parses the arguments, compiles, prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="default", help="whose model and loss")
     parser.add_argument("--pairs-per-second", type=float, required=True, help="of one device")
     parser.add_argument("--pairs-per-device", type=int, default=32)
     parser.add_argument("--link-gbytes", type=float, default=25.0, help="GB/s, one direction")
@@ -63,12 +65,17 @@ def main() -> None:
     os.environ["XLA_FLAGS"] = (
         "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
     )
-    sent = messages(8, options.form)
+    sent = messages(options.config, 8, options.form)
 
     from gsn_jax.training.collectives import ring_seconds
 
     compute = options.pairs_per_device / options.pairs_per_second
-    print(f"\n{options.link_gbytes} GB/s per link, {options.hop_us} us per hop\n")
+    print(
+        f"\nassumed: {options.pairs_per_second:g} pairs/s of one device, {1e3 * compute:g} ms for "
+        f"its {options.pairs_per_device} pairs; {options.link_gbytes:g} GB/s per link in one "
+        f"direction, {options.hop_us:g} us per hop\n"
+        f"sent: {sum(sent)} bytes in {len(sent)} all-reduces\n"
+    )
     print("| devices | global batch | sent, ms | step, ms | pairs/s | efficiency |")
     print("|---|---|---|---|---|---|")
     for devices in options.devices:

@@ -2,24 +2,31 @@
 
     python benchmarks/torch_gsn.py --peers "COMMAND THAT RUNS PYTHON IN PYTORCH'S ENVIRONMENT"
 
-PyTorch's model takes our weights; scores that differ by more than 1e-4 in float32 end the command.
-Then the training steps take turns, in float32 and in bfloat16, and medians are printed as a
-Markdown table. On a GPU PyTorch also runs with torch.compile and channels_last.
+PyTorch's model takes our weights. Scores or a loss that differ by more than 1e-4 in float32 (1e-2
+in bfloat16), or are NaN, end the command; on a GPU float32 is compared without TF32 and timed with
+it. Then the training steps take turns, in float32 and in bfloat16, and medians are printed as a
+Markdown table. On a GPU PyTorch also runs with channels_last, and with torch.compile besides. On a
+CPU both use every core they may: `taskset -c 0 python ...` compares them on one.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import os
 import pathlib
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 from peer_process import Peers
 
+from data_pipelines import parallel
 from gsn_jax import models
 from gsn_jax.images import as_float
 from gsn_jax.training.config import base_config
@@ -28,7 +35,28 @@ from gsn_jax.training.optimizers import make_optimizer
 from gsn_jax.training.state import create_state
 from gsn_jax.training.step import make_loss, make_train_step
 
-TOLERANCE = 1e-4
+TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2}
+# Scores of pairs that differ in noise; had they less between them, equal ones would say little.
+LEAST_RANGE = 0.1
+# PyTorch's threads wait for one another actively: where another program takes a core, for long.
+BUSY = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class OurStep:
+    """Our training step, and what PyTorch has to agree with.
+
+    Attributes:
+        run: one step; gives its seconds.
+        params: before the first step.
+        scores: of the batch with these.
+        loss: of these scores.
+    """
+
+    run: Callable[[], float]
+    params: dict
+    scores: np.ndarray
+    loss: float
 
 
 def make_batch(size: int, crop: int) -> dict[str, np.ndarray]:
@@ -46,10 +74,8 @@ def make_batch(size: int, crop: int) -> dict[str, np.ndarray]:
     }
 
 
-def our_step(
-    batch: dict[str, np.ndarray], dtype: str
-) -> tuple[Callable[[], float], dict, np.ndarray]:
-    """Seconds of a step, the first parameters, and the scores that they give."""
+def our_step(batch: dict[str, np.ndarray], dtype: str) -> OurStep:
+    """The default model's step, compiled."""
     config = base_config()
     config.model.dtype = dtype
     config.optimizer.learning_rate, config.optimizer.schedule = 1e-5, "constant"
@@ -61,11 +87,11 @@ def our_step(
     )
     params = jax.device_get(state.params)
     pair = as_float(batch["reference"]), as_float(batch["distorted"])
-    scores = np.asarray(jax.jit(model.apply)({"params": params}, *pair))
+    loss = make_loss(config.loss)
+    with jax.default_matmul_precision("highest"):
+        scores = np.asarray(jax.jit(model.apply)({"params": params}, *pair))
     mesh = make_mesh(jax.devices()[:1])
-    step = make_train_step(
-        model, optimizer, make_loss(config.loss), mesh, ema_decay=config.optimizer.ema
-    )
+    step = make_train_step(model, optimizer, loss, mesh, ema_decay=config.optimizer.ema)
     here = jax.device_put(batch)
     compiled = step.lower(state, here).compile()
     holder = [state]
@@ -76,7 +102,7 @@ def our_step(
         jax.block_until_ready((holder[0], metrics))
         return time.perf_counter() - start
 
-    return run, params, scores
+    return OurStep(run, params, scores, float(loss(scores, batch["quality"])))
 
 
 def save(path: pathlib.Path, params: dict, batch: dict[str, np.ndarray]) -> None:
@@ -88,40 +114,57 @@ def save(path: pathlib.Path, params: dict, batch: dict[str, np.ndarray]) -> None
     np.savez(path, **flat, **batch)
 
 
+def check(ours: OurStep, theirs: dict[str, Any], dtype: str) -> float:
+    """The largest difference of scores, which are those of one model.
+
+    Raises:
+        SystemExit: they are not.
+    """
+    if not np.ptp(ours.scores) >= LEAST_RANGE:
+        raise SystemExit(f"the scores {ours.scores} are too equal to compare models by")
+    difference = float(np.abs(np.array(theirs["scores"]) - ours.scores).max())
+    of_loss = abs(theirs["loss"] - ours.loss)
+    # Not "greater than": NaN must not pass.
+    if not (difference <= TOLERANCES[dtype] and of_loss <= TOLERANCES[dtype]):
+        raise SystemExit(
+            f"{dtype}: scores differ by {difference:.2e}, the loss by {of_loss:.2e}: "
+            "not the same model and loss"
+        )
+    return difference
+
+
 def compare(
     dtype: str, forms: list[dict[str, bool]], options: argparse.Namespace
-) -> tuple[dict[str, float], float]:
-    """Median seconds of each step by name, and the largest difference of scores."""
+) -> tuple[dict[str, float], dict[str, float], np.ndarray]:
+    """Median seconds of each step and PyTorch's largest difference of scores by name; scores."""
     batch = make_batch(options.batch_size, options.crop_size)
-    run, params, scores = our_step(batch, dtype)
+    ours = our_step(batch, dtype)
     config = base_config()
     constants = {name: config.loss[name] for name in ("alpha", "beta", "temperature", "mse_weight")}
     seconds: dict[str, list[float]] = {"gsn_jax": []}
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "batch.npz"
-        save(file, params, batch)
-        difference = 0.0
+        save(file, ours.params, batch)
+        differences = {}
         for form in forms:
-            name = " ".join(["PyTorch", *(key for key, on in form.items() if on)])
             with Peers(options.peers, worker="gsn_torch_model.py") as peer:
-                peer.ask(
+                loaded = peer.ask(
                     load=str(file),
                     device="cpu" if jax.default_backend() == "cpu" else "cuda",
                     dtype=dtype,
                     options={"theta": config.model.theta, **constants},
                     **form,
                 )
-                theirs = np.array(peer.ask(score=True)["scores"])
-                difference = float(np.abs(theirs - scores).max())
-                # Not "greater than": NaN must not pass.
-                if dtype == "float32" and not difference <= TOLERANCE:
-                    raise SystemExit(f"scores differ by {difference:.2e}: not the same model")
-                run(), peer.ask(train=2)
+                ways = [key for key, on in form.items() if on]
+                name = " ".join(["PyTorch", loaded["torch"], *ways])
+                differences[name] = check(ours, peer.ask(score=True), dtype)
+                ours.run(), peer.ask(train=2)
                 seconds[name] = []
                 for _ in range(options.rounds):
-                    seconds["gsn_jax"] += [run() for _ in range(options.repeats)]
+                    seconds["gsn_jax"] += [ours.run() for _ in range(options.repeats)]
                     seconds[name] += peer.ask(train=options.repeats)["seconds"]
-    return {name: statistics.median(values) for name, values in seconds.items()}, difference
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    return medians, differences, ours.scores
 
 
 def main() -> None:
@@ -134,20 +177,32 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     options = parser.parse_args()
-    forms = [{"compile": False, "channels_last": False}]
-    if jax.default_backend() != "cpu":
-        forms += [{"compile": True, "channels_last": True}]
-    print(f"{jax.devices()[0].device_kind}, JAX {jax.__version__}, batch {options.batch_size}\n")
-    print("| dtype | step | median ms | pairs/s | against PyTorch | scores differ by |")
+    forms = [{"channels_last": False, "compile": False}]
+    if jax.default_backend() == "gpu":
+        forms += [{"channels_last": True, "compile": compiled} for compiled in (False, True)]
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        print(f"load {load:.1f}: another program distorts what follows", file=sys.stderr)
+    on_cpu = jax.default_backend() == "cpu"
+    cores = f"{parallel.cores()} CPU core(s)"
+    device = cores if on_cpu else jax.devices()[0].device_kind
+    batch = f"{options.batch_size} pairs of {options.crop_size} px"
+    print(f"{device}, JAX {jax.__version__}, {batch}\n")
+    print("| dtype | step | median ms | pairs/s | gsn_jax faster by | scores; differ by |")
     print("|---|---|---|---|---|---|")
     for dtype in options.dtypes:
-        seconds, difference = compare(dtype, forms, options)
+        seconds, differences, scores = compare(dtype, forms, options)
         ours = seconds["gsn_jax"]
         for name, value in seconds.items():
             ratio = "" if name == "gsn_jax" else f"{value / ours:.2f}x"
             rate = options.batch_size / value
             print(f"| {dtype} | {name} | {1e3 * value:.1f} | {rate:.1f} | {ratio} | ", end="")
-            print("|" if name == "gsn_jax" else f"{difference:.1e} |", flush=True)
+            says = (
+                f"{differences[name]:.1e}"
+                if name in differences
+                else f"{scores.min():.3f} to {scores.max():.3f}"
+            )
+            print(f"{says} |", flush=True)
 
 
 if __name__ == "__main__":

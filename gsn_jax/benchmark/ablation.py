@@ -93,7 +93,7 @@ def run_missing(plan: Plan, report: Callable[[str], None]) -> str | None:
         report: called with one line before each run and for each that fails.
 
     Returns:
-        The name of the signal that ended the series early; None where it came to its end.
+        The name of a signal to stop, after which no run was started; None without.
 
     Raises:
         InputError: the configuration or the data are wrong, or a folder holds another run.
@@ -102,12 +102,12 @@ def run_missing(plan: Plan, report: Callable[[str], None]) -> str | None:
     for number, (arm, seed) in enumerate(missing, start=1):
         report(f"{arm.name}, seed {seed}: run {number} of {len(missing)} to do")
         try:
-            result = train(plan.config(arm, seed), plan.workdir(arm, seed))
+            signal = train(plan.config(arm, seed), plan.workdir(arm, seed)).signal
         except DivergenceError as error:  # the others are still worth comparing
             report(f"{arm.name}, seed {seed}: {error}")
-            continue
-        if result.stopped_by:
-            return result.stopped_by
+            signal = error.signal
+        if signal:  # even where it came too late to stop that run
+            return signal
     return None
 
 

@@ -46,8 +46,8 @@ def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
     plan = ablation.Plan(_arms(arms), _seeds(seeds), out, config_overrides(ctx.args))
     stopped_by = ablation.run_missing(plan, lambda line: click.echo(line, err=True))
     curves = ablation.collect(plan)
-    if stopped_by:
-        total = len(plan.arms) * len(plan.seeds)
+    total = len(plan.arms) * len(plan.seeds)
+    if stopped_by and len(curves) < total:
         click.echo(
             f"{stopped_by}: {len(curves)} of {total} runs are finished; "
             "run the same command to continue",
@@ -62,7 +62,7 @@ def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
     ablation_figure.write_figure(figure, out, "loss_comparison")
     click.echo(text)
     click.echo(f"{out}: results.csv, table.md, loss_comparison.svg, loss_comparison.png", err=True)
-    if len(curves) < len(plan.arms) * len(plan.seeds):
+    if len(curves) < total:
         ctx.exit(1)
 
 

@@ -57,6 +57,14 @@ class StopRequest:
             self._pending = self._start()
         return self._agreed
 
+    def came(self) -> str | None:
+        """The name of a signal that came at all, also after the last question; None without.
+
+        For when the block is left, where all processes ask: nothing is remembered after that.
+        """
+        # With several processes a question is answered at the next one.
+        return self.reached() or self.reached()
+
     def _start(self) -> jax.Array:
         number = signal.Signals[self._signal].value if self._signal else 0
         mine = np.full(jax.local_device_count(), number, np.int32)

@@ -27,7 +27,13 @@ from gsn_jax.training.state import TrainState
 
 
 class DivergenceError(RuntimeError):
-    """The loss or its gradient became NaN or infinite; `str(error)` is one line for the user."""
+    """The loss or its gradient became NaN or infinite; `str(error)` is one line for the user.
+
+    Attributes:
+        signal: as in `Result`.
+    """
+
+    signal: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +44,14 @@ class Result:
         step: number of updates done.
         evaluation: SRCC, PLCC and main score at the end; {} without evaluation pairs.
         stopped_by: name of the signal that ended the run early; None where it is finished.
+        signal: name of a signal to stop that came, even too late to end this run early: who starts
+            several runs stops there. None without.
     """
 
     step: int
     evaluation: dict[str, float]
     stopped_by: str | None = None
+    signal: str | None = None
 
 
 def train(
@@ -66,11 +75,17 @@ def train(
         InputError: the configuration or the data are wrong, or `workdir` holds a different run.
         DivergenceError: a loss was not finite; the state before that step is saved.
     """
-    with StopRequest() as stop, open_run(config, workdir, stop) as run:
-        result = _continue(run, profile)
-    if result.stopped_by is None:
-        run_folder.finish(run.workdir)
-    return result
+    stop = StopRequest()
+    try:
+        with stop:
+            with open_run(config, workdir, stop) as run:
+                result = _continue(run, profile)
+            if result.stopped_by is None:
+                run_folder.finish(run.workdir)
+    except DivergenceError as error:
+        error.signal = stop.came()
+        raise
+    return dataclasses.replace(result, signal=stop.came())
 
 
 def _continue(run: Run, profile: range) -> Result:

@@ -164,6 +164,38 @@ def test_an_interrupted_ablation_continues_to_the_same_results(
         assert (out / file).read_bytes() == (finished[0] / file).read_bytes()
 
 
+def test_a_signal_in_the_last_evaluation_of_a_run_starts_no_other(pairs, tmp_path, monkeypatch):
+    """Too late to stop the first of two runs, which is finished."""
+    real = loop.TrainingLog.report_evaluation
+
+    def report_evaluation(self, step, summary):
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, step, summary)
+
+    monkeypatch.setattr(loop.TrainingLog, "report_evaluation", report_evaluation)
+    result = run(tmp_path / "out", pairs, "--arms=m4")
+    assert result.exit_code == 1
+    assert "SIGTERM: 1 of 2 runs are finished; run the same command" in result.stderr
+    assert not (tmp_path / "out" / "m4" / "seed_1").exists()
+
+
+def test_a_signal_in_a_run_that_diverges_starts_no_other(pairs, tmp_path, monkeypatch):
+    started = []
+
+    def train(config, workdir):
+        started.append(workdir)
+        error = loop.DivergenceError("the loss is not finite at step 3")
+        error.signal = "SIGTERM"
+        raise error
+
+    monkeypatch.setattr(ablation, "train", train)
+    result = run(tmp_path / "out", pairs, "--arms=m4")
+    assert result.exit_code == 1
+    assert "SIGTERM: 0 of 2 runs are finished" in result.stderr
+    assert len(started) == 1
+
+
 def test_a_run_that_diverges_is_said_and_the_others_are_compared(
     finished, pairs, tmp_path, monkeypatch
 ):

@@ -112,6 +112,28 @@ def test_a_stopped_run_continues_bit_by_bit(uninterrupted, config, tmp_path, mon
     assert read_evaluations(tmp_path / "run") == read_evaluations(uninterrupted)
 
 
+def test_a_signal_in_the_last_evaluation_is_told_of_a_finished_run(config, tmp_path, monkeypatch):
+    """Too late to stop the run, which is whole; but who starts several must hear of it."""
+    config.train.steps = config.train.eval_every = 1
+    monkeypatch.setattr(
+        loop.TrainingLog, "report_evaluation", lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+    )
+    result = loop.train(config, tmp_path / "run")
+    assert (result.step, result.stopped_by, result.signal) == (1, None, "SIGTERM")
+    assert (tmp_path / "run" / "model").is_dir()
+
+
+def test_a_signal_is_told_of_a_run_that_diverges(config, tmp_path, monkeypatch):
+    def diverge(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise loop.DivergenceError("not finite")
+
+    monkeypatch.setattr(loop, "_continue", diverge)
+    with pytest.raises(loop.DivergenceError) as caught:
+        loop.train(config, tmp_path / "run")
+    assert caught.value.signal == "SIGTERM"
+
+
 def test_a_killed_run_continues_bit_by_bit(uninterrupted, config, tmp_path):
     """kill -9 between two checkpoints, in a process of its own."""
     file = tmp_path / "config.py"
