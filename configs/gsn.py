@@ -29,7 +29,8 @@ def get_config() -> ConfigDict:
     # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.
     human = ("tid2013_regenerated:train", 0, 7.25)
     config.data.train = (human, human, human, "data/synthetic/pairs.csv")
+    config.data.crop_size = 128
     config.data.batch_size = 32
-    config.train.steps = 2000
-    config.train.eval_every = 500
+    config.train.steps = 1200
+    config.train.eval_every = 600
     return config

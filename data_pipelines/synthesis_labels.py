@@ -1,6 +1,6 @@
 """Quality labels of synthesised images, in [0, 1], up = better, 1 = identical.
 
-- "ensemble": classical metrics, fused so that they follow TID2013's opinion scores. With d_m the
+- "ensemble": classical metrics and LPIPS, fused so that they follow TID2013's opinion scores. With d_m the
   distance of metric m (0 = identical), quality = sigmoid(b + o - sum_m w_m log(d_m + e_m)), w >= 0,
   and o an offset of the distortion type, as far as TID2013 knows the type or one like it. Fitted
   by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`. For those types
@@ -23,6 +23,7 @@ import scipy.optimize
 
 from data_pipelines import synthesis_weights as weights
 from gsn_jax.errors import InputError
+from gsn_jax.pretrained import packages
 
 DEFAULT = "ensemble"
 
@@ -64,8 +65,11 @@ def check(name: str) -> None:
     """Refuses a label that does not exist.
 
     Raises:
-        InputError: it is no label and no metric with values in [0, 1].
+        InputError: it is no label and no metric with values in [0, 1], or its metrics need weights
+            that are not installed.
     """
+    if name == "ensemble":
+        packages.lpips_heads("alexnet")
     if name in ("ensemble", "level"):
         return
     from gsn_jax import metrics
