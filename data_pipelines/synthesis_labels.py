@@ -1,11 +1,11 @@
 """Quality labels of synthesised images, in [0, 1], up = better, 1 = identical.
 
-- "ensemble": classical metrics and LPIPS, fused so that they follow TID2013's opinion scores. With d_m the
-  distance of metric m (0 = identical), quality = sigmoid(b + o - sum_m w_m log(d_m + e_m)), w >= 0,
-  and o an offset of the distortion type, as far as TID2013 knows the type or one like it. Fitted
-  by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`. For those types
-  it is mixed with the label "level" (30 %), which orders levels that the metrics hardly tell apart
-  (a change of saturation).
+- "ensemble": classical metrics and LPIPS, fused so that they follow TID2013's opinion scores. With
+  d_m the distance of metric m (0 = identical), quality = sigmoid(b + o - sum_m w_m log(d_m + e_m)),
+  w >= 0, and o an offset of the distortion type, as far as TID2013 knows the type or one like it.
+  Fitted by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`. For
+  those types it is mixed with the label "level" (30 %), which orders levels that the metrics hardly
+  tell apart (a change of saturation).
 - "level": the mean opinion of the type's level in TID2013, and a common one for other types. It
   knows nothing of the photograph.
 - NAME of a metric in `gsn_jax.metrics` whose values lie in [0, 1].
