@@ -5,7 +5,9 @@
   w >= 0, and o an offset of the distortion type, as far as TID2013 knows the type or one like it.
   Fitted by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`. For
   those types it is mixed with the label "level" (30 %), which orders levels that the metrics hardly
-  tell apart (a change of saturation).
+  tell apart (a change of saturation). Restored images (of scaling and restoration, as far as
+  TID2013 has none like it) are judged by LPIPS alone, likewise mapped to quality: it learned from
+  what people say of them, and classical metrics agree least there (Zhang et al., CVPR 2018).
 - "level": the mean opinion of the type's level in TID2013, and a common one for other types. It
   knows nothing of the photograph.
 - NAME of a metric in `gsn_jax.metrics` whose values lie in [0, 1].
@@ -109,11 +111,28 @@ def label(
 
 
 def _ensemble(kind: str, levels: Sequence[int], values: np.ndarray) -> np.ndarray:
+    if _is_restored(kind):
+        return restored_quality(values)
     quality = ensemble_quality(kind, values)
     if _number(kind) is None:
         return quality
     prior = np.array([level_quality(kind, level) for level in levels])
     return (1 - _LEVEL_SHARE) * quality + _LEVEL_SHARE * prior
+
+
+def _is_restored(kind: str) -> bool:
+    from data_pipelines import distortions
+
+    entry = distortions.get(kind)
+    return entry.group in ("scaling", "restoration") and entry.tid2013 is None
+
+
+def restored_quality(values: np.ndarray) -> np.ndarray:
+    """The quality `(N,)` of restored images with distances `(N, M)`, by LPIPS."""
+    column = weights.METRICS.index("lpips_alex")
+    offset, weight = weights.RESTORED
+    logs = np.log(np.maximum(values[:, column], 0) + weights.FLOORS[column])
+    return 1 / (1 + np.exp(-(offset - weight * logs)))
 
 
 def _number(kind: str) -> int | None:

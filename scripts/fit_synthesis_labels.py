@@ -32,6 +32,7 @@ _RIDGE = 0.01
 # metrics, and of restored images only LPIPS has learned what people say.
 _SHARES = np.array([4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
 _SPREAD = 0.2
+_LIKE_RESTORED = ("gaussian_blur", "denoising", "jpeg", "jpeg2000")
 _CONSOLE = Console(stderr=True)
 
 
@@ -54,7 +55,8 @@ def main() -> None:
     srcc = scipy.stats.spearmanr(predictions, mos).statistic
     plcc = scipy.stats.pearsonr(predictions, mos).statistic
     _CONSOLE.print(f"{len(rows)} images, held-out scenes: SRCC {srcc:.3f}, PLCC {plcc:.3f}")
-    print(_module(_fit(design, mos), kinds, _mean_opinions(tables)), end="")
+    restored = _fit_restored(values, rows, mos)
+    print(_module(_fit(design, mos), restored, kinds, _mean_opinions(tables)), end="")
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -108,6 +110,16 @@ def _fit(design: np.ndarray, mos: np.ndarray) -> np.ndarray:
     return scipy.optimize.least_squares(residuals, start, bounds=(lower, np.inf)).x
 
 
+def _fit_restored(values: np.ndarray, rows: list[dict[str, str]], mos: np.ndarray) -> np.ndarray:
+    """Offset and weight of LPIPS alone, on the types that restored images are most like."""
+    chosen = np.array([row["type"] in _LIKE_RESTORED for row in rows])
+    column = METRICS.index("lpips_alex")
+    logs = -np.log(np.maximum(values[chosen, column], 0) + FLOORS[column])
+    design = np.stack([np.ones_like(logs), logs], axis=1)
+    quality = np.minimum(mos[chosen] / BEST_MOS, 1)
+    return scipy.optimize.least_squares(lambda c: _predict(c, design) - quality, [0.0, 1.0]).x
+
+
 def _predict(coefficients: np.ndarray, design: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-design @ coefficients))
 
@@ -124,7 +136,12 @@ def _mean_opinions(tables: Path) -> dict[int, list[float]]:
     }
 
 
-def _module(coefficients: np.ndarray, kinds: list[str], opinions: dict[int, list[float]]) -> str:
+def _module(
+    coefficients: np.ndarray,
+    restored: np.ndarray,
+    kinds: list[str],
+    opinions: dict[int, list[float]],
+) -> str:
     count = len(METRICS)
     lines = [
         '"""Coefficients of the labels in `synthesis_labels`; made by',
@@ -135,6 +152,9 @@ def _module(coefficients: np.ndarray, kinds: list[str], opinions: dict[int, list
         f"FLOORS = {FLOORS}",
         f"BIAS = {coefficients[0]:.4f}",
         f"WEIGHTS = ({', '.join(f'{w:.4f}' for w in coefficients[1 : 1 + count])})",
+        "",
+        "# LPIPS alone, for restored images: offset and weight.",
+        f"RESTORED = ({restored[0]:.4f}, {restored[1]:.4f})",
         "",
         "# What the metrics judge too harshly (> 0) or too mildly (< 0), by distortion.",
         "OFFSETS = {",
