@@ -4,7 +4,8 @@
 
 Makes a table of small pairs of few sizes, some of them broken, in a temporary folder; scores it
 with the plain command, with two local worker processes, and with two of which one is killed when
-the first units are done; compares row by row and counts the rows.
+half of the units are done; compares row by row and counts the rows. The exit code is 1 where
+something differs.
 """
 
 from __future__ import annotations
@@ -14,36 +15,35 @@ import csv
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
-from folder import GSN, run, save_pair
+from claims import Claims
+from commands import GSN, run
+from image_pairs import Recipe, break_some, make_pairs
 
 # Height and width in pixels.
 SIZES = (64, 64), (64, 96), (96, 64), (80, 80), (160, 144)
 
+# What a score may differ by from the plain command's.
+SAME = 1e-6
+
 
 def make_table(folder: Path, count: int, broken: int) -> Path:
-    """Pairs of which some cannot be scored: half a file, none, text, another size."""
+    """Pairs of which some cannot be scored: half a file, none, text, a missing one."""
     generator = np.random.default_rng(0)
-    rows = []
-    for index in range(count):
-        name = f"{index:06d}"
-        save_pair(folder, name, SIZES[generator.integers(len(SIZES))], generator)
-        rows.append([f"reference/{name}.png", f"distorted/{name}.png"])
-    for number, index in enumerate(np.linspace(0, count - 1, broken).astype(int)):
-        path = folder / rows[index][1]
-        data = path.read_bytes()
-        if number % 4 == 3:
-            path.unlink()
-        else:
-            path.write_bytes([data[: len(data) // 2], b"", b"text"][number % 4])
+    sizes = generator.integers(len(SIZES), size=count)
+    make_pairs(
+        Recipe(folder, f"{index:06d}", SIZES[size], index) for index, size in enumerate(sizes)
+    )
+    names = sorted(path.name for path in (folder / "reference").iterdir())
+    break_some([folder / "distorted" / name for name in names], broken, kinds=4)
     table = folder / "pairs.csv"
     with open(table, "w", newline="", encoding="utf-8") as file:
+        rows = ([f"reference/{name}", f"distorted/{name}"] for name in names)
         csv.writer(file).writerows([["reference", "distorted"], *rows])
     return table
 
@@ -54,27 +54,33 @@ def command(table: Path, out: Path, options: argparse.Namespace, *more: str) -> 
     return [*GSN, "score", *given, *more]
 
 
-def compare(plain: Path, out: Path, metrics: list[str]) -> str:
-    """What differs between the plain command's table and a folder of shards."""
+def compare(plain: Path, out: Path, options: argparse.Namespace, claims: Claims) -> None:
+    """Compares the plain command's table with a folder of shards, row by row."""
     expected = pyarrow.parquet.read_table(plain).to_pylist()
     rows = pyarrow.parquet.read_table(out).to_pylist()
     numbers = [row["row"] for row in rows]
-    lost = len(set(range(len(expected))) - set(numbers))
+    lost = len(set(range(options.pairs)) - set(numbers))
     doubled = len(numbers) - len(set(numbers))
+    claims.check(
+        (lost, doubled, len(rows)) == (0, 0, options.pairs),
+        f"{len(rows)} rows in {len(list(out.glob('*.parquet')))} files, {lost} lost, "
+        f"{doubled} doubled",
+    )
+    bad = sum(bool(row["error"]) for row in rows)
+    claims.check(bad == options.broken, f"{bad} rows have an error")
     largest, other = 0.0, 0
     for row in rows:
         twin = expected[row["row"]]
         same = all(row[name] == twin[name] for name in ("reference", "distorted", "error"))
-        for name in metrics:
+        for name in options.metric.split(","):
             same &= (row[name] is None) == (twin[name] is None)
             if same and row[name] is not None:
                 largest = max(largest, abs(row[name] - twin[name]))
         other += not same
-    bad = sum(bool(row["error"]) for row in rows)
-    return (
-        f"{len(rows)} rows in {len(list(out.glob('*.parquet')))} files, {bad} with an error; "
-        f"{lost} lost, {doubled} doubled, {other} with other names, errors or missing scores; "
-        f"largest difference of a score {largest:.1e}"
+    claims.check(
+        other == 0 and largest <= SAME,
+        f"{other} rows with other names, errors or missing scores; largest difference of a score "
+        f"{largest:.1e}, at most {SAME:g}",
     )
 
 
@@ -100,20 +106,19 @@ def _ancestors(process: int, parents: dict[int, int]) -> set[int]:
     return above
 
 
-def killed(order: list[str], out: Path) -> tuple[float, str, str]:
-    """Runs a command and kills a worker of it: seconds, error output, what was killed when."""
-    start = time.perf_counter()
+def killed(order: list[str], out: Path, after: int) -> tuple[str, str]:
+    """Runs a command and kills a worker of it after some units: its error output, what happened."""
     with subprocess.Popen(order, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        units, what = out / "_unfinished" / "units", "no worker was killed: the run was too fast"
+        units, what = out / "_unfinished" / "units", ""
         while process.poll() is None:
             done = len(list(units.glob("*.json"))) if units.is_dir() else 0
-            if done and (victims := workers_of(process.pid)):
+            if done >= after and (victims := workers_of(process.pid)):
                 os.kill(victims[0], signal.SIGKILL)
-                what = f"killed one of {len(victims)} workers after {done} units"
+                what = f"one of {len(victims)} workers after {done} units"
                 break
             time.sleep(0.02)
         errors = process.communicate()[1].decode()
-    return time.perf_counter() - start, errors, what
+    return errors, what
 
 
 def main() -> None:
@@ -124,23 +129,23 @@ def main() -> None:
     parser.add_argument("--metric", default="gsn,psnr")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    metrics = options.metric.split(",")
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(prefix="gsn-beam-") as name, Claims() as claims:
         folder = Path(name)
         table = make_table(folder, options.pairs, options.broken)
         plain, out, again = folder / "plain.parquet", folder / "out", folder / "again"
-        seconds, _, _, code = run(command(table, plain, options))
-        print(f"plain: {seconds:.1f} s, exit code {code}", flush=True)
+        code = 2 if options.broken else 0
+        ended = run(command(table, plain, options), code=code)
+        print(f"plain: {ended.seconds:.1f} s", flush=True)
         beam = ["--runner", "beam", "--beam-option", f"direct_num_workers={options.workers}"]
-        seconds, _, errors, code = run(command(table, out, options, *beam))
-        print(f"beam: {seconds:.1f} s, exit code {code}", flush=True)
-        if code not in (0, 2) or not out.is_dir():
-            sys.exit(errors)
-        print(f"  {compare(plain, out, metrics)}", flush=True)
-        seconds, errors, what = killed(command(table, again, options, *beam), again)
-        print(f"beam, {what}: {seconds:.1f} s")
-        print(f"  said: {errors.splitlines()[0] if errors else ''}")
-        print(f"  {compare(plain, again, metrics)}")
+        ended = run(command(table, out, options, *beam), code=code)
+        print(f"beam, {options.workers} workers: {ended.seconds:.1f} s", flush=True)
+        compare(plain, out, options, claims)
+        half = max(1, options.pairs // 128)  # a unit has at most 64 pairs
+        errors, what = killed(command(table, again, options, *beam), again, half)
+        print(errors, end="")
+        claims.check(bool(what), f"killed {what or 'no worker: the run was too fast'}")
+        claims.check("gsn: a worker died; the run starts again" in errors, "it was started again")
+        compare(plain, again, options, claims)
 
 
 if __name__ == "__main__":

@@ -6,202 +6,210 @@
     python benchmarks/folder.py peer --pyiqa "..."   # pairs/s against pyiqa's command with LPIPS
 
 Everything runs as a user runs it, in processes of its own, on images made in a temporary folder.
-The option --pyiqa runs pyiqa's command line, for example ". ~/peers/env && pyiqa".
+What must hold is checked, and the exit code is 1 where it does not. The option --pyiqa runs pyiqa's
+command line, for example ". ~/peers/env && pyiqa".
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import os
 import re
 import signal
+import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from claims import Claims
+from commands import rows_of, run, score_folders, score_pair
+from image_pairs import Recipe, break_some, make_pairs
 
-GSN = [sys.executable, "-m", "gsn_jax"]
+# The tolerances of the claims: scores of one pair computed in different ways, and tiles.
+SAME, TILED = 1e-5, 1e-3
 
+# Programs that a folder of any sizes may need: one for each shape and the last step.
+COMPILATIONS = 8
 
-def texture(generator: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Something like a photograph: noise at several scales, uint8."""
-    total = np.zeros((height, width, 3), np.float32)
-    for scale in (4, 16, 64):
-        shape = (height // scale + 2, width // scale + 2, 3)
-        coarse = generator.integers(0, 256, shape, dtype=np.uint8)
-        total += np.asarray(
-            Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-        )
-    return (total / 3).astype(np.uint8)
+# Bytes that a pair of 8192 x 8192 pixels may need.
+LARGE_BYTES = 4e9
 
 
-def save_pair(
-    folder: Path, name: str, size: tuple[int, int], generator: np.random.Generator
-) -> None:
-    """A reference and a noisy version, as PNG."""
-    reference = texture(generator, *size)
-    noise = generator.integers(-20, 21, reference.shape, dtype=np.int16)
-    distorted = np.clip(reference + noise, 0, 255).astype(np.uint8)
-    for kind, image in (("reference", reference), ("distorted", distorted)):
-        (folder / kind).mkdir(exist_ok=True)
-        Image.fromarray(image).save(folder / kind / f"{name}.png", compress_level=1)
-
-
-def mixed_folder(folder: Path, count: int, broken: int) -> None:
-    """Pairs of log-uniform sides from 64 to 2048 pixels; of some the distorted image is broken."""
-    generator = np.random.default_rng(0)
-    for index in range(count):
-        size = np.exp(generator.uniform(np.log(64), np.log(2048), 2)).astype(int)
-        save_pair(folder, f"{index:05d}", tuple(size), generator)
-    for number, index in enumerate(np.linspace(0, count - 1, broken).astype(int)):
-        path = folder / "distorted" / f"{index:05d}.png"
-        data = path.read_bytes()
-        path.write_bytes([data[: len(data) // 2], b"", b"text"][number % 3])
-
-
-def run(command: list[str], **environment: str) -> tuple[float, int, str, int]:
-    """Seconds, peak memory in bytes, error output and exit code of a process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return time.perf_counter() - start, usage.ru_maxrss * 1024, errors, process.returncode
-
-
-def score_folders(folder: Path, out: Path, *options: str) -> list[str]:
-    """The command that scores what `save_pair` made."""
-    folders = ["--reference-dir", str(folder / "reference"), "--distorted-dir"]
-    return [*GSN, "score", *folders, str(folder / "distorted"), "--out", str(out), *options]
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    """A table of scores."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def mixed(folder: Path, options: argparse.Namespace) -> None:
+def mixed(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
     """The folder of many sizes: memory, compilations, one by one, killed and resumed."""
-    mixed_folder(folder, options.pairs, options.broken)
+    make_pairs(Recipe(folder, *recipe) for recipe in mixed_sizes(options.pairs))
+    broken = break_some(sorted((folder / "distorted").iterdir()), options.broken)
+    code = 2 if broken else 0
     whole, resumed = folder / "whole.csv", folder / "resumed.csv"
-    seconds, peak, errors, code = run(score_folders(folder, whole), JAX_LOG_COMPILES="1")
-    compiled = re.findall(r"Finished XLA compilation of (\S+)", errors)
+    ended = run(score_folders(folder, whole), code=code, JAX_LOG_COMPILES="1")
+    compiled = re.findall(r"Finished XLA compilation of (\S+)", ended.errors)
     rows = rows_of(whole)
-    bad = [row for row in rows if row["error"]]
-    print(f"{len(rows)} pairs in {seconds:.1f} s, exit code {code}, {len(bad)} with an error")
-    print(f"peak memory {peak / 2**20:.0f} MiB; {len(compiled)} compilations: {compiled}")
-    check_alone([row for row in rows if not row["error"]], options.sample)
-    command = score_folders(folder, resumed)
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    journal = folder / ".resumed.csv.partial"
-    while not journal.exists() or journal.read_bytes().count(b"\n") < len(rows) // 2:
-        time.sleep(0.2)
-        if process.poll() is not None:
-            raise RuntimeError("the run to be killed ended before its half")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    kept = journal.read_bytes().count(b"\n") - 1
-    seconds, _, errors, _ = run(command)
-    same = resumed.read_bytes() == whole.read_bytes()
-    print(f"killed after {kept} pairs; resumed in {seconds:.1f} s; same bytes: {same}")
+    print(f"{len(rows)} pairs in {ended.seconds:.1f} s, exit code {code}")
+    print(f"peak memory {ended.peak / 2**20:.0f} MiB")
+    claims.check(
+        0 < len(compiled) <= COMPILATIONS, f"{len(compiled)} compilations, at most {COMPILATIONS}"
+    )
+    claims.check(len(rows) == options.pairs, f"{len(rows)} rows for {options.pairs} pairs")
+    named = {row["distorted"] for row in rows if row["distorted"] in row["error"]}
+    bad = {row["distorted"] for row in rows if row["error"]}
+    claims.check(
+        bad == named == {str(path) for path in broken},
+        f"{len(bad)} pairs have an error that names them, the {len(broken)} broken ones",
+    )
+    check_alone([row for row in rows if not row["error"]], options, claims)
+    check_resumed(folder, whole, resumed, code, claims)
 
 
-def check_alone(rows: list[dict[str, str]], sample: int) -> None:
-    """Scores some pairs by the API, whole and without size classes, and compares."""
+def mixed_sizes(count: int) -> list[tuple[str, tuple[int, int], int]]:
+    """Names, sizes and seeds: sides from 64 to 2048 pixels, more small ones than large ones."""
+    generator = np.random.default_rng(0)
+    sides = (64 * 32 ** generator.uniform(size=(count, 2)) ** 1.5).astype(int).tolist()
+    sides[:4] = [[64, 64], [2048, 2048], [64, 2048], [2048, 64]][:count]
+    return [(f"{index:05d}", tuple(size), index) for index, size in enumerate(sides)]
+
+
+def check_alone(rows: list[dict[str, str]], options: argparse.Namespace, claims: Claims) -> None:
+    """Scores some pairs one by one, and few of them without size classes and tiles; compares."""
     import jax
 
     import gsn_jax
     from gsn_jax.images import as_pair
 
     metric = gsn_jax.load()
-    function = jax.jit(metric.function)
-    chosen = [rows[i] for i in np.linspace(0, len(rows) - 1, min(sample, len(rows))).astype(int)]
-    alone, exact = [], []
-    for row in chosen:
-        files = row["reference"], row["distorted"]
-        alone.append(abs(float(metric(*files)) - float(row["gsn"])))
-        exact.append(abs(float(function(*as_pair(*files))) - float(row["gsn"])))
-        jax.clear_caches()
-    print(
-        f"{len(chosen)} pairs by themselves: largest difference {max(alone):.1e}; "
-        f"compiled for their very size: {max(exact):.1e} (the table has 6 decimals)"
+
+    def whole(*files: str) -> float:
+        return float(jax.jit(metric.function)(*as_pair(*files)))
+
+    ways = (
+        ("by themselves", options.sample, lambda *files: float(metric(*files))),
+        ("whole, compiled for their very size", options.whole, whole),
+    )
+    for name, count, score in ways:
+        chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
+        differences = [
+            abs(
+                score(rows[index]["reference"], rows[index]["distorted"])
+                - float(rows[index]["gsn"])
+            )
+            for index in chosen
+        ]
+        claims.check(
+            max(differences) <= SAME,
+            f"{len(chosen)} of {len(rows)} pairs {name}: largest difference "
+            f"{max(differences):.1e}, at most {SAME:g} (the table has 6 decimals)",
+        )
+    scores = [float(row["gsn"]) for row in rows]
+    print(f"scores from {min(scores):.3f} to {max(scores):.3f}")
+
+
+def check_resumed(folder: Path, whole: Path, resumed: Path, code: int, claims: Claims) -> None:
+    """Kills a run at its half, continues it, and compares with the one that was left alone."""
+    half = len(rows_of(whole)) // 2
+    journal = resumed.with_name(f".{resumed.name}.partial")
+
+    def kept() -> int:
+        return max(journal.read_bytes().count(b"\n") - 1, 0) if journal.exists() else 0
+
+    with subprocess.Popen(score_folders(folder, resumed), stderr=subprocess.DEVNULL) as process:
+        while kept() < half and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    claims.check(half <= kept() and not resumed.exists(), f"killed after {kept()} pairs")
+    ended = run(score_folders(folder, resumed), code=code)
+    before = re.search(r"gsn: (\d+) pairs were scored before", ended.errors)
+    print(f"resumed in {ended.seconds:.1f} s, with {before[1] if before else 0} pairs from before")
+    same = resumed.read_bytes() == whole.read_bytes()
+    claims.check(same and before is not None, "resumed to the same bytes")
+
+
+def large(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
+    """One very large pair, and the tolerance of tiles."""
+    sides = {"large": options.side, "medium": 2048}
+    make_pairs(Recipe(folder, name, (side, side), 0) for name, side in sides.items())
+    ended = run(score_pair(folder, "large"))
+    print(f"{options.side} x {options.side}: {ended.seconds:.1f} s")
+    claims.check(
+        ended.peak <= LARGE_BYTES,
+        f"peak memory {ended.peak / 1e9:.2f} GB, at most {LARGE_BYTES / 1e9:g}",
+    )
+    import jax
+
+    import gsn_jax
+    from gsn_jax.images import as_pair
+
+    files = [folder / kind / "medium.png" for kind in ("reference", "distorted")]
+    metric = gsn_jax.load()
+    whole, tiled = float(jax.jit(metric.function)(*as_pair(*files))), float(metric(*files))
+    claims.check(
+        abs(whole - tiled) <= TILED,
+        f"2048 x 2048: whole {whole:.7f}, in tiles {tiled:.7f}, at most {TILED:g} apart",
     )
 
 
-def large(folder: Path, options: argparse.Namespace) -> None:
-    """One very large pair, and the tolerance of tiles."""
-    import jax
-
-    import gsn_jax
-    from gsn_jax.images import as_pair
-
-    generator = np.random.default_rng(0)
-    save_pair(folder, "large", (options.side, options.side), generator)
-    save_pair(folder / "reference", "medium", (2048, 2048), generator)
-    names = [str(folder / kind / "large.png") for kind in ("reference", "distorted")]
-    seconds, peak, errors, code = run([*GSN, "score", *names])
-    print(f"{options.side} x {options.side}: {seconds:.1f} s, exit code {code} {errors.strip()}")
-    print(f"peak memory {peak / 2**20:.0f} MiB")
-    files = [folder / "reference" / kind / "medium.png" for kind in ("reference", "distorted")]
-    metric = gsn_jax.load()
-    whole = float(jax.jit(metric.function)(*as_pair(*files)))
-    print(f"2048 x 2048: whole {whole:.7f}, in tiles {float(metric(*files)):.7f}")
-
-
-def start(folder: Path, options: argparse.Namespace) -> None:
+def start(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
     """From the shell to the first score, with what was compiled before at hand."""
-    save_pair(folder, "pair", (384, 512), np.random.default_rng(0))
-    names = [str(folder / kind / "pair.png") for kind in ("reference", "distorted")]
+    make_pairs([Recipe(folder, "pair", (384, 512), 0)])
+    compiled = folder / "compiled"
     cache = {
-        "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+        "JAX_COMPILATION_CACHE_DIR": str(compiled),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    for turn in range(1 + options.repeats):
-        seconds, *_ = run([*GSN, "score", *names], **cache)
-        print(f"{'cold' if turn == 0 else 'warm'} start to first score: {seconds:.2f} s")
+    cold = run(score_pair(folder, "pair"), **cache)
+    programs = {path.name for path in compiled.glob("*-cache")}
+    warm = [run(score_pair(folder, "pair"), **cache) for _ in range(options.repeats)]
+    seconds = sorted(ended.seconds for ended in warm)
+    print(f"cold start to first score: {cold.seconds:.2f} s")
+    print(
+        f"warm start to first score: median {statistics.median(seconds):.2f} s of "
+        f"{len(seconds)}, {seconds[0]:.2f} to {seconds[-1]:.2f}"
+    )
+    later = {path.name for path in compiled.glob("*-cache")}
+    claims.check(bool(programs) and programs == later, "a warm start compiles nothing")
+    claims.check({ended.output for ended in warm} == {cold.output}, "every start gives one score")
 
 
-def peer(folder: Path, options: argparse.Namespace) -> None:
+def peer(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
     """Both commands on the same files, taking turns."""
-    generator = np.random.default_rng(0)
-    for index in range(options.pairs):
-        save_pair(folder, f"{index:05d}", (384, 512), generator)
-    ours = score_folders(folder, folder / "scores.csv")
-    theirs = f"{options.pyiqa} lpips -t {folder / 'distorted'} -r {folder / 'reference'}"
+    make_pairs(Recipe(folder, f"{index:05d}", (384, 512), index) for index in range(options.pairs))
+    ours, theirs = folder / "scores.csv", f"{options.pyiqa} lpips"
+    theirs += f" -t {folder / 'distorted'} -r {folder / 'reference'}"
+    rates: dict[str, list[float]] = {"gsn": [], "pyiqa lpips": []}
     for _ in range(options.repeats):
-        for name, command in (("gsn", ours), ("pyiqa lpips", ["bash", "-c", theirs])):
-            seconds, _, errors, code = run(command)
-            if code:
-                raise RuntimeError(f"{name} failed: {errors[-2000:]}")
-            rate = options.pairs / seconds
-            print(f"{name}: {options.pairs} pairs in {seconds:.1f} s, {rate:.1f} pairs/s")
+        for name, command in zip(
+            rates, (score_folders(folder, ours), ["bash", "-c", theirs]), strict=True
+        ):
+            ended = run(command)
+            rates[name].append(options.pairs / ended.seconds)
+            print(f"{name}: {options.pairs} pairs, {rates[name][-1]:.1f} pairs/s", flush=True)
+        done = f"{options.pairs}/{options.pairs}" in ended.errors and "'mean'" in ended.output
+        claims.check(done, f"pyiqa has scored {options.pairs} pairs")
+        scored = sum(bool(row["gsn"]) for row in rows_of(ours))
+        claims.check(scored == options.pairs, f"gsn has scored {scored} pairs")
+    medians = {name: statistics.median(some) for name, some in rates.items()}
+    print(", ".join(f"{name}: median {rate:.1f} pairs/s" for name, rate in medians.items()))
+    ratio = medians["gsn"] / medians["pyiqa lpips"]
+    claims.check(
+        ratio >= options.ratio, f"gsn has {ratio:.2f} times the rate, at least {options.ratio:g}"
+    )
 
 
 def main() -> None:
     """Parses the arguments and runs one of the modes."""
+    modes = {function.__name__: function for function in (mixed, large, start, peer)}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("mode", choices=["mixed", "large", "start", "peer"])
+    parser.add_argument("mode", choices=modes)
     parser.add_argument("--pairs", type=int, default=150)
-    parser.add_argument("--broken", type=int, default=6)
-    parser.add_argument("--sample", type=int, default=12, help="pairs compared one by one")
-    parser.add_argument("--side", type=int, default=8192)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--broken", type=int, default=6, help="broken ones among them, in mixed")
+    parser.add_argument("--sample", type=int, default=50, help="pairs compared one by one")
+    parser.add_argument("--whole", type=int, default=6, help="compared with the whole image's")
+    parser.add_argument("--side", type=int, default=8192, help="of the large pair")
+    parser.add_argument("--repeats", type=int, default=5, help="of start and peer")
     parser.add_argument("--pyiqa", default="pyiqa", help="shell command of pyiqa")
+    parser.add_argument("--ratio", type=float, default=1, help="how much faster than pyiqa")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="gsn-folder-") as name:
-        globals()[options.mode](Path(name), options)
+    with tempfile.TemporaryDirectory(prefix="gsn-folder-") as name, Claims() as claims:
+        modes[options.mode](Path(name), options, claims)
 
 
 if __name__ == "__main__":

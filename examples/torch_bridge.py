@@ -78,7 +78,7 @@ def main() -> None:
         optimiser.zero_grad()
         value = loss(reference, image).mean()
         if step % 25 == 0:
-            print(f"step {step}: loss {float(value):.4f}")
+            print(f"step {step}: loss {value.item():.4f}")
         value.backward()
         optimiser.step()
         with torch.no_grad():

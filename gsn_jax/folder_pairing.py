@@ -150,9 +150,9 @@ def pair_folders(
         )
     if not pairing.pairs:
         raise InputError(
-            f"no image of {shown(distorted_dir)} has a reference in {shown(reference_dir)} by its "
-            f"name (e.g. {shown(distorted[0])} and {shown(references[0])}); see --pairing, or name "
-            "the pairs with --pairs"
+            f"no image of {shown(distorted_dir)} has a reference in {shown(reference_dir)} by the "
+            f"rule {rule!r} (the first are {shown(distorted[0])} and {shown(references[0])}); "
+            "choose another one with --pairing, or name the pairs in a table with --pairs"
         )
     if not allow_unpaired and (pairing.lone_distorted or pairing.lone_references):
         raise InputError(f"{unpaired(pairing)}; --allow-unpaired scores the others")

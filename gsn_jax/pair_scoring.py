@@ -263,7 +263,9 @@ def of_one_size(
             try:
                 check_sizes(reference, distorted, (pair.reference, pair.distorted))
             except InputError as error:
-                raise InputError(f"{error}; --resize to-reference or to-distorted") from None
+                raise InputError(
+                    f"{error}; resize one with --resize to-reference or to-distorted"
+                ) from None
     return reference, distorted
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gsn_jax import file_locks
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
@@ -121,18 +122,12 @@ class Journal:
         return stamp
 
     def _lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # not on this system
-            return
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not file_locks.lock(self._file):
             self._file.close()
             raise InputError(
                 f"{self.path}: another run is writing this table; wait for it, or name another "
                 "output"
-            ) from None
+            )
 
     @contextlib.contextmanager
     def _written(self) -> Iterator[None]:

@@ -20,13 +20,18 @@ FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (
 
 
 def format_of(path: str | os.PathLike[str], wanted: str | None = None) -> str:
-    """The format of an output file: as wanted, or by its suffix; CSV where that says nothing.
+    """The format of an output file: as wanted, or by its suffix; CSV where it has none.
 
     Raises:
-        InputError: pyarrow, which writes Parquet, is not installed.
+        InputError: the suffix is of no format, or pyarrow, which writes Parquet, is not installed.
     """
     suffix = Path(path).suffix.lower()
     named = [name for name, suffixes in FORMATS.items() if suffix in suffixes]
+    if suffix and not named and wanted is None:
+        raise InputError(
+            f"{path}: {suffix} is no format that can be written; name it .csv, .jsonl or .parquet, "
+            f"or say --format {', '.join(FORMATS)}"
+        )
     chosen = wanted or (named[0] if named else "csv")
     if chosen == "parquet":
         _pyarrow()
@@ -109,7 +114,7 @@ def check_target(
     if target.is_dir():
         raise InputError(f"{path}: cannot be written (is a folder); name a file")
     if not target.parent.is_dir():
-        raise InputError(f"{path}: cannot be written (No such file or directory)")
+        raise InputError(f"{path}: there is no folder {target.parent}; make it first")
     if is_regular(target) and not os.access(target.parent, os.W_OK):
         raise InputError(f"{path}: cannot be written (Permission denied)")
     real = os.path.realpath(target)

@@ -57,14 +57,18 @@ def opened(path: str) -> Iterator:
     """
     try:
         file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    except ValueError as error:
-        scheme = path.partition("://")[0]
-        raise InputError(
-            f"{path}: cannot be read ({error}); for gs:// install apache-beam[gcp], for s3:// "
-            f"apache-beam[aws], or mount {scheme} as a folder"
-        ) from None
+    except ValueError:
+        raise _unknown(path) from None
     with contextlib.closing(file):
         yield file
+
+
+def _unknown(path: str) -> InputError:
+    scheme = path.partition("://")[0]
+    return InputError(
+        f"{path}: no file system for {scheme}:// is installed; for gs:// install "
+        f"apache-beam[gcp], for s3:// apache-beam[aws], or mount it as a folder"
+    )
 
 
 def fetch(path: str, target: Path) -> None:
@@ -120,19 +124,36 @@ def stamp(path: str) -> str:
 
 
 def listing(folder: str) -> list[str]:
-    """All files below a folder; none where there is no such folder."""
+    """All files below a folder; none where there is no such folder.
+
+    Raises:
+        InputError: no such file system is known.
+    """
     if not is_remote(folder):
         return sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
-    pattern = join(folder, "**")
-    return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
+    try:
+        matches = FileSystems.match([join(folder, "**")])
+    except ValueError:
+        raise _unknown(folder) from None
+    return sorted(found.path for found in matches[0].metadata_list)
 
 
 def write(path: str, text: str) -> None:
     """Writes a file aside and renames it."""
     aside = f"{path}.{os.urandom(4).hex()}.new"
-    with contextlib.closing(FileSystems.create(aside)) as file:
-        file.write(text.encode())
+    write_over(aside, text)
     FileSystems.rename([aside], [path])
+
+
+def write_over(path: str, text: str) -> None:
+    """Writes a file, which may be there already; not every file system renames over one."""
+    with contextlib.closing(FileSystems.create(path)) as file:
+        file.write(text.encode())
+
+
+def delete(path: str) -> None:
+    """Deletes a file."""
+    FileSystems.delete([path])
 
 
 def remove(folder: str) -> None:

@@ -20,6 +20,9 @@ from gsn_jax.beam.units import KeptUnits, Task, group_of, units_of
 from gsn_jax.beam.worker import Scorer, Settings
 from gsn_jax.errors import InputError
 
+# How the names of output files begin.
+SHARD = "scores"
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -30,7 +33,7 @@ class Job:
         settings: what is computed.
         columns: names of the metrics.
         kept: folder for the scores of finished units.
-        shards: prefix of the output files.
+        shards: folder for the output files.
     """
 
     table: str
@@ -54,7 +57,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
     )
     rows = units | "Score" >> beam.ParDo(ScoreUnit(job.settings, job.kept))
     _ = rows | "Write" >> beam.io.WriteToParquet(
-        job.shards,
+        files.join(job.shards, SHARD),
         schema_of(job.columns),
         file_name_suffix=".parquet",
         codec="snappy",

@@ -23,6 +23,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 
+from gsn_jax.beam import files
 from gsn_jax.beam.pipeline import Job, build
 from gsn_jax.beam.worker import Settings
 from gsn_jax.errors import InputError
@@ -57,7 +58,7 @@ def parse_options(texts: Sequence[str]) -> list[str]:
     return flags
 
 
-def run(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> None:
+def run(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
     """Runs a pipeline until it is done.
 
     Args:
@@ -65,15 +66,24 @@ def run(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> None:
         flags: Beam's options, see `parse_options`.
         say: told what a person should know meanwhile.
 
+    Returns:
+        The folder below the job's `shards` that has its output.
+
     Raises:
         InputError: it has failed.
     """
     options = PipelineOptions(list(flags))
     local = (options.view_as(StandardOptions).runner or "").lower() in _LOCAL
     if local and options.view_as(DirectOptions).direct_running_mode == "multi_processing":
-        _run_supervised(job, flags, say)
-    else:
-        _run_here(job, options, local)
+        return _run_supervised(job, flags, say)
+    attempt = _attempt(job, 1)
+    _run_here(attempt, options, local)
+    return attempt.shards
+
+
+def _attempt(job: Job, number: int) -> Job:
+    """The job with a folder of its own: what a failed attempt has written is no output."""
+    return dataclasses.replace(job, shards=files.join(job.shards, f"attempt-{number}"))
 
 
 def _run_here(job: Job, options: PipelineOptions, local: bool) -> None:
@@ -106,17 +116,18 @@ def _reason(error: Exception) -> str:
     return (lines[-1] if lines else type(error).__name__)[:400]
 
 
-def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> None:
+def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
     """A local run in a process group of its own, started again when a worker of it dies."""
-    order = json.dumps({"job": dataclasses.asdict(job), "flags": list(flags)})
     handle, log = tempfile.mkstemp(prefix="gsn-beam-", suffix=".log")
     told = False
     try:
         with open(handle, "wb") as file:
             for attempt in range(1, ATTEMPTS + 1):
+                started = _attempt(job, attempt)
+                order = json.dumps({"job": dataclasses.asdict(started), "flags": list(flags)})
                 code = _wait_for(_command(order), file)
                 if code == 0:
-                    return
+                    return started.shards
                 if code > 0 and code != _WORKER_DIED:
                     told = True
                     raise InputError(f"{_last_words(log)}; all that was said is in {log}")

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import heapq
 import json
+import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,15 +17,14 @@ import pyarrow.parquet
 from apache_beam.io.filesystems import FileSystems
 
 from gsn_jax import pair_tables, score_tables, scoring
-from gsn_jax.beam import files, runners
-from gsn_jax.beam.pipeline import Job
+from gsn_jax.beam import exclusion, files, runners
+from gsn_jax.beam.pipeline import SHARD, Job
 from gsn_jax.beam.worker import Settings
 from gsn_jax.errors import InputError
 
 # Names within the output folder. Readers of Parquet folders pass over those with an underscore.
 SUMMARY = "_summary.json"
 _UNFINISHED = "_unfinished"
-_SHARD = "scores"
 
 # How many bad pairs a summary names.
 _NAMED = 10
@@ -71,7 +71,7 @@ def score_table(
 
     Raises:
         InputError: the table cannot be read, the folder has other files or a finished run, or the
-            pipeline has failed.
+            pipeline has failed; or another run is writing the folder.
     """
     if not files.is_remote(out):
         out = str(Path(out).absolute())
@@ -80,38 +80,77 @@ def score_table(
     metrics = scoring.resolve_all(settings.metrics, settings.checkpoint)
     with files.local_copy(table) as path:  # all of it, before machines are started
         count = sum(1 for _ in pair_tables.read_rows(path))
-    _claim(out)
-    attempt = files.join(unfinished, f"shards-{uuid.uuid4().hex[:8]}")
     columns = [metric.name for metric in metrics]
-    kept, shards = files.join(unfinished, "units"), files.join(attempt, _SHARD)
+    kept, shards = (files.join(unfinished, name) for name in ("units", _new_name()))
     job = Job(table, settings, columns, kept, shards)
-    runners.run(job, flags, say)
-    made = [path for path in files.listing(attempt) if path.endswith(".parquet")]
-    bad, errors = _check(made, count)
-    names = [f"{_SHARD}-{index:05d}-of-{len(made):05d}.parquet" for index in range(len(made))]
+    _refuse_taken(out)
+    with _alone(out):
+        _claim(out)
+        written = runners.run(job, flags, say)
+        made = [path for path in files.listing(written) if _is_shard(written, path)]
+        bad, errors = _check(made, count)
+        return _publish(out, made, Summary(count, bad, errors, [], score_tables.versions(metrics)))
+
+
+def _new_name() -> str:
+    return f"shards-{uuid.uuid4().hex[:8]}"
+
+
+def _is_shard(folder: str, path: str) -> bool:
+    """Not so what lies deeper: Beam may leave there what it gave up."""
+    return os.path.dirname(path) == folder and path.endswith(".parquet")
+
+
+def _publish(out: str, made: Sequence[str], summary: Summary) -> Summary:
+    """Renames the output into its folder, and completes the summary with its files."""
+    names = [f"{SHARD}-{index:05d}-of-{len(made):05d}.parquet" for index in range(len(made))]
+    summary = dataclasses.replace(summary, files=names)
     with _writing(out):
         FileSystems.rename(made, [files.join(out, name) for name in names])
-        summary = Summary(count, bad, errors, names, score_tables.versions(metrics))
         files.write(files.join(out, SUMMARY), json.dumps(dataclasses.asdict(summary), indent=2))
-        files.remove(unfinished)
+        files.remove(files.join(out, _UNFINISHED))
     return summary
 
 
-def _claim(out: str) -> None:
-    """Makes the folder this run's, and clears what a run left that died while it published."""
+@contextlib.contextmanager
+def _alone(out: str) -> Iterator[None]:
+    """Locks other runs out of the folder while the context lasts."""
+    unfinished = files.join(out, _UNFINISHED)
+    with contextlib.ExitStack() as lock:
+        with _writing(out):
+            if not files.is_remote(out):
+                os.makedirs(unfinished, exist_ok=True)
+            lock.enter_context(exclusion.alone(unfinished))
+        yield
+
+
+def _refuse_taken(out: str) -> list[str]:
+    """What is in the folder, if it is new or of an unfinished run.
+
+    Raises:
+        InputError: it is neither.
+    """
     if not files.is_remote(out) and Path(out).exists() and not Path(out).is_dir():
         raise InputError(f"{out}: is a file; --runner beam writes a folder of Parquet files")
     present = files.listing(out)
     if files.join(out, SUMMARY) in present:
         raise InputError(f"{out}: has the scores of a finished run; name another folder")
-    claim = files.join(out, _UNFINISHED, "README.txt")
-    if present and claim not in present:
+    begun = files.join(out, _UNFINISHED, "")
+    if present and not any(path.startswith(begun) for path in present):
         raise InputError(f"{out}: has other files ({Path(present[0]).name}); name a new folder")
+    return present
+
+
+def _claim(out: str) -> None:
+    """Says what the folder is, and clears what a run left that died while it published."""
+    present = _refuse_taken(out)  # anew: another run may have finished just before
+    unfinished = files.join(out, _UNFINISHED)
+    claim = files.join(unfinished, "README.txt")
+    kept = claim, files.join(unfinished, "units", ""), files.join(unfinished, exclusion.RUNNING)
     with _writing(out):
-        if not present:
+        if claim not in present:
             files.write(claim, "Scores of an unfinished run of gsn score --runner beam.\n")
-        units = files.join(out, _UNFINISHED, "units")
-        stale = [path for path in present if path != claim and not path.startswith(units)]
+        stale = [path for path in present if not path.startswith(kept)]
         if stale:
             FileSystems.delete(stale)
 
@@ -120,6 +159,8 @@ def _claim(out: str) -> None:
 def _writing(out: str) -> Iterator[None]:
     try:
         yield
+    except InputError as error:
+        raise InputError(f"{out}: {error}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{out}: cannot be written ({reason})") from None

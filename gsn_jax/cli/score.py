@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,17 +30,27 @@ if TYPE_CHECKING:
     help="Score the pairs of a table with the columns reference,distorted (and any others); "
     "paths are relative to the table.",
 )
-@click.option("--reference-dir", metavar="DIR", help="Score two folders, paired by file name.")
-@click.option("--distorted-dir", metavar="DIR", help="See --reference-dir.")
+@click.option(
+    "--reference-dir",
+    metavar="DIR",
+    help="Score the images of two folders, paired by file name: this one has the references.",
+)
+@click.option(
+    "--distorted-dir", metavar="DIR", help="The other of the two folders: the distorted images."
+)
 @click.option(
     "--pairing",
-    default="auto",
-    show_default=True,
+    "rule",
     metavar="RULE",
-    help="How names pair: 'stem' (equal but for suffix and case), 'prefix' (photo.png with "
-    "photo_q10.jpg), 'auto' (both), or a regular expression whose match must be equal.",
+    help="How file names pair: 'stem' (equal but for suffix and case), 'prefix' (photo.png with "
+    "photo_q10.jpg), 'auto' (both), or a regular expression whose match must be equal.  "
+    "[default: auto]",
 )
-@click.option("--allow-unpaired", is_flag=True, help="Leave out what has no partner.")
+@click.option(
+    "--allow-unpaired",
+    is_flag=True,
+    help="Leave out images of the two folders that have no partner, instead of refusing.",
+)
 @click.option(
     "--out",
     metavar="FILE",
@@ -59,7 +70,8 @@ if TYPE_CHECKING:
     multiple=True,
     show_default=True,
     metavar="NAME[,NAME...]",
-    help="Metrics to compute: gsn, or any name that 'gsn score --list-metrics' prints.",
+    help="Metrics to compute: gsn, any name that 'gsn score --list-metrics' prints, or a model's "
+    "folder.",
 )
 @click.option(
     "--checkpoint",
@@ -71,7 +83,8 @@ if TYPE_CHECKING:
     "limits",
     multiple=True,
     metavar="[NAME=]X",
-    help="Exit with code 1 if a score is worse than X: lower, or higher for a distance.",
+    help="Exit with code 1 if a score is worse than X: lower, or higher for a distance. With "
+    "several metrics say which, as in psnr=30.",
 )
 @click.option(
     "--resize",
@@ -90,7 +103,8 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=80_000_000,
     show_default=True,
-    help="Refuse larger images.",
+    metavar="N",
+    help="Refuse images of more pixels.",
 )
 @click.option(
     "--maps",
@@ -98,14 +112,16 @@ if TYPE_CHECKING:
     help="Draw the quality maps of each pair, beside the distorted image, into this folder.",
 )
 @score_beam.options
-@click.option("--list-metrics", is_flag=True, help="Print the metrics and their directions.")
+@click.option(
+    "--list-metrics", is_flag=True, help="Print the metrics with range and direction, and exit."
+)
 def command(
     reference: str | None,
     distorted: tuple[str, ...],
     table: str | None,
     reference_dir: str | None,
     distorted_dir: str | None,
-    pairing: str,
+    rule: str | None,
     allow_unpaired: bool,
     out: str | None,
     form: str | None,
@@ -120,11 +136,17 @@ def command(
     beam_options: tuple[str, ...],
     list_metrics: bool,
 ) -> None:
-    """Score DISTORTED images against their REFERENCE.
+    """Score DISTORTED images against their REFERENCE, a table of pairs, or two folders.
+
+    \b
+    gsn score original.png compressed.jpg restored.png
+    gsn score --pairs pairs.csv --out scores.csv
+    gsn score --reference-dir originals --distorted-dir encoded --out scores.csv
 
     gsn gives quality in [0, 1], up = better; an identical image has 1. PNG, JPEG, WebP, TIFF and
     BMP are read, of any size. Exit code 1 says that a score is worse than --fail-below, 2 that at
-    least one pair could not be scored, 130 that the run was interrupted.
+    least one pair could not be scored or that the command is wrong, 130 that the run was
+    interrupted.
     """
     from gsn_jax.cli import score_views
 
@@ -133,6 +155,9 @@ def command(
         return
     # The arguments are checked before JAX is imported, which takes seconds.
     _check_sources(reference, distorted, table, (reference_dir, distorted_dir))
+    if (rule is not None or allow_unpaired) and reference_dir is None:
+        name = "--pairing" if rule is not None else "--allow-unpaired"
+        raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
     if score_beam.wanted(runner, beam_options, table, out, form, limits, maps):
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         with _interruptible(out):
@@ -145,10 +170,10 @@ def command(
     from gsn_jax.pair_scoring import Loading, score_pairs
 
     folders = (reference_dir, distorted_dir) if reference_dir else None
-    pairs = _pairs(reference, distorted, table, folders, pairing, allow_unpaired)
+    pairs = _pairs(reference, distorted, table, folders, rule or "auto", allow_unpaired)
     if out is not None:
-        form = score_tables.format_of(out, form)
         score_tables.check_target(out, _inputs(pairs, table), folders or ())
+        form = score_tables.format_of(out, form)
     metrics = scoring.resolve_all(_names(names, checkpoint), checkpoint)
     worst = score_views.parse_limits(limits, metrics)
     writer = None
@@ -160,6 +185,8 @@ def command(
     with _interruptible(out):
         if out is not None:
             scored = _to_table(out, form, pairs, metrics, loading)
+            if sys.stderr.isatty():  # where the bar has just gone
+                click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
         else:
             options = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
             scored = _to_screen(score_pairs(pairs, metrics, **options), pairs, metrics)
@@ -183,6 +210,14 @@ def _check_sources(
             "give REFERENCE and DISTORTED images, or --pairs FILE.csv, or --reference-dir and "
             "--distorted-dir; see --help"
         )
+    # One folder among several images spoils nothing: it may be what a shell made of DIR/*.
+    for name in (reference, *(distorted if len(distorted) == 1 else ())):
+        if name is not None and os.path.isdir(name):
+            raise InputError(
+                f"{name}: is a folder, not an image; to score two folders give --reference-dir "
+                "and --distorted-dir, to score a folder's images against one reference name them "
+                "(ORIGINAL.png FOLDER/*)"
+            )
 
 
 def _pairs(

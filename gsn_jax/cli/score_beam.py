@@ -17,7 +17,7 @@ def options(command: Callable) -> Callable:
     runner = click.option(
         "--runner",
         type=click.Choice(["beam"]),
-        help="Score the pairs of a table with an Apache Beam pipeline, on one machine or many; "
+        help="Score the table of --pairs with an Apache Beam pipeline, on one machine or many; "
         "--out is then a folder of Parquet files, and paths may be URLs (gs://...).",
     )
     option = click.option(
@@ -25,8 +25,8 @@ def options(command: Callable) -> Callable:
         "beam_options",
         multiple=True,
         metavar="KEY=VALUE",
-        help="An option of the pipeline, e.g. runner=DataflowRunner; or direct_num_workers=4 for "
-        "processes on this machine.",
+        help="An option of the pipeline, as often as needed: direct_num_workers=4 for four "
+        "processes on this machine, runner=DataflowRunner for Google's.",
     )
     return runner(option(command))
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 
 import click
+
+LOCAL = "127.0.0.1"
 
 
 @click.command()
 @click.option(
     "--host",
-    default="127.0.0.1",
+    default=LOCAL,
     show_default=True,
-    help="Address to listen on; the default can be reached from this computer only.",
+    metavar="ADDRESS",
+    help="Address of this computer to listen on: the default can be reached from this computer "
+    "only, 0.0.0.0 by everybody on its networks.",
 )
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
+    metavar="N",
     help="Port to listen on.  [default: the first free one from 7860]",
 )
 @click.option(
@@ -34,14 +40,16 @@ import click
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="Refuse larger files.",
+    metavar="N",
+    help="Refuse files of more megabytes.",
 )
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
     default=4096 * 4096,
     show_default=True,
-    help="Refuse larger images.",
+    metavar="N",
+    help="Refuse images of more pixels.",
 )
 @click.option(
     "--alpha",
@@ -63,8 +71,10 @@ def command(
 
     The page loads nothing from elsewhere and sends nothing away; what is uploaded is deleted when
     the command ends (Ctrl-C). It asks for no password: with another --host than 127.0.0.1 everybody
-    who can reach that address can use it.
+    who can reach that address can use it. It needs the extra: pip install 'gsn_jax[web]'.
     """
+    if sys.stderr.isatty():
+        click.echo("gsn: starting the page, which takes some seconds", err=True)
     from gsn_jax.page import server
     from gsn_jax.page.handlers import Limits
 
@@ -76,4 +86,6 @@ def command(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), page as address:
         click.echo(f"{address} (Ctrl-C ends)")
+        if host not in (LOCAL, "localhost", "::1"):
+            click.echo(f"gsn: everybody who can reach {host} can use the page", err=True)
         threading.Event().wait()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 
@@ -38,9 +40,11 @@ def running(
         limits: what the page accepts.
 
     Raises:
-        InputError: Gradio is not installed, the model cannot be read, or the port is taken.
+        InputError: Gradio is not installed, the model cannot be read, the port is taken, or the
+            address is none of this computer.
     """
     limits = limits or Limits()
+    _check_address(host, port)
     with _private_folder() as folder, _quiet_environment(folder):
         try:
             import gradio  # noqa: F401 - here, where its absence has a name
@@ -75,6 +79,23 @@ def running(
             yield page.local_url
         finally:
             page.close(verbose=False)
+
+
+def _check_address(host: str, port: int | None) -> None:
+    """Refuses an address that cannot be had, for which Gradio would try a hundred ports."""
+    reasons = {
+        errno.EADDRINUSE: "it is taken; name another port, or none for the first free one",
+        errno.EADDRNOTAVAIL: "no address of this computer; 127.0.0.1 is, 0.0.0.0 means all it has",
+        errno.EACCES: "not allowed; take a port from 1024 on",
+    }
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will
+            probe.bind(address)
+    except OSError as error:
+        reason = reasons.get(error.errno, error.strerror or error)
+        raise InputError(f"cannot listen on {host}, port {port or 'any'}: {reason}") from None
 
 
 def _available() -> list[str]:

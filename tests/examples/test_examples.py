@@ -51,3 +51,11 @@ def test_torch_gets_jaxs_values_and_gradients(photo):
     (found * torch.from_numpy(weights)).sum().backward()
     largest = np.abs(expected).max()
     np.testing.assert_allclose(image.grad.numpy(), expected, atol=1e-4 * largest)
+
+
+def test_torch_optimises_with_a_metric(capsys):
+    pytest.importorskip("torch", reason="needs torch")
+    example("torch_bridge").main()
+    losses = [float(row.split()[-1]) for row in capsys.readouterr().out.splitlines()]
+    assert len(losses) == 3
+    assert losses[2] < losses[1] < 0.8 * losses[0]

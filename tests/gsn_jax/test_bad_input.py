@@ -269,7 +269,10 @@ CALLS = {
     "lone_reference": (folders_case(["a.png", "b.png"], ["a.png"]), "distorted image: b.png"),
     "bad_rule": (folders_case(["a.png"], ["a.png"], "--pairing", "("), "regular expression"),
     "output_is_a_folder": (output_case(lambda folder: folder), "is a folder"),
-    "output_in_no_folder": (output_case(lambda folder: folder / "no" / "s.csv"), "No such file"),
+    "output_in_no_folder": (
+        output_case(lambda folder: folder / "no" / "s.csv"),
+        "there is no folder",
+    ),
     "output_is_the_input": (output_case(lambda folder: folder / "good.png"), "is an input"),
     "output_links_to_the_input": (
         output_case(lambda f: made(f / "s.csv", lambda path: path.symlink_to(f / "good.png"))),

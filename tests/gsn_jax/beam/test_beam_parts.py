@@ -129,6 +129,8 @@ def test_a_run_whose_worker_died_starts_again(tmp_path, monkeypatch, temporary_f
         "import sys, os, json\n"
         "assert json.loads(sys.argv[2])['job']['table'] == 'pairs.csv'\n"
         "with open(sys.argv[1], 'a+') as file: file.write('x'); count = file.tell()\n"
+        "job = json.loads(sys.argv[2])['job']\n"
+        "assert job['shards'] == os.path.join('shards', f'attempt-{count}')\n"
         "if count == 1: os._exit(75)\n"
         "if count == 2: os.kill(os.getpid(), 9)\n"
     )

@@ -1,8 +1,13 @@
 """`gsn score --runner beam` gives what the plain command gives; nothing is lost or doubled."""
 
 import csv
+import glob
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,10 +18,11 @@ pytest.importorskip("apache_beam", reason="needs the extra [beam]")
 
 import pyarrow
 import pyarrow.parquet
+from apache_beam.io.filesystem import FileMetadata, MatchResult
 from apache_beam.io.localfilesystem import LocalFileSystem
 
 from gsn_jax import cli, pair_scoring
-from gsn_jax.beam import runners, scoring
+from gsn_jax.beam import exclusion, runners, scoring
 from gsn_jax.beam.worker import Settings
 from gsn_jax.errors import InputError
 
@@ -154,9 +160,10 @@ def test_an_empty_table(tmp_path):
     assert rows_of(tmp_path / "out") == []
 
 
-# The process of a local run, in which the first worker is killed as soon as there is one.
+# The process of a local run, in which the first worker is killed as soon as there is one. What it
+# leaves, in the folder for the output and where Beam prepares it, looks like output.
 KILLING = """
-import os, subprocess, sys, types
+import json, os, pathlib, subprocess, sys, types
 from apache_beam.runners.portability import local_job_service
 from gsn_jax.beam import runners
 
@@ -164,6 +171,10 @@ def popen(*arguments, **options):
     process = subprocess.Popen(*arguments, **options)
     if not os.path.exists(os.environ["GSN_TEST_KILLED"]):
         open(os.environ["GSN_TEST_KILLED"], "x")
+        shards = pathlib.Path(json.loads(sys.argv[1])["job"]["shards"])
+        (shards / "beam-temp-scores").mkdir(parents=True)
+        for name in ("scores-00007-of-00008.parquet", "beam-temp-scores/x.parquet"):
+            (shards / name).write_text("rows that are scored again")
         process.kill()
     return process
 
@@ -183,6 +194,52 @@ def test_a_worker_process_that_dies(table, tmp_path, monkeypatch):
     assert said == ["a worker died; the run starts again and keeps what was finished"]
     assert (summary.rows, summary.bad) == (15, 3)
     assert [row["row"] for row in rows_of(tmp_path / "out")] == list(range(15))
+
+
+def listed(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_second_run_is_refused_and_harms_nothing(table, tmp_path):
+    out = tmp_path / "out"
+    (out / "_unfinished" / "shards-1").mkdir(parents=True)
+    (out / "_unfinished" / "shards-1" / "x.parquet").touch()
+    options = "--pairs", table, "--metric", "psnr", "--runner", "beam", "--out", out
+    with exclusion.alone(str(out / "_unfinished")):
+        before = listed(out)
+        assert run(*options) == ("", f"gsn: {out}: {BUSY}\n", 2)
+        assert listed(out) == before
+    assert run(*options)[0].startswith("15 pairs: 12 scored")
+
+
+BUSY = "another run is writing this folder; wait for it, or name another folder"
+
+# A run that has started a process of its own, which outlives it.
+HOLDING = """
+import subprocess, sys, time
+from gsn_jax.beam import exclusion
+
+with exclusion.alone(sys.argv[1]):
+    child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_run_that_was_killed_locks_nobody_out(tmp_path):
+    command = [sys.executable, "-c", HOLDING, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        orphan = int(process.stdout.readline())
+        try:
+            with pytest.raises(InputError, match=BUSY), exclusion.alone(str(tmp_path)):
+                pass
+            process.kill()
+            process.wait()
+            with exclusion.alone(str(tmp_path)):
+                pass
+        finally:
+            process.kill()
+            os.kill(orphan, signal.SIGKILL)
 
 
 class _FolderFileSystem(LocalFileSystem):
@@ -206,6 +263,44 @@ class _FolderFileSystem(LocalFileSystem):
     def exists(self, path):
         return super().exists(self._local(path))
 
+    def match(self, patterns, limits=None):
+        found = [glob.glob(self._local(pattern), recursive=True) for pattern in patterns]
+        names = [
+            [name.replace(f"{self.folder}/", "gsntest://") for name in some if os.path.isfile(name)]
+            for some in found
+        ]
+        return [
+            MatchResult(pattern, [FileMetadata(name, 1) for name in some])
+            for pattern, some in zip(patterns, names, strict=True)
+        ]
+
+    def delete(self, paths):
+        for path in paths:
+            os.remove(self._local(path))
+
+
+def test_a_second_run_on_a_remote_file_system(tmp_path, monkeypatch):
+    monkeypatch.setattr(_FolderFileSystem, "folder", tmp_path)
+    monkeypatch.setattr(exclusion, "BEAT", 0.05)
+    folder = "gsntest://out/_unfinished"
+    with exclusion.alone(folder):
+        (sign,) = listed(tmp_path)
+        with (
+            pytest.raises(InputError, match="is writing this folder, and wrote a sign of life 0 s"),
+            exclusion.alone(folder),
+        ):
+            pass
+        assert listed(tmp_path) == [sign]
+        first, deadline = (tmp_path / sign).read_text(), time.monotonic() + 30
+        while (tmp_path / sign).read_text() in ("", first) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert float((tmp_path / sign).read_text()) > float(first)
+    assert listed(tmp_path) == []
+    # One that was killed shows no sign of life any more.
+    (tmp_path / sign).write_text(str(time.time() - exclusion.DEAD - 1))
+    with exclusion.alone(folder):
+        assert len(listed(tmp_path)) == 2
+
 
 def test_files_on_a_remote_file_system(table, tmp_path, monkeypatch):
     monkeypatch.setattr(_FolderFileSystem, "folder", tmp_path)
@@ -219,8 +314,11 @@ def test_files_on_a_remote_file_system(table, tmp_path, monkeypatch):
 
 
 def test_a_file_system_that_is_not_known(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere://pairs\.csv: cannot be read"):
-        scoring.score_table("nowhere://pairs.csv", str(tmp_path / "out"), Settings(("psnr",)))
+    table, out = tmp_path / "pairs.csv", tmp_path / "out"
+    table.write_text("reference,distorted\n")
+    for paths in (["nowhere://pairs.csv", str(out)], [str(table), "nowhere://out"]):
+        with pytest.raises(InputError, match=r"^nowhere://.*: no file system for nowhere:// is"):
+            scoring.score_table(*paths, Settings(("psnr",)))
 
 
 def _metrics():

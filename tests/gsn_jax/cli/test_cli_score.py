@@ -134,6 +134,10 @@ def test_a_pixel_limit(folder, model_folder):
         (["score"], "give REFERENCE and DISTORTED images, or --pairs"),
         (["score", "a.png"], "give REFERENCE and DISTORTED"),
         (["score", "a.png", "b.png", "--pairs", "t.csv"], "not both"),
+        (["score", ".", "b.png"], ".: is a folder, not an image; to score two folders give"),
+        (["score", "a.png", "."], ".: is a folder, not an image"),
+        (["score", "a.png", "b.png", "--pairing", "stem"], "--pairing is for two folders"),
+        (["score", "--pairs", "t.csv", "--allow-unpaired"], "--allow-unpaired is for two folders"),
         (["score", "--pairs", "none.csv"], "none.csv: no such table"),
         (["score", "a.png", "b.png", "--metric", "nonsense"], "unknown metric 'nonsense'"),
         (["score", "a.png", "b.png", "--metric", ","], "names no metric"),
@@ -154,7 +158,15 @@ def test_an_output_that_cannot_be_written_leaves_nothing(folder, model_folder):
         "score", folder / "ref.png", folder / "noise5.png", "--out", out_file, "--metric", "psnr"
     )
     assert code == 2
-    assert "scores.csv: cannot be written (No such file or directory)" in err
+    assert f"scores.csv: there is no folder {folder / 'none'}; make it first" in err
+
+
+def test_a_suffix_of_no_format_is_refused(folder):
+    line = "score", folder / "ref.png", folder / "noise5.png", "--metric", "psnr", "--out"
+    assert ".xlsx is no format that can be written; name it .csv" in run(*line, "scores.xlsx")[1]
+    assert run(*line, folder / "scores.xlsx", "--format", "csv")[2] == 0
+    assert run(*line, folder / "scores")[2] == 0
+    assert (folder / "scores").read_bytes() == (folder / "scores.xlsx").read_bytes()
 
 
 def test_metrics_are_listed():

@@ -172,6 +172,15 @@ def test_a_port_in_use_is_one_line():
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [("192.0.2.1", "no address of this computer"), ("x.invalid", "(not known|resolution)")],
+)
+def test_an_address_of_another_computer_is_one_line(host, reason):
+    with pytest.raises(InputError, match=rf"^cannot listen on {host}, port any: .*{reason}"):
+        CliRunner().invoke(command, ["--no-browser", "--host", host], catch_exceptions=False)
+
+
 def test_without_its_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(InputError, match=r"pip install 'gsn_jax\[web\]'"):
