@@ -2,7 +2,9 @@
 
     gsn datasets prepare tid2013_regenerated --manual-dir DATA
     gsn synthesize PHOTOS --out data/synthetic --types-per-photo 10 --levels 1,3,5 --size 256 \
-        --consensus 0.5
+        --consensus 0.8
+    gsn synthesize PHOTOS --out data/scaled --types scaling --types-per-photo 4 --levels 1,2,3,4 \
+        --size 256 --consensus 0.8 --seed 1
     gsn train --config gsn --workdir runs/gsn
 
 DATA holds the Kodak photographs and TID2013's tables, see `docs/datasets.md`; PHOTOS is a folder
@@ -25,12 +27,13 @@ def get_config() -> ConfigDict:
     config.model.attention = (0, 7, 0, 5, 3)  # low, middle and high level: conv2, conv4 and conv5
     config.model.channelwise = False  # half the time of a pair, and fewer ways to learn by heart
     config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
-    config.optimizer.learning_rate = 5e-4
+    config.optimizer.learning_rate = 3e-4
     # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.
     human = ("tid2013_regenerated:train", 0, 7.25)
-    config.data.train = (human, human, human, "data/synthetic/pairs.csv")
+    synthetic = ("data/synthetic/pairs.csv", "data/scaled/pairs.csv")
+    config.data.train = (human, human, human, *synthetic)
     config.data.crop_size = 128
     config.data.batch_size = 32
-    config.train.steps = 1200
-    config.train.eval_every = 600
+    config.train.steps = 900
+    config.train.eval_every = 450
     return config
