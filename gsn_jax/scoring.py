@@ -13,20 +13,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import metrics, models
+from gsn_jax import metrics, models, shipped_models
 from gsn_jax.calibration import Calibration
 from gsn_jax.errors import InputError
 from gsn_jax.folding import with_products
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
 from gsn_jax.layers import PRODUCTS
 from gsn_jax.metric import Metric, Remember, bounded_jit, forget
-from gsn_jax.model_files import DESCRIPTION, read_model
+from gsn_jax.model_files import read_model
 from gsn_jax.tiled_model import TiledModel
 
 # Below this the coarsest features of a trunk have nothing left to look at.
 MIN_SIZE = 16
-
-_SHIPPED = Path(__file__).parent / "shipped"
 
 
 class ModelMetric:
@@ -196,22 +194,23 @@ class ModelMetric:
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the models that ship with the package."""
-    return tuple(sorted(path.parent.name for path in _SHIPPED.glob(f"*/{DESCRIPTION}")))
+    """Names of the models that ship with the package; `load` takes older versions too."""
+    return shipped_models.names()
 
 
 def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None) -> ModelMetric:
     """A trained model as a metric.
 
     Args:
-        name_or_dir: the name of a model that ships; or a folder: a model's, a training run's (its
-            best checkpoint is taken), or that of one of its checkpoints.
+        name_or_dir: the name of a model that ships, or "NAME@VERSION" for an older version that
+            ships; or a folder: a model's, a training run's (its best checkpoint is taken), or that
+            of one of its checkpoints.
         name: what to call a metric from a folder; by default the kind of its model, e.g. "gsn".
 
     Raises:
         InputError: there is no such model, or the folder cannot be read as one.
     """
-    if name_or_dir in shipped():
+    if shipped_models.is_shipped(name_or_dir):
         return _load_shipped(name_or_dir)
     folder = Path(name_or_dir)
     if not folder.exists():
@@ -224,7 +223,7 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
 
 @functools.cache
 def _load_shipped(name: str) -> ModelMetric:
-    return _load_folder(_SHIPPED / name, name)
+    return _load_folder(shipped_models.folder(name), name)
 
 
 def _load_folder(folder: Path, name: str | None) -> ModelMetric:
@@ -240,12 +239,12 @@ def _load_folder(folder: Path, name: str | None) -> ModelMetric:
 
 
 def resolve(name: str | os.PathLike[str]) -> Metric:
-    """A metric by the name of a model that ships, a registry name, or a model's folder.
+    """A metric by the name of a model that ships (see `load`), a registry name, or a folder.
 
     Raises:
         InputError: it is none of these.
     """
-    if name in shipped():
+    if shipped_models.is_shipped(name):
         return load(name)
     if name in metrics.names():
         return metrics.get(name)

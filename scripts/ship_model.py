@@ -1,10 +1,12 @@
 """Puts the model of a finished training run into the package.
 
     python scripts/ship_model.py runs/gsn --name gsn --version 0.1.0
+    python scripts/ship_model.py runs/next --name gsn --version 0.2.0 --keep
 
 The description keeps the configuration and the results, but of the tables it was trained on only
 the last two parts of their paths: where they lay says nothing to others. A changed score needs a
-new version, here and in the changelog.
+new version, here and in the changelog. With --keep the version that was there stays in the package:
+`gsn_jax.load("gsn@0.1.0")`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import argparse
 import copy
 import dataclasses
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,12 +41,22 @@ def _shorten(entry: Any) -> Any:
     return [_shorten(child) for child in entry] if isinstance(entry, (list, tuple)) else entry
 
 
+def keep(name: str) -> None:
+    """Copies the version of a shipped model that is about to be replaced beside it."""
+    if not (SHIPPED / name).is_dir():
+        return
+    kept = SHIPPED / f"{name}@{read_model(SHIPPED / name).version}"
+    if not kept.exists():
+        shutil.copytree(SHIPPED / name, kept)
+
+
 def main() -> None:
     """Parses the arguments and copies."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="folder of a training run, or of one of its checkpoints")
     parser.add_argument("--name", default="gsn")
     parser.add_argument("--version", required=True)
+    parser.add_argument("--keep", action="store_true", help="keep the version that was there")
     options = parser.parse_args()
     try:
         model = read_model(options.run)
@@ -52,6 +65,8 @@ def main() -> None:
     if model.calibration is None:
         sys.exit(f"ship_model: {options.run} has no calibration; its scores would not be quality")
     shipped = dataclasses.replace(model, version=options.version, training=portable(model.training))
+    if options.keep:
+        keep(options.name)
     write_model(SHIPPED / options.name, shipped)
     print(f"{options.name} {options.version}: step {model.training['step']}")
 

@@ -50,6 +50,13 @@ def test_the_wheel_scores_with_its_own_model(site, tmp_path):
     assert float(rows[1]["gsn"]) >= 0.99
 
 
+def test_the_wheel_holds_older_versions_of_its_model(site):
+    shipped = Path("gsn_jax", "shipped")
+    kept = {path.name for path in (CHECKOUT / shipped).iterdir()}
+    assert any("@" in name for name in kept)
+    assert {path.name for path in (site / shipped).iterdir()} == kept
+
+
 def test_the_wheel_knows_its_configurations(site, tmp_path):
     """By name: what is missing is the data, not the configuration."""
     done = run(site, tmp_path, "train", "--config", "default", "--workdir", "w")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import gsn_jax
-from gsn_jax import metrics, models, scoring
+from gsn_jax import metrics, models, scoring, shipped_models
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.model_files import TrainedModel, read_model, write_model
@@ -197,7 +197,7 @@ class TestShippedModel:
 
     def test_is_there_and_small(self):
         assert "gsn" in scoring.shipped()
-        folder = scoring._SHIPPED / "gsn"
+        folder = shipped_models.folder("gsn")
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         assert size <= 25e6
 

@@ -1,0 +1,212 @@
+"""What a model that ships must do, measured: for its tests and for `shipped_sanity.py`.
+
+Every function takes a metric, measures, and judges nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import skimage.data
+from PIL import Image
+
+from data_pipelines import distortions
+from gsn_jax.feature_cache import FeatureCache
+from gsn_jax.images import as_float
+from gsn_jax.metric import ReferenceCaching
+from gsn_jax.scoring import ModelMetric, as_loss
+
+# Of scikit-image, on no training list.
+PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket", "stereo_motorcycle")
+
+# Scenes of Kodak's photographs that no model of ours is trained on.
+RESERVED_SCENES = (1, 3, 4, 6, 8, 19, 21, 23)
+
+# Copies of an image that are the image, pixel by pixel.
+LOSSLESS = (("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {"compression": "tiff_lzw"}))
+
+
+def photographs(size: int, names: Iterable[str] = PHOTOGRAPHS) -> dict[str, np.ndarray]:
+    """The middle of photographs that come with scikit-image, uint8 `(size, size, 3)`."""
+    return {name: centre(photograph(name), size) for name in names}
+
+
+def reserved(
+    folder: Path, size: int, scenes: Iterable[int] = RESERVED_SCENES
+) -> dict[str, np.ndarray]:
+    """The middle of Kodak's reserved scenes, from the development data's folder."""
+    files = {scene: folder / "photos" / "kodak" / f"kodim{scene:02d}.png" for scene in scenes}
+    return {
+        f"kodak {scene}": centre(np.array(Image.open(file)), size) for scene, file in files.items()
+    }
+
+
+def photograph(name: str) -> np.ndarray:
+    """A photograph that comes with scikit-image, whole."""
+    image = getattr(skimage.data, name)()
+    return image[0] if isinstance(image, tuple) else image
+
+
+def centre(image: np.ndarray, size: int) -> np.ndarray:
+    """The middle of an image, `size` pixels square."""
+    top, left = ((length - size) // 2 for length in image.shape[:2])
+    return np.ascontiguousarray(image[top : top + size, left : left + size])
+
+
+def against(metric: ReferenceCaching, reference: np.ndarray) -> Callable[[np.ndarray], float]:
+    """Scores of images against one reference, whose features are computed once."""
+    remember = FeatureCache().of("reference")
+    return lambda image: float(metric.score_arrays(reference, image, remember))
+
+
+def level_scores(
+    metric: ReferenceCaching, images: Mapping[str, np.ndarray], types: Iterable[str]
+) -> dict[tuple[str, str], list[float]]:
+    """Scores of levels 0 to 5 by photograph and type; each photograph draws with its own seed."""
+    found = {}
+    for seed, (name, image) in enumerate(images.items()):
+        score = against(metric, image)
+        for kind in types:
+            versions = (
+                distortions.apply(kind, image, level=level, seed=seed)
+                for level in distortions.LEVELS
+            )
+            found[name, kind] = [score(image), *map(score, versions)]
+    return found
+
+
+def falls(scores: Iterable[float]) -> bool:
+    """Whether each score is less than the one before it."""
+    return bool((np.diff(list(scores)) < 0).all())
+
+
+def share_falling(scores: Mapping[tuple[str, str], list[float]]) -> dict[str, float]:
+    """By type, the share of photographs on which quality falls strictly."""
+    kinds = dict.fromkeys(kind for _, kind in scores)
+    return {
+        kind: float(np.mean([falls(row) for (_, own), row in scores.items() if own == kind]))
+        for kind in kinds
+    }
+
+
+def one_pixel_apart(metric: ReferenceCaching, image: np.ndarray) -> float:
+    """What a shift of one pixel, along rows or along columns, takes from a perfect score."""
+    moved = ((image[:, :-1], image[:, 1:]), (image[:-1], image[1:]))
+    return max(1.0 - against(metric, first)(second) for first, second in moved)
+
+
+def moved_together(
+    metric: ReferenceCaching, image: np.ndarray, versions: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """How much scores change where both images are cut one pixel further down and right."""
+    before, after = against(metric, image[:-1, :-1]), against(metric, image[1:, 1:])
+    return {name: abs(after(x[1:, 1:]) - before(x[:-1, :-1])) for name, x in versions.items()}
+
+
+def encoded(image: np.ndarray, form: str, **options: object) -> np.ndarray:
+    """An image written to a file of that format and read again."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form, **options)
+    return np.array(Image.open(file))
+
+
+def jpeg_drop(metric: ReferenceCaching, image: np.ndarray, quality: int = 95) -> float:
+    """What JPEG of a quality that nobody sees takes from a perfect score."""
+    return 1.0 - against(metric, image)(encoded(image, "JPEG", quality=quality))
+
+
+def lossless_change(metric: ReferenceCaching, image: np.ndarray, distorted: np.ndarray) -> float:
+    """How much scores change when both images are written without loss."""
+    before = against(metric, image)(distorted)
+    return max(
+        abs(against(metric, encoded(image, form, **o))(encoded(distorted, form, **o)) - before)
+        for form, o in LOSSLESS
+    )
+
+
+def mirrored(image: np.ndarray, size: int) -> np.ndarray:
+    """An image continued by its mirror images: more pixels of the same content."""
+    rest = [(0, max(size - length, 0)) for length in image.shape[:2]]
+    return np.pad(image, (*rest, (0, 0)), mode="symmetric")
+
+
+def mirrored_scores(
+    metric: ReferenceCaching,
+    image: np.ndarray,
+    versions: Mapping[str, np.ndarray],
+    sizes: Iterable[int],
+) -> dict[str, list[float]]:
+    """Scores of distorted versions by size; content and distortion are the same in all sizes."""
+    scores = {name: [] for name in versions}
+    for size in sizes:
+        score = against(metric, mirrored(image, size))
+        for name, version in versions.items():
+            scores[name].append(score(mirrored(version, size)))
+    return scores
+
+
+def resized_scores(
+    metric: ReferenceCaching,
+    image: np.ndarray,
+    kinds: Iterable[str],
+    sizes: Iterable[int],
+    level: float = 3,
+) -> dict[str, list[float]]:
+    """Scores of a photograph by size, each resized first and then distorted with equal strength."""
+    scores = {kind: [] for kind in kinds}
+    for size in sizes:
+        resized = Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS)
+        reference = np.array(resized)
+        score = against(metric, reference)
+        for kind, row in scores.items():
+            row.append(score(distortions.apply(kind, reference, level=level)))
+    return scores
+
+
+def noisy(image: np.ndarray, deviation: float = 0.1) -> jax.Array:
+    """An image in [0, 1] with Gaussian noise."""
+    noise = np.random.default_rng(0).normal(scale=deviation, size=image.shape)
+    return jnp.float32(np.clip(as_float(image) + noise, 0, 1))
+
+
+@functools.cache
+def gradient(metric: ModelMetric) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The compiled gradient of `gsn_jax.as_loss` in the distorted image; in [0, 1] both."""
+    return jax.jit(jax.grad(as_loss(metric), argnums=1))
+
+
+def ascend(
+    metric: ModelMetric, image: np.ndarray, start: jax.Array, steps: int = 50, rate: float = 0.005
+) -> tuple[jax.Array, bool]:
+    """Follows the metric's gradient uphill with Adam.
+
+    Args:
+        metric: a model.
+        image: the reference, uint8.
+        start: the image to improve, in [0, 1].
+        steps: of Adam.
+        rate: of Adam.
+
+    Returns:
+        The improved image, and whether every gradient was finite.
+    """
+    reference, adam = jnp.asarray(as_float(image)), optax.adam(rate)
+
+    @jax.jit
+    def step(x: jax.Array, slope: jax.Array, state: optax.OptState):
+        update, state = adam.update(slope, state)
+        return jnp.clip(x + update, 0, 1), state
+
+    x, state, finite = start, adam.init(start), True
+    for _ in range(steps):
+        slope = gradient(metric)(reference, x)
+        finite = finite and bool(jnp.isfinite(slope).all())
+        x, state = step(x, slope, state)
+    return x, finite
