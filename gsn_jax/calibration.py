@@ -58,7 +58,8 @@ def fit(raw: ArrayLike, quality: ArrayLike, *, identity: float | None = None) ->
         raw: `(N,)` raw scores, up = better.
         quality: `(N,)` labels in [0, 1], up = better.
         identity: raw score of identical pairs, the highest possible: their quality is then fixed
-            to 1, exactly. None where the model fixes no such score.
+            to 1, exactly, and the lower asymptote is at most 0. None where the model fixes no such
+            score.
 
     Returns:
         The calibration, or None where the scores do not rise with quality (an untrained model).
@@ -93,9 +94,10 @@ def _fit_anchored(raw: np.ndarray, quality: np.ndarray, identity: float) -> Cali
         b1, b2, b3, b4 = parameters(free)
         return (b1 - b2) * special.expit((raw - b3) / b4) + b2 - quality
 
-    # The lower asymptote may lie below 0: labels that end above 0 need not be a plateau.
-    bounds = ([-1.0, -8.0, -4.0], [0.9, 2.0, 4.0])
-    starts = [np.array([0.0, position, -1.0]) for position in (-2.0, -1.0, 0.0)]
+    # The lower asymptote is 0 or below: labels that end above 0 are no plateau, and a model whose
+    # worst score is far from 0 could not say that one very bad image is worse than another.
+    bounds = ([-1.0, -8.0, -4.0], [0.0, 2.0, 4.0])
+    starts = [np.array([-0.1, position, -1.0]) for position in (-2.0, -1.0, 0.0)]
     best = min(
         (optimize.least_squares(residuals, start, bounds=bounds) for start in starts),
         key=lambda result: result.cost,

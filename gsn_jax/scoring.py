@@ -70,6 +70,8 @@ class ModelMetric:
         if hasattr(model, "fold"):
             model, variables = model.fold(variables)
             variables = with_products(variables)
+        # Once, and not in every call: on a CPU, too, NumPy's arrays may have to be copied.
+        variables = jax.device_put(variables)
         self.name = name
         self.version = version
         self.training = training or {}

@@ -93,7 +93,8 @@ class TiledModel:
         image = jax.ShapeDtypeStruct((1, *shape, 3), jnp.float32)
         encode = functools.partial(self._model.apply, method="encode")
         shapes = jax.eval_shape(encode, self._variables, image)
-        return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+        return jax.device_put(zeros)
 
 
 def cut(image: np.ndarray, tile: tiling.Tile) -> np.ndarray:

@@ -29,10 +29,19 @@ def test_anchored_fit_gives_identical_pairs_quality_one():
 
 def test_anchored_fit_recovers_a_curve_through_the_anchor():
     raw = np.linspace(-1.0, 1.0, 100)
-    b1 = 0.1 + 0.9 * (1 + np.exp(-(1 - 0.3) / 0.2))
-    quality = logistic(raw, b1, 0.1, 0.3, 0.2)
+    b1 = 1 + np.exp(-(1 - 0.3) / 0.2)
+    quality = logistic(raw, b1, 0.0, 0.3, 0.2)
     calibration = fit(raw, quality, identity=1.0)
     np.testing.assert_allclose(calibration(np.float32(raw)), quality, atol=1e-4)
+
+
+def test_an_anchored_fit_can_say_of_any_score_that_it_could_be_worse():
+    """Labels that end at 0.4 leave no plateau there: what is worse still scores less."""
+    raw = np.linspace(-1.5, 0.95, 200)
+    quality = 0.4 + 0.5 / (1 + np.exp(-(raw - 0.2) / 0.1))
+    calibration = fit(raw, quality, identity=1.0)
+    assert calibration.b2 <= 0
+    assert float(calibration(np.float32(-8.0))) < 0.1
 
 
 def test_free_fit_recovers_a_curve():
