@@ -27,13 +27,13 @@ def get_config() -> ConfigDict:
     config.model.attention = (0, 7, 0, 5, 3)  # low, middle and high level: conv2, conv4 and conv5
     config.model.channelwise = False  # half the time of a pair, and fewer ways to learn by heart
     config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
-    config.optimizer.learning_rate = 3e-4
+    config.optimizer.learning_rate = 5e-4
     # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.
     human = ("tid2013_regenerated:train", 0, 7.25)
     synthetic = ("data/synthetic/pairs.csv", "data/scaled/pairs.csv")
     config.data.train = (human, human, human, *synthetic)
     config.data.crop_size = 128
     config.data.batch_size = 32
-    config.train.steps = 900
-    config.train.eval_every = 450
+    config.train.steps = 3000
+    config.train.eval_every = 1500
     return config
