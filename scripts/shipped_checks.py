@@ -183,7 +183,7 @@ def gradient(metric: ModelMetric) -> Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def ascend(
-    metric: ModelMetric, image: np.ndarray, start: jax.Array, steps: int = 50, rate: float = 0.005
+    metric: ModelMetric, image: np.ndarray, start: jax.Array, steps: int = 50, rate: float = 0.002
 ) -> tuple[jax.Array, bool]:
     """Follows the metric's gradient uphill with Adam.
 

@@ -114,7 +114,7 @@ def test_features_inside_a_larger_array_are_those_of_the_image(rng, network):
 @pytest.mark.parametrize("network", ["alexnet", "vgg16"])
 def test_a_level_sees_no_further_than_its_reach(rng, network):
     """By the gradient of one feature of each level with respect to the pixels."""
-    trunk = trunks.get(network)
+    trunk = trunks.get(network, theta=0.0)  # without differences everything stays positive
     shapes = jax.eval_shape(trunk.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     variables = jax.tree.map(
         lambda leaf: jnp.float32(rng.uniform(0, leaf.size**-0.5, leaf.shape)), shapes
@@ -129,7 +129,8 @@ def test_a_level_sees_no_further_than_its_reach(rng, network):
                 ].sum()
             )(images)
         rows = np.flatnonzero(np.asarray(jnp.abs(seen).sum(axis=(0, 2, 3))))
-        assert max(middle - rows[0], rows[-1] - (middle + stride - 1)) == reach
+        furthest = max(middle - rows[0], rows[-1] - (middle + stride - 1))
+        assert reach - stride < furthest <= reach  # the furthest pixel may lose every maximum
 
 
 def plain_resnet(tensors, images, blocks):
