@@ -28,7 +28,7 @@ def damaged(reference: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def optimise(
-    reference: np.ndarray, start: np.ndarray, metric: str, steps: int, rate: float = 0.01
+    reference: np.ndarray, start: np.ndarray, metric: str, steps: int, rate: float = 0.005
 ) -> tuple[np.ndarray, list[float]]:
     """Makes `start` as good as the metric can see, by Adam on its pixels.
 
