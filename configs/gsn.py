@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     # Unit length makes scenes comparable; similarity knows contrast, which unit length removes.
     config.model.comparison = "normalized+similarity"
     config.model.attention = (0, 7, 0, 5, 3)  # low, middle and high level: conv2, conv4 and conv5
-    config.model.channelwise = False  # half the time of a pair, and fewer ways to learn by heart
+    config.model.channelwise = False  # less time, and fewer ways to learn by heart
     config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
     config.optimizer.learning_rate = 5e-4
     # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.

@@ -42,7 +42,7 @@ def fold_blocks(
 def with_products(variables: Mapping[str, Any]) -> dict[str, Any]:
     """A folded trunk's variables with the kernels that `fast_convolution` multiplies beside them.
 
-    Transforming them once and not in every call halves the time of a trunk with large kernels.
+    They are transformed once and not in every call.
 
     Args:
         variables: `{"params": {"backbone": ...}, ...}`, folded.
