@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -70,15 +69,14 @@ def fold_groups(groups: Sequence[str], folds: int, seed: int) -> list[set[str]]:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> Path:
-    """A table of its own, its images relative to it."""
+    """A table of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = ("reference", "distorted", "score", "group")
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
-            images = (os.path.relpath(row[name], path.parent) for name in columns[:2])
-            writer.writerow([*images, row["score"], row["group"]])
+            writer.writerow([row[name] for name in columns])
     return path
 
 
