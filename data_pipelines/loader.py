@@ -246,6 +246,32 @@ def train_loader(
         .repeat(num_epochs)
         .random_map(_CropPair(source, Augment(crop_size, flip, vertical_flip, rot90)))
     )
+    return in_batches(
+        examples,
+        source,
+        batch_size,
+        seed,
+        num_workers=num_workers,
+        num_threads=num_threads,
+        process_index=process_index,
+        process_count=process_count,
+        prefetch=prefetch,
+    )
+
+
+def in_batches(
+    examples: grain.MapDataset,
+    source: PairSource,
+    batch_size: int,
+    seed: int,
+    *,
+    num_workers: int = 0,
+    num_threads: int | None = None,
+    process_index: int = 0,
+    process_count: int = 1,
+    prefetch: int = 2,
+) -> TrainLoader:
+    """Examples of a source, in the order given, as `train_loader` returns them."""
     batches = _Part(examples, batch_size, process_index, process_count).batch(
         batch_size, drop_remainder=True
     )

@@ -67,6 +67,11 @@ class AlexNetTrunk(nn.Module):
         return _STRIDES[: self.level_count]
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        return tuple(layer[0] for layer in LAYERS[: self.level_count])
+
+    @property
     def min_size(self) -> int:
         """Smallest height and width of which every level has something left."""
         return 1 if self.borders == WHOLE else _MIN_SIZES[self.level_count - 1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 from flax.core import FrozenDict
 
-from gsn_jax import comparisons, folding, padded, trunks
-from gsn_jax.heads import AnchoredScores, FreeScores, LevelFusion
+from gsn_jax import comparisons, descriptions, folding, padded, trunks
+from gsn_jax.heads import AnchoredScores, FreeScores, GridFusion, LevelFusion
 from gsn_jax.layers import SpatialAttention
 
 Features = trunks.Features
@@ -65,6 +65,10 @@ class GSN(nn.Module):
             joined by "+", as in "normalized+similarity".
         channelwise: whether every channel's error is weighted by how visible it is, before channels
             are mixed; see `gsn_jax.heads.LevelFusion`. False costs less.
+        on_grid: learn only from what is averaged over the cells of the score map, so that what a
+            frozen trunk says of a pair can be stored: `describe`, then `judge`. Attention weights
+            the averaged features, floors are constants, `channelwise` has no meaning. For trunks
+            with a `reach`.
         pooling: "weighted" by a learned map, or "mean".
         dtype: type of the trunk's computation, float32 or bfloat16; parameters, comparison and
             head stay float32.
@@ -82,6 +86,7 @@ class GSN(nn.Module):
     head: str = "anchored"
     comparison: str = "similarity"
     channelwise: bool = True
+    on_grid: bool = False
     pooling: str = "weighted"
     dtype: Any = jnp.float32
     remat: bool = False
@@ -106,6 +111,10 @@ class GSN(nn.Module):
         trunk = self._trunk(parent=None)
         getattr(trunk, "check_settings", lambda: None)()
         _attention_sizes(self.attention, len(trunk.strides))
+        if self.on_grid and self.head != "anchored":
+            raise ValueError('on_grid needs head="anchored"')
+        if self.on_grid and (self.norm != "none" or getattr(trunk, "reach", None) is None):
+            raise ValueError('on_grid needs norm="none" and a trunk whose levels halve exactly')
 
     def setup(self) -> None:
         """Builds trunk, attention, fusion and head."""
@@ -121,7 +130,9 @@ class GSN(nn.Module):
         even = not {"normalized", "structure"}.isdisjoint(parts)
         level_fusion = nn.remat(LevelFusion, static_argnums=(3,)) if self.remat else LevelFusion
         self.levels = [
-            level_fusion(
+            GridFusion(self.fusion_width)
+            if self.on_grid
+            else level_fusion(
                 self.fusion_width,
                 parts if anchored else (),
                 halvings=max(0, (FUSION_STRIDE // stride).bit_length() - 1),
@@ -178,7 +189,7 @@ class GSN(nn.Module):
     def encode(
         self, images: jax.Array, train: bool = False, sizes: padded.Sizes = None
     ) -> Features:
-        """Attended features of `(N, H, W, 3)` images; a reference needs this only once.
+        """Features of `(N, H, W, 3)` images, attended but `on_grid`; a reference needs this once.
 
         With true `sizes` (see `gsn_jax.padded`) they are those of the images alone.
         """
@@ -189,6 +200,8 @@ class GSN(nn.Module):
             if sizes is None
             else self.backbone(images, train, sizes=sizes)
         )
+        if self.on_grid:
+            return tuple(levels)
         # Alone, unit length is given once per image; beside others, which need the length, in each
         # comparison.
         if self.head == "anchored" and self.comparison == "normalized":
@@ -225,7 +238,11 @@ class GSN(nn.Module):
             core: `(N, 4)`, the part of the score map to sum: first row, row after the last, first
                 column, column after the last; None is all of it.
         """
-        scores, weights = self._maps(reference, distorted, train, sizes)
+        return self._sums(*self._maps(reference, distorted, train, sizes), core)
+
+    def _sums(
+        self, scores: jax.Array, weights: jax.Array, core: jax.Array | None = None
+    ) -> jax.Array:
         if self.pooling == "mean":
             weights = jnp.ones_like(weights)
         if core is not None:
@@ -245,17 +262,52 @@ class GSN(nn.Module):
         scores, _ = self._maps(self.encode(reference), self.encode(distorted), False)
         return self._raw(scores)
 
+    def describe(
+        self, reference: Features, distorted: Features, sizes: padded.Sizes = None
+    ) -> jax.Array:
+        """What nothing learned has touched but the trunk, see `gsn_jax.descriptions`.
+
+        Args:
+            reference: features of the references, from `encode`.
+            distorted: features of the distorted images.
+            sizes: true sizes of the images, see `gsn_jax.padded`.
+
+        Returns:
+            `(N, h, w, D)` on the grid of the score map.
+        """
+        names, strides = self.comparison.split("+"), self.backbone.strides
+        levels = [
+            descriptions.describe_level(
+                a.astype(jnp.float32),
+                b.astype(jnp.float32),
+                names,
+                self._to_grid(stride, sizes),
+                _at_stride(sizes, strides[-1]),
+            )
+            for a, b, stride in zip(reference, distorted, strides, strict=True)
+        ]
+        return jnp.concatenate(levels, axis=-1)
+
+    def judge(self, description: jax.Array, train: bool = False) -> jax.Array:
+        """Raw scores `(N,)` of what `describe` gave."""
+        return self.finish(self._sums(*self._grid_maps(description, train)))
+
     @property
     def reach(self) -> int | None:
         """Pixels beyond its own that a cell of the score map sees; None if the trunk says not.
 
-        None for "structure" too, whose windows repeat the edges of what they are given.
+        None for "structure" where its windows repeat the edges of what they are given.
         """
         trunk = self._trunk(parent=None)
         reaches = getattr(trunk, "reach", None)
-        if reaches is None or trunk.strides[-1] != CELL or "structure" in self.comparison:
+        if reaches is None or trunk.strides[-1] != CELL:
             return None
         sizes = _attention_sizes(self.attention, len(trunk.strides))
+        if self.on_grid:  # attention and fusion one after the other, in cells
+            cells = max(max(sizes) // 2 + 1, descriptions.WINDOW_REACH)
+            return max(reaches) + CELL * cells
+        if "structure" in self.comparison:
+            return None
         levels = zip(reaches, trunk.strides, sizes, strict=True)
         return max(reach + stride * (size // 2) for reach, stride, size in levels) + CELL
 
@@ -267,24 +319,56 @@ class GSN(nn.Module):
         sizes: padded.Sizes = None,
     ) -> tuple[jax.Array, jax.Array]:
         """Local scores and their positive weights, both `(N, h, w)`, of the fused levels."""
+        if self.on_grid:
+            return self._grid_maps(self.describe(reference, distorted, sizes), train, sizes)
         joints, errors = [], []
         strides = self.backbone.strides
         for level, fuse in enumerate(self.levels):
             a, b = (features[level].astype(jnp.float32) for features in (reference, distorted))
             if getattr(self.backbone, "reach", None) is not None:
-                reduce = functools.partial(
-                    _halve_often,
-                    times=(strides[-1] // strides[level]).bit_length() - 1,
-                    sizes=_at_stride(sizes, strides[level]),
-                )
+                reduce = self._to_grid(strides[level], sizes)
             else:
                 height, width = reference[-1].shape[1:3]
                 reduce = functools.partial(trunks.to_grid, height=height, width=width)
             joint, error = fuse(a, b, reduce)
             joints.append(joint)
             errors.append(error)
-        joint = padded.clear(jnp.concatenate(joints, axis=-1), _at_stride(sizes, strides[-1]))
+        return self._fused(joints, errors, train, sizes)
+
+    def _grid_maps(
+        self, description: jax.Array, train: bool, sizes: padded.Sizes = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """`_maps` from a description."""
+        names = self.comparison.split("+")
+        levels = descriptions.split_levels(description, self.backbone.widths, names)
+        fused = [
+            fuse(pair, error, attend)
+            for (pair, error), fuse, attend in zip(
+                levels, self.levels, self.attentions, strict=True
+            )
+        ]
+        joints, errors = zip(*fused, strict=True)
+        return self._fused(joints, errors, train, sizes)
+
+    def _fused(
+        self,
+        joints: Sequence[jax.Array],
+        errors: Sequence[jax.Array],
+        train: bool,
+        sizes: padded.Sizes,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Cross-level fusion of joint features and errors of the levels, and its scores."""
+        grid = _at_stride(sizes, self.backbone.strides[-1])
+        joint = padded.clear(jnp.concatenate(joints, axis=-1), grid)
         return self.scorer(self.fusion(joint, train), jnp.concatenate(errors, axis=-1))
+
+    def _to_grid(self, stride: int, sizes: padded.Sizes) -> Callable[[jax.Array], jax.Array]:
+        """Means of a level of this stride over the cells of the score map."""
+        return functools.partial(
+            _halve_often,
+            times=(self.backbone.strides[-1] // stride).bit_length() - 1,
+            sizes=_at_stride(sizes, stride),
+        )
 
     def _raw(self, scores: jax.Array) -> jax.Array:
         """Compresses the anchored error, 0 to infinity, as sensation does."""

@@ -93,6 +93,35 @@ class LevelFusion(nn.Module):
         return x
 
 
+class GridFusion(nn.Module):
+    """`LevelFusion` of what is averaged already, see `gsn_jax.descriptions`.
+
+    Attributes:
+        width: number of output channels.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(
+        self,
+        pair: jax.Array,
+        errors: jax.Array,
+        attend: Callable[[jax.Array], jax.Array] | None = None,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Joint features and non-negative errors, both `(N, h, w, width)`.
+
+        Args:
+            pair: features of both images, `(N, h, w, 2 C)`.
+            errors: `(N, h, w, E)`.
+            attend: spatial attention to the features of one image.
+        """
+        if attend is not None:
+            pair = jnp.concatenate([attend(part) for part in jnp.split(pair, 2, axis=-1)], axis=-1)
+        joint = nn.relu(nn.Dense(self.width, name="joint")(pair))
+        return joint, NonNegativeDense(self.width, name="mix")(errors)
+
+
 def visibility(channels: int, even: bool) -> Callable[[jax.Array], jax.Array]:
     """Factors from 0 to 2 per channel; all 1 at the start where it is to be `even`."""
     start = nn.initializers.zeros if even else nn.initializers.lecun_normal()

@@ -1,7 +1,8 @@
 """A trained model as a folder: its variables (Orbax) and a description (JSON).
 
     model.json   format, name, version, configuration, calibration, how it was trained
-    variables/   parameters and batch statistics
+    variables/   parameters and batch statistics; in format 2 large kernels as bytes, see
+                 `gsn_jax.compressed_weights`
 
 Nothing in it can execute; the arrays are read by Orbax, the rest is JSON.
 """
@@ -20,9 +21,10 @@ import numpy as np
 
 from gsn_jax._version import __version__
 from gsn_jax.calibration import Calibration
+from gsn_jax.compressed_weights import compress, expand
 from gsn_jax.errors import InputError
 
-FORMAT = 1
+FORMAT, COMPRESSED_FORMAT = 1, 2
 DESCRIPTION = "model.json"
 
 
@@ -45,10 +47,18 @@ class TrainedModel:
     version: str
 
 
-def write_model(directory: str | os.PathLike[str], model: TrainedModel) -> None:
+def write_model(
+    directory: str | os.PathLike[str], model: TrainedModel, *, compressed: bool = False
+) -> None:
     """Writes a model folder, replacing what was there only when the new one is complete.
 
     Where several processes run together, all of them call it, and the first one writes.
+
+    Args:
+        directory: the folder.
+        model: what to write.
+        compressed: whether large kernels are stored as bytes, with a little loss; see
+            `gsn_jax.compressed_weights`.
     """
     from orbax.checkpoint import v1 as ocp
 
@@ -64,20 +74,22 @@ def write_model(directory: str | os.PathLike[str], model: TrainedModel) -> None:
         "params": model.variables["params"],
         "batch_stats": model.variables.get("batch_stats", {}),
     }
+    if compressed:
+        variables["params"] = compress(variables["params"])
     ocp.save(partial / "variables", jax.tree.map(np.asarray, variables))
     if distributed.is_first():
-        _describe(partial, model)
+        _describe(partial, model, COMPRESSED_FORMAT if compressed else FORMAT)
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     distributed.wait_for_all("model written")
 
 
-def _describe(partial: Path, model: TrainedModel) -> None:
+def _describe(partial: Path, model: TrainedModel, version: int) -> None:
     marker = partial / "variables" / "commit_success.txt"
     if marker.exists():  # its text names the folder it was written in, which moves
         marker.write_text("complete\n", encoding="utf-8")
     description = {
-        "format": FORMAT,
+        "format": version,
         "version": model.version,
         "package_version": __version__,
         "model": model.config,
@@ -114,15 +126,15 @@ def _read_folder(folder: Path) -> TrainedModel:
     saved = ocp.metadata(folder / "variables").metadata
     abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    if description.get("format") != FORMAT:
+    if description.get("format") not in (FORMAT, COMPRESSED_FORMAT):
         raise InputError(
             f"{folder}: model format {description.get('format')!r}, this version of gsn_jax reads "
-            f"{FORMAT}; update gsn_jax"
+            f"{FORMAT} and {COMPRESSED_FORMAT}; update gsn_jax"
         )
     calibration = description["calibration"]
     return TrainedModel(
         config=description["model"],
-        variables=ocp.load(folder / "variables", abstract),
+        variables=expand(ocp.load(folder / "variables", abstract)),
         calibration=Calibration.from_dict(calibration) if calibration else None,
         training=description["training"],
         version=description["version"],

@@ -68,6 +68,11 @@ class VGG16Trunk(nn.Module):
         return tuple(2**level for level in range(self.level_count))
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        return tuple(widths[-1] for widths in WIDTHS[: self.level_count])
+
+    @property
     def min_size(self) -> int:
         """Smallest height and width of which every level has something left."""
         return 1 if self._whole else 2 ** (self.level_count - 1)

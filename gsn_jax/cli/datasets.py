@@ -58,6 +58,7 @@ def prepare(
         if name != "iqa_table":
             raise click.UsageError(f"--score-range and --lower-is-better do not apply to {name}.")
         options = {"score_range": score_range or None, "higher_is_better": not lower_is_better}
+    click.echo(f"preparing {name} from {manual_dir}: seconds to minutes", err=True)
     with counting_bar(transient=True) as bar:
         builder = catalogue.prepare(
             name, manual_dir, data_dir or ctx.obj, progress=_follow(bar), **options

@@ -153,6 +153,8 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
     else:
         metrics, passed_over = choose(request.metric, request.checkpoint)
         _say_passed_over(passed_over)
+        if request.checkpoint:
+            click.echo(f"gsn: gsn below is the model in {request.checkpoint}", err=True)
         with counting_bar(transient=True) as bar:
             found = [_scored(judged, metrics, request, bar) for judged in sets]
     for scored in found:

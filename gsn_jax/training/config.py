@@ -17,7 +17,7 @@ from gsn_jax.errors import InputError
 FIXED_SECTIONS = ("seed", "model", "loss", "optimizer", "data")
 
 # Keys of fixed sections that may change: a run may continue on devices with another memory.
-FREE_KEYS = ("model.remat", "optimizer.accumulate")
+FREE_KEYS = ("model.remat", "optimizer.accumulate", "data.store")
 
 SCHEDULES = ("cosine", "linear", "constant", "step")
 STEP_FORMS = ("jit", "shard_map")
@@ -43,6 +43,7 @@ def base_config() -> ConfigDict:
                 "fusion_width": 32,
                 "head": "anchored",  # an identical pair is best by construction
                 "comparison": "similarity",
+                "on_grid": False,  # True where a frozen trunk's descriptions are stored
                 "channelwise": True,  # False costs less beside a trunk of many channels
                 "pooling": "weighted",
                 "dtype": "float32",  # a CPU gains nothing by bfloat16; set it on TPUs and new GPUs
@@ -81,6 +82,8 @@ def base_config() -> ConfigDict:
                 "batch_size": 32,  # global; the losses rank within it
                 "crop_size": 192,
                 "flip": True,
+                "stored_crops": 0,  # crops of each pair that a frozen trunk describes once; 0: new
+                "store": "",  # folder of the descriptions; empty: in the run's folder
                 "workers": 0,  # decoding processes; 0 decodes in threads of this process
             },
             "train": {
@@ -177,6 +180,7 @@ def _train_checks(config: ConfigDict) -> tuple[tuple[bool, str], ...]:
         (min(config.train.log_every, config.train.eval_every) > 0, "intervals must be positive"),
         (config.train.checkpoint_every > 0, "train.checkpoint_every must be positive"),
         (config.data.batch_size > 0, "data.batch_size must be positive"),
+        (config.data.stored_crops >= 0, "data.stored_crops must not be negative"),
         (config.data.crop_size > 0, "data.crop_size must be positive"),
         (
             len(config.data.train) > 0,

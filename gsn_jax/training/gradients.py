@@ -115,11 +115,13 @@ def _predict(
             name: jax.lax.stop_gradient(child) if models.is_trunk(name) else child
             for name, child in params.items()
         }
+    stored = "description" in batch
+    inputs = ["description"] if stored else ["reference", "distorted"]
     predictions, updates = model.apply(
         {"params": params, "batch_stats": batch_stats},
-        as_float(batch["reference"]),
-        as_float(batch["distorted"]),
+        *(as_float(batch[name]) for name in inputs),
         train=True,
+        method="judge" if stored else None,
         mutable=["batch_stats"],
         rngs={"dropout": key},
     )

@@ -101,7 +101,11 @@ def _continue(run: Run, profile: range) -> Result:
         steps=run.config.train.steps,
         batch_size=run.config.data.batch_size,
         shown=distributed.is_first(),
-        work=measure_work(run.model, run.config.data.crop_size, run.mesh.devices.flat),
+        work=(
+            measure_work(run.model, run.config.data.crop_size, run.mesh.devices.flat)
+            if run.stored is None
+            else None  # the steps do without the trunk
+        ),
     )
     tracer = Tracer(run.workdir / "profile", profile)
     with log, tracer:
@@ -114,9 +118,20 @@ def _continue(run: Run, profile: range) -> Result:
                 evaluation = _evaluate_and_save(run, state, first, log, overwrite=True)
         if evaluation is None:
             return _stopped(run, first, {}, log)
+        if run.stored is not None and not _describe(run, state, log):
+            return _stopped(run, first, evaluation, log, saved=metadata is not None)
         result = _steps(run, state, first, evaluation, log, tracer)
         log.summarise(tracer.describe())
         return result
+
+
+def _describe(run: Run, state: TrainState, log: TrainingLog) -> bool:
+    """Whether all stored crops are described; False where a signal came first."""
+    log.line(f"describing {len(run.stored)} crops")
+    with log.phase("description"), log.counting("describing", len(run.stored)) as report:
+        complete = run.stored.describe(state.variables(), run.stop.reached, report)
+    log.restart_clock(int(state.step))
+    return complete
 
 
 def _steps(
@@ -246,10 +261,13 @@ def _save(
     run.checkpoints.save(number, state, metadata, metrics or None, overwrite=overwrite)
 
 
-def _stopped(run: Run, number: int, evaluation: dict[str, float], log: TrainingLog) -> Result:
+def _stopped(
+    run: Run, number: int, evaluation: dict[str, float], log: TrainingLog, *, saved: bool = True
+) -> Result:
     name = run.stop.reached()
     run.checkpoints.close()
-    log.line(f"{name}: saved step {number}; run the same command to continue")
+    what = f"saved step {number}" if saved else "no step taken yet"
+    log.line(f"{name}: {what}; run the same command to continue")
     return Result(number, evaluation, name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -101,6 +102,23 @@ class TrainingLog:
     def phase(self, name: str) -> contextlib.AbstractContextManager[None]:
         """Around work of one of `profiling.PHASES`, whose time is reported."""
         return self._breakdown.phase(name)
+
+    @contextlib.contextmanager
+    def counting(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar of its own for work before the steps; gives what is to be told how much is done."""
+        task = self._bar.add_task("", total=total, status=name)
+        milestones = iter(range(0, total + 1, max(1, total // 10)))
+        next_line = next(milestones)
+
+        def report(done: int) -> None:
+            nonlocal next_line
+            self._bar.update(task, completed=done)
+            if self._bar.disable and done >= next_line:
+                self.line(f"{name}: {done} of {total}")
+                next_line = next((stone for stone in milestones if stone > done), total + 1)
+
+        yield report
+        self._bar.remove_task(task)
 
     def summarise(self, trace: str | None = None) -> None:
         """Where the time went since the start, and where a trace was written."""

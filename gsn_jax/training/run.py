@@ -29,6 +29,7 @@ from gsn_jax.training.optimizers import make_optimizer
 from gsn_jax.training.sources import open_sources, thin_out
 from gsn_jax.training.state import TrainState, create_state
 from gsn_jax.training.step import make_loss, make_train_step
+from gsn_jax.training.stored_crops import StoredCrops, stored_loader
 
 # Without evaluation pairs the calibration is fitted on this many of the training pairs.
 CALIBRATION_PAIRS = 256
@@ -49,6 +50,7 @@ class Run:
         score: see `evaluation.make_scorer`.
         schedule: learning rate as a function of the number of updates done.
         batches: global batches, of which this process reads its part.
+        stored: the crops that are described before the first step; None where all are new.
         evaluation_pairs: what the model is evaluated or calibrated on.
         held_out: whether these are not trained on.
         checkpoints: in `workdir`.
@@ -65,6 +67,7 @@ class Run:
     score: RawScores
     schedule: Callable
     batches: DevicePrefetcher
+    stored: StoredCrops | None
     evaluation_pairs: PairSource
     held_out: bool
     checkpoints: Checkpoints
@@ -82,12 +85,14 @@ def open_run(
     """
     train_pairs, held_out = open_sources(config.data)
     mesh = make_mesh(fsdp=config.train.fsdp)
-    loader = _open_loader(config, train_pairs, mesh)
+    _check_division(config, mesh)
     model = models.build(config.model)
     initial = initial_weights.read(config.model)
     optimizer, schedule = make_optimizer(config.optimizer, config.train.steps)
     loss = make_loss(config.loss)
     workdir = run_folder.claim(workdir, config)
+    stored = _store(config, model, train_pairs, workdir)
+    loader = _open_loader(config, train_pairs, stored)
     create = functools.partial(_create, config, model, optimizer)
     shapes = jax.eval_shape(create, initial)
     shardings = state_shardings(mesh, shapes)
@@ -126,6 +131,7 @@ def open_run(
             score=make_scorer(model, mesh),
             schedule=schedule,
             batches=batches,
+            stored=stored,
             evaluation_pairs=(
                 thin_out(train_pairs, CALIBRATION_PAIRS)
                 if held_out is None
@@ -137,8 +143,7 @@ def open_run(
         )
 
 
-def _open_loader(config: ConfigDict, pairs: PairSource, mesh: Mesh) -> TrainLoader:
-    """This process's part of every batch."""
+def _check_division(config: ConfigDict, mesh: Mesh) -> None:
     if config.data.batch_size % mesh.size:
         raise InputError(
             f"data.batch_size {config.data.batch_size} cannot be divided over {mesh.size} devices"
@@ -148,6 +153,29 @@ def _open_loader(config: ConfigDict, pairs: PairSource, mesh: Mesh) -> TrainLoad
             f"{config.data.batch_size // mesh.size} pairs on each of {mesh.size} devices cannot be "
             f"divided into optimizer.accumulate={config.optimizer.accumulate} micro-batches"
         )
+
+
+def _store(
+    config: ConfigDict, model: nn.Module, pairs: PairSource, workdir: Path
+) -> StoredCrops | None:
+    """The crops to describe once, where the configuration wants that."""
+    if not config.data.stored_crops:
+        return None
+    if config.optimizer.frozen_trunk_steps >= 0 or not getattr(model, "on_grid", False):
+        raise InputError(
+            "data.stored_crops needs a trunk that never changes, "
+            "optimizer.frozen_trunk_steps=-1, and model.on_grid=True"
+        )
+    if jax.process_count() > 1:
+        raise InputError("data.stored_crops is for one process; set it to 0 with several")
+    folder = Path(config.data.store) if config.data.store else workdir / "descriptions"
+    return StoredCrops(model, pairs, config.data, folder, config.seed)
+
+
+def _open_loader(config: ConfigDict, pairs: PairSource, stored: StoredCrops | None) -> TrainLoader:
+    """This process's part of every batch."""
+    if stored is not None:
+        return stored_loader(stored, pairs, config.data.batch_size, config.seed)
     return train_loader(
         pairs,
         batch_size=config.data.batch_size // jax.process_count(),

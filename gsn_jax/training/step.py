@@ -19,7 +19,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
-from gsn_jax import losses
+from gsn_jax import losses, models
 from gsn_jax.errors import InputError
 from gsn_jax.training import gradients
 from gsn_jax.training.config import STEP_FORMS
@@ -120,7 +120,11 @@ def make_train_step(
     else:
         gradient = gradients.whole(model, loss, frozen_trunk=frozen_trunk)
     step = functools.partial(
-        _step, _summed(gradient) if mapped else gradient, optimizer, ema_decay=ema_decay
+        _step,
+        _summed(gradient) if mapped else gradient,
+        optimizer,
+        ema_decay=ema_decay,
+        frozen_trunk=frozen_trunk,
     )
     if mapped:
         here, parted = PartitionSpec(), PartitionSpec(AXES)
@@ -157,6 +161,7 @@ def _step(
     batch: Batch,
     *,
     ema_decay: float,
+    frozen_trunk: bool,
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
     value, slopes, batch_stats = gradient(state.params, state.batch_stats, batch, key)
@@ -168,6 +173,8 @@ def _step(
         if ema_decay
         else state.ema
     )
+    if frozen_trunk:  # as it is, so that nothing of it is copied
+        params, ema = _with_trunk_of(params, state.params), _with_trunk_of(ema, state.ema)
     advanced = state.replace(
         step=state.step + 1,
         params=params,
@@ -182,6 +189,10 @@ def _step(
     good = finite & (state.failed_step < 0)
     state = jax.tree.map(lambda new, old: jnp.where(good, new, old), advanced, stopped)
     return state, {"loss": value, "gradient_norm": norm, "failed_step": state.failed_step}
+
+
+def _with_trunk_of(params: Any, source: Any) -> Any:
+    return {name: source[name] if models.is_trunk(name) else params[name] for name in params}
 
 
 def _warm(decay: float, step: jax.Array) -> jax.Array:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_gsns import noisy_pair
 
 from gsn_jax import models, tiling
 from gsn_jax.feature_cache import FeatureCache
@@ -34,20 +35,14 @@ def tiled(model, small_model):
     return TiledModel(model, small_model.variables, lambda raw: raw)
 
 
-def pair(rng, height, width):
-    reference = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    noise = rng.integers(-60, 60, reference.shape) * (rng.random((height, width, 1)) < 0.5)
-    return reference, np.clip(reference + noise, 0, 255).astype(np.uint8)
-
-
 @pytest.mark.parametrize("size", [(128, 128), (97, 111), (16, 17), (33, 64), (65, 127)])
 def test_what_lies_beyond_an_image_has_no_influence(tiled, whole, rng, size):
-    images = pair(rng, *size)
+    images = noisy_pair(rng, *size)
     assert tiled.score(*images) == pytest.approx(whole(*images), abs=1e-5)
 
 
 def test_features_of_a_padded_image_are_those_of_the_image(model, small_model, rng):
-    image = np.float32(pair(rng, 45, 52)[0]) / 255
+    image = np.float32(noisy_pair(rng, 45, 52)[0]) / 255
     padded = np.full((1, 64, 96, 3), 7.0, np.float32)  # what is there must not matter
     padded[0, :45, :52] = image
     encode = jax.jit(lambda x, sizes=None: model.apply(
@@ -63,14 +58,14 @@ def test_features_of_a_padded_image_are_those_of_the_image(model, small_model, r
 
 @pytest.mark.parametrize("size", [(600, 90), (531, 300)])
 def test_tiles_add_up_to_the_image(tiled, whole, rng, size):
-    images = pair(rng, *size)
+    images = noisy_pair(rng, *size)
     tiles = tiling.cover(*size, reach=tiled._reach, cell=CELL)
     assert len(tiles) > 1
     assert tiled.score(*images) == pytest.approx(whole(*images), abs=1e-5)
 
 
 def test_a_quality_step_far_from_a_border_of_tiles_is_seen_once(tiled, whole, rng):
-    reference, _ = pair(rng, 700, 100)
+    reference, _ = noisy_pair(rng, 700, 100)
     distorted = reference.copy()
     distorted[300:330] = 0
     assert tiled.score(reference, distorted) == pytest.approx(whole(reference, distorted), abs=1e-5)
@@ -78,7 +73,7 @@ def test_a_quality_step_far_from_a_border_of_tiles_is_seen_once(tiled, whole, rn
 
 def test_the_reach_is_what_a_cell_sees(model, small_model, rng):
     """Outside of it a change leaves the cell's score as it is; a cell further in it does not."""
-    first, second = (np.float32(image[None]) / 255 for image in pair(rng, 208, 208))
+    first, second = (np.float32(image[None]) / 255 for image in noisy_pair(rng, 208, 208))
     local = jax.jit(lambda x, y: model.apply(small_model.variables, x, y, method="quality_map"))
     before = float(local(first, second)[0, 6, 6])
 
@@ -92,7 +87,7 @@ def test_the_reach_is_what_a_cell_sees(model, small_model, rng):
 
 
 def test_a_reference_is_encoded_once(tiled, rng):
-    images = pair(rng, 100, 90)
+    images = noisy_pair(rng, 100, 90)
     calls = []
     cache = FeatureCache()
 

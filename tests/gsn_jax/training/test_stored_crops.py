@@ -1,0 +1,170 @@
+"""Descriptions of a frozen trunk: what is stored is what the model says, whoever computed it."""
+
+import jax
+import numpy as np
+import pytest
+from test_loop import assert_bitwise_equal, variables_of
+
+from gsn_jax import models
+from gsn_jax.errors import InputError
+from gsn_jax.gsn import GSN
+from gsn_jax.images import as_float
+from gsn_jax.training import loop, stored_crops
+from gsn_jax.training.sources import open_sources
+from gsn_jax.training.stored_crops import StoredCrops, plan
+
+
+@pytest.fixture
+def config(config):
+    config.model.on_grid = True
+    config.model.comparison = "normalized+structure"
+    config.optimizer.frozen_trunk_steps = -1
+    config.data.stored_crops = 2
+    return config
+
+
+@pytest.fixture
+def model(config):
+    return models.build(config.model)
+
+
+@pytest.fixture
+def variables(model):
+    images = np.zeros((1, 32, 32, 3), np.float32)
+    return jax.jit(model.init)(jax.random.key(0), images, images)
+
+
+@pytest.fixture
+def source(config):
+    return open_sources(config.data)[0]
+
+
+def describing(model, calls):
+    """`model` as a function that notes how many images pass the trunk."""
+
+    class Counting(GSN):
+        def encode(self, images, *rest, **options):
+            jax.debug.callback(lambda: calls.append(len(images)))
+            return super().encode(images, *rest, **options)
+
+    return Counting(**{name: getattr(model, name) for name in model.__dataclass_fields__
+                       if name not in ("parent", "name")})  # fmt: skip
+
+
+def test_stored_is_what_the_model_says(model, variables, source, config, tmp_path):
+    crops = StoredCrops(model, source, config.data, tmp_path, seed=0)
+    assert crops.describe(variables)
+    for index in (0, len(crops) - 1):
+        _, _, reference, distorted = crops._load(source_pairs(source), index)
+        want = model.apply(
+            variables, as_float(reference[None]), as_float(distorted[None]), method=_describe
+        )[0]
+        got = crops[index]
+        np.testing.assert_allclose(got["description"], want, rtol=1e-3, atol=1e-4)
+        assert got["quality"] == source.quality[index // 2]
+        score = model.apply(variables, np.float32(got["description"][None]), method="judge")
+        whole = model.apply(variables, as_float(reference[None]), as_float(distorted[None]))
+        np.testing.assert_allclose(score, whole, atol=1e-3)
+
+
+def source_pairs(source):
+    return [(i, source[i]["reference"], source[i]["distorted"]) for i in range(len(source))]
+
+
+def _describe(model, reference, distorted):
+    return model.describe(model.encode(reference), model.encode(distorted))
+
+
+def test_what_is_there_is_not_computed_again(model, variables, source, config, tmp_path):
+    calls = []
+    counting = describing(model, calls)
+    StoredCrops(counting, source, config.data, tmp_path, seed=0).describe(variables)
+    jax.effects_barrier()
+    first = len(calls)
+    assert first
+    again = StoredCrops(counting, source, config.data, tmp_path, seed=0)
+    assert again.describe(variables)
+    jax.effects_barrier()
+    assert len(calls) == first
+    other = jax.tree.map(lambda leaf: leaf + 0.1, variables)
+    assert again.describe(other)  # another trunk
+    jax.effects_barrier()
+    assert len(calls) == 2 * first
+
+
+def test_stopped_and_continued(model, variables, source, config, tmp_path):
+    crops = StoredCrops(model, source, config.data, tmp_path, seed=0)
+    asked = iter([False, True])
+    assert not crops.describe(variables, stop=lambda: next(asked))
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.npy")}
+    assert 0 < len(before) < len(crops)
+    counts = []
+    assert crops.describe(variables, report=counts.append)
+    assert counts[-1] == len(crops)
+    assert all(file.stat().st_mtime_ns == time for file, time in before.items())
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_pair_that_occurs_twice_has_other_crops(config, pairs):
+    config.data.train = (str(pairs), str(pairs))
+    config.data.eval_fraction = 0.0
+    source, _ = open_sources(config.data)
+    crops = plan(source, 2)
+    assert len(crops) == 2 * len(source)
+    assert {crop.number for crop in crops[: len(source)]} == {0, 1}
+    assert {crop.number for crop in crops[len(source) :]} == {2, 3}
+
+
+def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path):
+    config.optimizer.schedule = "constant"
+    loop.train(config, tmp_path / "whole")
+    config.data.store = str(tmp_path / "store")
+    config.train.steps = 4
+    loop.train(config, tmp_path / "parts")
+    config.train.steps = 6
+    loop.train(config, tmp_path / "parts")
+    whole, parts = (variables_of(tmp_path / name, 6) for name in ("whole", "parts"))
+    assert_bitwise_equal(whole, parts)
+
+
+def test_the_trunk_stays_and_the_head_learns(config, tmp_path):
+    config.train.keep = 10
+    loop.train(config, tmp_path)
+    before, after = (variables_of(tmp_path, step)["params"] for step in (2, 6))
+    assert_bitwise_equal(before["backbone"], after["backbone"])
+    assert (before["levels_0"]["mix"]["kernel"] != after["levels_0"]["mix"]["kernel"]).any()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("optimizer.frozen_trunk_steps", 0, "frozen_trunk_steps=-1"),
+        ("model.on_grid", False, "on_grid"),
+    ],
+)
+def test_it_needs_a_trunk_that_never_changes(config, tmp_path, key, value, message):
+    section, name = key.split(".")
+    config[section][name] = value
+    with pytest.raises(InputError, match=message):
+        loop.train(config, tmp_path / "run")
+
+
+def test_an_image_smaller_than_the_crop_is_named(config, tmp_path):
+    config.data.crop_size = 64
+    with pytest.raises(InputError, match=r"r\d_\d.png: 36 x 32 is smaller than the crop of 64"):
+        loop.train(config, tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_written(config, tmp_path):
+    (tmp_path / "store").write_text("a file")
+    config.data.store = str(tmp_path / "store")
+    with pytest.raises(InputError, match="cannot be written"):
+        loop.train(config, tmp_path / "run")
+
+
+def test_the_fingerprint_knows_what_a_description_depends_on(model, variables):
+    seen = {
+        stored_crops._fingerprint(changed, variables)
+        for changed in (model, model.clone(theta=0.5), model.clone(comparison="normalized"))
+    }
+    assert len(seen) == 3

@@ -1,0 +1,35 @@
+"""Small models with random weights, and pairs of images for them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gsn_jax.gsn import GSN
+
+SMALL = {"trunk_options": {"stem_width": 4, "widths": (4, 6, 8), "blocks": 1}, "fusion_width": 4}
+
+
+def build(seed=1, **options):
+    """A small model and random variables for it, drawn without compiling anything."""
+    model = GSN(**{**SMALL, **options})
+    images = jnp.zeros((1, 32, 32, 3))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), images, images)
+    generator = np.random.default_rng(seed)
+
+    def draw(path, leaf):
+        name = path[-1].key
+        if name == "kernel":
+            return generator.normal(size=leaf.shape) * np.sqrt(2 / np.prod(leaf.shape[:-1]))
+        if name in ("scale", "var"):
+            return generator.uniform(0.5, 1.5, leaf.shape)
+        return 0.2 * generator.normal(size=leaf.shape)
+
+    variables = jax.tree_util.tree_map_with_path(draw, shapes)
+    return model, jax.tree.map(jnp.float32, variables)
+
+
+def noisy_pair(rng, height, width):
+    """Noise, and noise on half of its pixels, uint8."""
+    reference = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    noise = rng.integers(-60, 60, reference.shape) * (rng.random((height, width, 1)) < 0.5)
+    return reference, np.clip(reference + noise, 0, 255).astype(np.uint8)
