@@ -34,8 +34,10 @@ def halve(x: jax.Array, sizes: Sizes = None) -> jax.Array:
     """
     x = _pad_to_even(repeat_edge(x, sizes))
     batch, height, width, channels = x.shape
-    means = x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
-    return clear(means, halved(sizes))
+    x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    # A sum of four planes is several times faster on a CPU than XLA's mean over two axes.
+    total = x[:, :, 0, :, 0] + x[:, :, 0, :, 1] + x[:, :, 1, :, 0] + x[:, :, 1, :, 1]
+    return clear(total * 0.25, halved(sizes))
 
 
 def to_grid(x: jax.Array, height: int, width: int) -> jax.Array:
