@@ -36,17 +36,12 @@ _plain = contextvars.ContextVar("plain convolutions", default=False)
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
-def convolve(
-    features: jax.Array,
-    kernel: jax.Array | np.ndarray,
-    products: jax.Array | np.ndarray | None = None,
-) -> jax.Array:
+def convolve(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
     """Convolution (cross-correlation) with stride 1 and zeros beyond the border.
 
     Args:
         features: `(N, H, W, C)`.
         kernel: `(k, k, C, K)`, k odd. Given as a NumPy array, its transform is computed once.
-        products: what `kernels_of_products` makes of the kernel, where it is at hand.
 
     Returns:
         `(N, H, W, K)`.
@@ -55,7 +50,7 @@ def convolve(
         return _direct(features, kernel)
     return lax.platform_dependent(
         features,
-        cpu=functools.partial(_chosen(features, kernel, products), kernel=kernel),
+        cpu=functools.partial(_chosen(features, kernel), kernel=kernel),
         default=functools.partial(_direct, kernel=kernel),
     )
 
@@ -70,30 +65,14 @@ def plain_convolutions() -> Iterator[None]:
         _plain.reset(token)
 
 
-def _chosen(
-    features: jax.Array,
-    kernel: jax.Array | np.ndarray,
-    products: jax.Array | np.ndarray | None,
-) -> Convolution:
+def _chosen(features: jax.Array, kernel: jax.Array | np.ndarray) -> Convolution:
     """The fastest on a CPU; the smaller precision of other types would not bear `toom_cook`."""
     if min(features.shape[1:3]) < kernel.shape[0]:
         return tap_products
-    if worth_it(kernel.shape) and features.dtype == jnp.float32:
-        return functools.partial(toom_cook, products=products)
+    size, _, channels, _ = kernel.shape
+    if channels >= _WORTH_IT.get(size, float("inf")) and features.dtype == jnp.float32:
+        return toom_cook
     return _direct
-
-
-def worth_it(kernel_shape: Sequence[int]) -> bool:
-    """Whether `convolve` takes `toom_cook` for a kernel `(k, k, C, K)` and larger features."""
-    size, _, channels, _ = kernel_shape
-    return channels >= _WORTH_IT.get(size, float("inf"))
-
-
-def kernels_of_products(kernel: jax.Array | np.ndarray) -> jax.Array | np.ndarray:
-    """The kernels `(6, 1, k, C, K)` of the six products of `toom_cook`."""
-    xp = np if isinstance(kernel, np.ndarray) else jnp
-    _, kernel_matrix, _ = _matrices(kernel.shape[0])
-    return xp.einsum("pa,abck->pbck", kernel_matrix, kernel)[:, None].astype(np.float32)
 
 
 def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
@@ -110,15 +89,12 @@ def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Arr
     )
 
 
-def toom_cook(
-    features: jax.Array,
-    kernel: jax.Array | np.ndarray,
-    products: jax.Array | np.ndarray | None = None,
-) -> jax.Array:
+def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
     """`convolve` with six products for every `7 - k` rows of the result."""
     size = kernel.shape[0]
-    input_matrix, _, output_matrix = _matrices(size)
-    kernels = kernels_of_products(kernel) if products is None else products
+    input_matrix, kernel_matrix, output_matrix = _matrices(size)
+    xp = np if isinstance(kernel, np.ndarray) else jnp  # computed once where it is a constant
+    kernels = xp.einsum("pa,abck->pbck", kernel_matrix, kernel)[:, None].astype(np.float32)
     step, border = _PRODUCTS + 1 - size, size // 2
     count, height, width, _ = features.shape
     blocks = -(-height // step)

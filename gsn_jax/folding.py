@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import fast_convolution
-from gsn_jax.layers import PRODUCTS, central_difference_kernel
+from gsn_jax.layers import central_difference_kernel
 from gsn_jax.trunks import BATCH_NORM_EPSILON
 
 
@@ -37,31 +36,6 @@ def fold_blocks(
         else child
         for name, child in params.items()
     }
-
-
-def with_products(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """A folded trunk's variables with the kernels that `fast_convolution` multiplies beside them.
-
-    They are transformed once and not in every call.
-
-    Args:
-        variables: `{"params": {"backbone": ...}, ...}`, folded.
-    """
-    kernels = _products(variables["params"].get("backbone", {}))
-    return {**variables, PRODUCTS: {"backbone": kernels}} if kernels else dict(variables)
-
-
-def _products(params: Mapping[str, Any]) -> dict[str, Any]:
-    products = {}
-    for name, child in params.items():
-        if not isinstance(child, Mapping):
-            continue
-        if name == "cdc" and fast_convolution.worth_it(child["kernel"].shape):
-            kernel = np.asarray(child["kernel"])
-            products[name] = {"kernels": fast_convolution.kernels_of_products(kernel)}
-        elif below := _products(child):
-            products[name] = below
-    return products
 
 
 def _fold_block(

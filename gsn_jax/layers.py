@@ -14,9 +14,6 @@ from gsn_jax import fast_convolution
 
 Initializer = Callable[..., jax.Array]
 
-# The collection of variables that holds transformed kernels beside the plain ones.
-PRODUCTS = "products"
-
 
 def central_difference_kernel(kernel: jax.Array, theta: float) -> jax.Array:
     """The plain kernel that does in ONE convolution what central difference convolution defines.
@@ -199,19 +196,13 @@ class CDConv(nn.Module):
         dtype = self.dtype or x.dtype
         x, kernel = x.astype(dtype), kernel.astype(dtype)
         if self.fast and self._keeps_size():
-            y = fast_convolution.convolve(x, kernel, self._products())
+            y = fast_convolution.convolve(x, kernel)
         else:
             y = convolve(x, kernel, self.strides, groups, self.padding)
         if self.use_bias:
             bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype)
             y = y + bias.astype(dtype)
         return y
-
-    def _products(self) -> jax.Array | None:
-        """The kernels that `folding.with_products` has transformed, if it has."""
-        if not self.has_variable(PRODUCTS, "kernels"):
-            return None
-        return self.get_variable(PRODUCTS, "kernels")
 
     def _keeps_size(self) -> bool:
         """Whether this is the convolution that `fast_convolution.convolve` knows."""

@@ -16,9 +16,7 @@ import numpy as np
 from gsn_jax import metrics, models, shipped_models
 from gsn_jax.calibration import Calibration
 from gsn_jax.errors import InputError
-from gsn_jax.folding import with_products
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
-from gsn_jax.layers import PRODUCTS
 from gsn_jax.metric import Metric, Remember, bounded_jit, forget
 from gsn_jax.model_files import read_model
 from gsn_jax.tiled_model import TiledModel
@@ -69,7 +67,6 @@ class ModelMetric:
         """
         if hasattr(model, "fold"):
             model, variables = model.fold(variables)
-            variables = with_products(variables)
         # Once, and not in every call: on a CPU, too, NumPy's arrays may have to be copied.
         variables = jax.device_put(variables)
         self.name = name
@@ -138,8 +135,7 @@ class ModelMetric:
     def weights(self) -> dict[str, Any]:
         """Every number that the score depends on beside the images, as a tree."""
         calibration = self._calibration.to_dict() if self._calibration else {}
-        variables = {name: tree for name, tree in self._variables.items() if name != PRODUCTS}
-        return {"variables": variables, "calibration": calibration}
+        return {"variables": self._variables, "calibration": calibration}
 
     @property
     def has_map(self) -> bool:
