@@ -11,6 +11,10 @@ import jax.numpy as jnp
 
 from gsn_jax import comparisons, trunks
 
+# Makes the differences of averaged unit features about as large as the features.
+_DIFFERENCE_GAIN = 5.0
+_ERROR_EPSILON = 1e-4  # the root's slope at 0 would be infinite
+
 
 class LevelFusion(nn.Module):
     """Fuses reference and distorted features of one level.
@@ -116,9 +120,14 @@ class GridFusion(nn.Module):
             errors: `(N, h, w, E)`.
             attend: spatial attention to the features of one image.
         """
+        first, second = jnp.split(pair, 2, axis=-1)
         if attend is not None:
-            pair = jnp.concatenate([attend(part) for part in jnp.split(pair, 2, axis=-1)], axis=-1)
-        joint = nn.relu(nn.Dense(self.width, name="joint")(pair))
+            first, second = attend(first), attend(second)
+        # Differences and errors are small beside the features, and tell what happened to the image.
+        change = _DIFFERENCE_GAIN * (second - first)
+        amount = jnp.sqrt(errors + _ERROR_EPSILON) - _ERROR_EPSILON**0.5
+        seen = jnp.concatenate([first, change, amount], axis=-1)
+        joint = nn.relu(nn.Dense(self.width, name="joint")(seen))
         return joint, NonNegativeDense(self.width, name="mix")(errors)
 
 
