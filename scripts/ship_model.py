@@ -2,11 +2,13 @@
 
     python scripts/ship_model.py runs/gsn --name gsn --version 0.1.0
     python scripts/ship_model.py runs/next --name gsn --version 0.2.0 --keep
+    python scripts/ship_model.py runs/gsn_b --name gsn-b --version 0.1.0 --compress
 
 The description keeps the configuration and the results, but of the tables it was trained on only
 the last two parts of their paths: where they lay says nothing to others. A changed score needs a
 new version, here and in the changelog. With --keep the version that was there stays in the package:
-`gsn_jax.load("gsn@0.1.0")`.
+`gsn_jax.load("gsn@0.1.0")`. With --compress large kernels are stored as bytes; what scores lose
+by that says `scripts/compression_loss.py RUN NAME PAIRS.csv`.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ def main() -> None:
     parser.add_argument("--name", default="gsn")
     parser.add_argument("--version", required=True)
     parser.add_argument("--keep", action="store_true", help="keep the version that was there")
+    parser.add_argument("--compress", action="store_true", help="store large kernels as bytes")
     options = parser.parse_args()
     try:
         model = read_model(options.run)
@@ -67,7 +70,7 @@ def main() -> None:
     shipped = dataclasses.replace(model, version=options.version, training=portable(model.training))
     if options.keep:
         keep(options.name)
-    write_model(SHIPPED / options.name, shipped)
+    write_model(SHIPPED / options.name, shipped, compressed=options.compress)
     print(f"{options.name} {options.version}: step {model.training['step']}")
 
 
