@@ -16,6 +16,7 @@ def shipped_recipe() -> ConfigDict:
     config = base_config()
     config.model.trunk_weights = "lpips"  # channel weights that were learned from people
     config.model.on_grid = True
+    config.model.attention = (3,)  # of cells of 16 pixels; more would need larger tiles
     config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
     config.optimizer.learning_rate = 5e-4
     config.data.train = (*[_HUMAN] * 6, *_SYNTHETIC)
