@@ -126,7 +126,7 @@ class GridFusion(nn.Module):
         # Differences and errors are small beside the features, and tell what happened to the image.
         change = _DIFFERENCE_GAIN * (second - first)
         amount = jnp.sqrt(errors + _ERROR_EPSILON) - _ERROR_EPSILON**0.5
-        seen = jnp.concatenate([first, change, amount], axis=-1)
+        seen = jnp.concatenate([change, amount], axis=-1)
         joint = nn.relu(nn.Dense(self.width, name="joint")(seen))
         return joint, NonNegativeDense(self.width, name="mix")(errors)
 

@@ -32,12 +32,30 @@ def halve(x: jax.Array, sizes: Sizes = None) -> jax.Array:
     Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`, with zeros beyond images of true
     `sizes`, see `gsn_jax.padded`.
     """
-    x = _pad_to_even(repeat_edge(x, sizes))
+    if sizes is None:
+        return _block_sums(_pad_to_even(x)) * 0.25
+    height, width = x.shape[1:3]
+    x = jnp.pad(clear(x, sizes), ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
+    return _block_sums(x) * _shares(sizes, *x.shape[1:3])
+
+
+def _block_sums(x: jax.Array) -> jax.Array:
+    """Sums over 2 x 2, as a sum of four planes: several times faster on a CPU than XLA's `sum`."""
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
-    # A sum of four planes is several times faster on a CPU than XLA's mean over two axes.
-    total = x[:, :, 0, :, 0] + x[:, :, 0, :, 1] + x[:, :, 1, :, 0] + x[:, :, 1, :, 1]
-    return clear(total * 0.25, halved(sizes))
+    return x[:, :, 0, :, 0] + x[:, :, 0, :, 1] + x[:, :, 1, :, 0] + x[:, :, 1, :, 1]
+
+
+def _shares(sizes: jax.Array, height: int, width: int) -> jax.Array:
+    """One over the number of pixels inside each 2 x 2 block, `(N, height / 2, width / 2, 1)`.
+
+    To repeat an odd last row and average is to average over what there is.
+    """
+    rows, columns = (
+        1 / jnp.clip(sizes[:, axis, None] - jnp.arange(0, length, 2), 1, 2).astype(jnp.float32)
+        for axis, length in enumerate((height, width))
+    )
+    return rows[:, :, None, None] * columns[:, None, :, None]
 
 
 def to_grid(x: jax.Array, height: int, width: int) -> jax.Array:

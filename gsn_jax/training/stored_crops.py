@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -70,6 +71,7 @@ class StoredCrops:
         self._augment = Augment(config.crop_size, config.flip)
         self._crops = plan(source, config.stored_crops)
         self._files: list[Path | None] = [None] * len(self._crops)
+        self._shape = _description_shape(model, config.crop_size)
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -79,7 +81,7 @@ class StoredCrops:
         if file is None:
             raise RuntimeError("describe() the crops before reading them")
         quality = self._source.quality[self._crops[index].pair]
-        return {"description": np.load(file, allow_pickle=False), "quality": np.float32(quality)}
+        return {"description": _read(file, self._shape), "quality": np.float32(quality)}
 
     def describe(
         self, variables: Any, stop: Callable[[], Any] = lambda: None, report: Report | None = None
@@ -195,6 +197,12 @@ def _describe(model: GSN, variables: Any, reference: jax.Array, distorted: jax.A
     return model.apply(variables, images, method=describe).astype(jnp.float16)
 
 
+def _description_shape(model: GSN, size: int) -> tuple[int, ...]:
+    crops = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), crops, crops)
+    return jax.eval_shape(functools.partial(_describe, model), variables, crops, crops).shape[1:]
+
+
 def _fingerprint(model: GSN, variables: Any) -> bytes:
     """Of everything beside the pixels that a description depends on."""
     digest = hashlib.sha256()
@@ -204,6 +212,14 @@ def _fingerprint(model: GSN, variables: Any) -> bytes:
     for leaf in jax.tree.leaves(variables["params"]["backbone"]):
         digest.update(np.asarray(leaf))
     return digest.digest()
+
+
+def _read(file: Path, shape: tuple[int, ...]) -> np.ndarray:
+    # NumPy parses a file's header by `ast`, which threads of Python 3.11 must not do at the same
+    # time (CPython issue 106905); what follows the header is known.
+    count = math.prod(shape)
+    offset = file.stat().st_size - count * np.dtype(np.float16).itemsize
+    return np.fromfile(file, np.float16, count, offset=offset).reshape(shape)
 
 
 def _write(file: Path, description: np.ndarray) -> None:
