@@ -123,7 +123,8 @@ class GridFusion(nn.Module):
         first, second = jnp.split(pair, 2, axis=-1)
         if attend is not None:
             first, second = attend(first), attend(second)
-        # Differences and errors are small beside the features, and tell what happened to the image.
+        # What happened to the image, not what it shows, or scenes would be learned by heart. As
+        # parts of the features differences and errors would be too small to learn from.
         change = _DIFFERENCE_GAIN * (second - first)
         amount = jnp.sqrt(errors + _ERROR_EPSILON) - _ERROR_EPSILON**0.5
         seen = jnp.concatenate([change, amount], axis=-1)
