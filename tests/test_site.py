@@ -81,11 +81,13 @@ def test_search_finds_norm_in_norm(address, open_page):
     playwright = pytest.importorskip("playwright.sync_api")
     with open_page(address) as visit:
         hit = visit.page.locator(".md-search-result__item a", has_text=re.compile("norm", re.I))
-        # A page that is still setting its search up does not see what is typed: type until it does.
+        query = visit.page.locator("input[name=query]")
+        # A page that is still setting its search up does not see what is typed: type until it does,
+        # key by key, since the search listens to keys and not to changes of the text.
         for _ in range(30):
-            visit.page.fill("input[name=query]", "norm in norm")
+            query.fill("")
+            query.press_sequentially("norm in norm")
             with contextlib.suppress(playwright.TimeoutError):
                 hit.first.wait_for(state="visible", timeout=5_000)
                 return
-            visit.page.fill("input[name=query]", "")
         pytest.fail("the search finds nothing")
