@@ -83,12 +83,7 @@ class _CropPair(grain.transforms.RandomMap):
     ) -> Batch:
         index, reference, distorted = element
         height, width = reference.shape[:2]
-        size = self.augment.crop_size
-        if min(height, width) < size:
-            raise InputError(
-                f"{self.source.describe(index)}: {width} x {height} is smaller than the crop of "
-                f"{size} x {size}; choose a smaller crop_size, or leave the pair out"
-            )
+        check_crop(self.source, index, (height, width), self.augment.crop_size)
         window = self.augment.window(height, width, rng)
         return {
             "reference": self.augment.apply(reference, window),
@@ -311,6 +306,20 @@ def default_threads(threads: int | None, workers: int) -> int:
         if hasattr(os, "sched_getaffinity")
         else (os.cpu_count() or 1)
     )
+
+
+def check_crop(source: PairSource, index: int, image: tuple[int, int], size: int) -> None:
+    """Refuses a pair whose images, of height and width `image`, are smaller than the crop.
+
+    Raises:
+        InputError: naming the pair.
+    """
+    height, width = image
+    if min(image) < size:
+        raise InputError(
+            f"{source.describe(index)}: {width} x {height} is smaller than the crop of "
+            f"{size} x {size}; choose a smaller crop_size, or leave the pair out"
+        )
 
 
 def check_process(batch_size: int, index: int, count: int, workers: int) -> None:

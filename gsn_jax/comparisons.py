@@ -7,11 +7,14 @@ sums of shifted planes: on a CPU XLA reduces along an axis several times more sl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+# How many errors each comparison gives per channel; "structure" gives those of texture too.
+ERRORS_PER_CHANNEL = {"similarity": 1, "difference": 1, "normalized": 1, "structure": 2}
 
 _BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
@@ -86,12 +89,24 @@ def normalise_channels(x: jax.Array) -> jax.Array:
 
 def binomial_mean(x: jax.Array) -> jax.Array:
     """Means of `(N, h, w, C)` under the 5 x 5 binomial window; edges are repeated beyond it."""
+    return window_sum(x, _BINOMIAL, "edge")
+
+
+def window_sum(x: jax.Array, weights: Sequence[float], beyond: str) -> jax.Array:
+    """Sums of `(N, h, w, C)` under a window, the outer product of odd `weights` with themselves.
+
+    Args:
+        x: what to sum.
+        weights: along each axis.
+        beyond: what is beyond the edges, a mode of `jnp.pad`: "edge" or "constant", zeros.
+    """
+    reach = len(weights) // 2
     for axis in (1, 2):
         padding = [(0, 0)] * 4
-        padding[axis] = (2, 2)
-        padded, length = jnp.pad(x, padding, mode="edge"), x.shape[axis]
+        padding[axis] = (reach, reach)
+        padded, length = jnp.pad(x, padding, mode=beyond), x.shape[axis]
         x = sum(
             weight * lax.slice_in_dim(padded, start, start + length, axis=axis)
-            for start, weight in enumerate(_BINOMIAL)
+            for start, weight in enumerate(weights)
         )
     return x

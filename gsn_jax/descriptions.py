@@ -26,10 +26,9 @@ STRUCTURE_FLOOR = 0.01
 # Raised with every change of what a description holds, so that no stored one is taken for it.
 VERSION = 1
 
-_ERRORS = {"normalized": 1, "similarity": 1, "difference": 1, "structure": 2}
-
-# Half of the window of "structure" on the grid, in cells.
-WINDOW_REACH = 1
+# The window of "structure" on the grid, and half of it, in cells.
+_WINDOW = (1 / 4, 1 / 2, 1 / 4)
+WINDOW_REACH = len(_WINDOW) // 2
 
 
 def describe_level(
@@ -76,7 +75,7 @@ def split_levels(
     levels, start = [], 0
     for count in channels:
         middle = start + 2 * count
-        end = middle + count * sum(_ERRORS[name] for name in names)
+        end = middle + count * sum(comparisons.ERRORS_PER_CHANNEL[name] for name in names)
         levels.append((description[..., start:middle], description[..., middle:end]))
         start = end
     return levels
@@ -98,16 +97,5 @@ def _structure(
 def _window_mean(x: jax.Array, sizes: padded.Sizes) -> jax.Array:
     """Means under the 3 x 3 binomial window, over what of it is inside the image."""
     inside = padded.clear(jnp.ones((*x.shape[:3], 1), x.dtype), sizes)
-    return _window_sum(x) / jnp.maximum(_window_sum(inside), 1 / 16)
-
-
-def _window_sum(x: jax.Array) -> jax.Array:
-    for axis in (1, 2):
-        padding = [(0, 0)] * 4
-        padding[axis] = (1, 1)
-        around, length = jnp.pad(x, padding), x.shape[axis]
-        before, here, after = (
-            jax.lax.slice_in_dim(around, start, start + length, axis=axis) for start in range(3)
-        )
-        x = before / 4 + here / 2 + after / 4
-    return x
+    total, share = (comparisons.window_sum(part, _WINDOW, "constant") for part in (x, inside))
+    return total / jnp.maximum(share, 1 / 16)

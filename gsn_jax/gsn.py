@@ -28,7 +28,7 @@ Variables = Mapping[str, Any]
 IDENTITY_SCORE = 1.0
 
 HEADS = ("anchored", "free")
-COMPARISONS = ("similarity", "difference", "normalized", "structure")
+COMPARISONS = tuple(comparisons.ERRORS_PER_CHANNEL)
 POOLINGS = ("weighted", "mean")
 
 # Side in pixels of a cell of the score map of a trunk with a `reach`: the stride of its high level.

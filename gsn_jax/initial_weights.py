@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import heads, models, trunks
+from gsn_jax import comparisons, heads, models, trunks
 from gsn_jax.errors import InputError
 from gsn_jax.layers import init_from_plain
 from gsn_jax.pretrained import imagenet_networks, packages
@@ -70,8 +70,8 @@ def read(config: Mapping[str, Any]) -> Tree:
 
 def _lpips_factors(model: Any, network: str) -> dict[str, np.ndarray]:
     """What the errors of each level are multiplied by at the start, in the order of its `mix`."""
-    comparisons = getattr(model, "comparison", "").split("+")
-    if "normalized" not in comparisons:
+    names = getattr(model, "comparison", "").split("+")
+    if "normalized" not in names:
         raise InputError(
             f'model.trunk_weights: "{LPIPS}" needs "normalized" in model.comparison, which is what '
             "LPIPS weighs"
@@ -81,8 +81,8 @@ def _lpips_factors(model: Any, network: str) -> dict[str, np.ndarray]:
         weights = weights + np.float32(_LEAST_WEIGHT)
         parts = [
             weights if name == "normalized" else np.tile(_OTHER_COMPARISONS * weights, copies)
-            for name in comparisons
-            for copies in [2 if name == "structure" else 1]
+            for name in names
+            for copies in [comparisons.ERRORS_PER_CHANNEL[name]]
         ]
         factors[f"levels_{level}"] = np.concatenate(parts)
     return factors

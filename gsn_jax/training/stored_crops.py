@@ -28,7 +28,15 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from data_pipelines.caching import CachedPairs
-from data_pipelines.loader import CACHE_BYTES, Augment, TrainLoader, in_batches, iterate
+from data_pipelines.loader import (
+    CACHE_BYTES,
+    Augment,
+    TrainLoader,
+    check_crop,
+    default_threads,
+    in_batches,
+    iterate,
+)
 from data_pipelines.sources import PairSource
 from gsn_jax import descriptions
 from gsn_jax.errors import InputError
@@ -67,7 +75,7 @@ class StoredCrops:
 
     def __init__(self, model: GSN, source: PairSource, config: ConfigDict, folder: Path, seed: int):
         self._model, self._source, self._folder = model, source, folder
-        self._size, self._seed = config.crop_size, seed
+        self._seed = seed
         self._augment = Augment(config.crop_size, config.flip)
         self._crops = plan(source, config.stored_crops)
         self._files: list[Path | None] = [None] * len(self._crops)
@@ -132,7 +140,7 @@ class StoredCrops:
         order = sorted(range(len(self)), key=self._reference_crop)
         pairs = CachedPairs(self._source, CACHE_BYTES)
         loads = grain.MapDataset.source(order).map(lambda index: self._load(pairs, index))
-        iterator = iter(iterate(loads, 0, os.cpu_count() or 1, 4 * TOGETHER))
+        iterator = iter(iterate(loads, 0, default_threads(None, 0), 4 * TOGETHER))
         try:
             yield from iterator
         finally:
@@ -142,11 +150,7 @@ class StoredCrops:
         index, crop = int(index), self._crops[int(index)]
         _, reference, distorted = pairs[crop.pair]
         height, width = reference.shape[:2]
-        if min(height, width) < self._size:
-            raise InputError(
-                f"{self._source.describe(crop.pair)}: {width} x {height} is smaller than the crop "
-                f"of {self._size} x {self._size}; choose a smaller data.crop_size"
-            )
+        check_crop(self._source, crop.pair, (height, width), self._augment.crop_size)
         # By the pixels, so that neither the pair's place nor its name changes the crop.
         digest = hashlib.sha256(reference).digest()[:8]
         rng = np.random.default_rng([self._seed, crop.number, int.from_bytes(digest, "little")])
