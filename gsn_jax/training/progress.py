@@ -107,15 +107,14 @@ class TrainingLog:
     def counting(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """A bar of its own for work before the steps; gives what is to be told how much is done."""
         task = self._bar.add_task("", total=total, status=name)
-        milestones = iter(range(0, total + 1, max(1, total // 10)))
-        next_line = next(milestones)
+        tenth, next_line = max(1, total // 10), 0
 
         def report(done: int) -> None:
             nonlocal next_line
             self._bar.update(task, completed=done)
             if self._bar.disable and done >= next_line:
                 self.line(f"{name}: {done} of {total}")
-                next_line = next((stone for stone in milestones if stone > done), total + 1)
+                next_line = (done // tenth + 1) * tenth
 
         yield report
         self._bar.remove_task(task)

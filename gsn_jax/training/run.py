@@ -90,9 +90,9 @@ def open_run(
     initial = initial_weights.read(config.model)
     optimizer, schedule = make_optimizer(config.optimizer, config.train.steps)
     loss = make_loss(config.loss)
-    workdir = run_folder.claim(workdir, config)
-    stored = _store(config, model, train_pairs, workdir)
+    stored = _store(config, model, train_pairs, Path(workdir))
     loader = _open_loader(config, train_pairs, stored)
+    workdir = run_folder.claim(workdir, config)  # last: what is refused leaves no folder behind
     create = functools.partial(_create, config, model, optimizer)
     shapes = jax.eval_shape(create, initial)
     shardings = state_shardings(mesh, shapes)

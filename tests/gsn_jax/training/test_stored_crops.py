@@ -147,6 +147,7 @@ def test_it_needs_a_trunk_that_never_changes(config, tmp_path, key, value, messa
     config[section][name] = value
     with pytest.raises(InputError, match=message):
         loop.train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_image_smaller_than_the_crop_is_named(config, tmp_path):
