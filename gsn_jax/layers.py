@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import fast_convolution
+from gsn_jax import fast_convolution, kernel_gradients
 
 Initializer = Callable[..., jax.Array]
 
@@ -197,6 +197,8 @@ class CDConv(nn.Module):
         x, kernel = x.astype(dtype), kernel.astype(dtype)
         if self.fast and self._keeps_size():
             y = fast_convolution.convolve(x, kernel)
+        elif kernel_gradients.is_local() and self._keeps_size():
+            y = kernel_gradients.convolve(x, kernel)
         else:
             y = convolve(x, kernel, self.strides, groups, self.padding)
         if self.use_bias:
@@ -205,7 +207,7 @@ class CDConv(nn.Module):
         return y
 
     def _keeps_size(self) -> bool:
-        """Whether this is the convolution that `fast_convolution.convolve` knows."""
+        """Whether this is the convolution that the faster ones know."""
         height, width = self.kernel_size
         return (
             height == width

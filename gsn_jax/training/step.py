@@ -19,7 +19,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
-from gsn_jax import losses, models
+from gsn_jax import kernel_gradients, losses, models
 from gsn_jax.errors import InputError
 from gsn_jax.training import gradients
 from gsn_jax.training.config import STEP_FORMS
@@ -119,6 +119,8 @@ def make_train_step(
         )
     else:
         gradient = gradients.whole(model, loss, frozen_trunk=frozen_trunk)
+    if mapped or mesh.size == 1:
+        gradient = _local(gradient)
     step = functools.partial(
         _step,
         _summed(gradient) if mapped else gradient,
@@ -136,6 +138,16 @@ def make_train_step(
         out_shardings=(state_sharding, replicated(mesh)),
         donate_argnums=0,
     )
+
+
+def _local(gradient: gradients.LossGradient) -> gradients.LossGradient:
+    """The same, of a batch that no other device has a part of."""
+
+    def local(*arguments: Any) -> tuple[jax.Array, Any, Any]:
+        with kernel_gradients.local_batch():
+            return gradient(*arguments)
+
+    return local
 
 
 def _summed(gradient: gradients.LossGradient) -> gradients.LossGradient:

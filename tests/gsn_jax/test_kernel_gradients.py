@@ -1,0 +1,88 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gsn_jax import kernel_gradients
+from gsn_jax.kernel_gradients import convolve
+from gsn_jax.layers import CDConv
+
+
+def example(size, count, shape, channels, outputs):
+    rng = np.random.default_rng(size * count)
+    features = rng.standard_normal((count, *shape, channels)).astype(np.float32)
+    kernel = rng.standard_normal((size, size, channels, outputs)).astype(np.float32)
+    gradient = rng.standard_normal((count, *shape, outputs)).astype(np.float32)
+    return features, kernel, gradient
+
+
+def kernel_gradient(features, gradient, size):
+    """The definition: tap (i, j) sees the features shifted by it; float64."""
+    border = size // 2
+    _, height, width, _ = features.shape
+    around = ((0, 0), (border, border), (border, border), (0, 0))
+    padded = np.pad(features.astype(np.float64), around)
+    taps = [
+        np.einsum("nhwc,nhwk->ck", padded[:, i : i + height, j : j + width], gradient)
+        for i in range(size)
+        for j in range(size)
+    ]
+    return np.reshape(taps, (size, size, *taps[0].shape))
+
+
+@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("count", [1, 6, 8])  # 6 leave a remainder of any power of two above 2
+@pytest.mark.parametrize("shape", [(9, 7), (1, 2), (200, 300)])  # the last exceeds the cache
+def test_kernel_gradient_is_the_definitions(size, count, shape):
+    features, kernel, gradient = example(size, count, shape, 3, 4)
+    _, pull_back = jax.vjp(jax.jit(convolve), features, kernel)
+    expected = kernel_gradient(features, gradient, size)
+    result = pull_back(gradient)[1]
+    assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_gradient_of_features_is_that_of_the_plain_convolution():
+    features, kernel, gradient = example(3, 2, (6, 5), 3, 4)
+    plain = jax.vjp(lambda x: convolve.fun(x, kernel), features)[1](gradient)[0]
+    np.testing.assert_array_equal(jax.vjp(convolve, features, kernel)[1](gradient)[0], plain)
+
+
+def test_bfloat16_keeps_its_type_and_sums_in_float32():
+    features, kernel, gradient = (
+        jnp.asarray(array, jnp.bfloat16) for array in example(3, 8, (40, 40), 3, 4)
+    )
+    result = jax.vjp(convolve, features, kernel)[1](gradient)[1]
+    expected = kernel_gradient(np.float64(features), np.float64(gradient), 3)
+    assert result.dtype == jnp.bfloat16
+    # One rounding; 12 800 summands added in bfloat16 would be lost in it.
+    assert np.abs(np.float64(result) - expected).max() < 2**-8 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.7])
+def test_layers_use_it_where_the_batch_is_local_with_equal_gradients(theta):
+    layer = CDConv(4, theta=theta)
+    features = example(3, 4, (12, 10), 3, 4)[0]
+    variables = layer.init(jax.random.key(0), features)
+
+    def loss(variables):
+        return jnp.sum(jnp.sin(layer.apply(variables, features)))
+
+    def traced():
+        return str(jax.make_jaxpr(jax.grad(loss))(variables))
+
+    everywhere = jax.grad(loss)(variables)
+    assert "platform_index" not in traced()
+    with kernel_gradients.local_batch():
+        here = jax.grad(loss)(variables)
+        assert "platform_index" in traced()
+    for one, other in zip(jax.tree.leaves(here), jax.tree.leaves(everywhere), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_strided_and_grouped_layers_keep_the_plain_convolution():
+    features = example(3, 2, (8, 8), 4, 4)[0]
+    for layer in (CDConv(4, strides=(2, 2)), CDConv(4, feature_group_count=2)):
+        variables = layer.init(jax.random.key(0), features)
+        with kernel_gradients.local_batch():
+            gradient = jax.grad(lambda v, layer=layer: jnp.sum(layer.apply(v, features)))
+            assert "platform_index" not in str(jax.make_jaxpr(gradient)(variables))
