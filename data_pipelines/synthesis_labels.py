@@ -6,8 +6,9 @@
   Fitted by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`. For
   those types it is mixed with the label "level" (30 %), which orders levels that the metrics hardly
   tell apart (a change of saturation). Restored images (of scaling and restoration, as far as
-  TID2013 has none like it) are judged by LPIPS alone, likewise mapped to quality: it learned from
-  what people say of them, and classical metrics agree least there (Zhang et al., CVPR 2018).
+  TID2013 has none like it) are judged by LPIPS and DISTS, each likewise mapped to quality, on
+  average: LPIPS learned from what people say of such images, DISTS does not mind other textures of
+  the same kind, and classical metrics agree least there (Zhang et al., CVPR 2018).
 - "level": the mean opinion of the type's level in TID2013, and a common one for other types. It
   knows nothing of the photograph.
 - NAME of a metric in `gsn_jax.metrics` whose values lie in [0, 1].
@@ -25,6 +26,8 @@ import scipy.optimize
 
 from data_pipelines import synthesis_weights as weights
 from gsn_jax.errors import InputError
+from gsn_jax.feature_cache import FeatureCache
+from gsn_jax.metric import Remember, forget
 from gsn_jax.pretrained import packages
 
 DEFAULT = "ensemble"
@@ -72,6 +75,7 @@ def check(name: str) -> None:
     """
     if name == "ensemble":
         packages.lpips_heads("alexnet")
+        packages.dists_weights()
     if name in ("ensemble", "level"):
         return
     from gsn_jax import metrics
@@ -104,16 +108,18 @@ def label(
     if name == "level":
         values = [level_quality(kind, level) for level in levels]
     elif name == "ensemble":
-        values = _ensemble(kind, levels, distances(reference, distorted))
+        values = _ensemble(kind, levels, reference, distorted)
     else:
         values = [1 - distance(name, reference, image) for image in distorted]
     return [float(value) for value in falling(values)]
 
 
-def _ensemble(kind: str, levels: Sequence[int], values: np.ndarray) -> np.ndarray:
+def _ensemble(
+    kind: str, levels: Sequence[int], reference: np.ndarray, distorted: Sequence[np.ndarray]
+) -> np.ndarray:
     if _is_restored(kind):
-        return restored_quality(values)
-    quality = ensemble_quality(kind, values)
+        return restored_quality(distances(tuple(weights.RESTORED), reference, distorted))
+    quality = ensemble_quality(kind, distances(weights.METRICS, reference, distorted))
     if _number(kind) is None:
         return quality
     prior = np.array([level_quality(kind, level) for level in levels])
@@ -128,11 +134,10 @@ def _is_restored(kind: str) -> bool:
 
 
 def restored_quality(values: np.ndarray) -> np.ndarray:
-    """The quality `(N,)` of restored images with distances `(N, M)`, by LPIPS."""
-    column = weights.METRICS.index("lpips_alex")
-    offset, weight = weights.RESTORED
-    logs = np.log(np.maximum(values[:, column], 0) + weights.FLOORS[column])
-    return 1 / (1 + np.exp(-(offset - weight * logs)))
+    """The quality `(N,)` of restored images with distances `(N, M)` by the M metrics for them."""
+    floors, offsets, slopes = np.transpose(list(weights.RESTORED.values()))
+    logs = np.log(np.maximum(values, 0) + floors)
+    return np.mean(1 / (1 + np.exp(-(offsets - slopes * logs))), axis=1)
 
 
 def _number(kind: str) -> int | None:
@@ -154,10 +159,16 @@ def level_quality(kind: str, level: int) -> float:
     return min(opinions[level - 1] / BEST_MOS, 1.0)
 
 
-def distances(reference: np.ndarray, distorted: Sequence[np.ndarray]) -> np.ndarray:
-    """Distances `(N, M)` of N images by the ensemble's M metrics, 0 = identical."""
+def distances(
+    names: Sequence[str], reference: np.ndarray, distorted: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Distances `(N, M)` of N images by the M metrics of these names, 0 = identical."""
+    features = FeatureCache()
     return np.array(
-        [[distance(name, reference, image) for name in weights.METRICS] for image in distorted]
+        [
+            [distance(name, reference, image, features.of(name)) for name in names]
+            for image in distorted
+        ]
     )
 
 
@@ -168,10 +179,19 @@ def ensemble_quality(kind: str, values: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-(offset - logs @ np.asarray(weights.WEIGHTS))))
 
 
-def distance(name: str, reference: np.ndarray, distorted: np.ndarray) -> float:
-    """How far a metric of `gsn_jax.metrics` is from its value for identical images, >= 0."""
+def distance(
+    name: str, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
+) -> float:
+    """How far a metric of `gsn_jax.metrics` is from its value for identical images, >= 0.
+
+    Args:
+        name: of the metric.
+        reference: uint8 `(H, W, 3)`.
+        distorted: as `reference`.
+        remember: keeps what the metric computes of the reference.
+    """
     from gsn_jax import metrics
 
     metric = metrics.get(name)
-    value = float(metric(reference, distorted))
+    value = float(metric.score_arrays(reference, distorted, remember))
     return max(1.0 - value if metric.higher_is_better else value, 0.0)

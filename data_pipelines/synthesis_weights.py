@@ -7,8 +7,11 @@ FLOORS = (0.01, 0.02, 0.01, 0.004, 0.05, 0.0005, 0.001)
 BIAS = -1.2307
 WEIGHTS = (0.2671, 0.0731, 0.0738, 0.0834, 0.0594, 0.1039, 0.0760)
 
-# LPIPS alone, for restored images: offset and weight.
-RESTORED = (-1.1290, 0.9960)
+# Of restored images: each metric's floor, offset and weight.
+RESTORED = {
+    "lpips_alex": (0.01, -1.1290, 0.9960),
+    "dists": (0.01, -2.0546, 1.4210),
+}
 
 # What the metrics judge too harshly (> 0) or too mildly (< 0), by distortion.
 OFFSETS = {

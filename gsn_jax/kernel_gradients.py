@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# Shifted features of this many bytes at a time: few enough for the cache, many enough for the cores.
+# Bytes of shifted features at a time: few enough for the cache, many enough for the cores.
 _TOGETHER = 4 << 20
 
 _local = contextvars.ContextVar("the batch is on one device", default=False)
@@ -97,7 +97,5 @@ def _products(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
     shifted = jnp.concatenate([padded[:, :, j : j + width] for j in range(size)], axis=-1)
     # The gradient first: with few rows of many numbers the product is faster than transposed.
     rows = gradient.reshape(-1, outputs).T
-    products = [
-        rows @ shifted[:, i : i + height].reshape(-1, size * channels) for i in range(size)
-    ]
+    products = [rows @ shifted[:, i : i + height].reshape(-1, size * channels) for i in range(size)]
     return jnp.stack(products).reshape(size, outputs, size, channels).transpose(0, 2, 3, 1)

@@ -13,6 +13,7 @@ import csv
 import re
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ import scipy.stats
 from rich.console import Console
 from rich.progress import track
 
-from data_pipelines.synthesis_labels import BEST_MOS, distance
+from data_pipelines.synthesis_labels import BEST_MOS, distances
 from data_pipelines.tid2013.crops import RESERVED
 from gsn_jax.image_files import load_image
 
@@ -32,6 +33,8 @@ _RIDGE = 0.01
 # metrics, and of restored images only LPIPS has learned what people say.
 _SHARES = np.array([4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
 _SPREAD = 0.2
+# The floors of metrics for restored images, and the types that those are most like.
+_RESTORED = {"lpips_alex": 0.01, "dists": 0.01}
 _LIKE_RESTORED = ("gaussian_blur", "denoising", "jpeg", "jpeg2000")
 _CONSOLE = Console(stderr=True)
 
@@ -40,7 +43,7 @@ def main() -> None:
     """Reads the pairs, fits, and prints the module with the coefficients."""
     folder, tables = map(Path, sys.argv[1:3])
     rows = [row for row in _rows(folder / "pairs.csv") if row["split"] == "train"]
-    values = _distances(folder, rows)
+    values = _distances(folder, rows, METRICS)
     for row in rows:
         if row["type"] == "contrast":  # TID2013 lowers it at odd levels and raises it at even ones
             row["type"] = "contrast_decrease" if int(row["level"]) % 2 else "contrast_increase"
@@ -55,7 +58,7 @@ def main() -> None:
     srcc = scipy.stats.spearmanr(predictions, mos).statistic
     plcc = scipy.stats.pearsonr(predictions, mos).statistic
     _CONSOLE.print(f"{len(rows)} images, held-out scenes: SRCC {srcc:.3f}, PLCC {plcc:.3f}")
-    restored = _fit_restored(values, rows, mos)
+    restored = _fit_restored(folder, rows)
     print(_module(_fit(design, mos), restored, kinds, _mean_opinions(tables)), end="")
 
 
@@ -64,24 +67,20 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _distances(folder: Path, rows: list[dict[str, str]]) -> np.ndarray:
-    cache = folder / "distances.npz"
+def _distances(folder: Path, rows: list[dict[str, str]], metrics: Sequence[str]) -> np.ndarray:
+    cache = folder / f"distances-{'-'.join(metrics)}.npz"
     names = [row["distorted"] for row in rows]
     if cache.is_file():
         stored = np.load(cache)
-        if stored["names"].tolist() == names and stored["metrics"].tolist() == list(METRICS):
+        if stored["names"].tolist() == names:
             return stored["values"]
-    references = {name: load_image(folder / name) for name in {row["reference"] for row in rows}}
-    values = np.array(
-        [
-            [
-                distance(name, references[row["reference"]], load_image(folder / row["distorted"]))
-                for name in METRICS
-            ]
-            for row in track(rows, "metrics", console=_CONSOLE)
-        ]
-    )
-    np.savez(cache, names=names, metrics=METRICS, values=values)
+    values = np.empty((len(rows), len(metrics)))
+    scenes = sorted({row["reference"] for row in rows})
+    for scene in track(scenes, f"{len(metrics)} metrics", console=_CONSOLE):
+        places = [place for place, row in enumerate(rows) if row["reference"] == scene]
+        images = [load_image(folder / names[place]) for place in places]
+        values[places] = distances(metrics, load_image(folder / scene), images)
+    np.savez(cache, names=names, values=values)
     return values
 
 
@@ -98,7 +97,7 @@ def _fit(design: np.ndarray, mos: np.ndarray) -> np.ndarray:
     quality = np.minimum(mos / BEST_MOS, 1)
 
     def residuals(coefficients: np.ndarray) -> np.ndarray:
-        error = _predict(coefficients, design) - quality
+        error = _residuals(coefficients, design, quality)
         weights, offsets = coefficients[1 : 1 + count], coefficients[1 + count :]
         apart = weights - weights.mean() * _SHARES / _SHARES.mean()
         penalty = np.concatenate([_SPREAD * apart, _RIDGE * offsets])
@@ -110,14 +109,25 @@ def _fit(design: np.ndarray, mos: np.ndarray) -> np.ndarray:
     return scipy.optimize.least_squares(residuals, start, bounds=(lower, np.inf)).x
 
 
-def _fit_restored(values: np.ndarray, rows: list[dict[str, str]], mos: np.ndarray) -> np.ndarray:
-    """Offset and weight of LPIPS alone, on the types that restored images are most like."""
-    chosen = np.array([row["type"] in _LIKE_RESTORED for row in rows])
-    column = METRICS.index("lpips_alex")
-    logs = -np.log(np.maximum(values[chosen, column], 0) + FLOORS[column])
-    design = np.stack([np.ones_like(logs), logs], axis=1)
-    quality = np.minimum(mos[chosen] / BEST_MOS, 1)
-    return scipy.optimize.least_squares(lambda c: _predict(c, design) - quality, [0.0, 1.0]).x
+def _fit_restored(folder: Path, rows: list[dict[str, str]]) -> dict[str, np.ndarray]:
+    """Floor, offset and weight of each metric alone, on the types most like restored images."""
+    rows = [row for row in rows if row["type"] in _LIKE_RESTORED]
+    quality = np.minimum(np.array([float(row["score"]) for row in rows]) / BEST_MOS, 1)
+    fits = {}
+    for values, (name, floor) in zip(
+        _distances(folder, rows, tuple(_RESTORED)).T, _RESTORED.items(), strict=True
+    ):
+        logs = -np.log(np.maximum(values, 0) + floor)
+        design = np.stack([np.ones_like(logs), logs], axis=1)
+        fit = scipy.optimize.least_squares(_residuals, [0.0, 1.0], args=(design, quality)).x
+        fits[name] = np.array([floor, *fit])
+        srcc = scipy.stats.spearmanr(logs, quality).statistic
+        _CONSOLE.print(f"{name} on {len(rows)} images like restored ones: SRCC {srcc:.3f}")
+    return fits
+
+
+def _residuals(coefficients: np.ndarray, design: np.ndarray, quality: np.ndarray) -> np.ndarray:
+    return _predict(coefficients, design) - quality
 
 
 def _predict(coefficients: np.ndarray, design: np.ndarray) -> np.ndarray:
@@ -138,7 +148,7 @@ def _mean_opinions(tables: Path) -> dict[int, list[float]]:
 
 def _module(
     coefficients: np.ndarray,
-    restored: np.ndarray,
+    restored: dict[str, np.ndarray],
     kinds: list[str],
     opinions: dict[int, list[float]],
 ) -> str:
@@ -153,8 +163,13 @@ def _module(
         f"BIAS = {coefficients[0]:.4f}",
         f"WEIGHTS = ({', '.join(f'{w:.4f}' for w in coefficients[1 : 1 + count])})",
         "",
-        "# LPIPS alone, for restored images: offset and weight.",
-        f"RESTORED = ({restored[0]:.4f}, {restored[1]:.4f})",
+        "# Of restored images: each metric's floor, offset and weight.",
+        "RESTORED = {",
+        *(
+            f'    "{name}": ({floor:g}, {offset:.4f}, {weight:.4f}),'
+            for name, (floor, offset, weight) in restored.items()
+        ),
+        "}",
         "",
         "# What the metrics judge too harshly (> 0) or too mildly (< 0), by distortion.",
         "OFFSETS = {",

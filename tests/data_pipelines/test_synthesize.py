@@ -175,6 +175,31 @@ def test_the_ensemble_falls_with_every_distance_and_is_highest_for_identical_ima
     assert synthesis_labels.ensemble_quality("jpeg", zero + 0.5)[0] < 0.5
 
 
+def test_restored_images_are_judged_by_lpips_and_dists_alike():
+    weights = synthesis_labels.weights.RESTORED
+    assert list(weights) == ["lpips_alex", "dists"]
+    values = np.array([[0.0, 0.0], [0.1, 0.0], [0.0, 0.1], [0.4, 0.3]])
+    quality = synthesis_labels.restored_quality(values)
+    assert 0.9 < quality[0] <= 1
+    assert quality[3] < 0.5
+    assert quality[0] > max(quality[1:3])
+    assert min(quality[1:3]) > quality[3]
+    alone = [
+        1 / (1 + np.exp(slope * np.log(distance + floor) - offset))
+        for distance, (floor, offset, slope) in zip([0.4, 0.3], weights.values(), strict=True)
+    ]
+    assert quality[3] == pytest.approx(np.mean(alone), abs=1e-12)
+
+
+def test_the_ensemble_says_at_once_which_weights_are_missing(monkeypatch):
+    def missing():
+        raise InputError("weights.pt: run: pip install --no-deps DISTS-pytorch==0.1")
+
+    monkeypatch.setattr(synthesis_labels.packages, "dists_weights", missing)
+    with pytest.raises(InputError, match="pip install --no-deps DISTS-pytorch"):
+        synthesis_labels.check("ensemble")
+
+
 def test_level_labels_follow_the_opinions_of_tid2013():
     # mean opinion 5.91 and 2.12 of JPEG's levels 1 and 5, over 7.2
     assert synthesis_labels.level_quality("jpeg", 1) == pytest.approx(5.91 / 7.2, abs=1e-6)

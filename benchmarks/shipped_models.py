@@ -1,0 +1,83 @@
+"""Seconds per pair of the models that ship, beside the metrics that they are meant to replace.
+
+    python benchmarks/shipped_models.py --peers "COMMAND THAT RUNS PYTHON IN THE PEERS' ENVIRONMENT"
+
+`gsn` beside LPIPS with AlexNet, `gsn-b` beside DISTS: calls with one pair of 512 x 384 take turns,
+ours of the same metric too, and medians are printed as a Markdown table. Images are uint8 arrays in
+memory for the models and float tensors for the others, which spares those the conversion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from peer_process import Peers
+
+import gsn_jax
+from gsn_jax import metrics, shipped_models
+from gsn_jax.metric import Metric
+
+HEIGHT, WIDTH = 384, 512
+BESIDE = {"gsn": "lpips_alex", "gsn-b": "dists"}
+
+
+def calls(metric: Metric, pair: tuple[np.ndarray, np.ndarray]) -> Callable[[int], list[float]]:
+    """A function that gives the seconds of so many calls."""
+
+    def timed(repeats: int) -> list[float]:
+        seconds = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            float(metric(*pair))
+            seconds.append(time.perf_counter() - start)
+        return seconds
+
+    timed(2)  # compiles
+    return timed
+
+
+def compare(
+    model: str, other: str, repeats: int, rounds: int, peers: Peers
+) -> dict[str, list[float]]:
+    """Seconds of every call, by who computed."""
+    generator = np.random.default_rng(0)
+    reference = generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    noise = generator.normal(scale=25, size=reference.shape)
+    pair = reference, np.clip(reference + noise, 0, 255).astype(np.uint8)
+    ours = {model: calls(gsn_jax.load(model), pair), other: calls(metrics.get(other), pair)}
+    seconds: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, timed in ours.items():
+            seconds.setdefault(name, []).extend(timed(repeats))
+        answer = peers.ask(time=other, shape=[1, HEIGHT, WIDTH], repeats=repeats)
+        for peer, times in answer.items():
+            seconds.setdefault(f"{other} of {peer}", []).extend(times)
+    return seconds
+
+
+def main() -> None:
+    """Parses the command line and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peers", required=True)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    print("| what | ms per pair | slower than the model by |")
+    print("|---|---|---|")
+    with Peers(options.peers) as peers:
+        for model, other in BESIDE.items():
+            if model not in shipped_models.names():
+                continue
+            seconds = compare(model, other, options.repeats, options.rounds, peers)
+            medians = {name: statistics.median(times) for name, times in seconds.items()}
+            for name, median in medians.items():
+                ratio = "" if name == model else f"{median / medians[model]:.2f}x"
+                print(f"| {name} | {1e3 * median:.1f} | {ratio} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
