@@ -27,8 +27,8 @@ def get_config() -> ConfigDict:
     config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
     config.optimizer.learning_rate = 5e-4
     human = ("tid2013_regenerated:train", 0, 7.25)
-    config.data.train = (*[human] * 6, "data/synthetic/pairs.csv", "data/scaled/pairs.csv")
-    config.data.stored_crops = 1  # of each: six of a pair that people have seen
+    config.data.train = (*[human] * 3, "data/synthetic/pairs.csv", "data/scaled/pairs.csv")
+    config.data.stored_crops = 1  # of each: three of a pair that people have seen
     config.data.eval_fraction = 0.1
     config.data.crop_size = 128
     config.data.batch_size = 32

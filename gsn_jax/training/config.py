@@ -36,7 +36,7 @@ def base_config() -> ConfigDict:
                 "name": "gsn",
                 "trunk": "cdcn",
                 "trunk_options": {},
-                "trunk_weights": "",  # see gsn_jax.initial_weights: "imagenet", "lpips" or a path
+                "trunk_weights": "",  # "imagenet", "lpips", "lpips+dists" or a path
                 "theta": 0.7,  # Yu et al., CVPR 2020
                 "norm": "none",  # normalisation removes the contrast that quality depends on
                 "attention": (7, 5, 3),  # CDCN++

@@ -129,6 +129,38 @@ def test_gsn_contains_lpips(rng):
     )
 
 
+def test_structure_starts_as_strong_as_in_dists(monkeypatch):
+    """Factors over the channels they are a mean of: DISTS's share of each level, beside LPIPS's."""
+    needs_package()
+    channels = [len(head) for head in packages.lpips_heads("vgg16")]
+    rng = np.random.default_rng(0)
+    weights = {name: np.float32(rng.uniform(size=3 + sum(channels))) for name in ("alpha", "beta")}
+    monkeypatch.setattr(packages, "dists_weights", lambda: weights)
+    options = {"trunk": "vgg16", "comparison": "normalized+structure"}
+    factors = initial_weights.read(config("lpips+dists", **options))["errors"]
+    total = sum(float(part.sum()) for part in weights.values())
+    start = 3
+    for level, count in enumerate(channels):
+        texture, structure = np.split(factors[f"levels_{level}"][count:], 2)
+        for part, name in ((texture, "alpha"), (structure, "beta")):
+            expected = weights[name][start : start + count] / total
+            np.testing.assert_allclose(part / count, expected, atol=2e-5)  # none stays at 0
+        start += count
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trunk": "vgg16", "comparison": "normalized"}, '"structure" in model.comparison'),
+        ({"trunk": "alexnet", "comparison": "normalized+structure"}, 'needs model.trunk "vgg16"'),
+    ],
+)
+def test_dists_weighs_structure_of_vgg16_only(options, message):
+    needs_package()
+    with pytest.raises(InputError, match=message):
+        initial_weights.read(config("lpips+dists", **options))
+
+
 def inverse_softplus(x):
     return jnp.float32(np.log(np.expm1(x)))
 
