@@ -27,7 +27,7 @@ COLUMNS = ("reference", "distorted", "score", "type", "level", "group")
 _SETTINGS = "synthesis.json"
 _PARTS = "parts"
 _SMALLEST = 64
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclasses.dataclass(frozen=True)

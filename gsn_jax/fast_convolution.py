@@ -47,11 +47,11 @@ def convolve(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
         `(N, H, W, K)`.
     """
     if _plain.get():
-        return _direct(features, kernel)
+        return direct(features, kernel)
     return lax.platform_dependent(
         features,
         cpu=functools.partial(_chosen(features, kernel), kernel=kernel),
-        default=functools.partial(_direct, kernel=kernel),
+        default=functools.partial(direct, kernel=kernel),
     )
 
 
@@ -72,7 +72,7 @@ def _chosen(features: jax.Array, kernel: jax.Array | np.ndarray) -> Convolution:
     size, _, channels, _ = kernel.shape
     if channels >= _WORTH_IT.get(size, float("inf")) and features.dtype == jnp.float32:
         return toom_cook
-    return _direct
+    return direct
 
 
 def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
@@ -115,7 +115,8 @@ def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
     return outputs.reshape(count, step * blocks, width, -1)[:, :height]
 
 
-def _direct(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+def direct(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+    """`convolve` as XLA has it."""
     border = kernel.shape[0] // 2
     return lax.conv_general_dilated(
         features,

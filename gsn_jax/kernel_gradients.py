@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gsn_jax.fast_convolution import direct
+
 # Bytes of shifted features at a time: few enough for the cache, many enough for the cores.
 _TOGETHER = 4 << 20
 
@@ -52,14 +54,7 @@ def convolve(features: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
         `(N, H, W, K)`. Differentiable once, in reverse mode.
     """
-    border = kernel.shape[0] // 2
-    return lax.conv_general_dilated(
-        features,
-        kernel,
-        (1, 1),
-        [(border, border)] * 2,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    return direct(features, kernel)
 
 
 def _forward(features: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple]:
@@ -68,11 +63,10 @@ def _forward(features: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple]:
 
 def _backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple:
     features, kernel = saved
-    plain = convolve.fun
-    (of_features,) = jax.vjp(lambda features: plain(features, kernel), features)[1](gradient)
+    (of_features,) = jax.vjp(lambda features: direct(features, kernel), features)[1](gradient)
     of_kernel = lax.platform_dependent(
         cpu=lambda: _by_rows(features, gradient, kernel.shape[0]).astype(kernel.dtype),
-        default=lambda: jax.vjp(lambda kernel: plain(features, kernel), kernel)[1](gradient)[0],
+        default=lambda: jax.vjp(lambda kernel: direct(features, kernel), kernel)[1](gradient)[0],
     )
     return of_features, of_kernel
 
