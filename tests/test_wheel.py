@@ -14,10 +14,6 @@ from PIL import Image
 
 CHECKOUT = Path(__file__).parents[1]
 
-# Bytes: of what is downloaded, and of each model in it.
-LARGEST_WHEEL = 60e6
-LARGEST_MODEL = {"gsn": 25e6, "gsn-b": 60e6}
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
@@ -29,7 +25,7 @@ def site(tmp_path_factory):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (wheel,) = folder.glob("*.whl")
-    assert wheel.stat().st_size < LARGEST_WHEEL
+    assert wheel.stat().st_size < 25e6
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
     return folder / "site"
@@ -59,12 +55,6 @@ def test_the_wheel_holds_older_versions_of_its_model(site):
     kept = {path.name for path in (CHECKOUT / shipped).iterdir()}
     assert any("@" in name for name in kept)
     assert {path.name for path in (site / shipped).iterdir()} == kept
-
-
-def test_no_model_is_larger_than_it_may_be(site):
-    for folder in (site / "gsn_jax" / "shipped").iterdir():
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        assert size < LARGEST_MODEL[folder.name.partition("@")[0]], folder.name
 
 
 def test_the_wheel_knows_its_configurations(site, tmp_path):
