@@ -16,21 +16,12 @@ import time
 import jax
 import numpy as np
 from peer_process import Peers
+from turns import take_turns
 
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
 
 HEIGHT, WIDTH = 384, 512
-
-
-def our_times(function: jax.stages.Compiled, pair: tuple, repeats: int) -> list[float]:
-    """Seconds of each repeat."""
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function(*pair).block_until_ready()
-        seconds.append(time.perf_counter() - start)
-    return seconds
 
 
 def compare(name: str, batch: int, repeats: int, rounds: int, peers: Peers) -> dict:
@@ -43,13 +34,15 @@ def compare(name: str, batch: int, repeats: int, rounds: int, peers: Peers) -> d
     start = time.perf_counter()
     function = jax.jit(getattr(metrics, name)).lower(*pair).compile()
     result = {"compile": time.perf_counter() - start}
-    our_times(function, pair, 1)
-    seconds: dict[str, list[float]] = {"ours": []}
-    for _ in range(rounds):
-        seconds["ours"] += our_times(function, pair, repeats)
-        answer = peers.ask(time=name, shape=[batch, HEIGHT, WIDTH], repeats=repeats)
-        for peer, times in answer.items():
-            seconds.setdefault(peer, []).extend(times)
+    function(*pair).block_until_ready()
+    seconds = take_turns(
+        {"ours": lambda: function(*pair)},
+        peers,
+        repeats,
+        rounds,
+        time=name,
+        shape=[batch, HEIGHT, WIDTH],
+    )
     return result | {who: 1e3 * statistics.median(times) for who, times in seconds.items()}
 
 

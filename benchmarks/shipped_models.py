@@ -10,34 +10,18 @@ memory for the models and float tensors for the others, which spares those the c
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
-import time
-from collections.abc import Callable
 
 import numpy as np
 from peer_process import Peers
+from turns import take_turns
 
 import gsn_jax
 from gsn_jax import metrics, shipped_models
-from gsn_jax.metric import Metric
 
 HEIGHT, WIDTH = 384, 512
 BESIDE = {"gsn": "lpips_alex", "gsn-b": "dists"}
-
-
-def calls(metric: Metric, pair: tuple[np.ndarray, np.ndarray]) -> Callable[[int], list[float]]:
-    """A function that gives the seconds of so many calls."""
-
-    def timed(repeats: int) -> list[float]:
-        seconds = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            float(metric(*pair))
-            seconds.append(time.perf_counter() - start)
-        return seconds
-
-    timed(2)  # compiles
-    return timed
 
 
 def compare(
@@ -48,15 +32,13 @@ def compare(
     reference = generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     noise = generator.normal(scale=25, size=reference.shape)
     pair = reference, np.clip(reference + noise, 0, 255).astype(np.uint8)
-    ours = {model: calls(gsn_jax.load(model), pair), other: calls(metrics.get(other), pair)}
-    seconds: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        for name, timed in ours.items():
-            seconds.setdefault(name, []).extend(timed(repeats))
-        answer = peers.ask(time=other, shape=[1, HEIGHT, WIDTH], repeats=repeats)
-        for peer, times in answer.items():
-            seconds.setdefault(f"{other} of {peer}", []).extend(times)
-    return seconds
+    ours = {
+        name: functools.partial(metric, *pair)
+        for name, metric in ((model, gsn_jax.load(model)), (other, metrics.get(other)))
+    }
+    for call in ours.values():
+        call()  # compiles
+    return take_turns(ours, peers, repeats, rounds, time=other, shape=[1, HEIGHT, WIDTH])
 
 
 def main() -> None:
@@ -76,7 +58,8 @@ def main() -> None:
             medians = {name: statistics.median(times) for name, times in seconds.items()}
             for name, median in medians.items():
                 ratio = "" if name == model else f"{median / medians[model]:.2f}x"
-                print(f"| {name} | {1e3 * median:.1f} | {ratio} |", flush=True)
+                whose = name if name in (model, other) else f"{other} of {name}"
+                print(f"| {whose} | {1e3 * median:.1f} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":
