@@ -29,6 +29,8 @@ IMAGENET = "imagenet"
 LPIPS = "lpips"
 LPIPS_DISTS = "lpips+dists"
 
+# The comparisons that are weighed as a metric weighs them, by what `trunk_weights` says.
+_WEIGHED = {LPIPS: ("normalized",), LPIPS_DISTS: ("normalized", "structure")}
 # The start of comparisons that are in neither, beside LPIPS's own: small, but not lost.
 _OTHER_COMPARISONS = 0.1
 # Added to LPIPS's channel weights, many of which are 0 and could not grow.
@@ -60,14 +62,14 @@ def read(config: Mapping[str, Any]) -> Tree:
         )
     if model.theta >= 1:
         raise InputError("model.theta: 1 cannot keep pretrained kernels; choose less than 1")
-    if source in (IMAGENET, LPIPS, LPIPS_DISTS):
+    if source == IMAGENET or source in _WEIGHED:
         tensors = imagenet_networks.packaged_state_dict(network)
     else:
         tensors = read_state_dict(source)
     options = {"theta": model.theta, "norm": model.norm, **model.trunk_options}
     variables = convert(network, tensors, source, **options)
     initial = {name: {"backbone": tree} for name, tree in variables.items()}
-    if source in (LPIPS, LPIPS_DISTS):
+    if source in _WEIGHED:
         initial["errors"] = _factors(model, network, source)
     return initial
 
@@ -75,8 +77,7 @@ def read(config: Mapping[str, Any]) -> Tree:
 def _factors(model: Any, network: str, source: str) -> dict[str, np.ndarray]:
     """What the errors of each level are multiplied by at the start, in the order of its `mix`."""
     names = getattr(model, "comparison", "").split("+")
-    needed = ["normalized"] + (["structure"] if source == LPIPS_DISTS else [])
-    for name in needed:
+    for name in _WEIGHED[source]:
         if name not in names:
             raise InputError(
                 f'model.trunk_weights: "{source}" needs "{name}" in model.comparison, which is '
@@ -86,17 +87,19 @@ def _factors(model: Any, network: str, source: str) -> dict[str, np.ndarray]:
         raise InputError(
             f'model.trunk_weights: "{source}" needs model.trunk "vgg16", got {network!r}'
         )
-    known, factors = packages.lpips_heads(network), {}
-    structure = _dists_weights(known) if source == LPIPS_DISTS else [None] * len(known)
-    for level, (weights, of_structure) in enumerate(zip(known, structure, strict=True)):
-        weights = weights + np.float32(_LEAST_WEIGHT)
-        parts = {
-            name: np.tile(_OTHER_COMPARISONS * weights, comparisons.ERRORS_PER_CHANNEL[name])
+    known = {"normalized": packages.lpips_heads(network)}
+    if source == LPIPS_DISTS:
+        known["structure"] = _dists_weights(known["normalized"])
+    factors = {}
+    for level, of_lpips in enumerate(known["normalized"]):
+        other = _OTHER_COMPARISONS * (of_lpips + np.float32(_LEAST_WEIGHT))
+        parts = [
+            known[name][level] + np.float32(_LEAST_WEIGHT)
+            if name in known
+            else np.tile(other, comparisons.ERRORS_PER_CHANNEL[name])
             for name in names
-        } | {"normalized": weights}
-        if of_structure is not None:
-            parts["structure"] = of_structure
-        factors[f"levels_{level}"] = np.concatenate(list(parts.values()))
+        ]
+        factors[f"levels_{level}"] = np.concatenate(parts)
     return factors
 
 
@@ -114,7 +117,7 @@ def _dists_weights(levels: Sequence[np.ndarray]) -> list[np.ndarray]:
         for name in ("alpha", "beta")
     )  # without the image's own three channels, which come first
     return [
-        len(level) * np.concatenate([texture, structure]) + np.float32(_LEAST_WEIGHT)
+        len(level) * np.concatenate([texture, structure])
         for level, texture, structure in zip(levels, alpha, beta, strict=True)
     ]
 

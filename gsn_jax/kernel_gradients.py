@@ -22,15 +22,18 @@ from jax import lax
 
 from gsn_jax.fast_convolution import direct
 
-# Bytes of shifted features at a time: few enough for the cache, many enough for the cores.
-_TOGETHER = 4 << 20
+# Shifted features at a time: few enough for the cache (4 MiB), many enough for the cores.
+_TOGETHER = 1 << 20
 
 _local = contextvars.ContextVar("the batch is on one device", default=False)
 
 
 @contextlib.contextmanager
 def local_batch() -> Iterator[None]:
-    """Inside, what is traced runs on one device: a mesh of one, or the body of a `shard_map`."""
+    """Inside, what is traced runs on one device: a mesh of one, or the body of a `shard_map`.
+
+    Also a decorator.
+    """
     token = _local.set(True)
     try:
         yield
@@ -77,7 +80,7 @@ convolve.defvjp(_forward, _backward)
 def _by_rows(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
     """The kernel's gradient `(size, size, C, K)`, in float32."""
     count, height, width, channels = features.shape
-    fit = max(1, _TOGETHER // (height * width * size * channels * features.dtype.itemsize))
+    fit = max(1, _TOGETHER // (height * width * size * channels))
     together = math.gcd(count, 1 << fit.bit_length() - 1)
     parts = [x.reshape(-1, together, *x.shape[1:]) for x in (features, gradient)]
     return lax.map(lambda part: _products(*part, size), parts).sum(axis=0)

@@ -119,8 +119,8 @@ def make_train_step(
         )
     else:
         gradient = gradients.whole(model, loss, frozen_trunk=frozen_trunk)
-    if mapped or mesh.size == 1:
-        gradient = _local(gradient)
+    if mapped or mesh.size == 1:  # no other device has a part of the batch
+        gradient = kernel_gradients.local_batch()(gradient)
     step = functools.partial(
         _step,
         _summed(gradient) if mapped else gradient,
@@ -138,16 +138,6 @@ def make_train_step(
         out_shardings=(state_sharding, replicated(mesh)),
         donate_argnums=0,
     )
-
-
-def _local(gradient: gradients.LossGradient) -> gradients.LossGradient:
-    """The same, of a batch that no other device has a part of."""
-
-    def local(*arguments: Any) -> tuple[jax.Array, Any, Any]:
-        with kernel_gradients.local_batch():
-            return gradient(*arguments)
-
-    return local
 
 
 def _summed(gradient: gradients.LossGradient) -> gradients.LossGradient:
