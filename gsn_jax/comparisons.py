@@ -48,29 +48,46 @@ def structure_errors(
 ) -> jax.Array:
     """DISTS (Ding et al., IEEE TPAMI 2022) within windows: errors of texture and structure.
 
-    With local means m, variances v and the variance v_d of the difference, the texture error is
-    (m_a - m_b)^2 / (m_a^2 + m_b^2 + c1) and the structure error v_d / (v_a + v_b + c2): one minus
-    the similarities of DISTS, without their cancellation.
-
     Args:
         a: features `(N, H, W, C)`.
         b: as `a`.
-        floors: c1 of all channels, then c2, positive, `(2 C,)`.
+        floors: see `moment_errors`.
         local_mean: linear mean over windows, `(N, H, W, C)` to `(N, h, w, C)`.
 
     Returns:
-        Texture errors of all channels, then structure errors, `(N, h, w, 2 C)`; both from 0 to 2.
+        `(N, h, w, 2 C)`, see `moment_errors`.
     """
-    means = local_mean(a), local_mean(b)
-    squares = local_mean(a**2), local_mean(b**2)
-    apart = (means[0] - means[1]) ** 2
+    return moment_errors(moments(a, b, local_mean), floors)
+
+
+def moments(
+    a: jax.Array, b: jax.Array, mean: Callable[[jax.Array], jax.Array]
+) -> tuple[jax.Array, ...]:
+    """Means of a, b, a^2, b^2 and (a - b)^2: all that texture and structure depend on."""
+    return tuple(mean(x) for x in (a, b, a**2, b**2, (a - b) ** 2))
+
+
+def moment_errors(means: Sequence[jax.Array], floors: jax.Array) -> jax.Array:
+    """Errors of texture and structure: one minus DISTS's similarities, without their cancellation.
+
+    With means m, variances v and the variance v_d of the difference, the texture error is
+    (m_a - m_b)^2 / (m_a^2 + m_b^2 + c1) and the structure error v_d / (v_a + v_b + c2).
+
+    Args:
+        means: what `moments` gives, `(..., C)` each.
+        floors: c1 of all channels, then c2, positive, `(2 C,)`.
+
+    Returns:
+        Texture errors of all channels, then structure errors, `(..., 2 C)`; both from 0 to 2.
+    """
+    a, b, a_squared, b_squared, difference_squared = means
+    apart = (a - b) ** 2
     # Rounding may leave a variance just below 0.
-    difference = jnp.maximum(local_mean((a - b) ** 2) - apart, 0)
-    variances = [jnp.maximum(q - m**2, 0) for q, m in zip(squares, means, strict=True)]
+    difference = jnp.maximum(difference_squared - apart, 0)
+    variances = jnp.maximum(a_squared - a**2, 0) + jnp.maximum(b_squared - b**2, 0)
     texture_floor, structure_floor = jnp.split(floors, 2)
-    texture = apart / (means[0] ** 2 + means[1] ** 2 + texture_floor)
-    structure = difference / (sum(variances) + structure_floor)
-    return jnp.concatenate([texture, structure], axis=-1)
+    texture = apart / (a**2 + b**2 + texture_floor)
+    return jnp.concatenate([texture, difference / (variances + structure_floor)], axis=-1)
 
 
 def normalise_channels(x: jax.Array) -> jax.Array:

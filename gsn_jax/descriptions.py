@@ -4,9 +4,14 @@ Features of unit length and errors of several kinds are averaged over the cells 
 frozen trunk they never change, so a training can compute them once and store them; see
 `gsn_jax.training.stored_crops`.
 
-A description is one array `(N, h, w, D)`. For every level of C channels it holds, one after the
-other, the unit features of reference and distorted image, 2 C channels, and the errors: C for
-"normalized", "similarity" and "difference" each, 2 C for "structure".
+A description is two arrays. `cells` is `(N, h, w, D)`: for every level of C channels, one after the
+other, the unit features of reference and distorted image, 2 C channels, and C errors for each of
+"normalized", "similarity" and "difference". `whole` is `(N, E)`: with "structure" the errors of
+texture and of structure that DISTS finds in the whole image, of all channels of all levels each;
+without it, nothing.
+
+The texture of an image is in its statistics, which windows of a few cells do not give: heads that
+saw them only agreed with people less than the same heads beside DISTS.
 """
 
 from __future__ import annotations
@@ -16,19 +21,23 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from gsn_jax import comparisons, padded
+from gsn_jax import comparisons
 
-# In units of squared features: below them differences count absolutely. Those of VGG16 and AlexNet
+# In units of squared features: below it differences count absolutely. Those of VGG16 and AlexNet
 # are of the order of 1.
 SIMILARITY_FLOOR = 0.05
-STRUCTURE_FLOOR = 0.01
+
+# DISTS's stabilisers c1 and c2, in units of squared features.
+STRUCTURE_FLOOR = 1e-6
+
+# The comparison whose errors are those of the whole image.
+WHOLE = "structure"
 
 # Raised with every change of what a description holds, so that no stored one is taken for it.
-VERSION = 1
+VERSION = 2
 
-# The window of "structure" on the grid, and half of it, in cells.
-_WINDOW = (1 / 4, 1 / 2, 1 / 4)
-WINDOW_REACH = len(_WINDOW) // 2
+# How many means over the image the errors of a channel come from, see `comparisons.moments`.
+MOMENTS = 5
 
 
 def describe_level(
@@ -36,66 +45,56 @@ def describe_level(
     b: jax.Array,
     names: Sequence[str],
     reduce: Callable[[jax.Array], jax.Array],
-    sizes: padded.Sizes = None,
-) -> jax.Array:
-    """The part of a description that comes from one level, `(N, h, w, 2 C + errors)`.
+) -> tuple[jax.Array, jax.Array]:
+    """What comes from one level: its part of `cells`, `(N, h, w, 2 C + errors)`, and moments.
 
     Args:
         a: features of the references, `(N, H, W, C)`.
         b: as `a`, of the distorted images.
         names: what to compare, of `gsn_jax.gsn.COMPARISONS`.
         reduce: means over the cells of the grid, `(N, H, W, X)` to `(N, h, w, X)`.
-        sizes: true sizes on the grid, see `gsn_jax.padded`.
+
+    Returns:
+        The part, and the moments that `whole_errors` needs the means of, `(N, h, w, 5, C)`; C is 0
+        without "structure".
     """
     unit = comparisons.normalise_channels(a), comparisons.normalise_channels(b)
     parts = [reduce(unit[0]), reduce(unit[1])]
     for name in names:
-        if name == "structure":
-            parts.append(_structure(a, b, reduce, sizes))
-        elif name == "normalized":
+        if name == WHOLE:
+            continue
+        if name == "normalized":
             parts.append(reduce(comparisons.squared_error(*unit)))
         elif name == "similarity":
             floor = jnp.float32(SIMILARITY_FLOOR)
             parts.append(reduce(comparisons.similarity_error(a, b, floor)))
         else:
             parts.append(reduce(comparisons.absolute_error(a, b)))
-    return jnp.concatenate(parts, axis=-1)
+    means = comparisons.moments(a, b, reduce) if WHOLE in names else [parts[0][..., :0]] * MOMENTS
+    return jnp.concatenate(parts, axis=-1), jnp.stack(means, axis=-2)
 
 
 def split_levels(
-    description: jax.Array, channels: Sequence[int], names: Sequence[str]
+    cells: jax.Array, channels: Sequence[int], names: Sequence[str]
 ) -> list[tuple[jax.Array, jax.Array]]:
     """Per level the unit features of both images `(N, h, w, 2 C)`, and the errors.
 
     Args:
-        description: see the module.
+        cells: see the module.
         channels: C of every level.
         names: what was compared.
     """
     levels, start = [], 0
     for count in channels:
         middle = start + 2 * count
-        end = middle + count * sum(comparisons.ERRORS_PER_CHANNEL[name] for name in names)
-        levels.append((description[..., start:middle], description[..., middle:end]))
+        end = middle + count * sum(name != WHOLE for name in names)
+        levels.append((cells[..., start:middle], cells[..., middle:end]))
         start = end
     return levels
 
 
-def _structure(
-    a: jax.Array,
-    b: jax.Array,
-    reduce: Callable[[jax.Array], jax.Array],
-    sizes: padded.Sizes,
-) -> jax.Array:
-    def local_mean(x: jax.Array) -> jax.Array:
-        return _window_mean(reduce(x), sizes)
-
-    floors = jnp.full(2 * a.shape[-1], STRUCTURE_FLOOR, jnp.float32)
-    return padded.clear(comparisons.structure_errors(a, b, floors, local_mean), sizes)
-
-
-def _window_mean(x: jax.Array, sizes: padded.Sizes) -> jax.Array:
-    """Means under the 3 x 3 binomial window, over what of it is inside the image."""
-    inside = padded.clear(jnp.ones((*x.shape[:3], 1), x.dtype), sizes)
-    total, share = (comparisons.window_sum(part, _WINDOW, "constant") for part in (x, inside))
-    return total / jnp.maximum(share, 1 / 16)
+def whole_errors(moments: jax.Array) -> jax.Array:
+    """`whole` `(N, 2 C)` of the moments' means over all cells `(N, 5, C)`; from 0 to 2."""
+    means = jnp.moveaxis(moments, -2, 0)
+    floors = jnp.full(2 * moments.shape[-1], STRUCTURE_FLOOR, jnp.float32)
+    return comparisons.moment_errors(means, floors)

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from flax.core import FrozenDict
 
 from gsn_jax import comparisons, descriptions, folding, padded, trunks
-from gsn_jax.heads import AnchoredScores, FreeScores, GridFusion, LevelFusion
+from gsn_jax.heads import AnchoredScores, FreeScores, GridFusion, LevelFusion, WholeScore
 from gsn_jax.layers import SpatialAttention
 
 Features = trunks.Features
@@ -61,14 +61,14 @@ class GSN(nn.Module):
             `gsn_jax.comparisons`: "similarity" is (a - b)^2 / (a^2 + b^2 + c), the form of SSIM
             and GMSD, which knows masking; "difference" is |a - b|; "normalized" is LPIPS's
             squared difference of features of unit length; "structure" is DISTS's comparison of
-            means and of structure, within windows. The last two start as plain means. Several are
-            joined by "+", as in "normalized+similarity".
+            means and of structure, within windows, or `on_grid` of the whole image. The last two
+            start as plain means. Several are joined by "+", as in "normalized+similarity".
         channelwise: whether every channel's error is weighted by how visible it is, before channels
             are mixed; see `gsn_jax.heads.LevelFusion`. False costs less.
         on_grid: learn only from what is averaged over the cells of the score map, so that what a
             frozen trunk says of a pair can be stored: `describe`, then `judge`. Attention weights
-            the averaged features, floors are constants, `channelwise` has no meaning. For trunks
-            with a `reach`.
+            the averaged features, floors are constants, `channelwise` has no meaning. The score is
+            the mean of what the map gives and of what "structure" gives. For trunks with a `reach`.
         pooling: "weighted" by a learned map, or "mean".
         dtype: type of the trunk's computation, float32 or bfloat16; parameters, comparison and
             head stay float32.
@@ -113,6 +113,8 @@ class GSN(nn.Module):
         _attention_sizes(self.attention, len(trunk.strides))
         if self.on_grid and self.head != "anchored":
             raise ValueError('on_grid needs head="anchored"')
+        if self.on_grid and self.comparison == descriptions.WHOLE:
+            raise ValueError(f'on_grid needs a comparison beside "{self.comparison}", for the map')
         if self.on_grid and (self.norm != "none" or getattr(trunk, "reach", None) is None):
             raise ValueError('on_grid needs norm="none" and a trunk whose levels halve exactly')
 
@@ -149,12 +151,24 @@ class GSN(nn.Module):
         )
         self.scorer = AnchoredScores(even) if anchored else FreeScores()
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
+        if self._sees_whole:
+            self.whole = WholeScore()
 
     def _trunk(self, **options: Any) -> nn.Module:
         options |= {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
         if self.remat:
             options["remat"] = True
         return trunks.get(self.trunk, axis_name=self.axis_name, **{**options, **self.trunk_options})
+
+    @property
+    def _sees_whole(self) -> bool:
+        return self.on_grid and descriptions.WHOLE in self.comparison.split("+")
+
+    @property
+    def sums_size(self) -> int:
+        """Length of an example's `sums`."""
+        moments = descriptions.MOMENTS * sum(self._trunk(parent=None).widths)
+        return 3 + moments if self._sees_whole else 2
 
     @property
     def min_size(self) -> int:
@@ -226,9 +240,11 @@ class GSN(nn.Module):
         sizes: padded.Sizes = None,
         core: jax.Array | None = None,
     ) -> jax.Array:
-        """What `finish` turns into scores: sums `(N, 2)` of weighted local scores and of weights.
+        """What `finish` turns into scores, `(N, sums_size)`.
 
-        The sums of an image's tiles add up to those of the image.
+        Sums over the score map: of weighted local scores, and of weights; where the whole image is
+        seen also how many cells there are, and its moments. The sums of an image's tiles add up to
+        those of the image.
 
         Args:
             reference: features of the references, from `encode`.
@@ -238,33 +254,48 @@ class GSN(nn.Module):
             core: `(N, 4)`, the part of the score map to sum: first row, row after the last, first
                 column, column after the last; None is all of it.
         """
-        return self._sums(*self._maps(reference, distorted, train, sizes), core)
+        if not self._sees_whole:
+            return self._sums(*self._maps(reference, distorted, train, sizes), core)
+        cells, moments = self._describe(reference, distorted, sizes)
+        parts = [
+            self._sums(*self._grid_maps(cells, train, sizes), core),
+            _masked(jnp.ones(moments.shape[:3]), core).sum(axis=(1, 2))[:, None],
+            _masked(moments, core).sum(axis=(1, 2)).reshape(len(moments), -1),
+        ]
+        return jnp.concatenate(parts, axis=-1)
 
     def _sums(
         self, scores: jax.Array, weights: jax.Array, core: jax.Array | None = None
     ) -> jax.Array:
         if self.pooling == "mean":
             weights = jnp.ones_like(weights)
-        if core is not None:
-            rows = jnp.arange(weights.shape[1])[None, :, None]
-            columns = jnp.arange(weights.shape[2])[None, None, :]
-            top, bottom, left, right = (core[:, i, None, None] for i in range(4))
-            wanted = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-            weights = jnp.where(wanted, weights, 0)
+        weights = _masked(weights, core)
         return jnp.stack([(scores * weights).sum(axis=(1, 2)), weights.sum(axis=(1, 2))], axis=-1)
 
     def finish(self, sums: jax.Array) -> jax.Array:
-        """Raw scores `(...)` of `sums` `(..., 2)`."""
-        return self._raw(sums[..., 0] / sums[..., 1])
+        """Raw scores `(...)` of `sums` `(..., sums_size)`."""
+        if not self._sees_whole:
+            return self._finish(sums)
+        moments = sums[..., 3:].reshape(*sums.shape[:-1], descriptions.MOMENTS, -1)
+        return self._finish(sums, descriptions.whole_errors(moments / sums[..., 2, None, None]))
+
+    def _finish(self, sums: jax.Array, whole: jax.Array | None = None) -> jax.Array:
+        return self._raw(sums[..., 0] / sums[..., 1], whole)
 
     def quality_map(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        """Raw local scores `(N, h, w)` on the grid of the high level, up = better."""
-        scores, _ = self._maps(self.encode(reference), self.encode(distorted), False)
-        return self._raw(scores)
+        """Raw local scores `(N, h, w)` on the grid of the high level, up = better.
+
+        What is wrong with the whole image is wrong with every part of it.
+        """
+        first, second = self.encode(reference), self.encode(distorted)
+        if not self._sees_whole:
+            return self._raw(self._maps(first, second, False)[0])
+        cells, whole = self.describe(first, second)
+        return self._raw(self._grid_maps(cells, False)[0], whole[:, None, None])
 
     def describe(
         self, reference: Features, distorted: Features, sizes: padded.Sizes = None
-    ) -> jax.Array:
+    ) -> tuple[jax.Array, jax.Array]:
         """What nothing learned has touched but the trunk, see `gsn_jax.descriptions`.
 
         Args:
@@ -273,24 +304,28 @@ class GSN(nn.Module):
             sizes: true sizes of the images, see `gsn_jax.padded`.
 
         Returns:
-            `(N, h, w, D)` on the grid of the score map.
+            `cells` `(N, h, w, D)` on the grid of the score map, and `whole` `(N, E)`.
         """
-        names, strides = self.comparison.split("+"), self.backbone.strides
+        cells, moments = self._describe(reference, distorted, sizes)
+        return cells, descriptions.whole_errors(moments.mean(axis=(1, 2)))
+
+    def _describe(
+        self, reference: Features, distorted: Features, sizes: padded.Sizes
+    ) -> tuple[jax.Array, jax.Array]:
+        """The cells, and the moments of each."""
+        names = self.comparison.split("+")
         levels = [
             descriptions.describe_level(
-                a.astype(jnp.float32),
-                b.astype(jnp.float32),
-                names,
-                self._to_grid(stride, sizes),
-                _at_stride(sizes, strides[-1]),
+                a.astype(jnp.float32), b.astype(jnp.float32), names, self._to_grid(stride, sizes)
             )
-            for a, b, stride in zip(reference, distorted, strides, strict=True)
+            for a, b, stride in zip(reference, distorted, self.backbone.strides, strict=True)
         ]
-        return jnp.concatenate(levels, axis=-1)
+        cells, moments = zip(*levels, strict=True)
+        return jnp.concatenate(cells, axis=-1), jnp.concatenate(moments, axis=-1)
 
-    def judge(self, description: jax.Array, train: bool = False) -> jax.Array:
+    def judge(self, cells: jax.Array, whole: jax.Array, train: bool = False) -> jax.Array:
         """Raw scores `(N,)` of what `describe` gave."""
-        return self.finish(self._sums(*self._grid_maps(description, train)))
+        return self._finish(self._sums(*self._grid_maps(cells, train)), whole)
 
     @property
     def reach(self) -> int | None:
@@ -304,8 +339,7 @@ class GSN(nn.Module):
             return None
         sizes = _attention_sizes(self.attention, len(trunk.strides))
         if self.on_grid:  # attention and fusion one after the other, in cells
-            cells = max(max(sizes) // 2 + 1, descriptions.WINDOW_REACH)
-            return max(reaches) + CELL * cells
+            return max(reaches) + CELL * (max(sizes) // 2 + 1)
         if "structure" in self.comparison:
             return None
         levels = zip(reaches, trunk.strides, sizes, strict=True)
@@ -320,7 +354,7 @@ class GSN(nn.Module):
     ) -> tuple[jax.Array, jax.Array]:
         """Local scores and their positive weights, both `(N, h, w)`, of the fused levels."""
         if self.on_grid:
-            return self._grid_maps(self.describe(reference, distorted, sizes), train, sizes)
+            return self._grid_maps(self._describe(reference, distorted, sizes)[0], train, sizes)
         joints, errors = [], []
         strides = self.backbone.strides
         for level, fuse in enumerate(self.levels):
@@ -336,11 +370,11 @@ class GSN(nn.Module):
         return self._fused(joints, errors, train, sizes)
 
     def _grid_maps(
-        self, description: jax.Array, train: bool, sizes: padded.Sizes = None
+        self, cells: jax.Array, train: bool, sizes: padded.Sizes = None
     ) -> tuple[jax.Array, jax.Array]:
-        """`_maps` from a description."""
+        """`_maps` from the cells of a description."""
         names = self.comparison.split("+")
-        levels = descriptions.split_levels(description, self.backbone.widths, names)
+        levels = descriptions.split_levels(cells, self.backbone.widths, names)
         fused = [
             fuse(pair, error, attend)
             for (pair, error), fuse, attend in zip(
@@ -370,11 +404,17 @@ class GSN(nn.Module):
             sizes=_at_stride(sizes, stride),
         )
 
-    def _raw(self, scores: jax.Array) -> jax.Array:
-        """Compresses the anchored error, 0 to infinity, as sensation does."""
+    def _raw(self, scores: jax.Array, whole: jax.Array | None = None) -> jax.Array:
+        """Compresses the anchored error, 0 to infinity, as sensation does.
+
+        With the errors `(..., E)` of the whole image it is the mean of both.
+        """
         if self.head == "free":
             return scores
-        return IDENTITY_SCORE - jnp.log1p(scores * jnp.exp(self.sensitivity))
+        sensed = jnp.log1p(scores * jnp.exp(self.sensitivity))
+        if self._sees_whole:
+            sensed = (sensed + self.whole(whole)) / 2
+        return IDENTITY_SCORE - sensed
 
     def fold(self, variables: Variables) -> tuple[GSN, dict[str, Any]]:
         """The same function in plain convolutions: CDC and batch normalisation folded in.
@@ -404,6 +444,17 @@ def _at_stride(sizes: padded.Sizes, stride: int) -> padded.Sizes:
     for _ in range(stride.bit_length() - 1):
         sizes = padded.halved(sizes)
     return sizes
+
+
+def _masked(x: jax.Array, core: jax.Array | None) -> jax.Array:
+    """`x` `(N, h, w, ...)`, 0 outside the rows and columns of `core`, see `GSN.sums`."""
+    if core is None:
+        return x
+    rows = jnp.arange(x.shape[1])[None, :, None]
+    columns = jnp.arange(x.shape[2])[None, None, :]
+    top, bottom, left, right = (core[:, i, None, None] for i in range(4))
+    wanted = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    return jnp.where(wanted.reshape(*wanted.shape, *[1] * (x.ndim - 3)), x, 0)
 
 
 def _halve_often(x: jax.Array, times: int, sizes: padded.Sizes) -> jax.Array:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import comparisons, heads, models, trunks
+from gsn_jax import comparisons, descriptions, heads, models, trunks
 from gsn_jax.errors import InputError
 from gsn_jax.layers import init_from_plain
 from gsn_jax.pretrained import imagenet_networks, packages
@@ -35,6 +35,8 @@ _WEIGHED = {LPIPS: ("normalized",), LPIPS_DISTS: ("normalized", "structure")}
 _OTHER_COMPARISONS = 0.1
 # Added to LPIPS's channel weights, many of which are 0 and could not grow.
 _LEAST_WEIGHT = 1e-3
+# Added to DISTS's for the same reason: all channels together a thousandth.
+_LEAST_WHOLE_WEIGHT = 3e-7
 
 
 def read(config: Mapping[str, Any]) -> Tree:
@@ -87,10 +89,22 @@ def _factors(model: Any, network: str, source: str) -> dict[str, np.ndarray]:
         raise InputError(
             f'model.trunk_weights: "{source}" needs model.trunk "vgg16", got {network!r}'
         )
-    known = {"normalized": packages.lpips_heads(network)}
+    known, factors = {"normalized": packages.lpips_heads(network)}, {}
     if source == LPIPS_DISTS:
-        known["structure"] = _dists_weights(known["normalized"])
-    factors = {}
+        alpha, beta = _dists_weights(known["normalized"])
+        if model.on_grid:  # weighed once, in the whole image
+            levels = len(trunks.get(network, **model.trunk_options).widths)
+            weights = np.concatenate([*alpha[:levels], *beta[:levels]])
+            factors["whole"] = len(weights) * (weights + np.float32(_LEAST_WHOLE_WEIGHT))
+        else:
+            # Errors of features with a root mean square of 1 over C channels are C times LPIPS's,
+            # and a `mix` starts as a mean of all: so these are C times as large as in DISTS.
+            known["structure"] = [
+                len(texture) * np.concatenate([texture, structure])
+                for texture, structure in zip(alpha, beta, strict=True)
+            ]
+    if model.on_grid:
+        names = [name for name in names if name != descriptions.WHOLE]
     for level, of_lpips in enumerate(known["normalized"]):
         other = _OTHER_COMPARISONS * (of_lpips + np.float32(_LEAST_WEIGHT))
         parts = [
@@ -103,23 +117,15 @@ def _factors(model: Any, network: str, source: str) -> dict[str, np.ndarray]:
     return factors
 
 
-def _dists_weights(levels: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """DISTS's weights of texture and structure of each level, as strong as LPIPS's.
-
-    Errors of features with a root mean square of 1 over C channels are C times LPIPS's, and a `mix`
-    starts as a mean of all: so these, whose sum is 1 in DISTS, are C times as large as there.
-    """
+def _dists_weights(levels: Sequence[np.ndarray]) -> list[list[np.ndarray]]:
+    """DISTS's weights of texture, and those of structure, of each level; all sum to about 1."""
     weights = packages.dists_weights()
     total = sum(float(part.sum()) for part in weights.values())
     ends = np.cumsum([len(level) for level in levels])
-    alpha, beta = (
+    return [
         np.split(weights[name][-ends[-1] :] / np.float32(total), ends[:-1])
         for name in ("alpha", "beta")
-    )  # without the image's own three channels, which come first
-    return [
-        len(level) * np.concatenate([texture, structure])
-        for level, texture, structure in zip(levels, alpha, beta, strict=True)
-    ]
+    ]  # without the image's own three channels, which come first
 
 
 def convert(network: str, tensors: Mapping[str, np.ndarray], source: str, **options: Any) -> Tree:

@@ -54,7 +54,7 @@ class TiledModel:
             distorted: of the same size.
             remember: keeps the reference's features, one tree per tile; see `gsn_jax.metric`.
         """
-        sums = np.zeros(2, np.float32)
+        sums = np.zeros(self._model.sums_size, np.float32)
         for tile in tiling.cover(*reference.shape[:2], reach=self._reach, cell=CELL):
             features = remember(tile, functools.partial(self._encode, reference, tile))
             sums = sums + np.asarray(self._run(features, distorted, tile, compare=True)[1])
@@ -85,7 +85,7 @@ class TiledModel:
             lambda: self._model.apply(
                 variables, reference, features, sizes=sizes, core=core, method="sums"
             )[0],
-            lambda: jnp.zeros(2),
+            lambda: jnp.zeros(self._model.sums_size),
         )
         return features, sums
 

@@ -83,6 +83,7 @@ def base_config() -> ConfigDict:
                 "crop_size": 192,
                 "flip": True,
                 "stored_crops": 0,  # crops of each pair that a frozen trunk describes once; 0: new
+                "stored_variants": 0,  # that a pair named several times has; 0: always new ones
                 "store": "",  # folder of the descriptions; empty: in the run's folder
                 "workers": 0,  # decoding processes; 0 decodes in threads of this process
             },
@@ -181,6 +182,7 @@ def _train_checks(config: ConfigDict) -> tuple[tuple[bool, str], ...]:
         (config.train.checkpoint_every > 0, "train.checkpoint_every must be positive"),
         (config.data.batch_size > 0, "data.batch_size must be positive"),
         (config.data.stored_crops >= 0, "data.stored_crops must not be negative"),
+        (config.data.stored_variants >= 0, "data.stored_variants must not be negative"),
         (config.data.crop_size > 0, "data.crop_size must be positive"),
         (
             len(config.data.train) > 0,

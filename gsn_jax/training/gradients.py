@@ -115,8 +115,8 @@ def _predict(
             name: jax.lax.stop_gradient(child) if models.is_trunk(name) else child
             for name, child in params.items()
         }
-    stored = "description" in batch
-    inputs = ["description"] if stored else ["reference", "distorted"]
+    stored = "cells" in batch
+    inputs = ["cells", "whole"] if stored else ["reference", "distorted"]
     predictions, updates = model.apply(
         {"params": params, "batch_stats": batch_stats},
         *(as_float(batch[name]) for name in inputs),

@@ -63,11 +63,13 @@ class Crop:
 
 
 class StoredCrops:
-    """Random access to `{"description": (h, w, D) float16, "quality": ()}` of crops.
+    """Random access to `{"cells": (h, w, D), "whole": (E,), "quality": ()}` of crops.
+
+    What `GSN.describe` gave is float16.
 
     Args:
         model: a GSN that works `on_grid`.
-        source: the pairs. A pair that occurs twice has other crops the second time.
+        source: the pairs. A pair that occurs again has other crops then, see `plan`.
         config: the section `data` of a configuration.
         folder: where the descriptions are or will be.
         seed: decides the windows and their mirroring.
@@ -77,9 +79,9 @@ class StoredCrops:
         self._model, self._source, self._folder = model, source, folder
         self._seed = seed
         self._augment = Augment(config.crop_size, config.flip)
-        self._crops = plan(source, config.stored_crops)
+        self._crops = plan(source, config.stored_crops, config.stored_variants)
         self._files: list[Path | None] = [None] * len(self._crops)
-        self._shape = _description_shape(model, config.crop_size)
+        self._shapes = _description_shapes(model, config.crop_size)
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -89,7 +91,8 @@ class StoredCrops:
         if file is None:
             raise RuntimeError("describe() the crops before reading them")
         quality = self._source.quality[self._crops[index].pair]
-        return {"description": _read(file, self._shape), "quality": np.float32(quality)}
+        cells, whole = _read(file, self._shapes)
+        return {"cells": cells, "whole": whole, "quality": np.float32(quality)}
 
     def describe(
         self, variables: Any, stop: Callable[[], Any] = lambda: None, report: Report | None = None
@@ -129,8 +132,8 @@ class StoredCrops:
         if missing:
             crops = [part[place][3] for place in missing]
             crops += crops[-1:] * (TOGETHER - len(crops))  # one shape, one compilation
-            found = np.asarray(run(part[0][2][None], np.stack(crops)))
-            for place, description in zip(missing, found, strict=False):
+            found = map(np.asarray, run(part[0][2][None], np.stack(crops)))
+            for place, *description in zip(missing, *found, strict=False):
                 _write(files[place], description)
         for (index, *_), file in zip(part, files, strict=True):
             self._files[index] = file
@@ -179,32 +182,40 @@ def stored_loader(
     return in_batches(examples, source, batch_size, seed)
 
 
-def plan(source: PairSource, count: int) -> list[Crop]:
-    """The crops of all pairs, `count` for every time a pair occurs, all of them different."""
+def plan(source: PairSource, count: int, variants: int = 0) -> list[Crop]:
+    """The crops of all pairs, `count` for every time a pair occurs.
+
+    All of them are different; or with `variants`, from then on those of its first occurrences come
+    again, so that a pair can count more often than there is room for its crops.
+    """
     seen: collections.Counter[tuple[str, str]] = collections.Counter()
     crops = []
     names = zip(source.fields["reference"], source.fields["distorted"], strict=True)
     for pair, (reference, distorted) in enumerate(names):
-        first = seen[reference, distorted] * count
+        occurrence = seen[reference, distorted]
+        first = (occurrence % variants if variants else occurrence) * count
         seen[reference, distorted] += 1
         crops += [Crop(pair, first + number) for number in range(count)]
     return crops
 
 
-def _describe(model: GSN, variables: Any, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-    def describe(model: GSN, images: jax.Array) -> jax.Array:
+def _describe(
+    model: GSN, variables: Any, reference: jax.Array, distorted: jax.Array
+) -> list[jax.Array]:
+    def describe(model: GSN, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         levels = model.encode(images)
         first = [jnp.broadcast_to(level[:1], level[1:].shape) for level in levels]
         return model.describe(first, [level[1:] for level in levels])
 
     images = as_float(jnp.concatenate([reference, distorted]))
-    return model.apply(variables, images, method=describe).astype(jnp.float16)
+    return [part.astype(jnp.float16) for part in model.apply(variables, images, method=describe)]
 
 
-def _description_shape(model: GSN, size: int) -> tuple[int, ...]:
+def _description_shapes(model: GSN, size: int) -> list[tuple[int, ...]]:
     crops = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), crops, crops)
-    return jax.eval_shape(functools.partial(_describe, model), variables, crops, crops).shape[1:]
+    parts = jax.eval_shape(functools.partial(_describe, model), variables, crops, crops)
+    return [part.shape[1:] for part in parts]
 
 
 def _fingerprint(model: GSN, variables: Any) -> bytes:
@@ -218,21 +229,24 @@ def _fingerprint(model: GSN, variables: Any) -> bytes:
     return digest.digest()
 
 
-def _read(file: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _read(file: Path, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     # NumPy parses a file's header by `ast`, which threads of Python 3.11 must not do at the same
     # time (CPython issue 106905); what follows the header is known.
-    count = math.prod(shape)
-    offset = file.stat().st_size - count * np.dtype(np.float16).itemsize
-    return np.fromfile(file, np.float16, count, offset=offset).reshape(shape)
+    counts = [math.prod(shape) for shape in shapes]
+    offset = file.stat().st_size - sum(counts) * np.dtype(np.float16).itemsize
+    values = np.fromfile(file, np.float16, sum(counts), offset=offset)
+    parts = np.split(values, np.cumsum(counts)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _write(file: Path, description: np.ndarray) -> None:
+def _write(file: Path, description: Sequence[np.ndarray]) -> None:
     """Aside first: a file that is there is whole."""
     partial = file.with_suffix(f".{os.getpid()}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as stream:
-            np.save(stream, description, allow_pickle=False)
+            flat = np.concatenate([part.ravel() for part in description])
+            np.save(stream, flat, allow_pickle=False)
         partial.rename(file)
     except OSError as error:
         with contextlib.suppress(OSError):

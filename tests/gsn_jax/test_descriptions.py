@@ -27,7 +27,7 @@ def test_judging_a_description_is_scoring(built, rng):
     first, second = jnp.float32(rng.uniform(size=(2, 3, 64, 48, 3)))
 
     def in_two_steps(model):
-        return model.judge(model.describe(model.encode(first), model.encode(second)))
+        return model.judge(*model.describe(model.encode(first), model.encode(second)))
 
     want = model.apply(variables, first, second)
     np.testing.assert_allclose(model.apply(variables, method=in_two_steps), want, atol=1e-5)
@@ -70,44 +70,49 @@ def test_the_reach_is_what_a_cell_sees(built, rng):
     first, second = (
         np.float32(image[None]) / 255 for image in noisy_pair(rng, centre + CELL, centre + CELL)
     )
-    local = jax.jit(lambda x, y: model.apply(variables, x, y, method="quality_map"))
+
+    def scores(model, x, y):
+        return model._maps(model.encode(x), model.encode(y), False)[0]
+
+    local = jax.jit(lambda x, y: model.apply(variables, x, y, method=scores))
     changed = second.copy()
     changed[:, : centre - model.reach] = 1 - changed[:, : centre - model.reach]
     cell = centre // CELL
     assert local(first, second)[0, cell, cell] == local(first, changed)[0, cell, cell]
 
 
-def test_structure_is_that_of_numpy(rng):
-    """Means and variances under the window, counted out one cell at a time."""
-    a, b = rng.normal(size=(2, 1, 8, 8, 2)).astype(np.float32)
-    cells = [x.reshape(1, 4, 2, 4, 2, 2).mean(axis=(2, 4), dtype=np.float64) for x in
-             (a, b, a**2, b**2, (a - b) ** 2)]  # fmt: skip
-    weights = np.outer([1, 2, 1], [1, 2, 1]) / 16
-    row, column = 0, 3  # a corner: the window has only four cells there
-    inside = weights[1:, :2]
-    mean_a, mean_b, square_a, square_b, apart = (
-        np.einsum("ij,ijc->c", inside, x[0, row : row + 2, column - 1 : column + 1]) / inside.sum()
-        for x in cells
-    )
-    difference = (mean_a - mean_b) ** 2
-    floor = descriptions.STRUCTURE_FLOOR
-    texture = difference / (mean_a**2 + mean_b**2 + floor)
-    variances = square_a - mean_a**2 + square_b - mean_b**2
-    structure = (apart - difference) / (variances + floor)
-    got = descriptions.describe_level(
-        jnp.asarray(a),
-        jnp.asarray(b),
+def test_structure_is_that_of_dists_in_the_whole_image(rng):
+    """Means, variances and covariance of every channel over all positions, in float64."""
+    a, b = rng.normal(size=(2, 1, 8, 8, 3)) + 0.5
+    _, moments = descriptions.describe_level(
+        jnp.float32(a),
+        jnp.float32(b),
         ("structure",),
         lambda x: x.reshape(1, 4, 2, 4, 2, -1).mean(axis=(2, 4)),
     )
-    ((_, errors),) = descriptions.split_levels(got, (2,), ("structure",))
-    np.testing.assert_allclose(errors[0, row, column], [*texture, *structure], rtol=1e-4)
+    got = descriptions.whole_errors(moments.mean(axis=(1, 2)))[0]
+    a, b = (x.reshape(-1, 3) for x in (a, b))
+    covariance = ((a - a.mean(0)) * (b - b.mean(0))).mean(0)
+    texture = 2 * a.mean(0) * b.mean(0) / (a.mean(0) ** 2 + b.mean(0) ** 2)
+    structure = 2 * covariance / (a.var(0) + b.var(0))
+    np.testing.assert_allclose(got, 1 - np.concatenate([texture, structure]), rtol=1e-4)
+
+
+def test_a_far_change_of_texture_is_seen_everywhere(rng):
+    model, variables = on_grid("normalized+structure")
+    first, second = (np.float32(image[None]) / 255 for image in noisy_pair(rng, 128, 128))
+    local = jax.jit(lambda x, y: model.apply(variables, x, y, method="quality_map"))
+    changed = second.copy()
+    changed[:, :, 112:] = 1 - changed[:, :, 112:]
+    assert (local(first, changed)[0, :, 0] < local(first, second)[0, :, 0]).all()
+    assert (local(first, first) == IDENTITY_SCORE).all()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"head": "free"}, "anchored"),
+        ({"comparison": "structure"}, "beside"),
         ({"norm": "batch"}, "norm"),
         ({"trunk": "resnet18", "trunk_options": {}, "norm": "none"}, "halve"),
     ],

@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -146,6 +147,26 @@ def test_structure_starts_as_strong_as_in_dists(monkeypatch):
             expected = weights[name][start : start + count] / total
             np.testing.assert_allclose(part / count, expected, atol=2e-5)  # none stays at 0
         start += count
+
+
+def test_on_the_grid_the_whole_image_is_weighed_as_in_dists(monkeypatch):
+    needs_package()
+    channels = [len(head) for head in packages.lpips_heads("vgg16")]
+    rng = np.random.default_rng(0)
+    weights = {name: np.float32(rng.uniform(size=3 + sum(channels))) for name in ("alpha", "beta")}
+    weights["beta"][5:9] = 0  # as most of DISTS's are
+    monkeypatch.setattr(packages, "dists_weights", lambda: weights)
+    options = {"trunk": "vgg16", "comparison": "normalized+structure", "on_grid": True}
+    initial = initial_weights.read(config("lpips+dists", **options))
+    model = models.build(config("lpips+dists", **options))
+    images = jnp.zeros((1, 32, 32, 3))
+    start = initial_weights.merge(model.init(jax.random.key(0), images, images), initial)
+    found = nn.softplus(start["params"]["whole"]["mix"]["kernel"])[:, 0]
+    seen = slice(3, 3 + sum(channels[:2]))  # without the image, and as deep as the trunk goes
+    expected = np.concatenate([weights[name][seen] for name in ("alpha", "beta")])
+    expected /= sum(float(part.sum()) for part in weights.values())
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+    assert (found > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -58,11 +58,13 @@ def test_stored_is_what_the_model_says(model, variables, source, config, tmp_pat
         _, _, reference, distorted = crops._load(source_pairs(source), index)
         want = model.apply(
             variables, as_float(reference[None]), as_float(distorted[None]), method=_describe
-        )[0]
+        )
         got = crops[index]
-        np.testing.assert_allclose(got["description"], want, rtol=1e-3, atol=1e-4)
+        for name, part in zip(("cells", "whole"), want, strict=True):
+            np.testing.assert_allclose(got[name], part[0], rtol=1e-3, atol=1e-4)
         assert got["quality"] == source.quality[index // 2]
-        score = model.apply(variables, np.float32(got["description"][None]), method="judge")
+        stored = (np.float32(got[name][None]) for name in ("cells", "whole"))
+        score = model.apply(variables, *stored, method="judge")
         whole = model.apply(variables, as_float(reference[None]), as_float(distorted[None]))
         np.testing.assert_allclose(score, whole, atol=1e-3)
 
@@ -113,6 +115,15 @@ def test_a_pair_that_occurs_twice_has_other_crops(config, pairs):
     assert len(crops) == 2 * len(source)
     assert {crop.number for crop in crops[: len(source)]} == {0, 1}
     assert {crop.number for crop in crops[len(source) :]} == {2, 3}
+
+
+def test_a_pair_counts_more_often_than_it_has_crops(config, pairs):
+    config.data.train = (str(pairs),) * 3
+    config.data.eval_fraction = 0.0
+    source, _ = open_sources(config.data)
+    numbers = [crop.number for crop in plan(source, 1, variants=2)]
+    third = len(source) // 3
+    assert numbers == [0] * third + [1] * third + [0] * third
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path):
