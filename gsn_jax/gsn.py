@@ -34,6 +34,9 @@ POOLINGS = ("weighted", "mean")
 # Side in pixels of a cell of the score map of a trunk with a `reach`: the stride of its high level.
 CELL = 16
 
+# How many times as many channels the fused levels have as each of them.
+_CONTEXT = 2
+
 # Finer levels are compared where they are, but fused on the grid of this many pixels: as many
 # channels as they have, weighting their errors pixel by pixel would cost more than the trunk.
 FUSION_STRIDE = 4
@@ -144,7 +147,7 @@ class GSN(nn.Module):
             for stride in strides
         ]
         self.fusion = trunks.CDCBlock(
-            2 * self.fusion_width,
+            _CONTEXT * self.fusion_width,
             theta=self.theta,
             norm=self.norm,
             axis_name=self.axis_name,
@@ -152,7 +155,7 @@ class GSN(nn.Module):
         self.scorer = AnchoredScores(even) if anchored else FreeScores()
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
         if self._sees_whole:
-            self.whole = WholeScore()
+            self.whole = WholeScore(self.fusion_width)
 
     def _trunk(self, **options: Any) -> nn.Module:
         options |= {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
@@ -167,8 +170,10 @@ class GSN(nn.Module):
     @property
     def sums_size(self) -> int:
         """Length of an example's `sums`."""
+        if not self._sees_whole:
+            return 2
         moments = descriptions.MOMENTS * sum(self._trunk(parent=None).widths)
-        return 3 + moments if self._sees_whole else 2
+        return 3 + _CONTEXT * self.fusion_width + moments
 
     @property
     def min_size(self) -> int:
@@ -230,7 +235,7 @@ class GSN(nn.Module):
 
     def compare(self, reference: Features, distorted: Features, train: bool = False) -> jax.Array:
         """Raw scores `(N,)` from the features of both images."""
-        return self.finish(self.sums(reference, distorted, train))
+        return self.finish(self.sums(reference, distorted, train), train)
 
     def sums(
         self,
@@ -243,8 +248,8 @@ class GSN(nn.Module):
         """What `finish` turns into scores, `(N, sums_size)`.
 
         Sums over the score map: of weighted local scores, and of weights; where the whole image is
-        seen also how many cells there are, and its moments. The sums of an image's tiles add up to
-        those of the image.
+        seen also the number of cells, the fused features and the moments. The sums of an image's
+        tiles add up to those of the image.
 
         Args:
             reference: features of the references, from `encode`.
@@ -255,14 +260,12 @@ class GSN(nn.Module):
                 column, column after the last; None is all of it.
         """
         if not self._sees_whole:
-            return self._sums(*self._maps(reference, distorted, train, sizes), core)
+            return self._sums(*self._maps(reference, distorted, train, sizes)[:2], core)
         cells, moments = self._describe(reference, distorted, sizes)
-        parts = [
-            self._sums(*self._grid_maps(cells, train, sizes), core),
-            _masked(jnp.ones(moments.shape[:3]), core).sum(axis=(1, 2))[:, None],
-            _masked(moments, core).sum(axis=(1, 2)).reshape(len(moments), -1),
-        ]
-        return jnp.concatenate(parts, axis=-1)
+        scores, weights, fused = self._grid_maps(cells, train, sizes)
+        count, moments = jnp.ones_like(fused[..., :1]), moments.reshape(*fused.shape[:3], -1)
+        whole = _masked(jnp.concatenate([count, fused, moments], axis=-1), core)
+        return jnp.concatenate([self._sums(scores, weights, core), whole.sum(axis=(1, 2))], axis=-1)
 
     def _sums(
         self, scores: jax.Array, weights: jax.Array, core: jax.Array | None = None
@@ -272,15 +275,16 @@ class GSN(nn.Module):
         weights = _masked(weights, core)
         return jnp.stack([(scores * weights).sum(axis=(1, 2)), weights.sum(axis=(1, 2))], axis=-1)
 
-    def finish(self, sums: jax.Array) -> jax.Array:
+    def finish(self, sums: jax.Array, train: bool = False) -> jax.Array:
         """Raw scores `(...)` of `sums` `(..., sums_size)`."""
+        local = sums[..., 0] / sums[..., 1]
         if not self._sees_whole:
-            return self._finish(sums)
-        moments = sums[..., 3:].reshape(*sums.shape[:-1], descriptions.MOMENTS, -1)
-        return self._finish(sums, descriptions.whole_errors(moments / sums[..., 2, None, None]))
-
-    def _finish(self, sums: jax.Array, whole: jax.Array | None = None) -> jax.Array:
-        return self._raw(sums[..., 0] / sums[..., 1], whole)
+            return self._raw(local)
+        means = sums[..., 3:] / sums[..., 2, None]
+        context, moments = jnp.split(means, [self.fusion.features], axis=-1)
+        moments = moments.reshape(*moments.shape[:-1], descriptions.MOMENTS, -1)
+        whole = self.whole(context, descriptions.whole_errors(moments))
+        return self._raw(local, whole, self._share(train))
 
     def quality_map(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """Raw local scores `(N, h, w)` on the grid of the high level, up = better.
@@ -290,8 +294,9 @@ class GSN(nn.Module):
         first, second = self.encode(reference), self.encode(distorted)
         if not self._sees_whole:
             return self._raw(self._maps(first, second, False)[0])
-        cells, whole = self.describe(first, second)
-        return self._raw(self._grid_maps(cells, False)[0], whole[:, None, None])
+        cells, errors = self.describe(first, second)
+        scores, _, fused = self._grid_maps(cells, False)
+        return self._raw(scores, self.whole(fused.mean(axis=(1, 2)), errors)[:, None, None])
 
     def describe(
         self, reference: Features, distorted: Features, sizes: padded.Sizes = None
@@ -325,7 +330,23 @@ class GSN(nn.Module):
 
     def judge(self, cells: jax.Array, whole: jax.Array, train: bool = False) -> jax.Array:
         """Raw scores `(N,)` of what `describe` gave."""
-        return self._finish(self._sums(*self._grid_maps(cells, train)), whole)
+        scores, weights, fused = self._grid_maps(cells, train)
+        sums = self._sums(scores, weights)
+        local = sums[..., 0] / sums[..., 1]
+        if not self._sees_whole:
+            return self._raw(local)
+        return self._raw(local, self.whole(fused.mean(axis=(1, 2)), whole), self._share(train))
+
+    def _share(self, train: bool) -> jax.Array | float:
+        """How much the whole image counts beside the map: half; in a step all, half or nothing.
+
+        So each part has to judge alone too. Else the one that learns faster, which is not the one
+        that generalises better, would leave nothing to the other. It is drawn once for all pairs
+        that a device computes at a time, so that their ranks mean something.
+        """
+        if not train:
+            return 0.5
+        return jax.random.randint(self.make_rng("dropout"), (), 0, 3) / 2
 
     @property
     def reach(self) -> int | None:
@@ -351,8 +372,8 @@ class GSN(nn.Module):
         distorted: Features,
         train: bool,
         sizes: padded.Sizes = None,
-    ) -> tuple[jax.Array, jax.Array]:
-        """Local scores and their positive weights, both `(N, h, w)`, of the fused levels."""
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Local scores and their positive weights, both `(N, h, w)`, and the fused levels."""
         if self.on_grid:
             return self._grid_maps(self._describe(reference, distorted, sizes)[0], train, sizes)
         joints, errors = [], []
@@ -371,7 +392,7 @@ class GSN(nn.Module):
 
     def _grid_maps(
         self, cells: jax.Array, train: bool, sizes: padded.Sizes = None
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """`_maps` from the cells of a description."""
         names = self.comparison.split("+")
         levels = descriptions.split_levels(cells, self.backbone.widths, names)
@@ -390,11 +411,12 @@ class GSN(nn.Module):
         errors: Sequence[jax.Array],
         train: bool,
         sizes: padded.Sizes,
-    ) -> tuple[jax.Array, jax.Array]:
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Cross-level fusion of joint features and errors of the levels, and its scores."""
         grid = _at_stride(sizes, self.backbone.strides[-1])
         joint = padded.clear(jnp.concatenate(joints, axis=-1), grid)
-        return self.scorer(self.fusion(joint, train), jnp.concatenate(errors, axis=-1))
+        fused = self.fusion(joint, train)
+        return *self.scorer(fused, jnp.concatenate(errors, axis=-1)), fused
 
     def _to_grid(self, stride: int, sizes: padded.Sizes) -> Callable[[jax.Array], jax.Array]:
         """Means of a level of this stride over the cells of the score map."""
@@ -404,17 +426,17 @@ class GSN(nn.Module):
             sizes=_at_stride(sizes, stride),
         )
 
-    def _raw(self, scores: jax.Array, whole: jax.Array | None = None) -> jax.Array:
+    def _raw(
+        self, scores: jax.Array, whole: jax.Array | None = None, share: jax.Array | float = 0.5
+    ) -> jax.Array:
         """Compresses the anchored error, 0 to infinity, as sensation does.
 
-        With the errors `(..., E)` of the whole image it is the mean of both.
+        With what `whole` says of the whole image it is the mean of both, weighted by its `share`.
         """
         if self.head == "free":
             return scores
         sensed = jnp.log1p(scores * jnp.exp(self.sensitivity))
-        if self._sees_whole:
-            sensed = (sensed + self.whole(whole)) / 2
-        return IDENTITY_SCORE - sensed
+        return IDENTITY_SCORE - (sensed if whole is None else sensed + share * (whole - sensed))
 
     def fold(self, variables: Variables) -> tuple[GSN, dict[str, Any]]:
         """The same function in plain convolutions: CDC and batch normalisation folded in.

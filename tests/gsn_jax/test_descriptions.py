@@ -108,6 +108,28 @@ def test_a_far_change_of_texture_is_seen_everywhere(rng):
     assert (local(first, first) == IDENTITY_SCORE).all()
 
 
+def test_in_training_each_part_judges_alone_too(rng):
+    model, variables = on_grid("normalized+structure")
+    images = jnp.float32(rng.uniform(size=(2, 4, 32, 32, 3)))
+
+    def parts(model, reference, distorted):
+        cells, errors = model.describe(model.encode(reference), model.encode(distorted))
+        scores, weights, fused = model._grid_maps(cells, False)
+        local = (scores * weights).sum((1, 2)) / weights.sum((1, 2))
+        whole = model.whole(fused.mean((1, 2)), errors)
+        return [model._raw(local, whole, share) for share in (0.0, 0.5, 1.0)]
+
+    wanted = model.apply(variables, *images, method=parts)
+    step = jax.jit(lambda key: model.apply(variables, *images, train=True, rngs={"dropout": key}))
+    seen = set()
+    for seed in range(20):
+        scores = step(jax.random.key(seed))
+        seen.add(int(np.argmin([abs(scores - part).max() for part in wanted])))
+        assert min(abs(scores - part).max() for part in wanted) < 1e-5
+    assert seen == {0, 1, 2}
+    np.testing.assert_allclose(model.apply(variables, *images), wanted[1], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
