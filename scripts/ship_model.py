@@ -34,6 +34,8 @@ def portable(training: dict[str, Any]) -> dict[str, Any]:
     data = record["config"]["data"]
     for part in ("train", "eval"):
         data[part] = _shorten(data[part])
+    if "store" in data:  # earlier models have none
+        data["store"] = ""
     return record
 
 

@@ -160,12 +160,16 @@ def test_on_the_grid_the_whole_image_is_weighed_as_in_dists(monkeypatch):
     initial = initial_weights.read(config("lpips+dists", **options))
     model = models.build(config("lpips+dists", **options))
     images = jnp.zeros((1, 32, 32, 3))
-    start = initial_weights.merge(model.init(jax.random.key(0), images, images), initial)
-    found = nn.softplus(start["params"]["whole"]["mix"]["kernel"])[:, 0]
+    random = model.init(jax.random.key(0), images, images)
+    start = initial_weights.merge(random, initial)
+    weighed, means = (
+        nn.softplus(variables["params"]["whole"]["mix"]["kernel"]) for variables in (start, random)
+    )
+    found = weighed / means / len(means)  # a `mix` starts as about a mean of all
     seen = slice(3, 3 + sum(channels[:2]))  # without the image, and as deep as the trunk goes
     expected = np.concatenate([weights[name][seen] for name in ("alpha", "beta")])
     expected /= sum(float(part.sum()) for part in weights.values())
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(found, np.tile(expected[:, None], 32), rtol=1e-3, atol=1e-6)
     assert (found > 0).all()
 
 
