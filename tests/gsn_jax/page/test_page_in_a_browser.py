@@ -31,7 +31,10 @@ def serving(folder, *options):
             yield re.match(r"(http://\S+) ", process.stdout.readline()).group(1)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(60)
+            try:
+                process.wait(60)
+            finally:  # where Ctrl-C is ignored, as in a shell's background, fail and do not hang
+                process.kill()
     assert process.returncode == 0
 
 
