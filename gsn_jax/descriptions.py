@@ -70,8 +70,10 @@ def describe_level(
             parts.append(reduce(comparisons.similarity_error(a, b, floor)))
         else:
             parts.append(reduce(comparisons.absolute_error(a, b)))
-    means = comparisons.moments(a, b, reduce) if WHOLE in names else [parts[0][..., :0]] * MOMENTS
-    return jnp.concatenate(parts, axis=-1), jnp.stack(means, axis=-2)
+    if WHOLE not in names:
+        a, b = a[..., :0], b[..., :0]
+    moments = jnp.stack(comparisons.moments(a, b, reduce), axis=-2)
+    return jnp.concatenate(parts, axis=-1), moments
 
 
 def split_levels(

@@ -298,24 +298,21 @@ class GSN(nn.Module):
         scores, _, fused = self._grid_maps(cells, False)
         return self._raw(scores, self.whole(fused.mean(axis=(1, 2)), errors)[:, None, None])
 
-    def describe(
-        self, reference: Features, distorted: Features, sizes: padded.Sizes = None
-    ) -> tuple[jax.Array, jax.Array]:
+    def describe(self, reference: Features, distorted: Features) -> tuple[jax.Array, jax.Array]:
         """What nothing learned has touched but the trunk, see `gsn_jax.descriptions`.
 
         Args:
             reference: features of the references, from `encode`.
             distorted: features of the distorted images.
-            sizes: true sizes of the images, see `gsn_jax.padded`.
 
         Returns:
             `cells` `(N, h, w, D)` on the grid of the score map, and `whole` `(N, E)`.
         """
-        cells, moments = self._describe(reference, distorted, sizes)
+        cells, moments = self._describe(reference, distorted)
         return cells, descriptions.whole_errors(moments.mean(axis=(1, 2)))
 
     def _describe(
-        self, reference: Features, distorted: Features, sizes: padded.Sizes
+        self, reference: Features, distorted: Features, sizes: padded.Sizes = None
     ) -> tuple[jax.Array, jax.Array]:
         """The cells, and the moments of each."""
         names = self.comparison.split("+")
