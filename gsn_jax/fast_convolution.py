@@ -89,6 +89,28 @@ def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Arr
     )
 
 
+def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`convolve` of few channels to few, each as one sum over taps and channels, in float32.
+
+    XLA's convolution copies the features once for every tap, which costs more than it computes.
+    """
+    border = kernel.shape[0] // 2
+    _, height, width, channels = features.shape
+    around = ((0, 0), (border, border), (border, border), (0, 0))
+    padded, kernel = (jnp.float32(x) for x in (jnp.pad(features, around), kernel))
+
+    def channel(output: int) -> jax.Array:
+        return sum(
+            padded[:, i : i + height, j : j + width, c] * kernel[i, j, c, output]
+            for i in range(kernel.shape[0])
+            for j in range(kernel.shape[1])
+            for c in range(channels)
+        )
+
+    outputs = [channel(output) for output in range(kernel.shape[3])]
+    return jnp.stack(outputs, axis=-1).astype(features.dtype)
+
+
 def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
     """`convolve` with six products for every `7 - k` rows of the result."""
     size = kernel.shape[0]

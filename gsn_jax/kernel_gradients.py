@@ -1,9 +1,9 @@
 """Convolution whose kernel's gradient is fast on CPUs too, where a device has its batch alone.
 
 XLA computes that gradient on CPUs as a convolution with a window of the size of the features, three
-to five times slower than the forward pass. Here it is one matrix product per row of the kernel,
-of the gradient with the features shifted along a row, for a few images at a time: what is copied
-for it stays in the processor's cache.
+to five times slower than the forward pass. Here it is one matrix product, of the gradient shifted
+along rows with the features shifted along columns: together these shifts are all those of the
+kernel. A few images at a time: what is copied for it stays in the processor's cache.
 
 The images one after the other would be a chain across devices where the batch is divided over them
 by the compiler, so this is for steps that see one device's part only: see `local_batch`.
@@ -20,10 +20,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gsn_jax.fast_convolution import direct
+from gsn_jax.fast_convolution import direct, tap_sums
 
-# Shifted features at a time: few enough for the cache (4 MiB), many enough for the cores.
-_TOGETHER = 1 << 20
+# Shifted numbers at a time: few enough for the cache (6 MiB), many enough for the cores.
+_TOGETHER = 3 << 19
+# Products that do not wait for one another: while one copies, the other multiplies.
+_CHAINS = 2
+# Kernels of so few numbers per tap are summed tap by tap: the two channels of spatial attention.
+_FEW = 2
 
 _local = contextvars.ContextVar("the batch is on one device", default=False)
 
@@ -57,7 +61,13 @@ def convolve(features: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
         `(N, H, W, K)`. Differentiable once, in reverse mode.
     """
-    return direct(features, kernel)
+    return _convolved(features, kernel)
+
+
+def _convolved(features: jax.Array, kernel: jax.Array) -> jax.Array:
+    if kernel.shape[2] * kernel.shape[3] > _FEW:
+        return direct(features, kernel)
+    return lax.platform_dependent(features, kernel, cpu=tap_sums, default=direct)
 
 
 def _forward(features: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple]:
@@ -66,9 +76,9 @@ def _forward(features: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple]:
 
 def _backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple:
     features, kernel = saved
-    (of_features,) = jax.vjp(lambda features: direct(features, kernel), features)[1](gradient)
+    of_features = _convolved(gradient, kernel[::-1, ::-1].swapaxes(2, 3))
     of_kernel = lax.platform_dependent(
-        cpu=lambda: _by_rows(features, gradient, kernel.shape[0]).astype(kernel.dtype),
+        cpu=lambda: _by_products(features, gradient, kernel.shape[0]).astype(kernel.dtype),
         default=lambda: jax.vjp(lambda kernel: direct(features, kernel), kernel)[1](gradient)[0],
     )
     return of_features, of_kernel
@@ -77,22 +87,29 @@ def _backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple:
 convolve.defvjp(_forward, _backward)
 
 
-def _by_rows(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
+def _by_products(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
     """The kernel's gradient `(size, size, C, K)`, in float32."""
     count, height, width, channels = features.shape
-    fit = max(1, _TOGETHER // (height * width * size * channels))
+    fit = max(1, _TOGETHER // (height * width * size * (channels + gradient.shape[-1])))
     together = math.gcd(count, 1 << fit.bit_length() - 1)
-    parts = [x.reshape(-1, together, *x.shape[1:]) for x in (features, gradient)]
-    return lax.map(lambda part: _products(*part, size), parts).sum(axis=0)
+    chains = math.gcd(count // together, _CHAINS)
+    parts = [x.reshape(-1, chains, together, *x.shape[1:]) for x in (features, gradient)]
+
+    def chained(part: list[jax.Array]) -> jax.Array:
+        return sum(_product(*images, size) for images in zip(*part, strict=True))
+
+    return lax.map(chained, parts).sum(axis=0)
 
 
-def _products(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
+def _product(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
     features, gradient = features.astype(jnp.float32), gradient.astype(jnp.float32)
     border, channels, outputs = size // 2, features.shape[-1], gradient.shape[-1]
     _, height, width, _ = features.shape
-    padded = jnp.pad(features, ((0, 0), (border, border), (border, border), (0, 0)))
-    shifted = jnp.concatenate([padded[:, :, j : j + width] for j in range(size)], axis=-1)
+    rows = jnp.pad(features, ((0, 0), (border, border), (0, 0), (0, 0)))
+    columns = jnp.pad(gradient, ((0, 0), (0, 0), (border, border), (0, 0)))
+    rows = [rows[:, i : i + height] for i in range(size)]
+    columns = [columns[:, :, j : j + width] for j in reversed(range(size))]
+    rows, columns = (jnp.concatenate(shifted, axis=-1) for shifted in (rows, columns))
     # The gradient first: with few rows of many numbers the product is faster than transposed.
-    rows = gradient.reshape(-1, outputs).T
-    products = [rows @ shifted[:, i : i + height].reshape(-1, size * channels) for i in range(size)]
-    return jnp.stack(products).reshape(size, outputs, size, channels).transpose(0, 2, 3, 1)
+    product = columns.reshape(-1, size * outputs).T @ rows.reshape(-1, size * channels)
+    return product.reshape(size, outputs, size, channels).transpose(2, 0, 3, 1)

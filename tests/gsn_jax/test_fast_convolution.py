@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax.fast_convolution import convolve, tap_products, toom_cook
+from gsn_jax.fast_convolution import convolve, tap_products, tap_sums, toom_cook
 
 
 def definition(features, kernel):
@@ -31,7 +31,7 @@ def test_equals_the_definition(size, shape):
     features, kernel = example(size, shape)
     expected = definition(features, kernel)
     for given in (kernel, jnp.asarray(kernel)):
-        for method in (toom_cook, tap_products):
+        for method in (toom_cook, tap_products, tap_sums):
             result = method(features, given)
             assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
 
@@ -56,7 +56,15 @@ def test_bfloat16_is_not_transformed():
     assert np.abs(result.astype(np.float32) - expected).max() < 2**-8 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("method", [toom_cook, tap_products])
+def test_bfloat16_taps_are_summed_in_float32():
+    features, kernel = (np.asarray(a, jnp.bfloat16) for a in example(5, (9, 7), 2))
+    result = tap_sums(jnp.asarray(features), jnp.asarray(kernel))
+    expected = definition(features, kernel)
+    assert result.dtype == jnp.bfloat16
+    assert np.all(np.abs(np.float64(result) - expected) <= 2**-8 * np.abs(expected) + 1e-5)
+
+
+@pytest.mark.parametrize("method", [toom_cook, tap_products, tap_sums])
 def test_gradient_is_the_definitions(method):
     features, kernel = example(3, (6, 5))
     weights = np.random.default_rng(9).standard_normal((2, 6, 5, 3)).astype(np.float32)

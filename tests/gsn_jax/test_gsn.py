@@ -205,6 +205,11 @@ class TestPooling:
         # Columns 0, 1 and then 2 with itself: (0 + 1 + 3 + 4) / 4 and (2 + 2 + 5 + 5) / 4.
         np.testing.assert_allclose(trunks.halve(x)[0, :, :, 0], [[2.0, 3.5]])
 
+    def test_halve_rounds_bfloat16_once(self):
+        x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 8, 6, 3)), jnp.bfloat16)
+        exact = trunks.halve(jnp.float32(x))
+        np.testing.assert_array_equal(trunks.halve(x), exact.astype(jnp.bfloat16))
+
     def test_space_to_depth_loses_nothing(self, rng):
         x = rng.normal(size=(2, 4, 6, 3))
         y = np.asarray(trunks.space_to_depth(jnp.float32(x)))

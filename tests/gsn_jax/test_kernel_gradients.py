@@ -5,7 +5,7 @@ import pytest
 
 from gsn_jax import kernel_gradients
 from gsn_jax.kernel_gradients import convolve
-from gsn_jax.layers import CDConv
+from gsn_jax.layers import CDConv, SpatialAttention
 from gsn_jax.layers import convolve as plain
 
 
@@ -48,6 +48,24 @@ def test_gradient_of_features_is_that_of_the_plain_convolution():
     np.testing.assert_array_equal(jax.vjp(convolve, features, kernel)[1](gradient)[0], expected)
 
 
+@pytest.mark.parametrize(("channels", "outputs"), [(2, 1), (1, 2), (1, 1)])
+def test_few_channels_give_the_definitions_values_and_gradients(channels, outputs):
+    features, kernel, gradient = example(7, 4, (9, 6), channels, outputs)
+    wide = [np.float64(array) for array in (features, kernel)]
+    padded = np.pad(wide[0], ((0, 0), (3, 3), (3, 3), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), axis=(1, 2))
+    around = np.pad(gradient, ((0, 0), (3, 3), (3, 3), (0, 0)))
+    adjoint = np.lib.stride_tricks.sliding_window_view(around, (7, 7), axis=(1, 2))
+    values, pull_back = jax.vjp(jax.jit(convolve), features, kernel)
+    of_features, of_kernel = pull_back(gradient)
+    for result, expected in (
+        (values, np.einsum("nhwcij,ijck->nhwk", windows, wide[1])),
+        (of_features, np.einsum("nhwkij,ijck->nhwc", adjoint, wide[1][::-1, ::-1])),
+        (of_kernel, kernel_gradient(features, gradient, 7)),
+    ):
+        assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
+
+
 def test_bfloat16_keeps_its_type_and_sums_in_float32():
     features, kernel, gradient = (
         jnp.asarray(array, jnp.bfloat16) for array in example(3, 8, (40, 40), 3, 4)
@@ -78,6 +96,22 @@ def test_layers_use_it_where_the_batch_is_local_with_equal_gradients(theta):
         assert "platform_index" in traced()
     for one, other in zip(jax.tree.leaves(here), jax.tree.leaves(everywhere), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_spatial_attention_uses_it_where_the_batch_is_local():
+    layer = SpatialAttention(7)
+    features = example(7, 4, (12, 10), 5, 1)[0]
+    variables = layer.init(jax.random.key(0), features)
+
+    def loss(variables, features):
+        return jnp.sum(jnp.sin(layer.apply(variables, features)))
+
+    everywhere = jax.grad(loss, argnums=(0, 1))(variables, features)
+    with kernel_gradients.local_batch():
+        assert "platform_index" in str(jax.make_jaxpr(jax.grad(loss))(variables, features))
+        here = jax.grad(loss, argnums=(0, 1))(variables, features)
+    for one, other in zip(jax.tree.leaves(here), jax.tree.leaves(everywhere), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_strided_and_grouped_layers_keep_the_plain_convolution():

@@ -133,3 +133,22 @@ def test_spatial_attention_is_its_definition(rng, size):
     logits = definition(pooled, kernel, 0.0, (1, 1), 1)
     want = x / (1 + np.exp(-logits))
     np.testing.assert_allclose(module.apply(variables, jnp.float32(x)), want, atol=1e-5)
+
+
+def test_in_bfloat16_the_bias_gradient_is_summed_in_float32(rng):
+    layer = layers.CDConv(3, use_bias=True, dtype=jnp.bfloat16)
+    x = jnp.asarray(rng.normal(size=(4, 64, 64, 2)), jnp.bfloat16)
+    variables = layer.init(jax.random.key(3), x)
+    weights = rng.uniform(1, 2, size=(4, 64, 64, 3))
+    gradient = jax.grad(lambda v: (layer.apply(v, x) * jnp.float32(weights)).sum())(variables)
+    rounded = np.float64(jnp.asarray(weights, jnp.bfloat16)).sum(axis=(0, 1, 2))
+    np.testing.assert_allclose(gradient["params"]["bias"], rounded, rtol=1e-5)
+
+
+def test_in_bfloat16_attention_rounds_once(rng):
+    x = jnp.asarray(rng.normal(size=(2, 8, 9, 5)), jnp.bfloat16)
+    module = layers.SpatialAttention(7, dtype=jnp.bfloat16)
+    variables = module.init(jax.random.key(3), x)
+    result, wide = module.apply(variables, x), module.apply(variables, jnp.float32(x))
+    assert result.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(result, wide.astype(jnp.bfloat16))
