@@ -18,12 +18,12 @@ Shape = tuple[int, int]
 # Height and width in pixels. Chosen, among multiples of 32, for little waste on sides from 64 to
 # 2048 in any ratio and on common sizes; two of them are the sizes of common data sets.
 SHAPES: tuple[Shape, ...] = (
-    (128, 128),
     (288, 288),
     (128, 512),
     (512, 128),
     (384, 512),
     (512, 384),
+    (544, 544),
     (1216, 1216),
 )
 
