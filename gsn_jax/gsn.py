@@ -75,6 +75,8 @@ class GSN(nn.Module):
         pooling: "weighted" by a learned map, or "mean".
         dtype: type of the trunk's computation, float32 or bfloat16; parameters, comparison and
             head stay float32.
+        hold_weights: gradients take what an error weighs for a constant, under "anchored"; values
+            stay. For losses: an image could otherwise make its errors weigh less, not be less.
         remat: recompute every stage in the backward pass instead of storing it: less memory, one
             more forward pass.
         axis_name: mesh axis over which `shard_map` divides the batch; None under plain `jit`.
@@ -92,6 +94,7 @@ class GSN(nn.Module):
     on_grid: bool = False
     pooling: str = "weighted"
     dtype: Any = jnp.float32
+    hold_weights: bool = False
     remat: bool = False
     axis_name: Any = None
 
@@ -143,6 +146,7 @@ class GSN(nn.Module):
                 halvings=max(0, (FUSION_STRIDE // stride).bit_length() - 1),
                 even=even,
                 channelwise=self.channelwise,
+                hold_weights=self.hold_weights,
             )
             for stride in strides
         ]
@@ -413,6 +417,8 @@ class GSN(nn.Module):
         grid = _at_stride(sizes, self.backbone.strides[-1])
         joint = padded.clear(jnp.concatenate(joints, axis=-1), grid)
         fused = self.fusion(joint, train)
+        if self.hold_weights and self.head == "anchored":
+            fused = jax.lax.stop_gradient(fused)
         return *self.scorer(fused, jnp.concatenate(errors, axis=-1)), fused
 
     def _to_grid(self, stride: int, sizes: padded.Sizes) -> Callable[[jax.Array], jax.Array]:

@@ -27,6 +27,7 @@ class LevelFusion(nn.Module):
         channelwise: weight every channel's error by how visible it is, position by position, before
             positions are averaged and channels mixed. Without, the mixed errors alone are weighted,
             by `AnchoredScores`: what is left costs little beside the trunk.
+        hold_weights: see `GSN`.
     """
 
     width: int
@@ -34,6 +35,7 @@ class LevelFusion(nn.Module):
     halvings: int = 0
     even: bool = False
     channelwise: bool = True
+    hold_weights: bool = False
 
     @nn.compact
     def __call__(
@@ -62,7 +64,8 @@ class LevelFusion(nn.Module):
         mix = NonNegativeDense(self.width, name="mix")
         if not self.channelwise:
             return joint, mix(error)
-        visible = reduce(error * visibility(error.shape[-1], self.even)(joint))
+        context = jax.lax.stop_gradient(joint) if self.hold_weights else joint
+        visible = reduce(error * visibility(error.shape[-1], self.even)(context))
         return reduce(joint), mix(visible)
 
     @property

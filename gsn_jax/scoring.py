@@ -112,10 +112,12 @@ class ModelMetric:
     def error(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """What `as_loss` minimises: raw scores turned round, 0 for an identical pair.
 
-        Unlike 1 - quality it does not go flat where the calibrated quality reaches 0.
+        Unlike 1 - quality it does not go flat where the calibrated quality reaches 0, and its
+        gradient makes errors smaller, not less visible: see `GSN.hold_weights`.
         """
         best = models.identity_score(self._model)
-        return (best or 0.0) - self._raw(self._variables, reference, distorted)
+        held = {"hold_weights": True} if hasattr(self._model, "hold_weights") else {}
+        return (best or 0.0) - self._raw(self._variables, reference, distorted, **held)
 
     def function_by_image(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """`function` of `(N, H, W, 3)`, each image through the trunk by itself.
@@ -162,9 +164,11 @@ class ModelMetric:
     def _calibrate(self, raw: jax.Array) -> jax.Array:
         return raw if self._calibration is None else self._calibration(raw)
 
-    def _raw(self, variables: Any, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+    def _raw(
+        self, variables: Any, reference: jax.Array, distorted: jax.Array, **settings: Any
+    ) -> jax.Array:
         batch = reference.shape[:-3]
-        scores = self._model.apply(
+        scores = self._model.clone(**settings).apply(
             variables,
             reference.reshape(-1, *reference.shape[-3:]),
             distorted.reshape(-1, *distorted.shape[-3:]),
@@ -292,7 +296,8 @@ def as_loss(
     """A metric as something to minimise: `loss(reference, distorted) -> (...)`.
 
     Pure, jit- and grad-safe, with finite gradients at equal images. A trained model gives its raw
-    error (0 at an identical pair); a metric with a largest value gives that value minus the score;
+    error (0 at an identical pair), and a GSN's gradient takes what errors weigh for constants,
+    see `GSN.hold_weights`; a metric with a largest value gives that value minus the score;
     an unbounded one (PSNR) its negative; a distance gives itself.
 
     Args:

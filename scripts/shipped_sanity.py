@@ -19,11 +19,13 @@ import shipped_checks as checks
 
 import gsn_jax
 from data_pipelines import distortions
+from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.scoring import ModelMetric
 
 SHOWN = ("jpeg", "gaussian_blur", "white_noise", "contrast")
 SIZES = (256, 512, 1024)
+ASCENT_SIZE = 128  # of the photographs from which noise is taken
 
 Scores = Mapping[tuple[str, str], Sequence[float]]
 
@@ -98,6 +100,20 @@ def by_size(metric: ModelMetric, image: np.ndarray) -> str:
     return table(("how", "type, level 3", *(f"{size} pixels" for size in SIZES)), rows)
 
 
+def by_loss(metric: ModelMetric, images: Mapping[str, np.ndarray]) -> str:
+    """What fifty steps of Adam take from noise, in the eyes of the model and of others."""
+    others = (metric, metrics.get("vsi"), metrics.get("ssim"))
+    rows = []
+    for deviation in (0.1, 0.15):
+        for name, image in images.items():
+            start = checks.noisy(image, deviation)
+            ends = start, checks.ascend(metric, image, start)[0]
+            scores = [[float(other(image, np.asarray(end))) for end in ends] for other in others]
+            shown = [f"{before:.4f} to {after:.4f}" for before, after in scores]
+            rows.append((f"{deviation}", name, *shown))
+    return table(("noise", "photograph", *(other.name for other in others)), rows)
+
+
 def _level_3(image: np.ndarray) -> dict[str, np.ndarray]:
     return {kind: distortions.apply(kind, image, level=3) for kind in SHOWN}
 
@@ -121,6 +137,7 @@ def main() -> None:
     print(f"{metric.name} {metric.version}; {', '.join(images)}, {options.size} pixels square.\n")
     print(by_group(scores), exceptions(scores), changes(metric, images), sep="\n\n")
     print(f"\n{by_size(metric, checks.photograph('astronaut'))}")
+    print(f"\n{by_loss(metric, checks.photographs(ASCENT_SIZE, checks.PHOTOGRAPHS[:3]))}")
 
 
 if __name__ == "__main__":

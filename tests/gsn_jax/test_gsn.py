@@ -1,3 +1,4 @@
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -56,6 +57,49 @@ def test_gradients_are_finite_at_equal_images(pair):
             return model.apply(variables, reference, images).sum()
 
         assert np.isfinite(jax.jit(jax.grad(total))(reference)).all()
+
+
+ON_GRID = {"on_grid": True, "comparison": "normalized+structure", "attention": (3,)}
+WEIGHING = ("fusion", "visibility")  # the modules that say what an error weighs
+
+
+@pytest.mark.parametrize("options", [{}, {"channelwise": False}, ON_GRID])
+def test_held_weights_are_constants_for_gradients(pair, options):
+    model, variables = build(**options)
+    reference, distorted = pair
+    found = {}
+
+    def remember(call, arguments, keywords, context):
+        result = call(*arguments, **keywords)
+        if context.module.name in WEIGHING:
+            result = found.setdefault(context.module.path, result)
+        return result
+
+    def total(images, model=model):
+        return model.apply(variables, reference, images).sum()
+
+    def with_constants(images):
+        with nn.intercept_methods(remember):
+            return total(images)
+
+    values = with_constants(distorted)
+    expected = jax.grad(with_constants)(distorted)  # of what was found for `distorted`
+    held = model.clone(hold_weights=True)
+    value, gradient = jax.value_and_grad(lambda images: total(images, held))(distorted)
+    np.testing.assert_allclose(value, values, rtol=1e-6)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(gradient, expected, atol=1e-5 * scale)
+    free = jax.grad(total)(distorted)
+    assert np.abs(free - expected).max() > 1e-3 * scale
+
+
+def test_a_free_head_has_no_weights_to_hold(pair):
+    model, variables = build(head="free")
+    gradients = [
+        jax.grad(lambda x, m=m: m.apply(variables, pair[0], x).sum())(pair[1])
+        for m in (model, model.clone(hold_weights=True))
+    ]
+    np.testing.assert_array_equal(*gradients)
 
 
 def test_a_reference_may_be_encoded_once(pair):
