@@ -90,14 +90,16 @@ def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Arr
 
 
 def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`convolve` of few channels to few, each as one sum over taps and channels, in float32.
+    """`convolve` of few channels to few, each as one sum over taps and channels.
 
-    XLA's convolution copies the features once for every tap, which costs more than it computes.
+    In float32 at least. XLA's convolution copies the features once for every tap, which costs more
+    than it computes.
     """
     border = kernel.shape[0] // 2
     _, height, width, channels = features.shape
     around = ((0, 0), (border, border), (border, border), (0, 0))
-    padded, kernel = (jnp.float32(x) for x in (jnp.pad(features, around), kernel))
+    wide = jnp.promote_types(features.dtype, jnp.float32)
+    padded, kernel = jnp.pad(features, around).astype(wide), kernel.astype(wide)
 
     def channel(output: int) -> jax.Array:
         return sum(

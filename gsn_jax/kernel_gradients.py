@@ -4,6 +4,7 @@ XLA computes that gradient on CPUs as a convolution with a window of the size of
 to five times slower than the forward pass. Here it is one matrix product, of the gradient shifted
 along rows with the features shifted along columns: together these shifts are all those of the
 kernel. A few images at a time: what is copied for it stays in the processor's cache.
+Convolutions of one or two channels, as in spatial attention, are sums over taps.
 
 The images one after the other would be a chain across devices where the batch is divided over them
 by the compiler, so this is for steps that see one device's part only: see `local_batch`.

@@ -244,7 +244,8 @@ class SpatialAttention(nn.Module):
         )
         dtype = self.dtype or x.dtype
         # Rounded to bfloat16 once, not after every operation: more exact, and faster on CPUs.
-        x, given = x.astype(self.param_dtype), x.dtype
+        given = x.dtype
+        x = x.astype(jnp.promote_types(given, self.param_dtype))
         pooled = jnp.concatenate(
             [x.mean(axis=-1, keepdims=True), x.max(axis=-1, keepdims=True)], axis=-1
         )

@@ -33,7 +33,8 @@ def halve(x: jax.Array, sizes: Sizes = None) -> jax.Array:
     `sizes`, see `gsn_jax.padded`.
     """
     if sizes is None:
-        means = _block_sums(_pad_to_even(x).astype(jnp.float32)) * 0.25
+        wide = jnp.promote_types(x.dtype, jnp.float32)
+        means = _block_sums(_pad_to_even(x).astype(wide)) * 0.25
         return means.astype(x.dtype)  # bfloat16 is rounded once
     height, width = x.shape[1:3]
     x = jnp.pad(clear(x, sizes), ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
