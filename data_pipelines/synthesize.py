@@ -20,6 +20,7 @@ import numpy as np
 
 from data_pipelines import distortions, parallel, synthesis_labels
 from data_pipelines.image_writing import write_image, write_text
+from data_pipelines.tid2013 import typical
 from gsn_jax.errors import InputError
 from gsn_jax.image_files import SUFFIXES, load_image
 
@@ -27,7 +28,10 @@ COLUMNS = ("reference", "distorted", "score", "type", "level", "group")
 _SETTINGS = "synthesis.json"
 _PARTS = "parts"
 _SMALLEST = 64
-_VERSION = 3
+_VERSION = 4
+
+# Data sets whose levels and opinions photographs can be given.
+LIKE = ("", "tid2013")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Settings:
         seed: of all random draws.
         size: crop photographs around their centre to at most this many pixels per side, or None.
         label: "ensemble", "level", or the name of a metric; see `synthesis_labels`.
+        like: "tid2013" makes the levels as strong as there and labels them with its mean opinions,
+            whatever `label` says; see `data_pipelines.tid2013.typical`. "" is the bank's levels.
         consensus: share of the mean over photographs in each label, from 0 to 1. Metrics differ
             between photographs more than people do, who see through content.
         types_per_photo: that many of the types for each photograph, drawn anew; None for all.
@@ -52,6 +58,7 @@ class Settings:
     seed: int = 0
     size: int | None = 512
     label: str = synthesis_labels.DEFAULT
+    like: str = ""
     consensus: float = 0.0
     types_per_photo: int | None = None
     identical: bool = False
@@ -112,7 +119,7 @@ def synthesize(
     """
     source, out = Path(source), Path(out)
     photos = find_photos(source)
-    synthesis_labels.check(settings.label)
+    _check(settings)
     _claim(out, settings)
     jobs = [_Job(photo, _name(photo, source), out, settings) for photo in photos]
     missing = [job for job in jobs if not _part(job).is_file()]
@@ -126,6 +133,15 @@ def synthesize(
     rows = [row for job in jobs for row in _rows(_part(job))]
     write_text(out / "pairs.csv", _csv([COLUMNS, *agreeing(rows, settings.consensus)]))
     return out / "pairs.csv"
+
+
+def _check(settings: Settings) -> None:
+    if settings.like not in LIKE:
+        raise InputError(f"like {settings.like!r}: give one of {', '.join(filter(None, LIKE))}")
+    if not settings.like:
+        synthesis_labels.check(settings.label)
+    for kind in settings.types if settings.like else ():
+        typical.check(kind)
 
 
 def agreeing(rows: Sequence[Sequence[str]], share: float) -> list[tuple[object, ...]]:
@@ -172,14 +188,32 @@ def _make_photo(job: _Job) -> None:
         images, paths = [], []
         for level in settings.levels:
             path = f"distorted/{job.name}/{kind}_{level}{settings.suffix}"
-            image = distortions.apply(kind, photo, level=level, seed=seed)
+            image = _distorted(settings, kind, photo, level, seed)
             _write_missing(job.out / path, lambda image=image: image)
             images.append(image)
             paths.append(path)
-        scores = synthesis_labels.label(settings.label, kind, settings.levels, photo, images)
+        scores = _scores(settings, kind, photo, images)
         for path, score, level in zip(paths, scores, settings.levels, strict=True):
             rows.append((reference_path, path, round(score, 6), kind, level, job.name))
     write_text(_part(job), _csv(rows))
+
+
+def _distorted(
+    settings: Settings, kind: str, photo: np.ndarray, level: int, seed: int
+) -> np.ndarray:
+    if settings.like:
+        return typical.distort(kind, photo, level, seed)
+    return distortions.apply(kind, photo, level=level, seed=seed)
+
+
+def _scores(
+    settings: Settings, kind: str, photo: np.ndarray, images: Sequence[np.ndarray]
+) -> list[float]:
+    """In [0, 1]; not falling with the level where people do not mind it more."""
+    if settings.like:
+        opinions = [typical.opinion(kind, level) for level in settings.levels]
+        return [min(opinion / synthesis_labels.BEST_MOS, 1.0) for opinion in opinions]
+    return synthesis_labels.label(settings.label, kind, settings.levels, photo, images)
 
 
 def _drawn(settings: Settings, seed: int) -> Sequence[str]:

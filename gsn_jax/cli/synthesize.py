@@ -15,9 +15,8 @@ from gsn_jax.errors import InputError
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option(
     "--types",
-    default="all",
-    show_default=True,
-    help="Distortions, comma-separated: names, groups (noise, blur, ...), tid2013, kadid10k, all.",
+    help="Distortions, comma-separated: names, groups (noise, blur, ...), tid2013, kadid10k, all.  "
+    "[default: all; with --like those that can be made as there]",
 )
 @click.option("--levels", default="1,2,3,4,5", show_default=True, help="Levels from 1 to 5.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -34,6 +33,12 @@ from gsn_jax.errors import InputError
     help="Score, in [0, 1], up = better: 'ensemble' (metrics fitted to TID2013's opinion scores), "
     "'level' (TID2013's mean opinion of the type and level), or the name of a metric in [0, 1].  "
     "[default: ensemble]",
+)
+@click.option(
+    "--like",
+    type=click.Choice(["tid2013"]),
+    help="Levels as strong as in that data set, labelled with its mean opinion of the type and "
+    "level, over scenes that are not reserved; in place of --label and --consensus.",
 )
 @click.option(
     "--consensus",
@@ -68,11 +73,12 @@ from gsn_jax.errors import InputError
 def command(
     photos: Path,
     out: Path,
-    types: str,
+    types: str | None,
     levels: str,
     seed: int,
     size: int,
     label: str | None,
+    like: str | None,
     consensus: float,
     types_per_photo: int | None,
     identical: bool,
@@ -88,13 +94,18 @@ def command(
     from data_pipelines import synthesis_labels
     from data_pipelines.distortions import select
     from data_pipelines.synthesize import Settings, synthesize
+    from data_pipelines.tid2013 import typical
 
+    if like and (label or consensus):
+        raise InputError("--like brings its own labels; leave out --label and --consensus")
+    everything = tuple(typical.NUMBERS) if like else select(["all"])
     settings = Settings(
-        types=select(_words(types)),
+        types=everything if types is None else select(_words(types)),
         levels=_levels(levels),
         seed=seed,
         size=size or None,
         label=label or synthesis_labels.DEFAULT,
+        like=like or "",
         consensus=consensus,
         types_per_photo=types_per_photo,
         identical=identical,

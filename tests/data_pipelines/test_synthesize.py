@@ -13,6 +13,7 @@ from PIL import Image
 from skimage import data
 
 from data_pipelines import parallel, synthesis_labels, synthesize
+from data_pipelines.tid2013 import typical
 from gsn_jax.cli.synthesize import command
 from gsn_jax.errors import InputError
 from gsn_jax.image_files import load_image
@@ -145,6 +146,30 @@ def test_consensus_moves_scores_to_the_mean_of_their_type_and_level():
     assert synthesize.agreeing(rows, 0.0) == rows
 
 
+def test_like_tid2013_labels_with_its_mean_opinions(photos, tmp_path):
+    settings = _settings(types=("contrast", "jpeg"), levels=(1, 2), like="tid2013")
+    rows = _rows(synthesize.synthesize(photos, tmp_path / "out", settings, workers=1))
+    # 5.62 and 6.51 of 7.2: people mind raised contrast (level 2) less; and JPEG's first two
+    assert [float(row["score"]) for row in rows] == 2 * [0.780556, 0.904167, 0.820833, 0.790278]
+    photo = load_image(tmp_path / "out" / "reference" / "first.png").astype(float)
+    lower, higher = (
+        load_image(tmp_path / "out" / f"distorted/first/contrast_{level}.png") for level in (1, 2)
+    )
+    assert lower.std() < photo.std() < higher.std()
+
+
+def test_like_tid2013_takes_the_types_that_are_known_there(photos, tmp_path):
+    arguments = ["--levels", "5", "--types-per-photo", "16", "--size", "64", "--workers", "1"]
+    out = tmp_path / "out"
+    result = CliRunner().invoke(
+        command, [str(photos), "--out", str(out), "--like", "tid2013", *arguments]
+    )
+    assert result.exit_code == 0, result.output
+    rows = _rows(out / "pairs.csv")
+    assert {row["type"] for row in rows} == set(typical.NUMBERS)
+    assert len(rows) == 2 * len(typical.NUMBERS)
+
+
 def test_every_photograph_draws_its_own_types(photos, tmp_path):
     types = ("jpeg", "gaussian_blur", "white_noise", "mean_shift", "contrast_decrease")
     settings = _settings(types=types, types_per_photo=2, levels=(1, 5))
@@ -253,6 +278,8 @@ def test_wrong_input_is_one_clear_line(photos, tmp_path):
         ((str(photos), "--out", out, "--levels", "0"), "whole numbers from 1 to 5"),
         ((str(photos), "--out", out, "--levels", "a"), "whole numbers from 1 to 5"),
         ((str(photos), "--out", str(photos), "--label", "level"), "choose another folder"),
+        ((str(photos), "--out", out, "--like", "tid2013", "--types", "blocks"), "known only of"),
+        ((str(photos), "--out", out, "--like", "tid2013", "--label", "level"), "leave out --label"),
     ]
     for arguments, message in cases:
         error = _invoke(*arguments)
