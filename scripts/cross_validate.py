@@ -1,21 +1,25 @@
 """Scene-disjoint cross-validation: trains a configuration once per fold, judges what it held out.
 
     python scripts/cross_validate.py gsn REGENERATED/pairs.csv runs/folds --folds 5 \
-        -- --config.data.train="('TABLE', 'data/synthetic/pairs.csv')"
+        --carried data/carried/pairs.csv \
+        -- --config.data.train="(('TABLE',0,7.25), ('CARRIED',0,7.25), 'data/synthetic/pairs.csv')"
 
-The table has the columns reference,distorted,score,type,group[,split]; rows whose split is
+The table has the columns reference,distorted,score,type,level,group[,split]; rows whose split is
 `reserved` are left out. In the overrides after `--`, TABLE stands for the rows of a fold's training
-scenes. SRCC overall is the mean over folds (each model has its own scale); a type's SRCC is over
-all its pairs, by quality. A fold that has its model is not trained again.
+scenes, and CARRIED for a table of `gsn synthesize --like tid2013` whose scores are replaced by the
+mean opinion of their type and level over these scenes: those held out must not be known. SRCC
+overall is the mean over folds (each model has its own scale); a type's SRCC is over all its pairs,
+by quality. A fold that has its model is not trained again.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
 import csv
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,18 +41,23 @@ def main() -> None:
     parser.add_argument("workdir", type=Path)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0, help="of the division into folds")
+    parser.add_argument("--carried", type=Path, help="table of photographs distorted alike")
     parser.add_argument("overrides", nargs="*", default=["--config.data.train=TABLE"])
     options = parser.parse_args()
     rows = read_rows(options.table)
+    others = read_rows(options.carried) if options.carried else []
     parts = fold_groups([row["group"] for row in rows], options.folds, options.seed)
     scored = []
     for fold, held_out in enumerate(parts):
         folder = options.workdir / f"fold{fold}"
-        train = write_rows(folder / "train.csv", [r for r in rows if r["group"] not in held_out])
+        known = [row for row in rows if row["group"] not in held_out]
+        tables = {"TABLE": write_rows(folder / "train.csv", known)}
+        if others:
+            tables["CARRIED"] = write_rows(folder / "carried.csv", carried(others, known))
         evaluation = [row for row in rows if row["group"] in held_out]
         write_rows(folder / "eval.csv", evaluation)
         if not (folder / "run" / "model").is_dir():
-            train_fold(options.config, folder, train, options.overrides)
+            train_fold(options.config, folder, tables, options.overrides)
         scored.append(score_fold(folder, evaluation))
         print(f"fold {fold}: {', '.join(sorted(held_out))}: {scored[-1][0]:.4f}", flush=True)
     print(table(scored))
@@ -82,12 +91,28 @@ def write_rows(path: Path, rows: Sequence[Row]) -> Path:
     return path
 
 
-def train_fold(config: str, folder: Path, train: Path, overrides: Sequence[str]) -> None:
+def carried(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
+    """`rows` with the mean score of their type and level in `known`, as far as there is one."""
+    scores = collections.defaultdict(list)
+    for row in known:
+        scores[row["type"], row["level"]].append(float(row["score"]))
+    means = {key: str(np.mean(values)) for key, values in scores.items()}
+    return [
+        {**row, "score": means[row["type"], row["level"]]}
+        for row in rows
+        if (row["type"], row["level"]) in means
+    ]
+
+
+def train_fold(
+    config: str, folder: Path, tables: Mapping[str, Path], overrides: Sequence[str]
+) -> None:
     """One training by the command, its output in a log."""
+    for name, path in tables.items():
+        overrides = [override.replace(name, str(path)) for override in overrides]
     command = [sys.executable, "-m", "gsn_jax", "train", "--config", config]
     command += ["--workdir", str(folder / "run")]
-    command += [override.replace("TABLE", str(train)) for override in overrides]
-    command += ["--config.data.eval_fraction=0.0"]
+    command += [*overrides, "--config.data.eval_fraction=0.0"]
     with (folder / "log.txt").open("w") as log:
         subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
 

@@ -1,0 +1,27 @@
+"""What the models of a cross-validation learn from."""
+
+import cross_validate
+
+
+def row(group, kind, level, score):
+    return {"group": group, "type": kind, "level": level, "score": score}
+
+
+def test_opinions_are_carried_from_the_training_scenes_alone():
+    known = [row("a", "jpeg", "1", "6.0"), row("b", "jpeg", "1", "5.0"), row("a", "blur", "2", "3")]
+    others = [
+        row("x", "jpeg", "1", "0.8"),
+        row("x", "blur", "2", "0.7"),
+        row("x", "blur", "5", "0"),
+    ]
+    carried = cross_validate.carried(others, known)
+    assert [(r["group"], r["type"], float(r["score"])) for r in carried] == [
+        ("x", "jpeg", 5.5),
+        ("x", "blur", 3.0),
+    ]
+
+
+def test_every_scene_is_held_out_once():
+    scenes = [f"I{number:02d}" for number in range(7)]
+    folds = cross_validate.fold_groups([*scenes, *scenes], 3, seed=0)
+    assert sorted(scene for fold in folds for scene in fold) == scenes
