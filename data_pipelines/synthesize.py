@@ -40,6 +40,7 @@ class Settings:
 
     Attributes:
         types: names of distortions.
+        without: types that are left out of those that a photograph draws; it draws no others.
         levels: whole levels from 1 to 5, rising.
         seed: of all random draws.
         size: crop photographs around their centre to at most this many pixels per side, or None.
@@ -54,6 +55,7 @@ class Settings:
     """
 
     types: tuple[str, ...]
+    without: tuple[str, ...] = ()
     levels: tuple[int, ...] = distortions.LEVELS
     seed: int = 0
     size: int | None = 512
@@ -136,6 +138,8 @@ def synthesize(
 
 
 def _check(settings: Settings) -> None:
+    if not set(settings.types) - set(settings.without):
+        raise InputError("no distortion is left; leave out fewer of them")
     if settings.like not in LIKE:
         raise InputError(f"like {settings.like!r}: give one of {', '.join(filter(None, LIKE))}")
     if not settings.like:
@@ -218,11 +222,11 @@ def _scores(
 
 def _drawn(settings: Settings, seed: int) -> Sequence[str]:
     """The types of one photograph, in their order."""
-    wanted = settings.types_per_photo
-    if wanted is None or wanted >= len(settings.types):
-        return settings.types
-    chosen = np.random.default_rng(seed).permutation(len(settings.types))[:wanted]
-    return [settings.types[index] for index in sorted(chosen)]
+    wanted, types = settings.types_per_photo, settings.types
+    if wanted is not None and wanted < len(types):
+        chosen = np.random.default_rng(seed).permutation(len(types))[:wanted]
+        types = [types[index] for index in sorted(chosen)]
+    return [kind for kind in types if kind not in settings.without]
 
 
 def _read(path: Path) -> np.ndarray:

@@ -15,8 +15,13 @@ from gsn_jax.errors import InputError
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option(
     "--types",
-    help="Distortions, comma-separated: names, groups (noise, blur, ...), tid2013, kadid10k, all.  "
-    "[default: all; with --like those that can be made as there]",
+    help="Distortions, comma-separated: names, groups (noise, blur, ...), tid2013, kadid10k, all, "
+    "and like-tid2013, those that --like tid2013 knows.  [default: all; with --like these]",
+)
+@click.option(
+    "--except",
+    "without",
+    help="Distortions to leave out, named as in --types. The others stay as they would be.",
 )
 @click.option("--levels", default="1,2,3,4,5", show_default=True, help="Levels from 1 to 5.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
@@ -74,6 +79,7 @@ def command(
     photos: Path,
     out: Path,
     types: str | None,
+    without: str | None,
     levels: str,
     seed: int,
     size: int,
@@ -92,15 +98,14 @@ def command(
     iqa_table.
     """
     from data_pipelines import synthesis_labels
-    from data_pipelines.distortions import select
     from data_pipelines.synthesize import Settings, synthesize
-    from data_pipelines.tid2013 import typical
 
     if like and (label or consensus):
         raise InputError("--like brings its own labels; leave out --label and --consensus")
-    everything = tuple(typical.NUMBERS) if like else select(["all"])
+    default = "like-tid2013" if like else "all"
     settings = Settings(
-        types=everything if types is None else select(_words(types)),
+        types=_distortions("--types", default if types is None else types),
+        without=() if without is None else _distortions("--except", without),
         levels=_levels(levels),
         seed=seed,
         size=size or None,
@@ -130,11 +135,18 @@ def _list(ctx: click.Context) -> None:
     ctx.exit()
 
 
-def _words(text: str) -> list[str]:
+def _distortions(option: str, text: str) -> tuple[str, ...]:
+    from data_pipelines import distortions
+    from data_pipelines.tid2013 import typical
+
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
-        raise InputError("--types: name at least one distortion")
-    return words
+        raise InputError(f"{option}: name at least one distortion")
+    chosen: dict[str, None] = {}
+    for word in words:
+        known = typical.NUMBERS if word == "like-tid2013" else distortions.select([word])
+        chosen.update(dict.fromkeys(known))
+    return tuple(chosen)
 
 
 def _levels(text: str) -> tuple[int, ...]:

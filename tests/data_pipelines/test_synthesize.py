@@ -183,6 +183,20 @@ def test_every_photograph_draws_its_own_types(photos, tmp_path):
     assert len(set(map(frozenset, drawn.values()))) > 1 or len(drawn) == 1
 
 
+def test_what_is_left_out_changes_nothing_else(photos, tmp_path):
+    types = ("jpeg", "gaussian_blur", "white_noise", "mean_shift", "contrast_decrease")
+    changes = {"types": types, "types_per_photo": 3, "levels": (1, 5), "consensus": 0.5}
+    tables = [
+        synthesize.synthesize(
+            photos, tmp_path / str(n), _settings(**changes, without=without), workers=1
+        )
+        for n, without in enumerate([(), ("jpeg", "white_noise")])
+    ]
+    all_rows, rows = (_rows(table) for table in tables)
+    assert rows == [row for row in all_rows if row["type"] not in ("jpeg", "white_noise")]
+    assert 0 < len(rows) < len(all_rows)
+
+
 def test_isotonic_labels_by_hand():
     # pool adjacent violators: 0.5 and 0.7 become their mean
     np.testing.assert_allclose(synthesis_labels.falling([0.9, 0.5, 0.7]), [0.9, 0.6, 0.6])
@@ -275,6 +289,8 @@ def test_wrong_input_is_one_clear_line(photos, tmp_path):
         ((str(tmp_path / "empty"), "--out", out), "no photographs found"),
         ((str(photos), "--out", out, "--types", "jpge"), "did you mean jpeg"),
         ((str(photos), "--out", out, "--types", ","), "at least one distortion"),
+        ((str(photos), "--out", out, "--except", ","), "--except: name at least one"),
+        ((str(photos), "--out", out, "--types", "jpeg", "--except", "jpeg"), "leave out fewer"),
         ((str(photos), "--out", out, "--levels", "0"), "whole numbers from 1 to 5"),
         ((str(photos), "--out", out, "--levels", "a"), "whole numbers from 1 to 5"),
         ((str(photos), "--out", str(photos), "--label", "level"), "choose another folder"),
