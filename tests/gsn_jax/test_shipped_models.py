@@ -72,6 +72,9 @@ BOUNDS = {
     "gsn 0.2.0": Bounds(
         one_pixel=0.75, jpeg95=0.38, moved_together=0.08, mirrored=0.08, resized=0.22
     ),
+    "gsn-b 0.1.0": Bounds(
+        one_pixel=0.22, jpeg95=0.2, moved_together=0.03, mirrored=0.05, resized=0.1
+    ),
 }
 # For a version that has none of its own.
 LOOSE = Bounds(one_pixel=0.75, jpeg95=0.38, moved_together=0.08, mirrored=0.08, resized=0.12)
@@ -134,7 +137,7 @@ BUDGETS = {
 }
 SLOW = Budget(
     photographs=checks.PHOTOGRAPHS[:2],
-    types=QUICK_TYPES[:8],
+    types=QUICK_TYPES[:5],
     size=128,
     largest=512,
     scenes=checks.RESERVED_SCENES[:2],
