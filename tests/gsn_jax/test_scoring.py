@@ -118,7 +118,7 @@ class TestLoad:
         np.testing.assert_allclose(gsn_jax.score(*batch, metric="psnr"), psnr, rtol=1e-5)
 
     def test_unknown_names_list_what_there_is(self):
-        with pytest.raises(InputError, match="unknown metric 'nonsense'; known: gsn, psnr"):
+        with pytest.raises(InputError, match="unknown metric 'nonsense'; known: gsn, gsn-b, psnr"):
             gsn_jax.score(np.zeros((16, 16, 3)), np.zeros((16, 16, 3)), metric="nonsense")
         with pytest.raises(InputError, match="neither a model that ships"):
             gsn_jax.load("nonsense")
