@@ -138,13 +138,15 @@ def synthesize(
 
 
 def _check(settings: Settings) -> None:
-    if not set(settings.types) - set(settings.without):
+    kinds = [kind for kind in settings.types if kind not in settings.without]
+    if not kinds:
         raise InputError("no distortion is left; leave out fewer of them")
     if settings.like not in LIKE:
         raise InputError(f"like {settings.like!r}: give one of {', '.join(filter(None, LIKE))}")
     if not settings.like:
         synthesis_labels.check(settings.label)
-    for kind in settings.types if settings.like else ():
+        return
+    for kind in kinds:
         typical.check(kind)
 
 

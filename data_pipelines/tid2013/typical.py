@@ -6,7 +6,7 @@ carried over to other photographs that are distorted alike, see `gsn synthesize 
 
 Opinions and PSNRs are means of the published table (`published`) over the scenes that are not
 reserved. Strengths are those that `recipes` knows or, solved for such scenes, hardly differ:
-denoising (here the median of six scenes), mean shift and contrast.
+denoising (the median of six scenes), mean shift and contrast (the same for all).
 """
 
 from __future__ import annotations

@@ -197,6 +197,12 @@ def test_what_is_left_out_changes_nothing_else(photos, tmp_path):
     assert 0 < len(rows) < len(all_rows)
 
 
+def test_what_is_left_out_need_not_be_known(photos, tmp_path):
+    settings = _settings(types=("blocks", "jpeg"), without=("blocks",), like="tid2013")
+    rows = _rows(synthesize.synthesize(photos, tmp_path / "out", settings, workers=1))
+    assert {row["type"] for row in rows} == {"jpeg"}
+
+
 def test_isotonic_labels_by_hand():
     # pool adjacent violators: 0.5 and 0.7 become their mean
     np.testing.assert_allclose(synthesis_labels.falling([0.9, 0.5, 0.7]), [0.9, 0.6, 0.6])
