@@ -137,7 +137,7 @@ BUDGETS = {
 }
 SLOW = Budget(
     photographs=checks.PHOTOGRAPHS[:2],
-    types=QUICK_TYPES[:5],
+    types=QUICK_TYPES[:8],
     size=128,
     largest=512,
     scenes=checks.RESERVED_SCENES[:2],
