@@ -34,16 +34,8 @@ Row = dict[str, str]
 
 
 def main() -> None:
-    """Parses the arguments, trains, scores and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("config")
-    parser.add_argument("table", type=Path)
-    parser.add_argument("workdir", type=Path)
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0, help="of the division into folds")
-    parser.add_argument("--carried", type=Path, help="table of photographs distorted alike")
-    parser.add_argument("overrides", nargs="*", default=["--config.data.train=TABLE"])
-    options = parser.parse_args()
+    """Trains, scores and prints the table."""
+    options = parse(sys.argv[1:])
     rows = read_rows(options.table)
     others = read_rows(options.carried) if options.carried else []
     parts = fold_groups([row["group"] for row in rows], options.folds, options.seed)
@@ -61,6 +53,19 @@ def main() -> None:
         scored.append(score_fold(folder, evaluation))
         print(f"fold {fold}: {', '.join(sorted(held_out))}: {scored[-1][0]:.4f}", flush=True)
     print(table(scored))
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("config")
+    parser.add_argument("table", type=Path)
+    parser.add_argument("workdir", type=Path)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0, help="of the division into folds")
+    parser.add_argument("--carried", type=Path, help="table of photographs distorted alike")
+    parser.add_argument("overrides", nargs="*", default=["--config.data.train=TABLE"])
+    return parser.parse_intermixed_args(arguments)  # overrides may follow the options
 
 
 def read_rows(path: Path) -> list[Row]:
