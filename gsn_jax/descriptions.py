@@ -17,9 +17,11 @@ saw them only agreed with people less than the same heads beside DISTS.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gsn_jax import comparisons
 
@@ -40,13 +42,27 @@ VERSION = 2
 MOMENTS = 5
 
 
+class Level(NamedTuple):
+    """What comes from one level of C channels, on the grid of the score map.
+
+    Attributes:
+        first: unit features of the references, `(N, h, w, C)`.
+        second: those of the distorted images.
+        errors: `(N, h, w, E)`, C for each comparison but "structure".
+    """
+
+    first: jax.Array
+    second: jax.Array
+    errors: jax.Array
+
+
 def describe_level(
     a: jax.Array,
     b: jax.Array,
     names: Sequence[str],
     reduce: Callable[[jax.Array], jax.Array],
-) -> tuple[jax.Array, jax.Array]:
-    """What comes from one level: its part of `cells`, `(N, h, w, 2 C + errors)`, and moments.
+) -> tuple[Level, tuple[jax.Array, ...]]:
+    """What comes from one level, and the moments whose means over all cells make `whole`.
 
     Args:
         a: features of the references, `(N, H, W, C)`.
@@ -55,48 +71,66 @@ def describe_level(
         reduce: means over the cells of the grid, `(N, H, W, X)` to `(N, h, w, X)`.
 
     Returns:
-        The part, and the moments that `whole_errors` needs the means of, `(N, h, w, 5, C)`; C is 0
-        without "structure".
+        The level, and `MOMENTS` arrays `(N, h, w, C)`; C is 0 without "structure".
     """
     unit = comparisons.normalise_channels(a), comparisons.normalise_channels(b)
-    parts = [reduce(unit[0]), reduce(unit[1])]
+    errors = []
     for name in names:
         if name == WHOLE:
             continue
         if name == "normalized":
-            parts.append(reduce(comparisons.squared_error(*unit)))
+            errors.append(reduce(comparisons.squared_error(*unit)))
         elif name == "similarity":
             floor = jnp.float32(SIMILARITY_FLOOR)
-            parts.append(reduce(comparisons.similarity_error(a, b, floor)))
+            errors.append(reduce(comparisons.similarity_error(a, b, floor)))
         else:
-            parts.append(reduce(comparisons.absolute_error(a, b)))
+            errors.append(reduce(comparisons.absolute_error(a, b)))
+    level = Level(reduce(unit[0]), reduce(unit[1]), jnp.concatenate(errors, axis=-1))
     if WHOLE not in names:
         a, b = a[..., :0], b[..., :0]
-    moments = jnp.stack(comparisons.moments(a, b, reduce), axis=-2)
-    return jnp.concatenate(parts, axis=-1), moments
+    # Squares shared with those above would be stored, which takes a CPU longer than computing them.
+    a, b = jax.lax.optimization_barrier((a, b))
+    return level, comparisons.moments(a, b, reduce)
 
 
-def split_levels(
-    cells: jax.Array, channels: Sequence[int], names: Sequence[str]
-) -> list[tuple[jax.Array, jax.Array]]:
-    """Per level the unit features of both images `(N, h, w, 2 C)`, and the errors.
+def join_levels(levels: Sequence[Level]) -> jax.Array:
+    """`cells` of a description, see the module."""
+    return jnp.concatenate([part for level in levels for part in level], axis=-1)
+
+
+def split_levels(cells: jax.Array, channels: Sequence[int], names: Sequence[str]) -> list[Level]:
+    """The levels whose `join_levels` is `cells`.
 
     Args:
         cells: see the module.
         channels: C of every level.
         names: what was compared.
     """
-    levels, start = [], 0
-    for count in channels:
-        middle = start + 2 * count
-        end = middle + count * sum(name != WHOLE for name in names)
-        levels.append((cells[..., start:middle], cells[..., middle:end]))
-        start = end
-    return levels
+    errors = sum(name != WHOLE for name in names)
+    widths = [width for count in channels for width in (count, count, errors * count)]
+    parts = jnp.split(cells, np.cumsum(widths)[:-1], axis=-1)
+    return [Level(*parts[start : start + 3]) for start in range(0, len(parts), 3)]
 
 
-def whole_errors(moments: jax.Array) -> jax.Array:
-    """`whole` `(N, 2 C)` of the moments' means over all cells `(N, 5, C)`; from 0 to 2."""
-    means = jnp.moveaxis(moments, -2, 0)
-    floors = jnp.full(2 * moments.shape[-1], STRUCTURE_FLOOR, jnp.float32)
+def join_moments(
+    levels: Sequence[Sequence[jax.Array]], total: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
+    """The moments of all levels, one after the other, `(N, 5 C)` with C of all levels together.
+
+    They are summed before they are joined: of large arrays a copy takes longer than a sum.
+
+    Args:
+        levels: of each what `describe_level` gave.
+        total: sum or mean over the cells, `(N, h, w, C)` to `(N, C)`.
+    """
+    moments = zip(*levels, strict=True)
+    return jnp.concatenate([total(level) for moment in moments for level in moment], axis=-1)
+
+
+def whole_errors(means: jax.Array) -> jax.Array:
+    """`whole` `(..., 2 C)` of the means over all cells that `join_moments` gives; from 0 to 2."""
+    means = jnp.moveaxis(
+        means.reshape(*means.shape[:-1], MOMENTS, means.shape[-1] // MOMENTS), -2, 0
+    )
+    floors = jnp.full(2 * means.shape[-1], STRUCTURE_FLOOR, jnp.float32)
     return comparisons.moment_errors(means, floors)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from gsn_jax import comparisons, trunks
+from gsn_jax.descriptions import Level
 
 # Makes the differences of averaged unit features about as large as the features.
 _DIFFERENCE_GAIN = 5.0
@@ -111,19 +112,15 @@ class GridFusion(nn.Module):
 
     @nn.compact
     def __call__(
-        self,
-        pair: jax.Array,
-        errors: jax.Array,
-        attend: Callable[[jax.Array], jax.Array] | None = None,
+        self, level: Level, attend: Callable[[jax.Array], jax.Array] | None = None
     ) -> tuple[jax.Array, jax.Array]:
         """Joint features and non-negative errors, both `(N, h, w, width)`.
 
         Args:
-            pair: features of both images, `(N, h, w, 2 C)`.
-            errors: `(N, h, w, E)`.
+            level: what was averaged.
             attend: spatial attention to the features of one image.
         """
-        first, second = jnp.split(pair, 2, axis=-1)
+        first, second, errors = level
         if attend is not None:
             first, second = attend(first), attend(second)
         # What happened to the image, not what it shows, or scenes would be learned by heart. As

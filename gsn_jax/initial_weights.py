@@ -56,27 +56,42 @@ def read(config: Mapping[str, Any]) -> Tree:
     if not source:
         return {}
     model = models.build(config)
-    network = getattr(model, "trunk", config["name"])
-    if network not in imagenet_networks.NETWORKS:
-        raise InputError(
-            f"model.trunk_weights: {network!r} has no published weights; leave it empty, or "
-            f"choose model.trunk from {', '.join(imagenet_networks.NETWORKS)}"
-        )
+    networks = getattr(model, "trunk", config["name"]).split("+")
+    for network in networks:
+        if network not in imagenet_networks.NETWORKS:
+            raise InputError(
+                f"model.trunk_weights: {network!r} has no published weights; leave it empty, or "
+                f"choose model.trunk from {', '.join(imagenet_networks.NETWORKS)}"
+            )
     if model.theta >= 1:
         raise InputError("model.theta: 1 cannot keep pretrained kernels; choose less than 1")
-    if source == IMAGENET or source in _WEIGHED:
-        tensors = imagenet_networks.packaged_state_dict(network)
-    else:
-        tensors = read_state_dict(source)
-    options = {"theta": model.theta, "norm": model.norm, **model.trunk_options}
-    variables = convert(network, tensors, source, **options)
-    initial = {name: {"backbone": tree} for name, tree in variables.items()}
+    initial: Tree = {}
+    for network in networks:
+        variables = _read_network(network, networks, source, model)
+        for collection, tree in variables.items():
+            path = (collection, "backbone", *([network] if len(networks) > 1 else []))
+            _put(initial, path, tree)
     if source in _WEIGHED:
-        initial["errors"] = _factors(model, network, source)
+        initial["errors"] = _factors(model, networks, source)
     return initial
 
 
-def _factors(model: Any, network: str, source: str) -> dict[str, np.ndarray]:
+def _read_network(network: str, networks: Sequence[str], source: str, model: Any) -> Tree:
+    """The variables of one of the trunk's networks."""
+    if source == IMAGENET or source in _WEIGHED:
+        tensors = imagenet_networks.packaged_state_dict(network)
+    elif len(networks) > 1:
+        raise InputError(
+            f"model.trunk_weights: one file cannot give the weights of {' and '.join(networks)}; "
+            f"choose from {', '.join((IMAGENET, *_WEIGHED))}"
+        )
+    else:
+        tensors = read_state_dict(source)
+    options = {"theta": model.theta, "norm": model.norm, **model.trunk_options}
+    return convert(network, tensors, source, **options)
+
+
+def _factors(model: Any, networks: Sequence[str], source: str) -> dict[str, np.ndarray]:
     """What the errors of each level are multiplied by at the start, in the order of its `mix`."""
     names = getattr(model, "comparison", "").split("+")
     for name in _WEIGHED[source]:
@@ -85,15 +100,16 @@ def _factors(model: Any, network: str, source: str) -> dict[str, np.ndarray]:
                 f'model.trunk_weights: "{source}" needs "{name}" in model.comparison, which is '
                 "what it weighs"
             )
-    if source == LPIPS_DISTS and network != "vgg16":
+    if source == LPIPS_DISTS and "vgg16" not in networks:
         raise InputError(
-            f'model.trunk_weights: "{source}" needs model.trunk "vgg16", got {network!r}'
+            f'model.trunk_weights: "{source}" needs "vgg16" in model.trunk, got {model.trunk!r}'
         )
-    known, factors = {"normalized": packages.lpips_heads(network)}, {}
+    weights = {network: packages.lpips_heads(network) for network in networks}
+    known, factors = {"normalized": list(itertools.chain(*weights.values()))}, {}
     if source == LPIPS_DISTS:
-        alpha, beta = _dists_weights(known["normalized"])
+        alpha, beta = _structure_weights(weights)
         if model.on_grid:  # weighed once, in the whole image
-            levels = len(trunks.get(network, **model.trunk_options).widths)
+            levels = len(trunks.get(model.trunk, **model.trunk_options).widths)
             weights = np.concatenate([*alpha[:levels], *beta[:levels]])
             factors["whole"] = len(weights) * (weights + np.float32(_LEAST_WHOLE_WEIGHT))
         else:
@@ -115,6 +131,25 @@ def _factors(model: Any, network: str, source: str) -> dict[str, np.ndarray]:
         ]
         factors[f"levels_{level}"] = np.concatenate(parts)
     return factors
+
+
+def _structure_weights(
+    networks: Mapping[str, Sequence[np.ndarray]],
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights of texture, and those of structure, of each level of all networks; about 1 together.
+
+    VGG16's are those of DISTS; a network beside it counts as much, its channels alike.
+    """
+    alpha, beta = [], []
+    for network, levels in networks.items():
+        if network == "vgg16":
+            texture, structure = _dists_weights(levels)
+        else:
+            count = 2 * sum(map(len, levels))
+            texture = structure = [np.full(len(level), 1 / count, np.float32) for level in levels]
+        alpha += [weights / len(networks) for weights in texture]
+        beta += [weights / len(networks) for weights in structure]
+    return alpha, beta
 
 
 def _dists_weights(levels: Sequence[np.ndarray]) -> list[list[np.ndarray]]:

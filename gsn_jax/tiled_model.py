@@ -8,7 +8,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gsn_jax import tiling
@@ -18,11 +17,10 @@ from gsn_jax.metric import Remember, forget
 
 
 class TiledModel:
-    """Scores one pair after the other, each tile by a function compiled for the tile's shape.
+    """Scores one pair after the other, each tile by functions compiled for the tile's shape.
 
-    The function takes the reference's features and an image, and gives the image's features and
-    the sums of the comparison; for a reference it skips the comparison. One function per shape,
-    used for both, halves the compilations.
+    One gives the features of an image, one the sums of the comparison of two images' features. They
+    are not joined under a condition: XLA runs what a condition holds more slowly.
     """
 
     def __init__(
@@ -35,14 +33,21 @@ class TiledModel:
             variables: of the model.
             calibrate: raw score to what `score` gives.
         """
-        self._model, self._variables = model, variables
-        self._reach = model.reach
+        self._variables, self._reach, self._sums_size = variables, model.reach, model.sums_size
+
         # The variables are arguments: as constants they would be compiled in, slowly.
-        self._step = jax.jit(self._encode_and_compare)
-        self._finish = jax.jit(
-            lambda variables, sums: calibrate(model.apply(variables, sums, method="finish"))
-        )
-        self._no_features = functools.cache(self._blank_features)
+        def encode(variables: Any, image: jax.Array, sizes: jax.Array) -> Any:
+            return model.apply(variables, image, sizes=sizes, method="encode")
+
+        def sums(
+            variables: Any, first: Any, second: Any, sizes: jax.Array, core: jax.Array
+        ) -> jax.Array:
+            return model.apply(variables, first, second, sizes=sizes, core=core, method="sums")[0]
+
+        def finish(variables: Any, sums: jax.Array) -> jax.Array:
+            return calibrate(model.apply(variables, sums, method="finish"))
+
+        self._encode, self._sums, self._finish = map(jax.jit, (encode, sums, finish))
 
     def score(
         self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
@@ -54,47 +59,20 @@ class TiledModel:
             distorted: of the same size.
             remember: keeps the reference's features, one tree per tile; see `gsn_jax.metric`.
         """
-        sums = np.zeros(self._model.sums_size, np.float32)
+        total = np.zeros(self._sums_size, np.float32)
         for tile in tiling.cover(*reference.shape[:2], reach=self._reach, cell=CELL):
-            features = remember(tile, functools.partial(self._encode, reference, tile))
-            sums = sums + np.asarray(self._run(features, distorted, tile, compare=True)[1])
-        return np.asarray(self._finish(self._variables, sums))
+            sizes = np.array([[tile.height, tile.width]], np.int32)
+            core = np.array([tile.core], np.int32)
+            first, second = (
+                functools.partial(self._features, image, tile, sizes)
+                for image in (reference, distorted)
+            )
+            sums = self._sums(self._variables, remember(tile, first), second(), sizes, core)
+            total = total + np.asarray(sums)
+        return np.asarray(self._finish(self._variables, total))
 
-    def _encode(self, image: np.ndarray, tile: tiling.Tile) -> Any:
-        return self._run(self._no_features(tile.shape), image, tile, compare=False)[0]
-
-    def _run(
-        self, features: Any, image: np.ndarray, tile: tiling.Tile, *, compare: bool
-    ) -> tuple[Any, jax.Array]:
-        window = cut(image, tile)
-        geometry = np.array([tile.height, tile.width, *tile.core], np.int32)
-        return self._step(self._variables, features, window, geometry, np.bool_(compare))
-
-    def _encode_and_compare(
-        self,
-        variables: Any,
-        reference: Any,
-        image: jax.Array,
-        geometry: jax.Array,
-        compare: jax.Array,
-    ) -> tuple[Any, jax.Array]:
-        sizes, core = geometry[None, :2], geometry[None, 2:]
-        features = self._model.apply(variables, image[None], sizes=sizes, method="encode")
-        sums = jax.lax.cond(
-            compare,
-            lambda: self._model.apply(
-                variables, reference, features, sizes=sizes, core=core, method="sums"
-            )[0],
-            lambda: jnp.zeros(self._model.sums_size),
-        )
-        return features, sums
-
-    def _blank_features(self, shape: tiling.Shape) -> Any:
-        image = jax.ShapeDtypeStruct((1, *shape, 3), jnp.float32)
-        encode = functools.partial(self._model.apply, method="encode")
-        shapes = jax.eval_shape(encode, self._variables, image)
-        zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-        return jax.device_put(zeros)
+    def _features(self, image: np.ndarray, tile: tiling.Tile, sizes: np.ndarray) -> Any:
+        return self._encode(self._variables, cut(image, tile)[None], sizes)
 
 
 def cut(image: np.ndarray, tile: tiling.Tile) -> np.ndarray:

@@ -243,6 +243,7 @@ _TRUNKS = {
     "resnet34": ("gsn_jax.resnet_trunk", "resnet34"),
     "resnet50": ("gsn_jax.resnet_trunk", "resnet50"),
 }
+_JOINED = ("gsn_jax.joined_trunk", "JoinedTrunk")
 
 
 def names() -> tuple[str, ...]:
@@ -250,15 +251,21 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_TRUNKS))
 
 
-def get(name: str, **options: Any) -> nn.Module:
+def get(name: str, /, **options: Any) -> nn.Module:
     """The trunk of this name, with its attributes set from `options`.
+
+    Names joined by "+", as in "vgg16+alexnet", give one that has the levels of all of them.
 
     Raises:
         ValueError: an unknown name or option.
     """
-    if name not in _TRUNKS:
-        raise ValueError(f"unknown trunk {name!r}; known: {', '.join(names())}")
-    module, attribute = _TRUNKS[name]
+    parts = name.split("+")
+    for part in parts:
+        if part not in _TRUNKS:
+            raise ValueError(f"unknown trunk {part!r}; known: {', '.join(names())}")
+    module, attribute = _TRUNKS[name] if len(parts) == 1 else _JOINED
+    if len(parts) > 1:
+        options["parts"] = tuple(parts)
     try:
         return getattr(importlib.import_module(module), attribute)(**options)
     except TypeError as error:

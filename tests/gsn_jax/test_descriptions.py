@@ -87,10 +87,11 @@ def test_structure_is_that_of_dists_in_the_whole_image(rng):
     _, moments = descriptions.describe_level(
         jnp.float32(a),
         jnp.float32(b),
-        ("structure",),
+        ("normalized", "structure"),
         lambda x: x.reshape(1, 4, 2, 4, 2, -1).mean(axis=(2, 4)),
     )
-    got = descriptions.whole_errors(moments.mean(axis=(1, 2)))[0]
+    means = descriptions.join_moments([moments], lambda moment: moment.mean(axis=(1, 2)))
+    got = descriptions.whole_errors(means)[0]
     a, b = (x.reshape(-1, 3) for x in (a, b))
     covariance = ((a - a.mean(0)) * (b - b.mean(0))).mean(0)
     texture = 2 * a.mean(0) * b.mean(0) / (a.mean(0) ** 2 + b.mean(0) ** 2)
@@ -113,8 +114,9 @@ def test_in_training_each_part_judges_alone_too(rng):
     images = jnp.float32(rng.uniform(size=(2, 4, 32, 32, 3)))
 
     def parts(model, reference, distorted):
-        cells, errors = model.describe(model.encode(reference), model.encode(distorted))
-        scores, weights, fused = model._grid_maps(cells, False)
+        features = model.encode(reference), model.encode(distorted)
+        _, errors = model.describe(*features)
+        scores, weights, fused = model._grid_maps(model._describe(*features)[0], False)
         local = (scores * weights).sum((1, 2)) / weights.sum((1, 2))
         whole = model.whole(fused.mean((1, 2)), errors)
         return [model._raw(local, whole, share) for share in (0.0, 0.5, 1.0)]

@@ -173,11 +173,45 @@ def test_on_the_grid_the_whole_image_is_weighed_as_in_dists(monkeypatch):
     assert (found > 0).all()
 
 
+def test_joined_networks_start_with_the_weights_of_each(monkeypatch):
+    needs_package()
+    channels = [len(head) for name in ("vgg16", "alexnet") for head in packages.lpips_heads(name)]
+    weights = {name: np.ones(3 + sum(channels[:5]), np.float32) for name in ("alpha", "beta")}
+    monkeypatch.setattr(packages, "dists_weights", lambda: weights)
+    options = {"trunk": "vgg16+alexnet", "trunk_options": {}, "on_grid": True}
+    options |= {"comparison": "normalized+structure", "attention": (3,)}
+    initial = initial_weights.read(config("lpips+dists", **options))
+    for network in ("vgg16", "alexnet"):
+        single = {**options, "trunk": network, "comparison": "normalized"}
+        alone = initial_weights.read(config("lpips", **single))
+        joined = initial["params"]["backbone"][network]
+        jax.tree.map(np.testing.assert_array_equal, joined, alone["params"]["backbone"])
+    for level, head in enumerate(
+        [*packages.lpips_heads("vgg16"), *packages.lpips_heads("alexnet")]
+    ):
+        factors = initial["errors"][f"levels_{level}"]
+        np.testing.assert_allclose(factors, np.float32(head) + 1e-3, rtol=1e-6)
+    whole = initial["errors"]["whole"]  # texture of all channels, then structure
+    assert len(whole) == 2 * sum(channels)
+    ends = np.cumsum([sum(channels[:5]), sum(channels[5:]), sum(channels[:5])])
+    shares = [part.sum() / len(whole) for part in np.split(whole, ends)]
+    np.testing.assert_allclose(shares, 0.25, atol=2e-3)
+
+
+def test_one_file_cannot_give_two_networks(tmp_path):
+    options = {"trunk": "vgg16+alexnet", "trunk_options": {}}
+    with pytest.raises(InputError, match="one file cannot give the weights of vgg16 and alexnet"):
+        initial_weights.read(config(tmp_path / "weights.npz", **options))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"trunk": "vgg16", "comparison": "normalized"}, '"structure" in model.comparison'),
-        ({"trunk": "alexnet", "comparison": "normalized+structure"}, 'needs model.trunk "vgg16"'),
+        (
+            {"trunk": "alexnet", "comparison": "normalized+structure"},
+            'needs "vgg16" in model.trunk',
+        ),
     ],
 )
 def test_dists_weighs_structure_of_vgg16_only(options, message):
