@@ -21,7 +21,7 @@ from gsn_jax.training.config import base_config
 def get_config() -> ConfigDict:
     """Compared as LPIPS, SSIM and DISTS do; a head that starts as both on a frozen trunk."""
     config = base_config()
-    config.model.trunk = "vgg16"
+    config.model.trunk = "vgg16+alexnet"
     config.model.trunk_weights = "lpips+dists"
     config.model.comparison = "normalized+similarity+structure"
     config.model.on_grid = True
