@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -263,19 +264,50 @@ class GSN(nn.Module):
             core: `(N, 4)`, the part of the score map to sum: first row, row after the last, first
                 column, column after the last; None is all of it.
         """
+        parts = (
+            self.map_sums(reference, distorted, train, sizes, core),
+            self.moment_sums(reference, distorted, sizes, core),
+        )
+        return jnp.concatenate(parts, axis=-1)
+
+    def map_sums(
+        self,
+        reference: Features,
+        distorted: Features,
+        train: bool = False,
+        sizes: padded.Sizes = None,
+        core: jax.Array | None = None,
+    ) -> jax.Array:
+        """The first part of `sums`: what comes from the score map."""
+        scores, weights, fused = self._maps(reference, distorted, train, sizes)
+        sums = self._sums(scores, weights, core)
         if not self._sees_whole:
-            return self._sums(*self._maps(reference, distorted, train, sizes)[:2], core)
-        levels, moments = self._describe(reference, distorted, sizes)
-        scores, weights, fused = self._grid_maps(levels, train, sizes)
+            return sums
+        cells = _masked(jnp.ones(scores.shape, jnp.float32), core)
+        count, context = cells.sum(axis=(1, 2))[:, None], descriptions.weighted_sums(fused, cells)
+        return jnp.concatenate([sums, count, context], axis=-1)
 
-        cells = _masked(jnp.ones(fused.shape[:3], jnp.float32), core)
+    def moment_sums(
+        self,
+        reference: Features,
+        distorted: Features,
+        sizes: padded.Sizes = None,
+        core: jax.Array | None = None,
+    ) -> jax.Array:
+        """The rest of `sums`, nothing where the whole image is not seen: moments of the features.
 
-        def total(x: jax.Array) -> jax.Array:
-            return _matrix_sum(x, cells)
-
-        whole = [cells.sum(axis=(1, 2))[:, None], total(fused)]
-        whole.append(descriptions.join_moments(moments, total))
-        return jnp.concatenate([self._sums(scores, weights, core), *whole], axis=-1)
+        Of each cell the means.
+        """
+        grid = reference[-1].shape[:3]
+        if not self._sees_whole:
+            return jnp.zeros((grid[0], 0), jnp.float32)
+        cells, levels, weights = _masked(jnp.ones((*grid, 1), jnp.float32), core), [], []
+        for a, b, stride in zip(reference, distorted, self.backbone.strides, strict=True):
+            levels.append((a.astype(jnp.float32), b.astype(jnp.float32)))
+            positions = jax.ShapeDtypeStruct((*a.shape[:3], 1), jnp.float32)
+            spread = jax.linear_transpose(self._to_grid(stride, sizes), positions)
+            weights.append(spread(cells)[0][..., 0])
+        return descriptions.moment_sums(levels, weights)
 
     def _sums(
         self, scores: jax.Array, weights: jax.Array, core: jax.Array | None = None
@@ -303,9 +335,8 @@ class GSN(nn.Module):
         first, second = self.encode(reference), self.encode(distorted)
         if not self._sees_whole:
             return self._raw(self._maps(first, second, False)[0])
-        levels, moments = self._describe(first, second)
-        scores, _, fused = self._grid_maps(levels, False)
-        errors = _whole_errors(moments)
+        scores, _, fused = self._grid_maps(self._describe(first, second), False)
+        errors = self._whole_errors(first, second)
         return self._raw(scores, self.whole(fused.mean(axis=(1, 2)), errors)[:, None, None])
 
     def describe(self, reference: Features, distorted: Features) -> tuple[jax.Array, jax.Array]:
@@ -318,22 +349,25 @@ class GSN(nn.Module):
         Returns:
             `cells` `(N, h, w, D)` on the grid of the score map, and `whole` `(N, E)`.
         """
-        levels, moments = self._describe(reference, distorted)
-        return descriptions.join_levels(levels), _whole_errors(moments)
+        cells = descriptions.join_levels(self._describe(reference, distorted))
+        if not self._sees_whole:
+            return cells, jnp.zeros((len(cells), 0), jnp.float32)
+        return cells, self._whole_errors(reference, distorted)
 
     def _describe(
         self, reference: Features, distorted: Features, sizes: padded.Sizes = None
-    ) -> tuple[list[descriptions.Level], list[tuple[jax.Array, ...]]]:
-        """What comes from every level, and the moments of its cells."""
+    ) -> list[descriptions.Level]:
         names = self.comparison.split("+")
-        parts = [
+        return [
             descriptions.describe_level(
                 a.astype(jnp.float32), b.astype(jnp.float32), names, self._to_grid(stride, sizes)
             )
             for a, b, stride in zip(reference, distorted, self.backbone.strides, strict=True)
         ]
-        levels, moments = zip(*parts, strict=True)
-        return list(levels), list(moments)
+
+    def _whole_errors(self, reference: Features, distorted: Features) -> jax.Array:
+        count = math.prod(reference[-1].shape[1:3])
+        return descriptions.whole_errors(self.moment_sums(reference, distorted) / count)
 
     def judge(self, cells: jax.Array, whole: jax.Array, train: bool = False) -> jax.Array:
         """Raw scores `(N,)` of what `describe` gave."""
@@ -384,7 +418,7 @@ class GSN(nn.Module):
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Local scores and their positive weights, both `(N, h, w)`, and the fused levels."""
         if self.on_grid:
-            return self._grid_maps(self._describe(reference, distorted, sizes)[0], train, sizes)
+            return self._grid_maps(self._describe(reference, distorted, sizes), train, sizes)
         joints, errors = [], []
         strides = self.backbone.strides
         for level, fuse in enumerate(self.levels):
@@ -484,23 +518,6 @@ def _masked(x: jax.Array, core: jax.Array | None) -> jax.Array:
     top, bottom, left, right = (core[:, i, None, None] for i in range(4))
     wanted = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
     return jnp.where(wanted.reshape(*wanted.shape, *[1] * (x.ndim - 3)), x, 0)
-
-
-def _whole_errors(moments: Sequence[Sequence[jax.Array]]) -> jax.Array:
-    return descriptions.whole_errors(
-        descriptions.join_moments(moments, lambda moment: moment.mean(axis=(1, 2)))
-    )
-
-
-def _matrix_sum(x: jax.Array, weights: jax.Array) -> jax.Array:
-    """Weighted sums over positions, `(N, h, w, C)` and `(N, h, w)` to `(N, C)`.
-
-    As a matrix product, which on a CPU is several times as fast as XLA's sum.
-    """
-    batch, height, width, channels = x.shape
-    row = weights.reshape(batch, 1, height * width)
-    exact = jax.lax.Precision.HIGHEST
-    return jnp.matmul(row, x.reshape(batch, height * width, channels), precision=exact)[:, 0]
 
 
 def _halve_often(x: jax.Array, times: int, sizes: padded.Sizes) -> jax.Array:

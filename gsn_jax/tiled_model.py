@@ -19,8 +19,9 @@ from gsn_jax.metric import Remember, forget
 class TiledModel:
     """Scores one pair after the other, each tile by functions compiled for the tile's shape.
 
-    One gives the features of an image, one the sums of the comparison of two images' features. They
-    are not joined under a condition: XLA runs what a condition holds more slowly.
+    One gives the features of an image, two the sums of the comparison of two images' features. They
+    are apart because what XLA computes at a time it also stores at a time, and more than 32 MB are
+    taken from the system for every call, which can take longer than the computation.
     """
 
     def __init__(
@@ -40,14 +41,17 @@ class TiledModel:
             return model.apply(variables, image, sizes=sizes, method="encode")
 
         def sums(
-            variables: Any, first: Any, second: Any, sizes: jax.Array, core: jax.Array
+            method: str, variables: Any, first: Any, second: Any, sizes: jax.Array, core: jax.Array
         ) -> jax.Array:
-            return model.apply(variables, first, second, sizes=sizes, core=core, method="sums")[0]
+            return model.apply(variables, first, second, sizes=sizes, core=core, method=method)[0]
 
         def finish(variables: Any, sums: jax.Array) -> jax.Array:
             return calibrate(model.apply(variables, sums, method="finish"))
 
-        self._encode, self._sums, self._finish = map(jax.jit, (encode, sums, finish))
+        self._encode, self._finish = jax.jit(encode), jax.jit(finish)
+        self._sums = [
+            jax.jit(functools.partial(sums, method)) for method in ("map_sums", "moment_sums")
+        ]
 
     def score(
         self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
@@ -63,12 +67,10 @@ class TiledModel:
         for tile in tiling.cover(*reference.shape[:2], reach=self._reach, cell=CELL):
             sizes = np.array([[tile.height, tile.width]], np.int32)
             core = np.array([tile.core], np.int32)
-            first, second = (
-                functools.partial(self._features, image, tile, sizes)
-                for image in (reference, distorted)
-            )
-            sums = self._sums(self._variables, remember(tile, first), second(), sizes, core)
-            total = total + np.asarray(sums)
+            encode = functools.partial(self._features, tile=tile, sizes=sizes)
+            features = remember(tile, lambda encode=encode: encode(reference)), encode(distorted)
+            sums = [part(self._variables, *features, sizes, core) for part in self._sums]
+            total = total + np.concatenate(sums)
         return np.asarray(self._finish(self._variables, total))
 
     def _features(self, image: np.ndarray, tile: tiling.Tile, sizes: np.ndarray) -> Any:

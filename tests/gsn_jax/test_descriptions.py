@@ -84,13 +84,8 @@ def test_the_reach_is_what_a_cell_sees(built, rng):
 def test_structure_is_that_of_dists_in_the_whole_image(rng):
     """Means, variances and covariance of every channel over all positions, in float64."""
     a, b = rng.normal(size=(2, 1, 8, 8, 3)) + 0.5
-    _, moments = descriptions.describe_level(
-        jnp.float32(a),
-        jnp.float32(b),
-        ("normalized", "structure"),
-        lambda x: x.reshape(1, 4, 2, 4, 2, -1).mean(axis=(2, 4)),
-    )
-    means = descriptions.join_moments([moments], lambda moment: moment.mean(axis=(1, 2)))
+    even = jnp.full((1, 8, 8), 1 / 64)
+    means = descriptions.moment_sums([(jnp.float32(a), jnp.float32(b))], [even])
     got = descriptions.whole_errors(means)[0]
     a, b = (x.reshape(-1, 3) for x in (a, b))
     covariance = ((a - a.mean(0)) * (b - b.mean(0))).mean(0)
@@ -116,7 +111,7 @@ def test_in_training_each_part_judges_alone_too(rng):
     def parts(model, reference, distorted):
         features = model.encode(reference), model.encode(distorted)
         _, errors = model.describe(*features)
-        scores, weights, fused = model._grid_maps(model._describe(*features)[0], False)
+        scores, weights, fused = model._grid_maps(model._describe(*features), False)
         local = (scores * weights).sum((1, 2)) / weights.sum((1, 2))
         whole = model.whole(fused.mean((1, 2)), errors)
         return [model._raw(local, whole, share) for share in (0.0, 0.5, 1.0)]
