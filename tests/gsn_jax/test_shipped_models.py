@@ -83,6 +83,9 @@ BOUNDS = {
     "gsn-b 0.1.0": Bounds(
         one_pixel=0.22, jpeg95=0.2, moved_together=0.03, mirrored=0.05, resized=0.1
     ),
+    "gsn-b 0.2.0": Bounds(
+        one_pixel=0.25, jpeg95=0.14, moved_together=0.03, mirrored=0.03, resized=0.05
+    ),
 }
 # For a version that has none of its own.
 LOOSE = Bounds(one_pixel=0.75, jpeg95=0.38, moved_together=0.08, mirrored=0.08, resized=0.12)
