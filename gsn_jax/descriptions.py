@@ -127,7 +127,9 @@ def weighted_sums(x: jax.Array, weights: jax.Array) -> jax.Array:
 
     As a matrix product, which on a CPU is several times as fast as XLA's sum.
     """
-    row, columns = weights.reshape(len(weights), 1, -1), x.reshape(len(x), -1, x.shape[-1])
+    batch, height, width, channels = x.shape  # named, since an exporter may not know them
+    row = weights.reshape(batch, 1, height * width)
+    columns = x.reshape(batch, height * width, channels)
     return jnp.matmul(row, columns, precision=jax.lax.Precision.HIGHEST)[:, 0]
 
 
