@@ -27,6 +27,8 @@ _STRIDES = (4, 8, 16, 16, 16)
 _MIN_SIZES = (7, 15, 31, 31, 31)
 # Pixels beyond its own cell that a feature of each level sees, most of them below and to the right.
 _REACH = (5, 25, 49, 65, 81)
+# Where the first feature of each level looks: the middle of its window in the image.
+_CENTRES = (3, 7, 15, 15, 15)
 
 
 class AlexNetTrunk(nn.Module):
@@ -80,6 +82,11 @@ class AlexNetTrunk(nn.Module):
     def reach(self) -> tuple[int, ...] | None:
         """How many pixels beyond its own each level's features see; None where grids differ."""
         return _REACH[: self.level_count] if self.borders == WHOLE else None
+
+    @property
+    def centre(self) -> float:
+        """Pixel, along both axes, on which the last level's first feature is centred."""
+        return _CENTRES[self.level_count - 1]
 
     @nn.compact
     def __call__(

@@ -21,6 +21,7 @@ from flax.core import FrozenDict
 from gsn_jax import comparisons, descriptions, folding, padded, trunks
 from gsn_jax.heads import AnchoredScores, FreeScores, GridFusion, LevelFusion, WholeScore
 from gsn_jax.layers import SpatialAttention
+from gsn_jax.metric import MapGrid
 
 Features = trunks.Features
 Variables = Mapping[str, Any]
@@ -184,6 +185,12 @@ class GSN(nn.Module):
     def min_size(self) -> int:
         """Smallest height and width of an image that the trunk can describe."""
         return self._trunk(parent=None).min_size
+
+    @property
+    def map_grid(self) -> MapGrid:
+        """Where the cells of `quality_map` lie in the image."""
+        trunk = self._trunk(parent=None)
+        return MapGrid(trunk.strides[-1], trunks.centre(trunk))
 
     def __call__(
         self, reference: jax.Array, distorted: jax.Array, train: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -66,6 +67,11 @@ class JoinedTrunk(nn.Module):
         """How many pixels beyond its own each level's features see; None where a trunk says not."""
         reaches = [getattr(trunk, "reach", None) for trunk in self._members(parent=None)]
         return None if None in reaches else _chained(reaches)
+
+    @property
+    def centre(self) -> float:
+        """Mean over the trunks of the pixel on which the last level's first feature is centred."""
+        return statistics.fmean(trunks.centre(trunk) for trunk in self._members(parent=None))
 
     @nn.compact
     def __call__(

@@ -81,8 +81,8 @@ def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> 
         cells: height and width of the map.
 
     Returns:
-        What the metric declares; for a model, whose trunk halves the image again and again, the
-        blocks of pixels that one cell stands for.
+        What the metric declares; else the blocks of pixels that one cell stands for, as if the
+        image had been halved again and again.
 
     Raises:
         ValueError: the map fits no such blocks.

@@ -69,6 +69,14 @@ class ResNetTrunk(nn.Module):
         """Smallest height and width of which every level has something left."""
         return 1
 
+    @property
+    def centre(self) -> float:
+        """Pixel, along both axes, on which the last level's first feature is centred.
+
+        All windows are odd, with as much of a border before the image as after it.
+        """
+        return 0
+
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, ...]:
         """Features `(N, H / s, W / s, C)` of `(N, H, W, 3)` in [0, 1], s of `strides`."""

@@ -17,7 +17,7 @@ from gsn_jax import metrics, models, shipped_models
 from gsn_jax.calibration import Calibration
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
-from gsn_jax.metric import Metric, Remember, bounded_jit, forget
+from gsn_jax.metric import MapGrid, Metric, Remember, bounded_jit, forget
 from gsn_jax.model_files import read_model
 from gsn_jax.tiled_model import TiledModel
 
@@ -160,6 +160,10 @@ class ModelMetric:
             second.reshape(-1, *second.shape[-3:]),
         )
         return maps.reshape(*batch, *maps.shape[-2:])
+
+    def map_grid(self, height: int, width: int) -> MapGrid:
+        """Where the cells of `quality_map` lie in an image of any `height` and `width`."""
+        return self._model.map_grid
 
     def _calibrate(self, raw: jax.Array) -> jax.Array:
         return raw if self._calibration is None else self._calibration(raw)

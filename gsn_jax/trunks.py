@@ -4,7 +4,8 @@ A trunk is a Linen module `trunk(images, train=False) -> (low, ..., high)` on `(
 [0, 1], with the properties `strides` (image pixels per feature of each level) and `min_size` (of
 an image); `get(name, ...)` builds it, so that a configuration chooses it by name. A trunk with an
 attribute `reach` takes the true `sizes` of images in larger arrays as well, and can be applied tile
-by tile; each of its levels is `halve`d as often as its stride says.
+by tile; each of its levels is `halve`d as often as its stride says. One whose windows are not those
+that halving gives says by an attribute `centre` where they lie, see `centre`.
 """
 
 from __future__ import annotations
@@ -58,6 +59,11 @@ def _shares(sizes: jax.Array, height: int, width: int) -> jax.Array:
         for axis, length in enumerate((height, width))
     )
     return rows[:, :, None, None] * columns[:, None, :, None]
+
+
+def centre(trunk: nn.Module) -> float:
+    """Pixel (0 is the first one's middle) on which the last level's first feature is centred."""
+    return getattr(trunk, "centre", (trunk.strides[-1] - 1) / 2)
 
 
 def to_grid(x: jax.Array, height: int, width: int) -> jax.Array:

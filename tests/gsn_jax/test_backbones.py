@@ -133,6 +133,40 @@ def test_a_level_sees_no_further_than_its_reach(rng, network):
         assert reach - stride < furthest <= reach  # the furthest pixel may lose every maximum
 
 
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        ("cdcn", {}),
+        ("vgg16", {}),
+        ("alexnet", {}),
+        ("alexnet", {"level_count": 1}),
+        ("alexnet", {"level_count": 2}),
+        ("resnet18", {"level_count": 3}),
+    ],
+)
+def test_a_level_looks_where_the_trunk_says(network, options):
+    """By the gradient's centroid: on a ramp maxima lie at one end of their window, on the ramp
+    turned round at the other."""
+    trunk = trunks.get(network, theta=0.0, **options)
+    shapes = jax.eval_shape(trunk.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
+    variables = jax.tree.map(lambda leaf: jnp.full(leaf.shape, leaf.size**-0.5), shapes)
+    ramp = jnp.linspace(0.6, 1, 240)
+    stride = trunk.strides[-1]
+    cell = 112 // stride
+
+    @jax.jit
+    def seen(rows):
+        images = jnp.broadcast_to(rows[None, :, None, None], (1, 240, 16, 3))
+        with plain_convolutions():
+            gradient = jax.grad(lambda x: trunk.apply(variables, x)[-1][0, cell].sum())(images)
+        return gradient.sum(axis=(0, 2, 3))
+
+    weights = [np.float64(seen(rows)) for rows in (ramp, ramp[::-1])]
+    centroids = [(np.arange(240) * weight).sum() / weight.sum() for weight in weights]
+    expected = trunks.centre(trunk) + stride * cell
+    np.testing.assert_allclose(np.mean(centroids), expected, atol=1e-3)
+
+
 def plain_resnet(tensors, images, blocks):
     """An independent reading of torchvision's ResNet, in PyTorch's layout and tensor names."""
 

@@ -40,6 +40,7 @@ def test_the_levels_are_those_of_each_trunk(built, rng):
     assert trunk.strides == (*parts[0].strides, *parts[1].strides)
     assert trunk.reach == (*parts[0].reach, *parts[1].reach)
     assert trunk.min_size == 1
+    assert trunks.centre(trunk) == (7.5 + 15) / 2
 
 
 def test_folding_and_tiles_change_nothing(built, rng):

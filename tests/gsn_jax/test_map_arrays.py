@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 
@@ -23,9 +25,7 @@ def test_every_map_covers_the_image_and_is_worst_where_it_changed(photo, height,
         rows, columns = np.indices(error.shape)
         weight = np.clip(error - np.median(error), 0, None)
         centre = [(axis * weight).sum() / weight.sum() for axis in (rows, columns)]
-        # AlexNet's windows reach below and to the right, by half a cell of gsn's map.
-        atol = 10 if name == "gsn" else 6
-        np.testing.assert_allclose(centre, (47.5, 95.5), atol=atol, err_msg=name)
+        np.testing.assert_allclose(centre, (47.5, 95.5), atol=6, err_msg=name)
 
 
 def test_the_cells_of_a_ramp_lie_where_the_grid_says():
@@ -40,8 +40,15 @@ def test_the_cells_of_a_ramp_lie_where_the_grid_says():
         assert (values[:, -1:] == centres[-1]).all()
 
 
-def test_a_models_cells_are_the_blocks_it_halves_to():
-    metric = scoring.load("gsn")
+@pytest.mark.parametrize(
+    ("name", "first"), [("gsn", 15), ("gsn-b", (7.5 + 15) / 2), ("gsn@0.1.0", 7.5)]
+)
+def test_a_models_cells_lie_where_its_trunk_looks(name, first):
+    assert grid_of(scoring.load(name), 96, 131, (6, 9)) == MapGrid(16, first)
+
+
+def test_cells_that_nobody_declares_are_the_blocks_that_halving_gives():
+    metric = types.SimpleNamespace()
     assert grid_of(metric, 96, 131, (6, 9)) == MapGrid(16, 7.5)
     assert grid_of(metric, 16, 16, (1, 1)) == MapGrid(16, 7.5)
     with pytest.raises(ValueError, match="fits no halvings"):
