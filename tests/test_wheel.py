@@ -25,7 +25,7 @@ def site(tmp_path_factory):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (wheel,) = folder.glob("*.whl")
-    assert wheel.stat().st_size < 60e6  # two models and their former versions
+    assert wheel.stat().st_size < 40e6  # two models and their former versions
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
     return folder / "site"
