@@ -35,15 +35,8 @@ def alone(folder: str) -> Iterator[None]:
     Raises:
         InputError: another run has it.
     """
-    with _living(folder) if files.is_remote(folder) else _locked(folder):
-        yield
-
-
-@contextlib.contextmanager
-def _locked(folder: str) -> Iterator[None]:
-    with open(files.join(folder, RUNNING), "ab") as file:
-        if not file_locks.lock(file):
-            raise InputError(f"another run is writing this folder; {_ADVICE}")
+    local = file_locks.alone(files.join(folder, RUNNING))
+    with _living(folder) if files.is_remote(folder) else local:
         yield
 
 
@@ -83,7 +76,7 @@ def _refuse_second(folder: str, own: str) -> None:
             if age < DEAD:
                 raise InputError(
                     f"another run is writing this folder, and wrote a sign of life {age:.0f} "
-                    f"seconds ago; {_ADVICE}; if it was killed, repeat the command after "
+                    f"seconds ago; {file_locks.ADVICE}; if it was killed, repeat the command after "
                     f"{DEAD:.0f} seconds"
                 )
 
@@ -94,6 +87,3 @@ def _signed(path: str) -> float:
             return float(file.read())
     except Exception:  # file systems have errors of their own; it has just ended
         return 0.0
-
-
-_ADVICE = "wait for it, or name another folder"

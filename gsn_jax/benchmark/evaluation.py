@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gsn_jax.benchmark import speed
 from gsn_jax.benchmark.judged_sets import JudgedSet
-from gsn_jax.benchmark.score_store import ScoreStore
+from gsn_jax.benchmark.score_store import ScoreStore, alone
 from gsn_jax.benchmark.scored_set import ScoredSet
 from gsn_jax.benchmark.scoring_run import Progress, score_set
 from gsn_jax.errors import InputError
@@ -37,18 +37,23 @@ def scored_set(
         progress: see `score_set`.
 
     Raises:
-        InputError: `out` holds scores of other data or of another version, or cannot be written.
+        InputError: `out` holds scores of other data or of another version, cannot be written, or
+            another run is scoring into it.
     """
-    store = ScoreStore(judged, _folder(judged, out), rescore=rescore)
-    score_set(store, metrics, rescore=rescore, progress=progress)
-    untimed = [
-        metric for metric in metrics if time_again or math.isnan(store.columns[metric.name].seconds)
-    ]
-    if time_pairs and untimed:
-        times = speed.seconds_per_pair(untimed, judged.source, time_pairs)
-        for metric, seconds in zip(untimed, times, strict=True):
-            store.columns[metric.name].seconds = seconds
-        store.save()
+    folder = _folder(judged, out)
+    with alone(folder):
+        store = ScoreStore(judged, folder, rescore=rescore)
+        score_set(store, metrics, rescore=rescore, progress=progress)
+        untimed = [
+            metric
+            for metric in metrics
+            if time_again or math.isnan(store.columns[metric.name].seconds)
+        ]
+        if time_pairs and untimed:
+            times = speed.seconds_per_pair(untimed, judged.source, time_pairs)
+            for metric, seconds in zip(untimed, times, strict=True):
+                store.columns[metric.name].seconds = seconds
+            store.save()
     return store.scored_set([metric.name for metric in metrics])
 
 

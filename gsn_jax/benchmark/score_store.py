@@ -3,6 +3,7 @@
     scores.csv    one row per pair, in the set's order: what it is, its opinion score, and a column
                   per metric; empty where it is not scored yet, nan where it cannot be
     scores.json   what the scores belong to, and why some are nan
+    scores.lock   empty; kept by the run that is scoring, so that there is one at a time
 
 Both are written aside and renamed. The description is written first: whatever moment a run dies
 at, no score in the table lacks its description.
@@ -10,17 +11,20 @@ at, no score in the table lacks its description.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data_pipelines.image_writing import write_text
+from gsn_jax import file_locks
 from gsn_jax._version import __version__
 from gsn_jax.benchmark.judged_sets import JudgedSet
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
@@ -28,6 +32,7 @@ from gsn_jax.errors import InputError
 
 TABLE = "scores.csv"
 DESCRIPTION = "scores.json"
+LOCK = "scores.lock"
 _FORMAT = 1
 # Columns of the table that are no metric.
 _LABELS = {
@@ -38,6 +43,25 @@ _LABELS = {
     "type": "distortion_type",
     "level": "distortion_level",
 }
+
+
+@contextlib.contextmanager
+def alone(folder: Path | None) -> Iterator[None]:
+    """Keeps the folder of a store to this run while the context lasts, made if need be.
+
+    Raises:
+        InputError: another run is scoring into it, or it cannot be written.
+    """
+    if folder is None:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK).touch()
+    except OSError as error:
+        raise InputError(_unwritable(folder, error)) from None
+    with file_locks.alone(folder / LOCK, f"{folder}: "):
+        yield
 
 
 @dataclasses.dataclass
@@ -175,7 +199,7 @@ class ScoreStore:
             write_text(self._folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
             self._write_table()
         except OSError as error:
-            raise InputError(f"{self._folder}: cannot be written ({error.strerror})") from None
+            raise InputError(_unwritable(self._folder, error)) from None
 
     def scored_set(self, names: list[str] | tuple[str, ...]) -> ScoredSet:
         """The scores of these metrics, as tables and reports take them."""
@@ -233,6 +257,10 @@ class ScoreStore:
             raise InputError(
                 f"{path}: damaged at the scores of {name} ({error}); remove it"
             ) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return f"{folder}: cannot be written ({error.strerror})"
 
 
 def _texts(column: Column) -> list[str]:

@@ -62,6 +62,19 @@ def test_what_is_scored_is_saved_on_the_way(judged_table, tmp_path, counting, mo
     assert saved == [0, *range(1, 9), 8]
 
 
+def test_one_run_at_a_time_scores_into_a_folder(judged_table, tmp_path, counting):
+    """Of two that each save all that they know, the later one would forget the other's scores."""
+    out = tmp_path / "out"
+
+    def start_another(*_):
+        with pytest.raises(InputError, match=r"people: another run is writing this folder; wait"):
+            evaluation.scored_set(judged_table, [counting("second")], out)
+
+    evaluation.scored_set(judged_table, [counting("first")], out, progress=start_another)
+    scored = evaluation.scored_set(judged_table, [counting("second"), counting("first")], out)
+    assert list(scored.metrics) == ["second", "first"]
+
+
 def test_a_metric_added_later_is_the_only_one_scored(judged_table, tmp_path, counting):
     first, second = counting("first"), counting("second")
     evaluation.scored_set(judged_table, [first], tmp_path)
