@@ -110,7 +110,7 @@ class GSN(nn.Module):
         """Raises a ValueError that names the first setting that does not fit."""
         for name, value, known in (
             ("head", self.head, HEADS),
-            *(("comparison", part, COMPARISONS) for part in self.comparison.split("+")),
+            *(("comparison", part, COMPARISONS) for part in self._compared),
             ("pooling", self.pooling, POOLINGS),
             ("norm", self.norm, trunks.NORMS),
         ):
@@ -136,15 +136,14 @@ class GSN(nn.Module):
             for size in _attention_sizes(self.attention, len(strides))
         ]
         anchored = self.head == "anchored"
-        parts = tuple(self.comparison.split("+"))
-        even = not {"normalized", "structure"}.isdisjoint(parts)
+        even = not {"normalized", "structure"}.isdisjoint(self._compared)
         level_fusion = nn.remat(LevelFusion, static_argnums=(3,)) if self.remat else LevelFusion
         self.levels = [
             GridFusion(self.fusion_width)
             if self.on_grid
             else level_fusion(
                 self.fusion_width,
-                parts if anchored else (),
+                self._compared if anchored else (),
                 halvings=max(0, (FUSION_STRIDE // stride).bit_length() - 1),
                 even=even,
                 channelwise=self.channelwise,
@@ -170,8 +169,12 @@ class GSN(nn.Module):
         return trunks.get(self.trunk, axis_name=self.axis_name, **{**options, **self.trunk_options})
 
     @property
+    def _compared(self) -> tuple[str, ...]:
+        return tuple(self.comparison.split("+"))
+
+    @property
     def _sees_whole(self) -> bool:
-        return self.on_grid and descriptions.WHOLE in self.comparison.split("+")
+        return self.on_grid and descriptions.WHOLE in self._compared
 
     @property
     def sums_size(self) -> int:
@@ -290,7 +293,7 @@ class GSN(nn.Module):
         sums = self._sums(scores, weights, core)
         if not self._sees_whole:
             return sums
-        cells = _masked(jnp.ones(scores.shape, jnp.float32), core)
+        cells = _inside(scores.shape, core)
         count, context = cells.sum(axis=(1, 2))[:, None], descriptions.weighted_sums(fused, cells)
         return jnp.concatenate([sums, count, context], axis=-1)
 
@@ -308,7 +311,7 @@ class GSN(nn.Module):
         grid = reference[-1].shape[:3]
         if not self._sees_whole:
             return jnp.zeros((grid[0], 0), jnp.float32)
-        cells, levels, weights = _masked(jnp.ones((*grid, 1), jnp.float32), core), [], []
+        cells, levels, weights = _inside(grid, core)[..., None], [], []
         for a, b, stride in zip(reference, distorted, self.backbone.strides, strict=True):
             levels.append((a.astype(jnp.float32), b.astype(jnp.float32)))
             positions = jax.ShapeDtypeStruct((*a.shape[:3], 1), jnp.float32)
@@ -321,7 +324,8 @@ class GSN(nn.Module):
     ) -> jax.Array:
         if self.pooling == "mean":
             weights = jnp.ones_like(weights)
-        weights = _masked(weights, core)
+        if core is not None:
+            weights = jnp.where(_inside(weights.shape, core) > 0, weights, 0)
         return jnp.stack([(scores * weights).sum(axis=(1, 2)), weights.sum(axis=(1, 2))], axis=-1)
 
     def finish(self, sums: jax.Array, train: bool = False) -> jax.Array:
@@ -331,8 +335,7 @@ class GSN(nn.Module):
             return self._raw(local)
         means = sums[..., 3:] / sums[..., 2, None]
         context, moments = jnp.split(means, [self.fusion.features], axis=-1)
-        whole = self.whole(context, descriptions.whole_errors(moments))
-        return self._raw(local, whole, self._share(train))
+        return self._with_whole(local, context, descriptions.whole_errors(moments), train)
 
     def quality_map(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """Raw local scores `(N, h, w)` on the grid of the high level, up = better.
@@ -343,8 +346,8 @@ class GSN(nn.Module):
         if not self._sees_whole:
             return self._raw(self._maps(first, second, False)[0])
         scores, _, fused = self._grid_maps(self._describe(first, second), False)
-        errors = self._whole_errors(first, second)
-        return self._raw(scores, self.whole(fused.mean(axis=(1, 2)), errors)[:, None, None])
+        whole = self.whole(fused.mean(axis=(1, 2)), self._whole_errors(first, second))
+        return self._raw(scores, whole[:, None, None])
 
     def describe(self, reference: Features, distorted: Features) -> tuple[jax.Array, jax.Array]:
         """What nothing learned has touched but the trunk, see `gsn_jax.descriptions`.
@@ -364,10 +367,12 @@ class GSN(nn.Module):
     def _describe(
         self, reference: Features, distorted: Features, sizes: padded.Sizes = None
     ) -> list[descriptions.Level]:
-        names = self.comparison.split("+")
         return [
             descriptions.describe_level(
-                a.astype(jnp.float32), b.astype(jnp.float32), names, self._to_grid(stride, sizes)
+                a.astype(jnp.float32),
+                b.astype(jnp.float32),
+                self._compared,
+                self._to_grid(stride, sizes),
             )
             for a, b, stride in zip(reference, distorted, self.backbone.strides, strict=True)
         ]
@@ -378,14 +383,19 @@ class GSN(nn.Module):
 
     def judge(self, cells: jax.Array, whole: jax.Array, train: bool = False) -> jax.Array:
         """Raw scores `(N,)` of what `describe` gave."""
-        names = self.comparison.split("+")
-        levels = descriptions.split_levels(cells, self.backbone.widths, names)
+        levels = descriptions.split_levels(cells, self.backbone.widths, self._compared)
         scores, weights, fused = self._grid_maps(levels, train)
         sums = self._sums(scores, weights)
         local = sums[..., 0] / sums[..., 1]
         if not self._sees_whole:
             return self._raw(local)
-        return self._raw(local, self.whole(fused.mean(axis=(1, 2)), whole), self._share(train))
+        return self._with_whole(local, fused.mean(axis=(1, 2)), whole, train)
+
+    def _with_whole(
+        self, local: jax.Array, context: jax.Array, errors: jax.Array, train: bool
+    ) -> jax.Array:
+        """Raw scores of what the map gave and of the errors of the whole image."""
+        return self._raw(local, self.whole(context, errors), self._share(train))
 
     def _share(self, train: bool) -> jax.Array | float:
         """How much the whole image counts beside the map: half; in a step all, half or nothing.
@@ -516,15 +526,15 @@ def _at_stride(sizes: padded.Sizes, stride: int) -> padded.Sizes:
     return sizes
 
 
-def _masked(x: jax.Array, core: jax.Array | None) -> jax.Array:
-    """`x` `(N, h, w, ...)`, 0 outside the rows and columns of `core`, see `GSN.sums`."""
+def _inside(shape: Sequence[int], core: jax.Array | None) -> jax.Array:
+    """`(N, h, w)`: 1 within the rows and columns of `core`, see `GSN.sums`, and 0 elsewhere."""
     if core is None:
-        return x
-    rows = jnp.arange(x.shape[1])[None, :, None]
-    columns = jnp.arange(x.shape[2])[None, None, :]
+        return jnp.ones(shape, jnp.float32)
+    rows = jnp.arange(shape[1])[None, :, None]
+    columns = jnp.arange(shape[2])[None, None, :]
     top, bottom, left, right = (core[:, i, None, None] for i in range(4))
     wanted = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-    return jnp.where(wanted.reshape(*wanted.shape, *[1] * (x.ndim - 3)), x, 0)
+    return wanted.astype(jnp.float32)
 
 
 def _halve_often(x: jax.Array, times: int, sizes: padded.Sizes) -> jax.Array:
