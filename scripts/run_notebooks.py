@@ -1,0 +1,86 @@
+"""Runs notebooks from clean kernels and keeps what they print and draw.
+
+    python scripts/run_notebooks.py colab/*.ipynb
+
+Needs the extra `gsn_jax[docs]`. To be run after a change of what notebooks show, such as another
+version of a model. Each runs in an empty folder, with this checkout's package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import nbclient
+import nbformat
+from tqdm import tqdm
+
+from data_pipelines.image_writing import write_text
+
+ROOT = Path(__file__).parents[1]
+_SECONDS_PER_CELL = 600
+
+
+def execute(notebook: Path, folder: Path) -> Any:
+    """The notebook with its outputs, run in a folder.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: names the cell that failed, and its error.
+    """
+    content = nbformat.read(notebook, 4)
+    client = nbclient.NotebookClient(
+        content,
+        timeout=_SECONDS_PER_CELL,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    metadata = copy.deepcopy(content.metadata)
+    with mock.patch.dict(os.environ, _environment()):
+        for variable in ("XLA_FLAGS", "JAX_COMPILATION_CACHE_DIR"):
+            os.environ.pop(variable, None)
+        client.execute()
+    content.metadata = metadata  # without the Python that ran it
+    return content
+
+
+def _environment() -> dict[str, str]:
+    """A user's settings (one device, full optimisation), with this checkout's package first."""
+    added = {"PYTHONPATH": str(ROOT), "PATH": str(Path(sys.executable).parent)}
+    return {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "TTY_COMPATIBLE": "0",  # lines in place of a moving bar
+        **{
+            name: os.pathsep.join(filter(None, [first, os.environ.get(name)]))
+            for name, first in added.items()
+        },
+    }
+
+
+def _is_progress(output: Any) -> bool:
+    """Bars, log lines and warnings, which are of this machine; rich shows its own as HTML."""
+    return output.get("name") == "stderr" or "<pre" in output.get("data", {}).get("text/html", "")
+
+
+def main() -> None:
+    """Parses the arguments, runs and writes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    for notebook in tqdm(parser.parse_args().notebooks, unit="notebook"):
+        with tempfile.TemporaryDirectory() as folder:
+            content = execute(notebook, Path(folder))
+        for cell in content.cells:
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
+        write_text(notebook, nbformat.writes(content) + "\n")
+
+
+if __name__ == "__main__":
+    main()
