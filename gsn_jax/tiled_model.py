@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import flax.linen as nn
@@ -49,6 +50,9 @@ class TiledModel:
             return calibrate(model.apply(variables, sums, method="finish"))
 
         self._encode, self._finish = jax.jit(encode), jax.jit(finish)
+        # XLA computes one after the other what one thread asks for, and convolutions of few
+        # channels on one core: so two threads ask for the features of the two images.
+        self._threads = ThreadPoolExecutor(thread_name_prefix="gsn_jax")
         self._sums = [
             jax.jit(functools.partial(sums, method)) for method in ("map_sums", "moment_sums")
         ]
@@ -68,13 +72,25 @@ class TiledModel:
             sizes = np.array([[tile.height, tile.width]], np.int32)
             core = np.array([tile.core], np.int32)
             encode = functools.partial(self._features, tile=tile, sizes=sizes)
-            features = remember(tile, lambda encode=encode: encode(reference)), encode(distorted)
+            beside = self._threads.submit(as_here(encode), distorted)
+            features = remember(tile, lambda encode=encode: encode(reference)), beside.result()
             sums = [part(self._variables, *features, sizes, core) for part in self._sums]
             total = total + np.concatenate(sums)
         return np.asarray(self._finish(self._variables, total))
 
     def _features(self, image: np.ndarray, tile: tiling.Tile, sizes: np.ndarray) -> Any:
         return self._encode(self._variables, cut(image, tile)[None], sizes)
+
+
+def as_here(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function for another thread, which knows nothing of the contexts of this one."""
+    device, precision = jax.config.jax_default_device, jax.config.jax_default_matmul_precision
+
+    def there(*arguments: Any) -> Any:
+        with jax.default_device(device), jax.default_matmul_precision(precision):
+            return function(*arguments)
+
+    return there
 
 
 def cut(image: np.ndarray, tile: tiling.Tile) -> np.ndarray:

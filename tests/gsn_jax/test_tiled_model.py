@@ -1,5 +1,7 @@
 """Images in larger arrays and in tiles score as the images alone."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ from small_gsns import noisy_pair
 
 from gsn_jax import models, tiling
 from gsn_jax.feature_cache import FeatureCache
-from gsn_jax.tiled_model import TiledModel
+from gsn_jax.tiled_model import TiledModel, as_here
 
 REACH, CELL = 90, 16
 
@@ -39,6 +41,20 @@ def tiled(model, small_model):
 def test_what_lies_beyond_an_image_has_no_influence(tiled, whole, rng, size):
     images = noisy_pair(rng, *size)
     assert tiled.score(*images) == pytest.approx(whole(*images), abs=1e-5)
+
+
+def test_the_other_thread_computes_as_this_one_is_told_to():
+    """Contexts of JAX are a thread's own."""
+
+    def settings():
+        return jax.config.jax_default_matmul_precision, jax.config.jax_default_device
+
+    device = jax.devices()[-1]
+    with ThreadPoolExecutor(1) as threads:
+        with jax.default_matmul_precision("float32"), jax.default_device(device):
+            told = threads.submit(as_here(settings)).result()
+        assert told == ("float32", device)
+        assert threads.submit(as_here(settings)).result() == settings()
 
 
 def test_features_of_a_padded_image_are_those_of_the_image(model, small_model, rng):
