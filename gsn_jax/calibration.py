@@ -14,6 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+# Quality of an identical pair on the curve of an anchored fit, before it is cut off at 1: further
+# above 1 than float32 rounds (the exponent is a hundred at most), or the pair would get 0.9999996.
+_IDENTITY_QUALITY = 1 + 1e-5
+
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
@@ -81,14 +85,15 @@ def fit(raw: ArrayLike, quality: ArrayLike, *, identity: float | None = None) ->
 
 
 def _fit_anchored(raw: np.ndarray, quality: np.ndarray, identity: float) -> Calibration:
-    """Fits lower asymptote, position and width; the upper one from f(identity) = 1."""
+    """Fits lower asymptote, position and width; the upper one from f(identity)."""
     from scipy import optimize, special
 
     scale = float(np.abs(raw - identity).mean()) or 1.0
 
     def parameters(free: np.ndarray) -> tuple[float, float, float, float]:
         b2, b3, b4 = free[0], identity + free[1] * scale, scale * np.exp(free[2])
-        return b2 + (1 - b2) / special.expit((identity - b3) / b4), b2, b3, b4
+        rise = special.expit((identity - b3) / b4)
+        return b2 + (_IDENTITY_QUALITY - b2) / rise, b2, b3, b4
 
     def residuals(free: np.ndarray) -> np.ndarray:
         b1, b2, b3, b4 = parameters(free)

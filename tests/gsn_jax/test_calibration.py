@@ -1,5 +1,6 @@
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -25,6 +26,17 @@ def test_anchored_fit_gives_identical_pairs_quality_one():
     assert float(calibration(np.float32(1.0))) >= 1 - 1e-6
     assert (np.diff(np.asarray(calibration(np.float32(raw)))) >= 0).all()
     assert np.abs(np.asarray(calibration(np.float32(raw))) - quality).mean() < 0.05
+
+
+def test_an_identical_pair_has_exactly_one_in_float32_too(rng):
+    for _ in range(50):
+        middle, width = rng.uniform(-1, 1.2), rng.uniform(0.05, 0.6)
+        raw = np.linspace(rng.uniform(-3, 0), 0.95, 60)
+        quality = logistic(raw, 1.0, rng.uniform(0, 0.2), middle, width)
+        quality = np.clip(quality + rng.normal(scale=0.05, size=60), 0, 1)
+        calibration = fit(raw, quality, identity=1.0)
+        for evaluate in (calibration, jax.jit(calibration)):
+            assert float(evaluate(np.float32(1.0))) == 1.0
 
 
 def test_anchored_fit_recovers_a_curve_through_the_anchor():
