@@ -3,6 +3,8 @@
     model.json   format, name, version, configuration, calibration, how it was trained
     variables/   parameters and batch statistics; in format 2 large kernels as bytes, see
                  `gsn_jax.compressed_weights`
+    card.md      what the model learned from, how it was made and judged, and what it does not know,
+                 for people; there need be none
 
 Nothing in it can execute; the arrays are read by Orbax, the rest is JSON.
 """
@@ -25,7 +27,7 @@ from gsn_jax.compressed_weights import compress, expand
 from gsn_jax.errors import InputError
 
 FORMAT, COMPRESSED_FORMAT = 1, 2
-DESCRIPTION = "model.json"
+DESCRIPTION, CARD = "model.json", "card.md"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +40,7 @@ class TrainedModel:
         calibration: raw score to quality; None where none could be fitted.
         training: configuration, step and results of the training, for people.
         version: the model's version; a changed number is a changed version.
+        card: Markdown about the model for people, "" where there is none.
     """
 
     config: dict[str, Any]
@@ -45,6 +48,7 @@ class TrainedModel:
     calibration: Calibration | None
     training: dict[str, Any]
     version: str
+    card: str = ""
 
 
 def write_model(
@@ -98,6 +102,8 @@ def _describe(partial: Path, model: TrainedModel, version: int) -> None:
     }
     text = json.dumps(description, indent=2, sort_keys=True)
     (partial / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+    if model.card:
+        (partial / CARD).write_text(model.card, encoding="utf-8")
 
 
 def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
@@ -131,13 +137,15 @@ def _read_folder(folder: Path) -> TrainedModel:
             f"{folder}: model format {description.get('format')!r}, this version of gsn_jax reads "
             f"{FORMAT} and {COMPRESSED_FORMAT}; update gsn_jax"
         )
-    calibration = description["calibration"]
+    calibration, card = description["calibration"], folder / CARD
+    within = card.is_file() and not card.is_symlink()
     return TrainedModel(
         config=description["model"],
         variables=expand(ocp.load(folder / "variables", abstract)),
         calibration=Calibration.from_dict(calibration) if calibration else None,
         training=description["training"],
         version=description["version"],
+        card=card.read_text(encoding="utf-8") if within else "",
     )
 
 

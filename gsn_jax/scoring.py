@@ -38,7 +38,9 @@ class ModelMetric:
         higher_is_better: True.
         value_range: (0, 1); a model without calibration gives raw, unbounded scores.
         version: version of the model.
-        training: how it was trained, for people.
+        training: configuration, step and results of the training.
+        card: Markdown for people: what the model learned from, how it was made and judged, what it
+            does not know; "" where there is none.
         function: the pure function `(reference, distorted) -> scores` on float arrays
             `(..., H, W, 3)` in [0, 1], for use under `jit`, `vmap` and `grad`.
     """
@@ -54,6 +56,7 @@ class ModelMetric:
         calibration: Calibration | None,
         version: str = "",
         training: dict[str, Any] | None = None,
+        card: str = "",
     ):
         """Folds the model where it can be folded.
 
@@ -64,6 +67,7 @@ class ModelMetric:
             calibration: raw score to quality; None gives raw scores.
             version: version of the model.
             training: how it was trained.
+            card: about the model, for people.
         """
         if hasattr(model, "fold"):
             model, variables = model.fold(variables)
@@ -72,6 +76,7 @@ class ModelMetric:
         self.name = name
         self.version = version
         self.training = training or {}
+        self.card = card
         self.value_range = (0.0, 1.0) if calibration else (-np.inf, np.inf)
         self._model, self._variables, self._calibration = model, variables, calibration
         self._min_size = max(MIN_SIZE, getattr(model, "min_size", 1))
@@ -241,6 +246,7 @@ def _load_folder(folder: Path, name: str | None) -> ModelMetric:
         calibration=trained.calibration,
         version=trained.version,
         training=trained.training,
+        card=trained.card,
     )
 
 

@@ -6,7 +6,8 @@
 
 The description keeps the configuration and the results, but of the tables it was trained on only
 the last two parts of their paths: where they lay says nothing to others. A changed score needs a
-new version, here and in the changelog. With --keep the version that was there stays in the package:
+new version, here and in the changelog. Its card comes from `docs/`, and is to be copied again when
+it changes there. With --keep the version that was there stays in the package:
 `gsn_jax.load("gsn@0.1.0")`. With --compress large kernels are stored as bytes; what scores lose
 by that says `scripts/compression_loss.py RUN NAME PAIRS.csv`.
 """
@@ -25,7 +26,8 @@ from typing import Any
 from gsn_jax.errors import InputError
 from gsn_jax.model_files import read_model, write_model
 
-SHIPPED = Path(__file__).resolve().parents[1] / "gsn_jax" / "shipped"
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "gsn_jax" / "shipped"
 
 
 def portable(training: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +45,12 @@ def _shorten(entry: Any) -> Any:
     if isinstance(entry, str):
         return "/".join(Path(entry).parts[-2:]) if os.path.isabs(entry) else entry
     return [_shorten(child) for child in entry] if isinstance(entry, (list, tuple)) else entry
+
+
+def card(name: str) -> Path:
+    """The document about a model that ships."""
+    suffix = "" if name == "gsn" else "_" + name.replace("-", "_")
+    return ROOT / "docs" / f"model_card{suffix}.md"
 
 
 def keep(name: str) -> None:
@@ -69,7 +77,14 @@ def main() -> None:
         sys.exit(f"ship_model: {error}")
     if model.calibration is None:
         sys.exit(f"ship_model: {options.run} has no calibration; its scores would not be quality")
-    shipped = dataclasses.replace(model, version=options.version, training=portable(model.training))
+    if not card(options.name).is_file():
+        sys.exit(f"ship_model: {card(options.name)} is missing: a model that ships has a card")
+    shipped = dataclasses.replace(
+        model,
+        version=options.version,
+        training=portable(model.training),
+        card=card(options.name).read_text(encoding="utf-8"),
+    )
     if options.keep:
         keep(options.name)
     write_model(SHIPPED / options.name, shipped, compressed=options.compress)

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import ship_model
 from click.testing import CliRunner
 from PIL import Image
 
@@ -96,3 +97,22 @@ def test_the_command_takes_a_version(photo, tmp_path, monkeypatch):
     listed = CliRunner().invoke(cli.cli, ["score", "--list-metrics"]).output
     assert "gsn: " in listed
     assert "@" not in listed
+
+
+@pytest.mark.parametrize("name", scoring.shipped())
+def test_a_model_brings_its_card(name):
+    """Where this fails, copy the document of `docs/` to the model's folder, as `card.md`."""
+    assert gsn_jax.load(name).card == ship_model.card(name).read_text(encoding="utf-8")
+    for version in shipped_models.versions(name):
+        assert f": {name} {version}\n" in gsn_jax.load(f"{name}@{version}").card
+
+
+def test_a_card_from_elsewhere_is_not_read(model_folder, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    assert gsn_jax.load(folder).card == ""
+    (folder / "card.md").write_text("# Mine\n")
+    assert gsn_jax.load(folder).card == "# Mine\n"
+    secret = tmp_path / "secret.md"
+    (folder / "card.md").rename(secret)
+    (folder / "card.md").symlink_to(secret)
+    assert gsn_jax.load(folder).card == ""
