@@ -43,6 +43,7 @@ NOT_STRICT = {
         "median_filter": (0.8, _FLOOR),
     },
     "gsn 0.3.0": {"saturation": (0.2, _HUES)},
+    "gsn-b 0.2.0": {"saturation": (0.5, _HUES)},
 }
 
 
