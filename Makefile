@@ -27,7 +27,7 @@ demo: $(STAMP)
 	@$(BIN)/gsn demo
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --durations=25
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --durations=25
 
 notebooks: $(STAMP)
 	$(BIN)/python -m pytest tests/test_notebooks.py
