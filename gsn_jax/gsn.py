@@ -293,7 +293,7 @@ class GSN(nn.Module):
         sums = self._sums(scores, weights, core)
         if not self._sees_whole:
             return sums
-        cells = _inside(scores.shape, core)
+        cells = _inside(scores.shape, core).astype(jnp.float32)
         count, context = cells.sum(axis=(1, 2))[:, None], descriptions.weighted_sums(fused, cells)
         return jnp.concatenate([sums, count, context], axis=-1)
 
@@ -311,7 +311,8 @@ class GSN(nn.Module):
         grid = reference[-1].shape[:3]
         if not self._sees_whole:
             return jnp.zeros((grid[0], 0), jnp.float32)
-        cells, levels, weights = _inside(grid, core)[..., None], [], []
+        cells = _inside(grid, core)[..., None].astype(jnp.float32)
+        levels, weights = [], []
         for a, b, stride in zip(reference, distorted, self.backbone.strides, strict=True):
             levels.append((a.astype(jnp.float32), b.astype(jnp.float32)))
             positions = jax.ShapeDtypeStruct((*a.shape[:3], 1), jnp.float32)
@@ -325,7 +326,7 @@ class GSN(nn.Module):
         if self.pooling == "mean":
             weights = jnp.ones_like(weights)
         if core is not None:
-            weights = jnp.where(_inside(weights.shape, core) > 0, weights, 0)
+            weights = jnp.where(_inside(weights.shape, core), weights, 0)
         return jnp.stack([(scores * weights).sum(axis=(1, 2)), weights.sum(axis=(1, 2))], axis=-1)
 
     def finish(self, sums: jax.Array, train: bool = False) -> jax.Array:
@@ -527,14 +528,13 @@ def _at_stride(sizes: padded.Sizes, stride: int) -> padded.Sizes:
 
 
 def _inside(shape: Sequence[int], core: jax.Array | None) -> jax.Array:
-    """`(N, h, w)`: 1 within the rows and columns of `core`, see `GSN.sums`, and 0 elsewhere."""
+    """Which cells of `(N, h, w)` are within the rows and columns of `core`, see `GSN.sums`."""
     if core is None:
-        return jnp.ones(shape, jnp.float32)
+        return jnp.ones(shape, bool)
     rows = jnp.arange(shape[1])[None, :, None]
     columns = jnp.arange(shape[2])[None, None, :]
     top, bottom, left, right = (core[:, i, None, None] for i in range(4))
-    wanted = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-    return wanted.astype(jnp.float32)
+    return (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
 
 
 def _halve_often(x: jax.Array, times: int, sizes: padded.Sizes) -> jax.Array:
