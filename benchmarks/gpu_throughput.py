@@ -16,7 +16,7 @@ import time
 import jax
 import numpy as np
 
-from gsn_jax import models
+from gsn_jax.models import registry
 from gsn_jax.training.config import base_config
 from gsn_jax.training.meshes import divided, make_mesh, replicated
 from gsn_jax.training.optimizers import make_optimizer
@@ -30,7 +30,7 @@ def measure(batch_size: int, crop: int, dtype: str, repeats: int, trace: str | N
     config = base_config()
     config.model.dtype = dtype
     mesh = make_mesh(jax.devices()[:1])
-    model = models.build(config.model)
+    model = registry.build(config.model)
     optimizer, _ = make_optimizer(config.optimizer, 10_000)
     state = jax.jit(
         lambda key: create_state(model, optimizer, key, crop_size=crop, ema=True),
@@ -73,7 +73,7 @@ def main() -> None:
         sys.exit(f"this needs a GPU, and JAX has found a {device.platform}; nothing was measured")
     if options.repeats < 4:
         parser.error("--repeats must be at least 4: the first three steps warm up")
-    work = measure_work(models.build(base_config().model), options.crop_size, [device])
+    work = measure_work(registry.build(base_config().model), options.crop_size, [device])
     print(
         f"{device.device_kind}, JAX {jax.__version__}, {options.crop_size} px; {work.describe()}\n"
     )

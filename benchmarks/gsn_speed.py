@@ -21,8 +21,9 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from gsn_jax import layers, models
-from gsn_jax.scoring import ModelMetric
+from gsn_jax import layers
+from gsn_jax.models import registry
+from gsn_jax.scoring.model_metric import ModelMetric
 from gsn_jax.training.config import base_config
 from gsn_jax.training.meshes import make_mesh
 from gsn_jax.training.optimizers import make_optimizer
@@ -58,7 +59,7 @@ def training_step(theta: float, batch: dict[str, jax.Array], two_terms: bool) ->
     """A compiled training step that advances its own state."""
     config = base_config()
     config.model.theta = theta
-    model = models.build(config.model)
+    model = registry.build(config.model)
     optimizer, _ = make_optimizer(config.optimizer, 1000)
     size = batch["reference"].shape[1]
     state = create_state(model, optimizer, jax.random.key(0), crop_size=size, ema=True)
@@ -78,7 +79,7 @@ def training_step(theta: float, batch: dict[str, jax.Array], two_terms: bool) ->
 
 def scoring(height: int, width: int) -> Callable[[], None]:
     """Scores one random pair, arrays to a score on the host."""
-    model = models.build(base_config().model)
+    model = registry.build(base_config().model)
     generator = np.random.default_rng(0)
     pair = generator.uniform(size=(2, height, width, 3)).astype(np.float32)
     small = np.zeros((1, 32, 32, 3), np.float32)

@@ -31,7 +31,7 @@ from data_pipelines import catalogue
 from data_pipelines.loader import train_loader
 from data_pipelines.sources import PairSource
 from data_pipelines.tables import PairTable
-from gsn_jax.image_files import SUFFIXES, load_image
+from gsn_jax.images.files import SUFFIXES, load_image
 
 HEIGHT, WIDTH, CROP, BATCH = 384, 512, 192, 16
 

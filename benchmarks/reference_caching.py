@@ -20,10 +20,10 @@ from claims import Claims
 from image_pairs import noisy, photograph
 from PIL import Image
 
-from gsn_jax import scoring
-from gsn_jax.feature_cache import MAX_BYTES
 from gsn_jax.metric import Metric
-from gsn_jax.pair_scoring import Pair, score_pairs
+from gsn_jax.scoring import model_metric
+from gsn_jax.scoring.feature_cache import MAX_BYTES
+from gsn_jax.scoring.many_pairs import Pair, score_pairs
 
 # Bytes for references: none, and what scoring keeps by itself.
 BUDGETS = {"without": 0, "kept": MAX_BYTES}
@@ -81,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gsn-references-") as name, Claims() as claims:
         groups = make_pairs(Path(name), options)
-        wall, work, difference = measure(groups, scoring.resolve(options.metric))
+        wall, work, difference = measure(groups, model_metric.resolve(options.metric))
         for label, seconds in wall.items():
             rate = options.references * options.versions / sum(seconds)
             print(f"{label}: {rate:.1f} pairs/s")

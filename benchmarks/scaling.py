@@ -17,7 +17,7 @@ def messages(name: str, virtual_devices: int, form: str) -> list[int]:
     """Bytes of each collective of a configuration's step."""
     import jax
 
-    from gsn_jax import models
+    from gsn_jax.models import registry
     from gsn_jax.training.collectives import collectives
     from gsn_jax.training.config import load_config
     from gsn_jax.training.meshes import make_mesh
@@ -27,7 +27,7 @@ def messages(name: str, virtual_devices: int, form: str) -> list[int]:
 
     # What is sent depends neither on the data nor on the crop.
     config, size = load_config(name, ["--config.data.train=none.csv"]), 32
-    model = models.build(config.model)
+    model = registry.build(config.model)
     optimizer, _ = make_optimizer(config.optimizer, 1000)
     state = jax.eval_shape(
         lambda key: create_state(model, optimizer, key, crop_size=size, ema=True),

@@ -18,7 +18,8 @@ from peer_process import Peers
 from turns import take_turns
 
 import gsn_jax
-from gsn_jax import metrics, shipped_models
+from gsn_jax import metrics
+from gsn_jax.models import shipped
 
 HEIGHT, WIDTH = 384, 512
 BESIDE = {"gsn": "lpips_alex", "gsn-b": "dists"}
@@ -52,7 +53,7 @@ def main() -> None:
     print("|---|---|---|")
     with Peers(options.peers) as peers:
         for model, other in BESIDE.items():
-            if model not in shipped_models.names():
+            if model not in shipped.names():
                 continue
             seconds = compare(model, other, options.repeats, options.rounds, peers)
             medians = {name: statistics.median(times) for name, times in seconds.items()}

@@ -27,8 +27,8 @@ import numpy as np
 from peer_process import Peers
 
 from data_pipelines import parallel
-from gsn_jax import models
 from gsn_jax.images import as_float
+from gsn_jax.models import registry
 from gsn_jax.training.config import base_config
 from gsn_jax.training.meshes import make_mesh
 from gsn_jax.training.optimizers import make_optimizer
@@ -79,7 +79,7 @@ def our_step(batch: dict[str, np.ndarray], dtype: str) -> OurStep:
     config = base_config()
     config.model.dtype = dtype
     config.optimizer.learning_rate, config.optimizer.schedule = 1e-5, "constant"
-    model = models.build(config.model)
+    model = registry.build(config.model)
     optimizer, _ = make_optimizer(config.optimizer, 10_000)
     crop = batch["reference"].shape[1]
     state = jax.jit(lambda key: create_state(model, optimizer, key, crop_size=crop, ema=True))(

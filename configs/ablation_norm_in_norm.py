@@ -11,7 +11,7 @@ Needs the prepared data set tid2013_regenerated; time and results are in `docs/a
 
 from ml_collections import ConfigDict
 
-from gsn_jax.benchmark.ablation_arms import ablation_config
+from gsn_jax.benchmark.ablation.arms import ablation_config
 
 
 def get_config() -> ConfigDict:

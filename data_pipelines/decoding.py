@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gsn_jax import image_files
 from gsn_jax.errors import InputError
-from gsn_jax.image_files import Alpha
+from gsn_jax.images import files
+from gsn_jax.images.files import Alpha
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Chunks that do not change the pixels that `load_image` returns.
@@ -39,7 +39,7 @@ def read_image(path: str | os.PathLike[str], *, alpha: Alpha = "refuse") -> np.n
         image = None  # load_image finds the words for it
     if image is not None:
         return image
-    image = image_files.load_image(path, alpha=alpha)
+    image = files.load_image(path, alpha=alpha)
     return image if image.dtype == np.uint8 else np.round(image * 255).astype(np.uint8)
 
 
@@ -97,7 +97,7 @@ def is_plain_png(data: bytes) -> bool:
     if data[:8] != _PNG_SIGNATURE or len(data) < 45 or data[12:16] != b"IHDR":
         return False
     width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
-    if depth != 8 or colour not in (0, 2) or width * height > image_files.MAX_PIXELS:
+    if depth != 8 or colour not in (0, 2) or width * height > files.MAX_PIXELS:
         return False
     position, kind = 8, b""
     while kind != b"IEND":
@@ -123,7 +123,7 @@ def _decode_plain_bmp(data: bytes) -> np.ndarray | None:
     if header != 40 or bits != 24 or compression != 0 or width <= 0 or height <= 0:
         return None
     stride = (3 * width + 3) // 4 * 4
-    if width * height > image_files.MAX_PIXELS or len(data) < start + stride * height:
+    if width * height > files.MAX_PIXELS or len(data) < start + stride * height:
         return None
     rows = np.frombuffer(data, np.uint8, stride * height, start).reshape(height, stride)
     return cv2.cvtColor(
@@ -134,7 +134,7 @@ def _decode_plain_bmp(data: bytes) -> np.ndarray | None:
 def read_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     """Height and width of an upright image file from its header, or None where it does not say."""
     try:
-        with Image.open(path, formats=image_files.FORMATS) as image:
+        with Image.open(path, formats=files.FORMATS) as image:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             return (image.width, image.height) if turned else (image.height, image.width)
     except (OSError, SyntaxError, ValueError):

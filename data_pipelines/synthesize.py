@@ -22,7 +22,7 @@ from data_pipelines import distortions, parallel, synthesis_labels
 from data_pipelines.image_writing import write_image, write_text
 from data_pipelines.tid2013 import typical
 from gsn_jax.errors import InputError
-from gsn_jax.image_files import SUFFIXES, load_image
+from gsn_jax.images.files import SUFFIXES, load_image
 
 COLUMNS = ("reference", "distorted", "score", "type", "level", "group")
 _SETTINGS = "synthesis.json"

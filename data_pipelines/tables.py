@@ -11,9 +11,9 @@ import numpy as np
 
 from data_pipelines import decoding
 from data_pipelines.sources import PairSource
-from gsn_jax import pair_tables
 from gsn_jax.errors import InputError
-from gsn_jax.image_files import Alpha
+from gsn_jax.images import pair_tables
+from gsn_jax.images.files import Alpha
 
 _SHOWN = 10  # missing images that an error lists
 

@@ -16,6 +16,7 @@ from gsn_jax._version import __version__
 
 _SUBMODULES = (
     "agreement",
+    "backbones",
     "errors",
     "gsn",
     "images",
@@ -25,13 +26,12 @@ _SUBMODULES = (
     "metrics",
     "scoring",
     "training",
-    "trunks",
 )
 _FUNCTIONS = {
-    "load": "scoring",
-    "score": "scoring",
-    "as_loss": "scoring",
-    "quality_map": "map_arrays",
+    "load": "scoring.model_metric",
+    "score": "scoring.model_metric",
+    "as_loss": "scoring.model_metric",
+    "quality_map": "scoring.maps",
 }
 
 __all__ = ["__version__", *_SUBMODULES, *_FUNCTIONS]

@@ -18,12 +18,14 @@ import jax
 import jax.numpy as jnp
 from flax.core import FrozenDict
 
-from gsn_jax import comparisons, descriptions, folding, padded, trunks
-from gsn_jax.heads import AnchoredScores, FreeScores, GridFusion, LevelFusion, WholeScore
+from gsn_jax.backbones import cdcn, folding
+from gsn_jax.images import padded
 from gsn_jax.layers import SpatialAttention
 from gsn_jax.metric import MapGrid
+from gsn_jax.models import comparisons, descriptions
+from gsn_jax.models.heads import AnchoredScores, FreeScores, GridFusion, LevelFusion, WholeScore
 
-Features = trunks.Features
+Features = cdcn.Features
 Variables = Mapping[str, Any]
 
 # Raw score of an identical pair under the anchored head: on the labels' scale, quality 1.
@@ -49,10 +51,10 @@ class GSN(nn.Module):
 
     `GSN(...).apply(variables, reference, distorted)` maps two `(N, H, W, 3)` arrays in [0, 1] to
     raw scores `(N,)`. The losses fix neither their offset nor their scale;
-    `gsn_jax.calibration` turns them into quality in [0, 1].
+    `gsn_jax.models.calibration` turns them into quality in [0, 1].
 
     Attributes:
-        trunk: name in `gsn_jax.trunks`; it says how many levels there are.
+        trunk: name in `gsn_jax.backbones.cdcn`; it says how many levels there are.
         trunk_options: attributes of the trunk.
         theta: share of the central difference in trunk and fusion; 0 is the plain-CNN arm.
         norm: "none" or "batch", in trunk and fusion.
@@ -63,13 +65,13 @@ class GSN(nn.Module):
             that an identical pair is best by construction, with raw score `IDENTITY_SCORE`.
             "free" regresses from the fused features alone, as far as the paper says what it does.
         comparison: how "anchored" measures the difference of two features a and b, see
-            `gsn_jax.comparisons`: "similarity" is (a - b)^2 / (a^2 + b^2 + c), the form of SSIM
+            `models.comparisons`: "similarity" is (a - b)^2 / (a^2 + b^2 + c), the form of SSIM
             and GMSD, which knows masking; "difference" is |a - b|; "normalized" is LPIPS's
             squared difference of features of unit length; "structure" is DISTS's comparison of
             means and of structure, within windows, or `on_grid` of the whole image. The last two
             start as plain means. Several are joined by "+", as in "normalized+similarity".
         channelwise: whether every channel's error is weighted by how visible it is, before channels
-            are mixed; see `gsn_jax.heads.LevelFusion`. False costs less.
+            are mixed; see `gsn_jax.models.heads.LevelFusion`. False costs less.
         on_grid: learn only from what is averaged over the cells of the score map, so that what a
             frozen trunk says of a pair can be stored: `describe`, then `judge`. Attention weights
             the averaged features, floors are constants, `channelwise` has no meaning. The score is
@@ -112,7 +114,7 @@ class GSN(nn.Module):
             ("head", self.head, HEADS),
             *(("comparison", part, COMPARISONS) for part in self._compared),
             ("pooling", self.pooling, POOLINGS),
-            ("norm", self.norm, trunks.NORMS),
+            ("norm", self.norm, cdcn.NORMS),
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {known}, got {value!r}")
@@ -151,7 +153,7 @@ class GSN(nn.Module):
             )
             for stride in strides
         ]
-        self.fusion = trunks.CDCBlock(
+        self.fusion = cdcn.CDCBlock(
             _CONTEXT * self.fusion_width,
             theta=self.theta,
             norm=self.norm,
@@ -166,7 +168,7 @@ class GSN(nn.Module):
         options |= {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
         if self.remat:
             options["remat"] = True
-        return trunks.get(self.trunk, axis_name=self.axis_name, **{**options, **self.trunk_options})
+        return cdcn.get(self.trunk, axis_name=self.axis_name, **{**options, **self.trunk_options})
 
     @property
     def _compared(self) -> tuple[str, ...]:
@@ -193,7 +195,7 @@ class GSN(nn.Module):
     def map_grid(self) -> MapGrid:
         """Where the cells of `quality_map` lie in the image."""
         trunk = self._trunk(parent=None)
-        return MapGrid(trunk.strides[-1], trunks.centre(trunk))
+        return MapGrid(trunk.strides[-1], cdcn.centre(trunk))
 
     def __call__(
         self, reference: jax.Array, distorted: jax.Array, train: bool = False
@@ -225,7 +227,7 @@ class GSN(nn.Module):
     ) -> Features:
         """Features of `(N, H, W, 3)` images, attended but `on_grid`; a reference needs this once.
 
-        With true `sizes` (see `gsn_jax.padded`) they are those of the images alone.
+        With true `sizes` (see `gsn_jax.images.padded`) they are those of the images alone.
         """
         # The trunk rounds to its own type only after centring, or bfloat16 would merge grey levels.
         # A trunk that knows nothing of sizes is called without them.
@@ -270,7 +272,7 @@ class GSN(nn.Module):
             reference: features of the references, from `encode`.
             distorted: features of the distorted images.
             train: see `__call__`.
-            sizes: true sizes of the images, see `gsn_jax.padded`.
+            sizes: true sizes of the images, see `gsn_jax.images.padded`.
             core: `(N, 4)`, the part of the score map to sum: first row, row after the last, first
                 column, column after the last; None is all of it.
         """
@@ -351,7 +353,7 @@ class GSN(nn.Module):
         return self._raw(scores, whole[:, None, None])
 
     def describe(self, reference: Features, distorted: Features) -> tuple[jax.Array, jax.Array]:
-        """What nothing learned has touched but the trunk, see `gsn_jax.descriptions`.
+        """What nothing learned has touched but the trunk, see `gsn_jax.models.descriptions`.
 
         Args:
             reference: features of the references, from `encode`.
@@ -445,7 +447,7 @@ class GSN(nn.Module):
                 reduce = self._to_grid(strides[level], sizes)
             else:
                 height, width = reference[-1].shape[1:3]
-                reduce = functools.partial(trunks.to_grid, height=height, width=width)
+                reduce = functools.partial(cdcn.to_grid, height=height, width=width)
             joint, error = fuse(a, b, reduce)
             joints.append(joint)
             errors.append(error)
@@ -539,7 +541,7 @@ def _inside(shape: Sequence[int], core: jax.Array | None) -> jax.Array:
 
 def _halve_often(x: jax.Array, times: int, sizes: padded.Sizes) -> jax.Array:
     for _ in range(times):
-        x, sizes = trunks.halve(x, sizes), padded.halved(sizes)
+        x, sizes = cdcn.halve(x, sizes), padded.halved(sizes)
     return x
 
 

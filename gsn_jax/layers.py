@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import fast_convolution, kernel_gradients
+from gsn_jax.backbones import fast_convolution, kernel_gradients
 
 Initializer = Callable[..., jax.Array]
 
@@ -155,7 +155,7 @@ class CDConv(nn.Module):
         kernel_init: distribution of the *folded* kernel at the start.
         bias_init: distribution of the bias at the start.
         fast: on CPUs, compute wide convolutions of stride 1 with fewer products
-            (`gsn_jax.fast_convolution`), equal to a few 1e-6 of their range; for inference.
+            (`backbones.fast_convolution`), equal to a few 1e-6 of their range; for inference.
     """
 
     features: int

@@ -147,7 +147,7 @@ def gsn_loss(
     """The loss of GSN (Cong et al., CVPRW 2022): alpha * pairwise + beta * listwise.
 
     It fixes neither offset nor (but for the listwise term) scale of the predictions; a monotone
-    map fitted after training turns them into quality (`gsn_jax.calibration`).
+    map fitted after training turns them into quality (`gsn_jax.models.calibration`).
 
     Args:
         predictions: `(N,)`.

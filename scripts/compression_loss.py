@@ -14,7 +14,7 @@ import numpy as np
 
 import gsn_jax
 from gsn_jax import agreement
-from gsn_jax.pair_tables import read_rows, resolve
+from gsn_jax.images.pair_tables import read_rows, resolve
 
 
 def main() -> None:

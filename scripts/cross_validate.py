@@ -27,8 +27,8 @@ from tabulate import tabulate
 
 import gsn_jax
 from gsn_jax import agreement
-from gsn_jax.feature_cache import FeatureCache
 from gsn_jax.images import load_image
+from gsn_jax.scoring.feature_cache import FeatureCache
 
 Row = dict[str, str]
 

@@ -24,7 +24,7 @@ from rich.progress import track
 
 from data_pipelines.synthesis_labels import BEST_MOS, distances
 from data_pipelines.tid2013.crops import RESERVED
-from gsn_jax.image_files import load_image
+from gsn_jax.images.files import load_image
 
 METRICS = ("lpips_alex", "mdsi", "haarpsi", "gmsd", "vifp", "vsi", "ms_ssim")
 FLOORS = (0.01, 0.02, 0.01, 0.004, 0.05, 0.0005, 0.001)

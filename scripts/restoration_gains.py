@@ -16,7 +16,7 @@ import numpy as np
 
 from data_pipelines import distortions
 from data_pipelines.distortions import networks, pixels
-from gsn_jax.image_files import load_image
+from gsn_jax.images.files import load_image
 
 _KINDS = {
     "denoising_network": "denoising",

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from gsn_jax.errors import InputError
-from gsn_jax.model_files import read_model, write_model
+from gsn_jax.models.folders import read_model, write_model
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "gsn_jax" / "shipped"

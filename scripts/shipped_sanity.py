@@ -21,7 +21,7 @@ import gsn_jax
 from data_pipelines import distortions
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
-from gsn_jax.scoring import ModelMetric
+from gsn_jax.scoring.model_metric import ModelMetric
 
 SHOWN = ("jpeg", "gaussian_blur", "white_noise", "contrast")
 SIZES = (256, 512, 1024)

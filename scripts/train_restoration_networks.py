@@ -21,7 +21,7 @@ from rich.console import Console
 
 from data_pipelines.distortions import networks
 from data_pipelines.tid2013.crops import RESERVED
-from gsn_jax.image_files import load_image
+from gsn_jax.images.files import load_image
 
 Weights = list[tuple[jax.Array, jax.Array]]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gsn_jax import models
+from gsn_jax.models import registry
 from gsn_jax.training.config import load_config
 from gsn_jax.training.optimizers import make_optimizer
 from gsn_jax.training.step import make_loss
@@ -16,7 +16,7 @@ FILES = sorted((Path(__file__).parents[1] / "configs").glob("[!_]*.py"))
 def test_configuration(path):
     overrides = ["--config.data.train=x.csv"] if path.stem in ("default", "wadiqam") else []
     config = load_config(path.stem, overrides)
-    models.build(config.model)
+    registry.build(config.model)
     make_optimizer(config.optimizer, config.train.steps)
     make_loss(config.loss)
     assert f"--config {path.stem}" in path.read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gsn_jax import shipped_models
+from gsn_jax.models import shipped
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
@@ -49,7 +49,7 @@ def test_what_is_shown_is_of_the_model_that_ships():
         if cell.cell_type == "code"
         for output in cell.outputs
     ]
-    assert f"gsn {shipped_models.versions('gsn')[-1]} range" in "".join(shown)
+    assert f"gsn {shipped.versions('gsn')[-1]} range" in "".join(shown)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)

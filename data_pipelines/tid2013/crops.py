@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gsn_jax.errors import InputError
-from gsn_jax.image_files import load_image
+from gsn_jax.images.files import load_image
 
 HEIGHT, WIDTH = 384, 512
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from data_pipelines.sources import PairSource
 from data_pipelines.tables import PairTable
-from gsn_jax import pair_tables
 from gsn_jax.errors import InputError
+from gsn_jax.images import pair_tables
 
 # Tried in this order where a command does not name the column.
 SCORE_COLUMNS = ("score", "mos")

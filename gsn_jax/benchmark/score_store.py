@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.image_writing import write_text
-from gsn_jax import file_locks
 from gsn_jax._version import __version__
 from gsn_jax.benchmark.judged_sets import JudgedSet
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 from gsn_jax.errors import InputError
+from gsn_jax.scoring import file_locks
 
 TABLE = "scores.csv"
 DESCRIPTION = "scores.json"

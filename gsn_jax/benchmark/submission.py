@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gsn_jax.errors import InputError
-from gsn_jax.image_files import SUFFIXES
+from gsn_jax.images.files import SUFFIXES
 from gsn_jax.metric import Metric
-from gsn_jax.pair_scoring import Pair, ScoredPair, score_pairs
+from gsn_jax.scoring.many_pairs import Pair, ScoredPair, score_pairs
 
 
 def match(references: Path, distorted: Path) -> list[Pair]:

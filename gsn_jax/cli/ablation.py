@@ -40,12 +40,12 @@ def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
     """
     _need_matplotlib()
     # Imported here: the trainer and matplotlib take seconds that --help should not.
-    from gsn_jax.benchmark import ablation, ablation_figure, ablation_table
+    from gsn_jax.benchmark.ablation import loss_figure, runs, table
     from gsn_jax.cli.train import config_overrides
 
-    plan = ablation.Plan(_arms(arms), _seeds(seeds), out, config_overrides(ctx.args))
-    stopped_by = ablation.run_missing(plan, lambda line: click.echo(line, err=True))
-    curves = ablation.collect(plan)
+    plan = runs.Plan(_arms(arms), _seeds(seeds), out, config_overrides(ctx.args))
+    stopped_by = runs.run_missing(plan, lambda line: click.echo(line, err=True))
+    curves = runs.collect(plan)
     total = len(plan.arms) * len(plan.seeds)
     if stopped_by and len(curves) < total:
         click.echo(
@@ -55,11 +55,11 @@ def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
         )
     if not curves:
         ctx.exit(1)
-    ablation.write_results(curves, out / "results.csv")
-    text = ablation_table.arms_table(curves) + "\n" + ablation_table.differences_table(curves)
+    runs.write_results(curves, out / "results.csv")
+    text = table.arms_table(curves) + "\n" + table.differences_table(curves)
     (out / "table.md").write_text(text, encoding="utf-8")
-    figure = ablation_figure.draw_loss_comparison(curves)
-    ablation_figure.write_figure(figure, out, "loss_comparison")
+    figure = loss_figure.draw_loss_comparison(curves)
+    loss_figure.write_figure(figure, out, "loss_comparison")
     click.echo(text)
     click.echo(f"{out}: results.csv, table.md, loss_comparison.svg, loss_comparison.png", err=True)
     if len(curves) < total:
@@ -73,7 +73,7 @@ def _need_matplotlib() -> None:
 
 
 def _arms(text: str) -> list:
-    from gsn_jax.benchmark.ablation_arms import ARMS
+    from gsn_jax.benchmark.ablation.arms import ARMS
 
     names = [name.strip() for name in text.split(",") if name.strip()] or list(ARMS)
     unknown = sorted(set(names) - set(ARMS))

@@ -28,10 +28,10 @@ def command() -> None:
     """Score distorted versions of real photographs with the model that ships."""
     data = _photographs()
     from data_pipelines import distortions
-    from gsn_jax import scoring
     from gsn_jax.cli.score_views import arrow
+    from gsn_jax.scoring import model_metric
 
-    metrics = [scoring.resolve(name) for name in METRICS]
+    metrics = [model_metric.resolve(name) for name in METRICS]
     table = Table(title="quality of real pairs, gsn from 0 (worst) to 1 (identical)")
     table.add_column("photograph")
     table.add_column("distortion")

@@ -40,12 +40,13 @@ def command(form: str, out: str, name: str, checkpoint: str | None, size: str | 
     run once and compared with the metric before it gets its name.
     """
     fixed = _parse_size(size)
-    from gsn_jax import exporting, scoring
+    from gsn_jax.scoring import model_metric
+    from gsn_jax.serving import export
 
-    metric = scoring.load(checkpoint) if checkpoint is not None else scoring.resolve(name)
-    difference = exporting.export(metric, form, out, fixed)
+    metric = model_metric.load(checkpoint) if checkpoint is not None else model_metric.resolve(name)
+    difference = export.export(metric, form, out, fixed)
     if form == "onnx":
-        fixed = fixed or exporting.DEFAULT_SIZE
+        fixed = fixed or export.DEFAULT_SIZE
     shape = f"N x {fixed[0]} x {fixed[1]} x 3" if fixed else "N x H x W x 3, any size"
     click.echo(f"{out}: {metric.name}, {shape}; differs from the metric by {difference:.1g}")
 

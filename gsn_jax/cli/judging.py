@@ -145,7 +145,7 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
     """The agreement of every set, of kept and new scores, and the metrics that gave new ones."""
     from gsn_jax.benchmark import evaluation
     from gsn_jax.benchmark.agreement_rows import judge
-    from gsn_jax.metric_choice import choose
+    from gsn_jax.scoring.metric_choice import choose
 
     metrics: list[Metric] = []
     if request.no_scoring:
@@ -167,9 +167,9 @@ def write_report(sets: Sequence[Judged], metrics: Sequence[Metric], folder: Path
     """The HTML page, where it was asked for."""
     if folder is None:
         return
-    from gsn_jax.benchmark import report
+    from gsn_jax.benchmark.report import document
 
-    page = report.write_report(sets, folder, metrics={metric.name: metric for metric in metrics})
+    page = document.write_report(sets, folder, metrics={metric.name: metric for metric in metrics})
     click.echo(f"report: {page}", err=True)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gsn_jax.cli.counting import counting_bar
-from gsn_jax.map_pictures import MapWriter
+from gsn_jax.scoring.map_pictures import MapWriter
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
-    from gsn_jax.pair_scoring import Loading, Pair
+    from gsn_jax.scoring.many_pairs import Loading, Pair
 
 
 def map_writer(folder: str, metrics: list[Metric], pairs: Iterable[Pair]) -> MapWriter:
@@ -35,7 +35,7 @@ def draw_maps(writer: MapWriter, pairs: list[Pair], loading: Loading) -> None:
         InputError: a picture cannot be written.
     """
     from gsn_jax.images import as_pair
-    from gsn_jax.pair_scoring import of_one_size
+    from gsn_jax.scoring.many_pairs import of_one_size
 
     with counting_bar(transient=True) as bar:
         task = bar.add_task("drawing maps", total=len(pairs))

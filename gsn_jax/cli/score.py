@@ -17,7 +17,7 @@ from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
-    from gsn_jax.pair_scoring import Loading, Pair, ScoredPair
+    from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
 
 
 @click.command()
@@ -166,15 +166,15 @@ def command(
         return
     if form and out is None:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax import score_tables, scoring
-    from gsn_jax.pair_scoring import Loading, score_pairs
+    from gsn_jax.scoring import model_metric, tables
+    from gsn_jax.scoring.many_pairs import Loading, score_pairs
 
     folders = (reference_dir, distorted_dir) if reference_dir else None
     pairs = _pairs(reference, distorted, table, folders, rule or "auto", allow_unpaired)
     if out is not None:
-        score_tables.check_target(out, _inputs(pairs, table), folders or ())
-        form = score_tables.format_of(out, form)
-    metrics = scoring.resolve_all(_names(names, checkpoint), checkpoint)
+        tables.check_target(out, _inputs(pairs, table), folders or ())
+        form = tables.format_of(out, form)
+    metrics = model_metric.resolve_all(_names(names, checkpoint), checkpoint)
     worst = score_views.parse_limits(limits, metrics)
     writer = None
     if maps is not None:
@@ -228,8 +228,8 @@ def _pairs(
     rule: str,
     allow_unpaired: bool,
 ) -> list[Pair]:
-    from gsn_jax.folder_pairing import pair_folders, shown, unpaired
-    from gsn_jax.pair_scoring import Pair, pairs_of_table
+    from gsn_jax.scoring.folders import pair_folders, shown, unpaired
+    from gsn_jax.scoring.many_pairs import Pair, pairs_of_table
 
     if table is not None:
         return pairs_of_table(table)
@@ -265,16 +265,16 @@ def _to_table(
     out: str, form: str, pairs: Sequence[Pair], metrics: Sequence[Metric], loading: Loading
 ) -> list[ScoredPair]:
     """Scores into a table, by way of a journal where the output is a file."""
-    from gsn_jax import score_tables
-    from gsn_jax.pair_scoring import score_unordered
-    from gsn_jax.score_journal import Journal, describe_run
+    from gsn_jax.scoring import tables
+    from gsn_jax.scoring.journal import Journal, describe_run
+    from gsn_jax.scoring.many_pairs import score_unordered
 
     everything = range(len(pairs))
-    if not score_tables.is_regular(out):
+    if not tables.is_regular(out):
         with _bar(len(pairs)) as advance:
             found = dict(advance(score_unordered(pairs, metrics, loading)))
         rows = [found[index] for index in everything]
-        score_tables.write_scores(out, rows, metrics, form)
+        tables.write_scores(out, rows, metrics, form)
         return rows
     with Journal(out, pairs, describe_run(metrics, loading)) as journal:
         if journal.scored:
@@ -284,7 +284,7 @@ def _to_table(
             for item in advance(score_unordered(pairs, metrics, loading, wanted=wanted)):
                 journal.add(*item)
         rows = [journal.scored[index] for index in everything]
-        score_tables.write_scores(out, rows, metrics, form)
+        tables.write_scores(out, rows, metrics, form)
         journal.remove()
     return rows
 
@@ -294,7 +294,7 @@ def _to_screen(
 ) -> list[ScoredPair]:
     """A table for people, or CSV for a pipe, row by row."""
     from gsn_jax.cli import score_views
-    from gsn_jax.score_tables import write_rows
+    from gsn_jax.scoring.tables import write_rows
 
     rows: list[ScoredPair] = []
     with _bar(len(pairs)) as advance:

@@ -73,8 +73,8 @@ def score(
     """Runs the pipeline and says what came of it; exit code 2 if pairs could not be scored."""
     logging.disable(logging.WARNING)  # Beam complains of extras that it lacks
     try:
-        from gsn_jax.beam import runners, scoring
-        from gsn_jax.beam.worker import Settings
+        from gsn_jax.serving.beam import runners, scoring
+        from gsn_jax.serving.beam.worker import Settings
     except ImportError as error:
         raise InputError(
             f"--runner beam needs Apache Beam ({error}); pip install 'gsn_jax[beam]'"

@@ -15,7 +15,7 @@ from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
-    from gsn_jax.pair_scoring import ScoredPair
+    from gsn_jax.scoring.many_pairs import ScoredPair
 
 # How many offenders are named.
 _SHOWN = 10
@@ -101,11 +101,12 @@ def arrow(metric: Metric) -> str:
 
 def print_metrics() -> None:
     """Names, ranges and directions of all metrics."""
-    from gsn_jax import metrics, scoring
+    from gsn_jax import metrics
+    from gsn_jax.scoring import model_metric
 
-    for name in (*scoring.shipped(), *metrics.names()):
+    for name in (*model_metric.shipped(), *metrics.names()):
         try:
-            metric = scoring.resolve(name)
+            metric = model_metric.resolve(name)
         except InputError as error:
             click.echo(f"{name}: not available: {error}")
             continue

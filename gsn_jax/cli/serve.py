@@ -75,8 +75,8 @@ def command(
     """
     if sys.stderr.isatty():
         click.echo("gsn: starting the page, which takes some seconds", err=True)
-    from gsn_jax.page import server
-    from gsn_jax.page.handlers import Limits
+    from gsn_jax.serving.page import server
+    from gsn_jax.serving.page.handlers import Limits
 
     limits = Limits(max_pixels=max_pixels, max_upload_mb=max_upload_mb, alpha=alpha)
     page = server.running(

@@ -1,4 +1,4 @@
-"""Turns the authors' published WaDIQaM-FR weights into variables of `gsn_jax.wadiqam.WaDIQaM`.
+"""The authors' published WaDIQaM-FR weights as variables of `WaDIQaM`.
 
 https://github.com/dmaniry/deepIQA (MIT): its folder `models` holds `fr_tid_weighted.model`,
 `fr_live_weighted.model` and their `patchwise` counterparts, written by Chainer. Chainer names

@@ -16,9 +16,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from gsn_jax import models
 from gsn_jax.errors import InputError
 from gsn_jax.images import as_float
+from gsn_jax.models import registry
 
 Batch = Mapping[str, jax.Array]
 # Of predictions and labels `(N,)`; under `shard_map` with the mesh axes of the batch.
@@ -112,7 +112,7 @@ def _predict(
     """Predictions in training mode, and the new running statistics."""
     if frozen:
         params = {
-            name: jax.lax.stop_gradient(child) if models.is_trunk(name) else child
+            name: jax.lax.stop_gradient(child) if registry.is_trunk(name) else child
             for name, child in params.items()
         }
     stored = "cells" in batch

@@ -15,8 +15,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from gsn_jax import calibration, models
 from gsn_jax._version import __version__
+from gsn_jax.models import calibration, registry
 from gsn_jax.training import distributed, run_folder
 from gsn_jax.training.evaluation import Evaluation, evaluate
 from gsn_jax.training.interruption import StopRequest
@@ -246,7 +246,7 @@ def _save(
     fitted = None
     if scores is not None and np.isfinite(scores.raw).all() and len(scores.raw) > 2:
         fitted = calibration.fit(
-            scores.raw, scores.quality, identity=models.identity_score(run.model)
+            scores.raw, scores.quality, identity=registry.identity_score(run.model)
         )
     metadata = {
         "step": number,

@@ -9,8 +9,8 @@ import jax
 import optax
 from ml_collections import ConfigDict
 
-from gsn_jax import models
 from gsn_jax.errors import InputError
+from gsn_jax.models import registry
 
 
 def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
@@ -81,5 +81,5 @@ def make_optimizer(
 
 def _labels(params: Mapping[str, Any]) -> dict[str, Any]:
     """ "trunk" or "rest" for every parameter."""
-    names = {name: "trunk" if models.is_trunk(name) else "rest" for name in params}
+    names = {name: "trunk" if registry.is_trunk(name) else "rest" for name in params}
     return {name: jax.tree.map(lambda _, n=name: names[n], params[name]) for name in params}

@@ -18,8 +18,8 @@ from ml_collections import ConfigDict
 from data_pipelines.device import DevicePrefetcher, prefetch_to_device
 from data_pipelines.loader import TrainLoader, train_loader
 from data_pipelines.sources import PairSource
-from gsn_jax import initial_weights, models
 from gsn_jax.errors import InputError
+from gsn_jax.models import initial_weights, registry
 from gsn_jax.training import run_folder
 from gsn_jax.training.checkpoints import Checkpoints
 from gsn_jax.training.evaluation import RawScores, make_scorer
@@ -86,7 +86,7 @@ def open_run(
     train_pairs, held_out = open_sources(config.data)
     mesh = make_mesh(fsdp=config.train.fsdp)
     _check_division(config, mesh)
-    model = models.build(config.model)
+    model = registry.build(config.model)
     initial = initial_weights.read(config.model)
     optimizer, schedule = make_optimizer(config.optimizer, config.train.steps)
     loss = make_loss(config.loss)

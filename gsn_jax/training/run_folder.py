@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
-from gsn_jax.model_files import read_model, write_model
+from gsn_jax.models.folders import read_model, write_model
 from gsn_jax.training import config as configs
 from gsn_jax.training import distributed
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gsn_jax import initial_weights
+from gsn_jax.models import initial_weights
 
 
 @flax.struct.dataclass
@@ -53,7 +53,7 @@ def create_state(
 ) -> TrainState:
     """The state before the first step; a pure function of the key, so it can be jitted.
 
-    `initial` holds the variables that are not random, see `gsn_jax.initial_weights`.
+    `initial` holds the variables that are not random, see `gsn_jax.models.initial_weights`.
     """
     init_key, run_key = jax.random.split(key)
     images = jnp.zeros((1, crop_size, crop_size, 3))

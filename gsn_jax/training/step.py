@@ -19,8 +19,10 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import ConfigDict
 
-from gsn_jax import kernel_gradients, losses, models
+from gsn_jax import losses
+from gsn_jax.backbones import kernel_gradients
 from gsn_jax.errors import InputError
+from gsn_jax.models import registry
 from gsn_jax.training import gradients
 from gsn_jax.training.config import STEP_FORMS
 from gsn_jax.training.gradients import Batch
@@ -194,7 +196,7 @@ def _step(
 
 
 def _with_trunk_of(params: Any, source: Any) -> Any:
-    return {name: source[name] if models.is_trunk(name) else params[name] for name in params}
+    return {name: source[name] if registry.is_trunk(name) else params[name] for name in params}
 
 
 def _warm(decay: float, step: jax.Array) -> jax.Array:

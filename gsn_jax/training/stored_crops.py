@@ -38,10 +38,10 @@ from data_pipelines.loader import (
     iterate,
 )
 from data_pipelines.sources import PairSource
-from gsn_jax import descriptions
 from gsn_jax.errors import InputError
 from gsn_jax.gsn import GSN
 from gsn_jax.images import as_float
+from gsn_jax.models import descriptions
 
 # Distorted crops that pass the trunk beside the crop of their reference.
 TOGETHER = 8

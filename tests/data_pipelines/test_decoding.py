@@ -4,7 +4,7 @@ from PIL import Image, PngImagePlugin
 
 from data_pipelines import decoding
 from gsn_jax.errors import InputError
-from gsn_jax.image_files import load_image
+from gsn_jax.images.files import load_image
 
 
 def noise(*shape):

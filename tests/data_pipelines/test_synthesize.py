@@ -16,7 +16,7 @@ from data_pipelines import parallel, synthesis_labels, synthesize
 from data_pipelines.tid2013 import typical
 from gsn_jax.cli.synthesize import command
 from gsn_jax.errors import InputError
-from gsn_jax.image_files import load_image
+from gsn_jax.images.files import load_image
 
 _TYPES = ("jpeg", "gaussian_blur", "white_noise")
 

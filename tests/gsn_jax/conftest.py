@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax import initial_weights, models, trunks
-from gsn_jax.calibration import Calibration
-from gsn_jax.model_files import TrainedModel, write_model
+from gsn_jax.backbones import cdcn
+from gsn_jax.models import initial_weights, registry
+from gsn_jax.models.calibration import Calibration
+from gsn_jax.models.folders import TrainedModel, write_model
 from gsn_jax.pretrained import imagenet_networks
 
 CONFIG = {
@@ -26,7 +27,7 @@ def small_model():
     """A GSN with random variables, and a calibration."""
     generator = np.random.default_rng(5)
     images = np.zeros((1, 32, 32, 3), np.float32)
-    shapes = jax.eval_shape(models.build(CONFIG).init, jax.random.key(0), images, images)
+    shapes = jax.eval_shape(registry.build(CONFIG).init, jax.random.key(0), images, images)
     variables = jax.tree.map(
         lambda leaf: np.float32(generator.normal(scale=0.3, size=leaf.shape)), shapes
     )
@@ -56,7 +57,7 @@ def random_state_dict(rng):
 def draw_state_dict(generator, network, **options):
     """Tensors of the network's shapes under torchvision's names, as small as a trained net's."""
     shapes = jax.eval_shape(
-        trunks.get(network, norm="batch" if "resnet" in network else "none", **options).init,
+        cdcn.get(network, norm="batch" if "resnet" in network else "none", **options).init,
         jax.random.key(0),
         jnp.zeros((1, 64, 64, 3)),
     )["params"]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from jax import lax
 
-from gsn_jax import initial_weights, trunks
-from gsn_jax.fast_convolution import plain_convolutions
+from gsn_jax.backbones import cdcn, imagenet_features
+from gsn_jax.backbones.fast_convolution import plain_convolutions
+from gsn_jax.backbones.imagenet import DEVIATION, MEAN
 from gsn_jax.gsn import CELL, GSN, IDENTITY_SCORE
-from gsn_jax.imagenet_trunks import DEVIATION, MEAN
-from gsn_jax.metrics import imagenet_features
+from gsn_jax.models import initial_weights
 
 THETA = 0.7
 POOLS = {
@@ -64,7 +64,7 @@ def test_vgg16_is_the_plain_network_at_any_theta(images, random_state_dict, pool
     variables = initial_weights.convert("vgg16", tensors, "test", **options)
     layers = [(0, 1, 1, False), (2, 1, 1, True), (5, 1, 1, False), (7, 1, 1, True)]
     plain = functools.partial(plain_sequence, layers=layers, pool=POOLS[pooling])
-    got = jax.jit(trunks.get("vgg16", **options).apply)(variables, images)
+    got = jax.jit(cdcn.get("vgg16", **options).apply)(variables, images)
     close(got, jax.jit(plain)(tensors, images))
 
 
@@ -76,7 +76,7 @@ def test_alexnet_is_the_plain_network_at_any_theta(images, random_state_dict):
     layers = [(0, 4, 2, True), (3, 1, 2, True), (6, 1, 1, True)]
     pool = functools.partial(imagenet_features.max_pool, window=3)
     plain = functools.partial(plain_sequence, layers=layers, pool=pool)
-    got = jax.jit(trunks.get("alexnet", **options).apply)(variables, images[:, :31, :35])
+    got = jax.jit(cdcn.get("alexnet", **options).apply)(variables, images[:, :31, :35])
     close(got, jax.jit(plain)(tensors, images[:, :31, :35]))
 
 
@@ -88,10 +88,10 @@ def test_whole_borders_add_to_the_published_network(rng, random_state_dict, netw
     options = {"theta": THETA, "level_count": 2}
     variables = initial_weights.convert(network, tensors, "test", **options)
     whole, published = (
-        jax.jit(trunks.get(network, borders=borders, **options).apply)(variables, images)
+        jax.jit(cdcn.get(network, borders=borders, **options).apply)(variables, images)
         for borders in ("whole", "published")
     )
-    for a, b, stride in zip(whole, published, trunks.get(network, **options).strides, strict=True):
+    for a, b, stride in zip(whole, published, cdcn.get(network, **options).strides, strict=True):
         assert a.shape[1:3] == (-(-45 // stride), -(-51 // stride))
         rows, columns = b.shape[1] - inside, b.shape[2] - inside
         close([a[:, :rows, :columns]], [b[:, :rows, :columns]])
@@ -114,7 +114,7 @@ def test_features_inside_a_larger_array_are_those_of_the_image(rng, network):
 @pytest.mark.parametrize("network", ["alexnet", "vgg16"])
 def test_a_level_sees_no_further_than_its_reach(rng, network):
     """By the gradient of one feature of each level with respect to the pixels."""
-    trunk = trunks.get(network, theta=0.0)  # without differences everything stays positive
+    trunk = cdcn.get(network, theta=0.0)  # without differences everything stays positive
     shapes = jax.eval_shape(trunk.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     variables = jax.tree.map(
         lambda leaf: jnp.float32(rng.uniform(0, leaf.size**-0.5, leaf.shape)), shapes
@@ -147,7 +147,7 @@ def test_a_level_sees_no_further_than_its_reach(rng, network):
 def test_a_level_looks_where_the_trunk_says(network, options):
     """By the gradient's centroid: on a ramp maxima lie at one end of their window, on the ramp
     turned round at the other."""
-    trunk = trunks.get(network, theta=0.0, **options)
+    trunk = cdcn.get(network, theta=0.0, **options)
     shapes = jax.eval_shape(trunk.init, jax.random.key(0), jnp.zeros((1, 16, 16, 3)))
     variables = jax.tree.map(lambda leaf: jnp.full(leaf.shape, leaf.size**-0.5), shapes)
     ramp = jnp.linspace(0.6, 1, 240)
@@ -166,7 +166,7 @@ def test_a_level_looks_where_the_trunk_says(network, options):
 
     weights = [seen(rows) for rows in (ramp, ramp[::-1])]
     centroids = [(np.arange(240) * weight).sum() / weight.sum() for weight in weights]
-    expected = trunks.centre(trunk) + stride * cell
+    expected = cdcn.centre(trunk) + stride * cell
     np.testing.assert_allclose(np.mean(centroids), expected, atol=1e-3)
 
 
@@ -217,7 +217,7 @@ def test_resnets_are_the_plain_networks_at_any_theta(
     tensors = random_state_dict(network, **options)
     options |= {"theta": THETA, "norm": norm}
     variables = initial_weights.convert(network, tensors, "test", **options)
-    got = jax.jit(trunks.get(network, **options).apply)(variables, images)
+    got = jax.jit(cdcn.get(network, **options).apply)(variables, images)
     close(got, jax.jit(functools.partial(plain_resnet, blocks=blocks))(tensors, images))
 
 
@@ -232,7 +232,7 @@ def test_resnets_are_the_plain_networks_at_any_theta(
     ],
 )
 def test_levels_and_parameters_of_the_whole_networks(network, parameters, channels):
-    trunk = trunks.get(network)
+    trunk = cdcn.get(network)
     images = jax.ShapeDtypeStruct((1, 64, 96, 3), jnp.float32)
     levels, variables = jax.eval_shape(trunk.init_with_output, jax.random.key(0), images)
     assert sum(leaf.size for leaf in jax.tree.leaves(variables)) == parameters
@@ -311,7 +311,7 @@ def test_a_gsn_on_each_trunk(images, rng, network, levels, comparison, norm):
 
 def test_bfloat16_and_rematerialised_levels(images, rng):
     for network in ("alexnet", "resnet18"):
-        trunk = trunks.get(network, level_count=2)
+        trunk = cdcn.get(network, level_count=2)
         variables = model_and_variables(network, rng, attention=(3,), trunk_options=SMALL)[1]
         variables = {"params": variables["params"]["backbone"]}
         want = jax.jit(trunk.apply)(variables, images)
@@ -368,13 +368,13 @@ def test_wrong_settings_are_named(options, message):
 class TestGrid:
     def test_halves_where_that_leads_there(self, rng):
         x = jnp.float32(rng.normal(size=(1, 13, 9, 2)))
-        want = trunks.halve(trunks.halve(x))
-        np.testing.assert_array_equal(trunks.to_grid(x, 4, 3), want)
-        np.testing.assert_array_equal(trunks.to_grid(x, 13, 9), x)
+        want = cdcn.halve(cdcn.halve(x))
+        np.testing.assert_array_equal(cdcn.to_grid(x, 4, 3), want)
+        np.testing.assert_array_equal(cdcn.to_grid(x, 13, 9), x)
 
     def test_otherwise_every_feature_weighs_the_same(self, rng):
         x = rng.normal(size=(1, 7, 5, 1))
-        got = np.asarray(trunks.to_grid(jnp.float32(x), 3, 2))
+        got = np.asarray(cdcn.to_grid(jnp.float32(x), 3, 2))
         assert got.shape == (1, 3, 2, 1)
         np.testing.assert_allclose(got.mean(), x.mean(), rtol=1e-5)
         # Rows 0, 1 and a third of row 2; columns 0, 1 and half of column 2.

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from gsn_jax.calibration import Calibration, fit
+from gsn_jax.models.calibration import Calibration, fit
 
 
 def logistic(x, b1, b2, b3, b4):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax import comparisons
+from gsn_jax.models import comparisons
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from gsn_jax import model_files
-from gsn_jax.compressed_weights import compress, expand
+from gsn_jax.models import folders
+from gsn_jax.models.compression import compress, expand
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def test_a_model_folder_may_hold_them(small_model, tree, tmp_path):
 
     params = {**small_model.variables["params"], "backbone": tree}
     model = dataclasses.replace(small_model, variables={"params": params, "batch_stats": {}})
-    model_files.write_model(tmp_path / "plain", model)
-    model_files.write_model(tmp_path / "small", model, compressed=True)
-    plain, small = (model_files.read_model(tmp_path / name) for name in ("plain", "small"))
+    folders.write_model(tmp_path / "plain", model)
+    folders.write_model(tmp_path / "small", model, compressed=True)
+    plain, small = (folders.read_model(tmp_path / name) for name in ("plain", "small"))
     want = expand(compress(plain.variables["params"]["backbone"]))
     got = small.variables["params"]["backbone"]
     np.testing.assert_array_equal(got["a"]["cdc"]["kernel"], want["a"]["cdc"]["kernel"])
     np.testing.assert_array_equal(got["b"]["kernel"], tree["b"]["kernel"])
     again = tmp_path / "again"  # compressing what was compressed changes nothing
-    model_files.write_model(again, small, compressed=True)
-    twice = model_files.read_model(again).variables["params"]["backbone"]
+    folders.write_model(again, small, compressed=True)
+    twice = folders.read_model(again).variables["params"]["backbone"]
     np.testing.assert_array_equal(twice["a"]["cdc"]["kernel"], got["a"]["cdc"]["kernel"])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_gsns import build, noisy_pair
 
-from gsn_jax import descriptions
 from gsn_jax.gsn import CELL, IDENTITY_SCORE
-from gsn_jax.tiled_model import TiledModel
+from gsn_jax.models import descriptions
+from gsn_jax.scoring.tiled_model import TiledModel
 
 COMPARISONS = ("normalized+similarity", "normalized+structure", "difference")
 

@@ -6,9 +6,10 @@ import pytest
 from click.testing import CliRunner
 from jax import export as jax_export
 
-from gsn_jax import exporting, scoring
 from gsn_jax.cli.export import command
 from gsn_jax.errors import InputError
+from gsn_jax.scoring import model_metric
+from gsn_jax.serving import export
 
 needs_onnx = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("jax2onnx", "onnxruntime"))),
@@ -21,7 +22,7 @@ needs_tensorflow = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def metric(model_folder):
-    return scoring.load(model_folder)
+    return model_metric.load(model_folder)
 
 
 def pair(rng, *shape):
@@ -52,7 +53,7 @@ def test_onnx_in_onnxruntime_gives_the_same_scores(metric, rng, tmp_path, size):
     import onnxruntime
 
     out = tmp_path / "model.onnx"
-    assert exporting.export(metric, "onnx", out, size) <= 1e-4
+    assert export.export(metric, "onnx", out, size) <= 1e-4
     session = onnxruntime.InferenceSession(out)
     assert [value.name for value in session.get_inputs()] == ["reference", "distorted"]
     for count in (1, 4):
@@ -67,18 +68,18 @@ def test_savedmodel_gives_the_same_scores(metric, rng, tmp_path):
     import tensorflow as tf
 
     out = tmp_path / "saved"
-    exporting.export(metric, "savedmodel", out)
+    export.export(metric, "savedmodel", out)
     loaded = tf.saved_model.load(str(out))
     images = pair(rng, 2, 40, 50, 3)
     scores = loaded.score(*map(tf.constant, images))["scores"].numpy()
     np.testing.assert_allclose(scores, metric(*images), atol=1e-4)
     with pytest.raises(InputError, match="exists already"):
-        exporting.export(metric, "savedmodel", out)
+        export.export(metric, "savedmodel", out)
 
 
 def test_a_classical_metric_with_its_size_fixed(rng, tmp_path):
-    metric, out = scoring.resolve("psnr"), tmp_path / "psnr.shlo"
-    exporting.export(metric, "stablehlo", out, (20, 30))
+    metric, out = model_metric.resolve("psnr"), tmp_path / "psnr.shlo"
+    export.export(metric, "stablehlo", out, (20, 30))
     images = pair(rng, 2, 20, 30, 3)
     scores = jax_export.deserialize(bytearray(out.read_bytes())).call(*images)
     np.testing.assert_allclose(scores, metric(*images), rtol=1e-5)
@@ -86,16 +87,16 @@ def test_a_classical_metric_with_its_size_fixed(rng, tmp_path):
 
 def test_what_an_exporter_cannot_take_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match=r"ssim cannot be exported.*--size HxW"):
-        exporting.export(scoring.resolve("ssim"), "stablehlo", tmp_path / "ssim.shlo")
+        export.export(model_metric.resolve("ssim"), "stablehlo", tmp_path / "ssim.shlo")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_export_gets_no_name(metric, monkeypatch, tmp_path):
     monkeypatch.setattr(
-        exporting, "_run_stablehlo", lambda path: lambda *images: metric(*images) + 0.01
+        export, "_run_stablehlo", lambda path: lambda *images: metric(*images) + 0.01
     )
     with pytest.raises(InputError, match=r"differs from the metric by 0\.01"):
-        exporting.export(metric, "stablehlo", tmp_path / "model.shlo")
+        export.export(metric, "stablehlo", tmp_path / "model.shlo")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -112,7 +113,7 @@ def test_without_its_exporter_it_says_what_to_install(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else 1)
     monkeypatch.delitem(sys.modules, module, raising=False)
     with pytest.raises(InputError, match=words):
-        exporting.export(metric, form, tmp_path / "model")
+        export.export(metric, form, tmp_path / "model")
 
 
 @pytest.mark.parametrize("size", ["12", "0x5", "axb", "-3x4"])
@@ -124,4 +125,4 @@ def test_a_size_that_is_none(size, tmp_path):
 
 def test_a_folder_that_is_not_there(metric, tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
-        exporting.export(metric, "stablehlo", tmp_path / "none" / "model.shlo")
+        export.export(metric, "stablehlo", tmp_path / "none" / "model.shlo")

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax.fast_convolution import convolve, tap_products, tap_sums, toom_cook
+from gsn_jax.backbones.fast_convolution import convolve, tap_products, tap_sums, toom_cook
 
 
 def definition(features, kernel):

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from gsn_jax.errors import InputError
-from gsn_jax.folder_pairing import list_images, pair_folders, pair_names
+from gsn_jax.scoring.folders import list_images, pair_folders, pair_names
 
 
 def pairs(references, distorted, rule="auto"):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from small_gsns import SMALL, build
 
-from gsn_jax import gsn, losses, trunks
+from gsn_jax import gsn, losses
+from gsn_jax.backbones import cdcn
 from gsn_jax.gsn import IDENTITY_SCORE
 
 
@@ -247,15 +248,15 @@ class TestPooling:
     def test_halve_is_the_mean_and_repeats_the_odd_edge(self):
         x = jnp.arange(6.0).reshape(1, 2, 3, 1)
         # Columns 0, 1 and then 2 with itself: (0 + 1 + 3 + 4) / 4 and (2 + 2 + 5 + 5) / 4.
-        np.testing.assert_allclose(trunks.halve(x)[0, :, :, 0], [[2.0, 3.5]])
+        np.testing.assert_allclose(cdcn.halve(x)[0, :, :, 0], [[2.0, 3.5]])
 
     def test_halve_rounds_bfloat16_once(self):
         x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 8, 6, 3)), jnp.bfloat16)
-        exact = trunks.halve(jnp.float32(x))
-        np.testing.assert_array_equal(trunks.halve(x), exact.astype(jnp.bfloat16))
+        exact = cdcn.halve(jnp.float32(x))
+        np.testing.assert_array_equal(cdcn.halve(x), exact.astype(jnp.bfloat16))
 
     def test_space_to_depth_loses_nothing(self, rng):
         x = rng.normal(size=(2, 4, 6, 3))
-        y = np.asarray(trunks.space_to_depth(jnp.float32(x)))
+        y = np.asarray(cdcn.space_to_depth(jnp.float32(x)))
         assert y.shape == (2, 2, 3, 12)
         np.testing.assert_allclose(y[1, 1, 2], x[1, 2:4, 4:6].reshape(-1), rtol=1e-6)

@@ -9,9 +9,10 @@ import numpy as np
 import optax
 import pytest
 
-from gsn_jax import initial_weights, metrics, models
+from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.gsn import IDENTITY_SCORE
+from gsn_jax.models import initial_weights, registry
 from gsn_jax.pretrained import packages
 from gsn_jax.training.state import create_state
 
@@ -58,7 +59,7 @@ def test_a_file_becomes_the_trunk_of_the_initial_variables(state_dict, tmp_path,
     statistics = given["batch_stats"]["backbone"]["stem"]["norm"]
     np.testing.assert_array_equal(statistics["var"], state_dict["bn1.running_var"])
     images = jnp.zeros((1, 16, 16, 3))
-    model = models.build(config(path, norm="batch"))
+    model = registry.build(config(path, norm="batch"))
     shapes = jax.eval_shape(model.init, jax.random.key(0), images, images)
     merged = initial_weights.merge(shapes, given)
     assert jax.tree.map(jnp.shape, merged) == jax.tree.map(jnp.shape, shapes)
@@ -112,7 +113,7 @@ def test_gsn_contains_lpips(rng):
     options = {"name": "gsn", "trunk": "alexnet", "trunk_weights": "imagenet", "theta": 0.7}
     options |= {"comparison": "normalized", "pooling": "mean", "attention": (0,)}
     options |= {"trunk_options": {"borders": "published"}}
-    model = models.build({**options, "fusion_width": 1})
+    model = registry.build({**options, "fusion_width": 1})
     images = jnp.float32(rng.uniform(size=(2, 1, 75, 66, 3)))
     shapes = jax.eval_shape(model.init, jax.random.key(0), *images)
     variables = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
@@ -158,7 +159,7 @@ def test_on_the_grid_the_whole_image_is_weighed_as_in_dists(monkeypatch):
     monkeypatch.setattr(packages, "dists_weights", lambda: weights)
     options = {"trunk": "vgg16", "comparison": "normalized+structure", "on_grid": True}
     initial = initial_weights.read(config("lpips+dists", **options))
-    model = models.build(config("lpips+dists", **options))
+    model = registry.build(config("lpips+dists", **options))
     images = jnp.zeros((1, 32, 32, 3))
     random = model.init(jax.random.key(0), images, images)
     start = initial_weights.merge(random, initial)
@@ -235,7 +236,7 @@ def test_an_untrained_model_is_about_the_mean_of_its_comparisons(rng):
     distorted = jnp.float32(levels)
     reference = jnp.broadcast_to(distorted[:1], distorted.shape)
     for comparison in ("normalized", "structure"):
-        model = models.build({**options, "comparison": comparison})
+        model = registry.build({**options, "comparison": comparison})
         variables = jax.jit(model.init)(jax.random.key(0), reference, distorted)
         variables = initial_weights.merge(variables, initial_weights.read(options))
         scores = jax.jit(model.apply)(variables, reference, distorted)
@@ -248,7 +249,7 @@ def test_the_trainer_starts_from_them(random_state_dict, tmp_path):
     np.savez(tmp_path / "stem.npz", **tensors)
     section = config(tmp_path / "stem.npz", trunk_options={"level_count": 1}, attention=(0,))
     create = functools.partial(
-        create_state, models.build(section), optax.sgd(1.0), crop_size=8, ema=True
+        create_state, registry.build(section), optax.sgd(1.0), crop_size=8, ema=True
     )
     given = initial_weights.read(section)
     state = jax.jit(create)(jax.random.key(0), initial=given)

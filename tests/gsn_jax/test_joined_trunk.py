@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_gsns import build, noisy_pair
 
-from gsn_jax import trunks
+from gsn_jax.backbones import cdcn
 from gsn_jax.gsn import IDENTITY_SCORE
-from gsn_jax.tiled_model import TiledModel
+from gsn_jax.scoring.tiled_model import TiledModel
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def test_the_levels_are_those_of_each_trunk(built, rng):
     model, variables = built
     images = jnp.float32(rng.uniform(size=(1, 45, 52, 3)))
     levels = model.apply(variables, images, method="encode")
-    parts = [trunks.get(name) for name in ("cdcn", "alexnet")]
+    parts = [cdcn.get(name) for name in ("cdcn", "alexnet")]
     apart = [
         level
         for part, name in zip(parts, ("cdcn", "alexnet"), strict=True)
@@ -35,12 +35,12 @@ def test_the_levels_are_those_of_each_trunk(built, rng):
     assert len(levels) == len(apart)
     for got, want in zip(levels, apart, strict=True):
         np.testing.assert_allclose(got, want, atol=1e-5 * float(jnp.abs(want).max()))
-    trunk = trunks.get("cdcn+alexnet")
+    trunk = cdcn.get("cdcn+alexnet")
     assert trunk.widths == (*parts[0].widths, *parts[1].widths)
     assert trunk.strides == (*parts[0].strides, *parts[1].strides)
     assert trunk.reach == (*parts[0].reach, *parts[1].reach)
     assert trunk.min_size == 1
-    assert trunks.centre(trunk) == (7.5 + 15) / 2
+    assert cdcn.centre(trunk) == (7.5 + 15) / 2
 
 
 def test_folding_and_tiles_change_nothing(built, rng):
@@ -55,7 +55,7 @@ def test_folding_and_tiles_change_nothing(built, rng):
 
 
 def test_a_part_without_a_reach_cannot_be_tiled():
-    assert trunks.get("resnet18+resnet34").reach is None
+    assert cdcn.get("resnet18+resnet34").reach is None
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax import kernel_gradients
-from gsn_jax.kernel_gradients import convolve
+from gsn_jax.backbones import kernel_gradients
+from gsn_jax.backbones.kernel_gradients import convolve
 from gsn_jax.layers import CDConv, SpatialAttention
 from gsn_jax.layers import convolve as plain
 

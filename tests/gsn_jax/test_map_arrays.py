@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import gsn_jax
-from gsn_jax import map_arrays, scoring
 from gsn_jax.errors import InputError
-from gsn_jax.map_arrays import grid_of, mapped_names, to_pixels
 from gsn_jax.metric import MapGrid
+from gsn_jax.scoring import maps, model_metric
+from gsn_jax.scoring.maps import grid_of, mapped_names, to_pixels
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 128), (97, 131)])
@@ -18,7 +18,7 @@ def test_every_map_covers_the_image_and_is_worst_where_it_changed(photo, height,
     noise = rng.normal(scale=70, size=(32, 32, 3))
     distorted[32:64, 80:112] = np.clip(distorted[32:64, 80:112] + noise, 0, 255)
     for name in ("gsn", "psnr", "ssim", "gmsd", "mdsi", "haarpsi", "fsim", "vsi"):
-        metric = scoring.resolve(name)
+        metric = model_metric.resolve(name)
         values = gsn_jax.quality_map(reference, distorted, name)
         assert values.shape == (height, width), name
         error = -values if metric.higher_is_better else values
@@ -44,7 +44,7 @@ def test_the_cells_of_a_ramp_lie_where_the_grid_says():
     ("name", "first"), [("gsn", 15), ("gsn-b", (7.5 + 15) / 2), ("gsn@0.1.0", 7.5)]
 )
 def test_a_models_cells_lie_where_its_trunk_looks(name, first):
-    assert grid_of(scoring.load(name), 96, 131, (6, 9)) == MapGrid(16, first)
+    assert grid_of(model_metric.load(name), 96, 131, (6, 9)) == MapGrid(16, first)
 
 
 def test_cells_that_nobody_declares_are_the_blocks_that_halving_gives():
@@ -59,7 +59,7 @@ def test_the_grid_itself_and_batches(photo):
     distorted = 255 - photo
     cells = gsn_jax.quality_map(photo, distorted, size="grid")
     assert cells.shape == (8, 10)
-    np.testing.assert_array_equal(cells, scoring.load("gsn").quality_map(photo, distorted))
+    np.testing.assert_array_equal(cells, model_metric.load("gsn").quality_map(photo, distorted))
     both = gsn_jax.quality_map(np.stack([photo, photo]), np.stack([distorted, photo]))
     assert both.shape == (2, 128, 160)
     np.testing.assert_allclose(both[0], gsn_jax.quality_map(photo, distorted), atol=1e-5)
@@ -75,6 +75,6 @@ def test_names_of_metrics_with_a_map():
 
 def test_a_metric_without_a_map_is_one_line(photo):
     with pytest.raises(InputError, match="'ms_ssim' has no quality map; metrics with one: gsn"):
-        map_arrays.quality_map(photo, photo, "ms_ssim")
+        maps.quality_map(photo, photo, "ms_ssim")
     with pytest.raises(InputError, match="size must be one of image, grid"):
-        map_arrays.quality_map(photo, photo, "ssim", size="pixels")
+        maps.quality_map(photo, photo, "ssim", size="pixels")

@@ -5,10 +5,11 @@ import jax
 import numpy as np
 import pytest
 
-from gsn_jax import metrics, scoring
+from gsn_jax import metrics
 from gsn_jax.errors import InputError
-from gsn_jax.metric_choice import choose, training_data, version_of
-from gsn_jax.model_files import write_model
+from gsn_jax.models.folders import write_model
+from gsn_jax.scoring import model_metric
+from gsn_jax.scoring.metric_choice import choose, training_data, version_of
 
 
 def test_names_keep_their_order_and_count_once():
@@ -20,7 +21,7 @@ def test_names_keep_their_order_and_count_once():
 def test_all_passes_over_what_has_no_weights(monkeypatch):
     monkeypatch.delenv("GSN_PIEAPP_WEIGHTS", raising=False)
     monkeypatch.setattr(metrics, "names", lambda: ("psnr", "pieapp"))
-    monkeypatch.setattr(scoring, "shipped", lambda: ())
+    monkeypatch.setattr(model_metric, "shipped", lambda: ())
     chosen, passed_over = choose("all")
     assert [metric.name for metric in chosen] == ["psnr"]
     assert "GSN_PIEAPP_WEIGHTS" in passed_over["pieapp"]
@@ -49,12 +50,12 @@ def test_a_folder_takes_the_place_of_gsn(model_folder):
 
 
 def test_a_model_is_told_from_another_of_equal_version(model_folder, small_model, tmp_path):
-    first = scoring.load(model_folder)
-    assert version_of(first) == version_of(scoring.load(model_folder))
+    first = model_metric.load(model_folder)
+    assert version_of(first) == version_of(model_metric.load(model_folder))
     assert version_of(first).startswith("1.2.3 ")
     changed = jax.tree.map(lambda leaf: leaf + np.float32(1e-3), small_model.variables)
     write_model(tmp_path / "other", dataclasses.replace(small_model, variables=changed))
-    assert version_of(scoring.load(tmp_path / "other")) != version_of(first)
+    assert version_of(model_metric.load(tmp_path / "other")) != version_of(first)
     assert version_of(metrics.get("psnr")) == ""
 
 

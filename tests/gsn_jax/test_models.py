@@ -2,12 +2,12 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from gsn_jax import models
 from gsn_jax.errors import InputError
+from gsn_jax.models import registry
 
 
 def test_lists_become_tuples_so_that_models_hash():
-    model = models.build(
+    model = registry.build(
         {"name": "gsn", "trunk_options": {"widths": [4, 4, 4]}, "dtype": "bfloat16"}
     )
     assert model.dtype == jnp.bfloat16
@@ -16,9 +16,9 @@ def test_lists_become_tuples_so_that_models_hash():
 
 
 def test_only_an_anchored_model_has_an_identity_score():
-    assert models.identity_score(models.build({"name": "gsn"})) == 1.0
-    assert models.identity_score(models.build({"name": "gsn", "head": "free"})) is None
-    assert models.identity_score(models.build({"name": "wadiqam"})) is None
+    assert registry.identity_score(registry.build({"name": "gsn"})) == 1.0
+    assert registry.identity_score(registry.build({"name": "gsn", "head": "free"})) is None
+    assert registry.identity_score(registry.build({"name": "wadiqam"})) is None
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_only_an_anchored_model_has_an_identity_score():
 )
 def test_what_does_not_fit_is_named(config, message):
     with pytest.raises(InputError, match=message):
-        models.build(config)
+        registry.build(config)
 
 
 def test_every_model_has_the_interface_of_the_trainer():
     images = jnp.zeros((2, 64, 64, 3))
-    for name in models.names():
-        model = models.build({"name": name})
+    for name in registry.names():
+        model = registry.build({"name": name})
         keys = {"params": jax.random.key(0), "dropout": jax.random.key(1)}
         variables = jax.eval_shape(model.init, keys, images, images)
         scores = jax.eval_shape(

@@ -1,7 +1,7 @@
 import pytest
 
-from gsn_jax import pair_tables
 from gsn_jax.errors import InputError
+from gsn_jax.images import pair_tables
 
 
 def write(path, text, encoding="utf-8"):

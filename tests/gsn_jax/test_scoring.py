@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 import gsn_jax
-from gsn_jax import metrics, models, scoring, shipped_models
+from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.model_files import TrainedModel, read_model, write_model
+from gsn_jax.models import registry, shipped
+from gsn_jax.models.folders import TrainedModel, read_model, write_model
+from gsn_jax.scoring import model_metric
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def test_a_loaded_model_is_a_metric(metric):
 
 
 def test_the_score_is_the_calibrated_score_of_the_unfolded_model(metric, small_model, batch):
-    model = models.build(small_model.config)
+    model = registry.build(small_model.config)
     raw = np.float64(
         jax.jit(model.apply)(small_model.variables, *(np.float32(x) / 255 for x in batch))
     )
@@ -196,8 +198,8 @@ class TestShippedModel:
     """What the checkpoint inside the package promises."""
 
     def test_is_there_and_small(self):
-        assert "gsn" in scoring.shipped()
-        folder = shipped_models.folder("gsn")
+        assert "gsn" in model_metric.shipped()
+        folder = shipped.folder("gsn")
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         assert size <= 25e6
 
@@ -222,8 +224,8 @@ class TestShippedModel:
     def test_beats_psnr_on_real_super_resolution(self, gsn_data):
         from scipy import stats
 
-        from gsn_jax.pair_scoring import pairs_of_table, score_pairs
-        from gsn_jax.pair_tables import read_rows
+        from gsn_jax.images.pair_tables import read_rows
+        from gsn_jax.scoring.many_pairs import pairs_of_table, score_pairs
 
         table = gsn_data / "srij-dev" / "pairs.csv"
         mos = [float(row.fields["mos"]) for row in read_rows(table)][::8]

@@ -13,7 +13,8 @@ import shipped_checks as checks
 
 import gsn_jax
 from data_pipelines import distortions
-from gsn_jax import metrics, scoring
+from gsn_jax import metrics
+from gsn_jax.scoring import model_metric
 
 # Of the photographs, the part on which quality must fall strictly from none over level 1 to 5.
 STRICT_SHARE = 0.95
@@ -120,7 +121,7 @@ class Budget:
     Attributes:
         photographs: of scikit-image.
         types: of distortion, without the development data.
-        size: of the crops. From 129 to 288 pixels all cost the same, see `gsn_jax.tiling`.
+        size: of the crops. From 129 to 288 pixels all cost the same, see `gsn_jax.scoring.tiling`.
         largest: size up to which sizes are compared; 2048 with the development data.
         scenes: Kodak's, with the development data, for all types of distortion.
         ascents: on how many photographs the gradient is followed.
@@ -158,7 +159,7 @@ SLOW = Budget(
 )
 
 
-@pytest.fixture(scope="module", params=scoring.shipped())
+@pytest.fixture(scope="module", params=model_metric.shipped())
 def metric(request):
     return gsn_jax.load(request.param)
 

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from small_gsns import noisy_pair
 
-from gsn_jax import models, tiling
-from gsn_jax.feature_cache import FeatureCache
-from gsn_jax.tiled_model import TiledModel, as_here
+from gsn_jax.models import registry
+from gsn_jax.scoring import tiling
+from gsn_jax.scoring.feature_cache import FeatureCache
+from gsn_jax.scoring.tiled_model import TiledModel, as_here
 
 REACH, CELL = 90, 16
 
 
 @pytest.fixture(scope="module")
 def model(small_model):
-    return models.build(small_model.config)
+    return registry.build(small_model.config)
 
 
 @pytest.fixture(scope="module")

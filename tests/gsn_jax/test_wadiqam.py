@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from gsn_jax.errors import InputError
-from gsn_jax.metrics.deepiqa_metric import METRICS, deepiqa, read_weights
+from gsn_jax.metrics._deepiqa import METRICS, deepiqa, read_weights
+from gsn_jax.models.wadiqam import WaDIQaM, patch_grid
 from gsn_jax.pretrained.deepiqa import convert_deepiqa, read_deepiqa
-from gsn_jax.wadiqam import WaDIQaM, patch_grid
 
 WIDTHS = (3, 32, 32, 64, 64, 128, 128, 256, 256, 512, 512)
 

@@ -9,10 +9,10 @@ from PIL import Image
 
 pytest.importorskip("apache_beam", reason="needs the extra [beam]")
 
-from gsn_jax.beam import files, runners, units, worker
-from gsn_jax.beam.pipeline import Job
-from gsn_jax.beam.units import Task
 from gsn_jax.errors import InputError
+from gsn_jax.serving.beam import files, runners, units, worker
+from gsn_jax.serving.beam.pipeline import Job
+from gsn_jax.serving.beam.units import Task
 
 JOB = Job("pairs.csv", worker.Settings(("psnr",)), ("psnr",), "units", "shards")
 

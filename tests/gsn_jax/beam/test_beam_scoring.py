@@ -21,10 +21,11 @@ import pyarrow.parquet
 from apache_beam.io.filesystem import FileMetadata, MatchResult
 from apache_beam.io.localfilesystem import LocalFileSystem
 
-from gsn_jax import cli, pair_scoring
-from gsn_jax.beam import exclusion, runners, scoring
-from gsn_jax.beam.worker import Settings
+from gsn_jax import cli
 from gsn_jax.errors import InputError
+from gsn_jax.scoring import many_pairs
+from gsn_jax.serving.beam import exclusion, runners, scoring
+from gsn_jax.serving.beam.worker import Settings
 
 SIZES = (64, 80), (96, 64), (140, 150)
 
@@ -87,7 +88,7 @@ def test_the_same_rows_as_the_plain_command(table, model_folder, tmp_path):
 
 def test_a_failed_run_publishes_nothing_and_is_continued(table, tmp_path, monkeypatch):
     scored = []
-    original = pair_scoring.score_unordered
+    original = many_pairs.score_unordered
 
     def counting(pairs, *arguments, **options):
         scored.extend(pair.distorted for pair in pairs)
@@ -96,7 +97,7 @@ def test_a_failed_run_publishes_nothing_and_is_continued(table, tmp_path, monkey
     def fail(shards, count):
         raise InputError("stop here")
 
-    monkeypatch.setattr(pair_scoring, "score_unordered", counting)
+    monkeypatch.setattr(many_pairs, "score_unordered", counting)
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "_check", fail)
@@ -165,7 +166,7 @@ def test_an_empty_table(tmp_path):
 KILLING = """
 import json, os, pathlib, subprocess, sys, types
 from apache_beam.runners.portability import local_job_service
-from gsn_jax.beam import runners
+from gsn_jax.serving.beam import runners
 
 def popen(*arguments, **options):
     process = subprocess.Popen(*arguments, **options)
@@ -217,7 +218,7 @@ BUSY = "another run is writing this folder; wait for it, or name another folder"
 # A run that has started a process of its own, which outlives it.
 HOLDING = """
 import subprocess, sys, time
-from gsn_jax.beam import exclusion
+from gsn_jax.serving.beam import exclusion
 
 with exclusion.alone(sys.argv[1]):
     child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
@@ -304,7 +305,7 @@ def test_a_second_run_on_a_remote_file_system(tmp_path, monkeypatch):
 
 def test_files_on_a_remote_file_system(table, tmp_path, monkeypatch):
     monkeypatch.setattr(_FolderFileSystem, "folder", tmp_path)
-    plain = list(pair_scoring.score_pairs(pair_scoring.pairs_of_table(table), _metrics()))
+    plain = list(many_pairs.score_pairs(many_pairs.pairs_of_table(table), _metrics()))
     scoring.score_table("gsntest://pairs.csv", str(tmp_path / "out"), Settings(("psnr",)))
     rows = rows_of(tmp_path / "out")
     assert rows[0]["error"] == ""
@@ -339,9 +340,9 @@ def test_what_a_pipeline_cannot_do(table, tmp_path, monkeypatch):
     assert "give KEY=VALUE" in run("--pairs", table, *beam, *out, "--beam-option", "a b")[1]
     assert "unknown metric" in run("--pairs", table, *beam, *out, "--metric", "x")[1]
     assert "no such table" in run("--pairs", tmp_path / "none.csv", *beam, *out)[1]
-    for name in [name for name in sys.modules if name.startswith("gsn_jax.beam")]:
+    for name in [name for name in sys.modules if name.startswith("gsn_jax.serving.beam")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("gsn_jax.beam")
+    monkeypatch.delattr("gsn_jax.serving.beam")
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     assert "pip install 'gsn_jax[beam]'" in run("--pairs", table, *beam, *out)[1]
     assert not (tmp_path / "out").exists()

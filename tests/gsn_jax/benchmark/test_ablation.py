@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from small_pairs import write_pairs
 
 from gsn_jax import cli
-from gsn_jax.benchmark import ablation, ablation_figure, ablation_table
-from gsn_jax.benchmark.ablation_arms import ARM_VALUES, ARMS
+from gsn_jax.benchmark.ablation import loss_figure, runs, table
+from gsn_jax.benchmark.ablation.arms import ARM_VALUES, ARMS
 from gsn_jax.errors import InputError
 from gsn_jax.training import loop
 from gsn_jax.training.config import load_config
@@ -57,7 +57,7 @@ def finished(pairs, tmp_path_factory):
 def curve(arm, seed, srcc, plcc=(0.5, 0.5)):
     srcc, plcc = np.asarray(srcc), np.asarray(plcc)
     values = {"srcc": srcc, "plcc": plcc, "main_score": np.abs(srcc) + np.abs(plcc)}
-    return ablation.Curve(arm, seed, np.asarray([50, 100]), values)
+    return runs.Curve(arm, seed, np.asarray([50, 100]), values)
 
 
 def rows_of(markdown):
@@ -110,7 +110,7 @@ def test_the_command_trains_with_every_seed_and_prints_the_table(finished):
 
 
 def test_arms_of_one_seed_share_their_scenes_and_seeds_do_not(pairs, tmp_path):
-    plan = ablation.Plan(list(ARMS.values()), (0, 1), tmp_path, [f"--config.data.train={pairs}"])
+    plan = runs.Plan(list(ARMS.values()), (0, 1), tmp_path, [f"--config.data.train={pairs}"])
     held_out = {
         (arm.name, seed): frozenset(open_sources(plan.config(arm, seed).data)[1].reference_ids)
         for arm, seed in plan
@@ -129,7 +129,7 @@ def test_a_second_call_only_prints(finished, pairs, monkeypatch):
     def train(*arguments):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(ablation, "train", train)
+    monkeypatch.setattr(runs, "train", train)
     again = run(out, pairs, "--arms=m4")
     assert (again.exit_code, again.stdout) == (0, before.stdout)
     assert (out / "loss_comparison.svg").read_bytes() == figure
@@ -189,7 +189,7 @@ def test_a_signal_in_a_run_that_diverges_starts_no_other(pairs, tmp_path, monkey
         error.signal = "SIGTERM"
         raise error
 
-    monkeypatch.setattr(ablation, "train", train)
+    monkeypatch.setattr(runs, "train", train)
     result = run(tmp_path / "out", pairs, "--arms=m4")
     assert result.exit_code == 1
     assert "SIGTERM: 0 of 2 runs are finished" in result.stderr
@@ -204,7 +204,7 @@ def test_a_run_that_diverges_is_said_and_the_others_are_compared(
     def train(*arguments):
         raise loop.DivergenceError("the loss is not finite at step 3")
 
-    monkeypatch.setattr(ablation, "train", train)
+    monkeypatch.setattr(runs, "train", train)
     result = run(tmp_path / "out", pairs, "--arms=m3,m4", "--seeds=0")
     assert result.exit_code == 1
     assert "m3, seed 0: the loss is not finite at step 3" in result.stderr
@@ -232,11 +232,11 @@ def test_runs_of_another_length_or_model_are_refused(finished, pairs):
     out, _ = finished
     for change in ("train.steps=5", "model.fusion_width=8"):
         key, _, _ = change.partition("=")
-        plan = ablation.Plan(
+        plan = runs.Plan(
             [ARMS["m4"]], [0], out, [f"--config.data.train={pairs}", *TINY, f"--config.{change}"]
         )
         with pytest.raises(InputError, match=f"holds a run with another {key}; choose a new --out"):
-            ablation.collect(plan)
+            runs.collect(plan)
 
 
 def test_without_matplotlib_it_says_what_to_install_before_training(pairs, tmp_path, monkeypatch):
@@ -249,7 +249,7 @@ def test_without_matplotlib_it_says_what_to_install_before_training(pairs, tmp_p
 def test_the_table_takes_the_last_evaluation_not_the_best():
     """Values by hand: mean of .6 and .8 is .7, their deviation sqrt(.02) = .141."""
     curves = [curve("m1", 0, (0.9, 0.6)), curve("m1", 1, (0.7, 0.8)), curve("mae", 0, (0.1, 0.2))]
-    heading, m1, mae = rows_of(ablation_table.arms_table(curves))
+    heading, m1, mae = rows_of(table.arms_table(curves))
     assert heading[:7] == ["arm", "network", "loss", "seeds", "PLCC", "SRCC", "main score"]
     assert m1 == [
         "M1", "CNN", "MSE", "2", "0.500 ± 0.000", "0.700 ± 0.141", "1.200 ± 0.141",
@@ -267,8 +267,8 @@ def test_differences_are_taken_within_a_seed():
         curve("m3", 0, (0, 0.6)),
         curve("m3", 1, (0, 0.9)),
     ]
-    assert ablation_table.differences(curves, "m1", "m3", "srcc") == pytest.approx([0.1, 0.1])
-    _, row = rows_of(ablation_table.differences_table(curves))
+    assert table.differences(curves, "m1", "m3", "srcc") == pytest.approx([0.1, 0.1])
+    _, row = rows_of(table.differences_table(curves))
     assert row == [
         "CDC instead of CNN, loss MSE", "2", "+0.000 ± 0.000", "+0.100 ± 0.000", "+0.100 ± 0.000",
         "+0.096",
@@ -277,15 +277,15 @@ def test_differences_are_taken_within_a_seed():
 
 def test_the_figure_shows_mean_and_band_of_each_loss(tmp_path):
     curves = [curve("m4", 0, (0.2, 0.6)), curve("m4", 1, (0.4, 0.6)), curve("mae", 0, (0.1, 0.3))]
-    steps, mean, deviation = ablation_figure.mean_curve(curves, "m4")
+    steps, mean, deviation = loss_figure.mean_curve(curves, "m4")
     np.testing.assert_allclose(steps, [50, 100])
     np.testing.assert_allclose(mean, [0.3, 0.6])
     np.testing.assert_allclose(deviation, [math.sqrt(0.02), 0], atol=1e-12)
-    figure = ablation_figure.draw_loss_comparison(curves)
+    figure = loss_figure.draw_loss_comparison(curves)
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
     assert set(lines) == {"MAE", "ours"}
     np.testing.assert_allclose(lines["MAE"], [0.1, 0.3])
-    svg, png = ablation_figure.write_figure(figure, tmp_path, "losses")
+    svg, png = loss_figure.write_figure(figure, tmp_path, "losses")
     texts = {element.text for element in ElementTree.parse(svg).iter() if element.text}
     assert {"MAE", "ours", "training steps", "SRCC on held-out scenes"} <= texts
     assert svg.stat().st_size < 150_000

@@ -9,9 +9,9 @@ import skimage.data
 
 from data_pipelines.sources import PairSource
 from gsn_jax import metrics
-from gsn_jax.benchmark import report_view
-from gsn_jax.benchmark.report import write_report
-from gsn_jax.benchmark.report_examples import visual_strip, worst_disagreements
+from gsn_jax.benchmark.report import view
+from gsn_jax.benchmark.report.document import write_report
+from gsn_jax.benchmark.report.examples import visual_strip, worst_disagreements
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 from gsn_jax.errors import InputError
 
@@ -175,7 +175,7 @@ def test_the_page_speaks(text):
 
 def test_the_maps_are_those_of_the_metric(text):
     """Without gsn the first metric is looked at: ssim, which has a map, resolved by its name."""
-    assert text.count("Quality map of ssim for ") == 2 * report_view.WORST
+    assert text.count("Quality map of ssim for ") == 2 * view.WORST
     scored = scored_set()
     index = worst_disagreements(scored, "ssim", 1)[0].index
     pair = scored.source[index]
@@ -274,7 +274,7 @@ def test_metrics_without_use(tmp_path):
     assert "none has scores of fewer than two pairs" in text
     assert 'id="set-1-types"' not in text
     text = write_report([scored], tmp_path).read_text(encoding="utf-8")
-    assert text.count("could not be read") == report_view.WORST
+    assert text.count("could not be read") == view.WORST
 
 
 def test_the_page_stays_small(tmp_path):
@@ -293,7 +293,7 @@ def noise(seed, shape):
 
 def test_many_points_become_one_picture():
     from gsn_jax.agreement import logistic_fit
-    from gsn_jax.benchmark.report_figures import scatter_svg
+    from gsn_jax.benchmark.report.figures import scatter_svg
 
     x = np.random.default_rng(2).normal(size=10_000)
     svg = scatter_svg(x, x + 1, logistic_fit(x, x + 1), x_label="a", y_label="b")

@@ -13,10 +13,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from gsn_jax import cli, pair_scoring
+from gsn_jax import cli
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
-from gsn_jax.pair_scoring import Pair, running_order, score_pairs
+from gsn_jax.scoring import many_pairs
+from gsn_jax.scoring.many_pairs import Pair, running_order, score_pairs
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_sizes_are_made_equal_on_request(folder):
 def test_an_interrupted_run_continues_to_the_same_file(folder, monkeypatch):
     arguments = *folders(folder), "--metric", "psnr"
     assert run(*arguments, "--out", folder / "whole.csv")[2] == 2
-    score, count = pair_scoring._score, [0]
+    score, count = many_pairs._score, [0]
 
     def interrupted(*given):
         count[0] += 1
@@ -157,7 +158,7 @@ def test_an_interrupted_run_continues_to_the_same_file(folder, monkeypatch):
 
     out = folder / "resumed.csv"
     with monkeypatch.context() as patch:
-        patch.setattr(pair_scoring, "_score", interrupted)
+        patch.setattr(many_pairs, "_score", interrupted)
         _, err, code = run(*arguments, "--out", out)
     assert code == 130
     assert "the same command continues" in err
@@ -174,7 +175,7 @@ def test_an_interrupted_run_continues_to_the_same_file(folder, monkeypatch):
 
 def test_what_changed_is_scored_again(folder, monkeypatch):
     arguments = *folders(folder), "--metric", "psnr", "--out", folder / "s.csv"
-    monkeypatch.setattr("gsn_jax.score_tables.write_scores", fail)
+    monkeypatch.setattr("gsn_jax.scoring.tables.write_scores", fail)
     with pytest.raises(ZeroDivisionError):
         run(*arguments)
     monkeypatch.undo()
@@ -186,7 +187,7 @@ def test_what_changed_is_scored_again(folder, monkeypatch):
 
 def test_other_options_start_anew(folder, monkeypatch):
     arguments = *folders(folder), "--out", folder / "s.csv"
-    monkeypatch.setattr("gsn_jax.score_tables.write_scores", fail)
+    monkeypatch.setattr("gsn_jax.scoring.tables.write_scores", fail)
     with pytest.raises(ZeroDivisionError):
         run(*arguments, "--metric", "psnr")
     monkeypatch.undo()
@@ -235,7 +236,7 @@ def test_pairs_of_a_reference_run_together_and_come_out_in_order(folder):
 
 def test_caching_changes_no_score(folder, model_folder):
     import gsn_jax
-    from gsn_jax.folder_pairing import pair_folders
+    from gsn_jax.scoring.folders import pair_folders
 
     pairs, _ = pair_folders(folder / "r", folder / "d")
     metric = [gsn_jax.load(model_folder)]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gsn_jax.errors import InputError
-from gsn_jax.metrics import dists_metric
-from gsn_jax.metrics.dists_metric import DistsWeights, dists
+from gsn_jax.metrics import _dists
+from gsn_jax.metrics._dists import DistsWeights, dists
 
 BLOCKS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
 
@@ -111,8 +111,8 @@ PUBLISHED = 0.06946170
 
 def test_published_weights_give_the_authors_value():
     try:
-        dists_metric.published_weights()
+        _dists.published_weights()
     except InputError as error:
         pytest.skip(f"weights are not installed: {error}")
-    value = dists_metric.METRICS["dists"](*random_pair((64, 80, 3)))
+    value = _dists.METRICS["dists"](*random_pair((64, 80, 3)))
     np.testing.assert_allclose(value, PUBLISHED, rtol=1e-4)

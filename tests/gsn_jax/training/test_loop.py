@@ -17,7 +17,7 @@ from tensorboard_reader import read_scalars
 import gsn_jax
 from data_pipelines.loader import TrainLoader
 from gsn_jax.errors import InputError
-from gsn_jax.model_files import read_model
+from gsn_jax.models.folders import read_model
 from gsn_jax.training import checkpoints, loop
 from gsn_jax.training.history import read_evaluations
 from gsn_jax.training.sources import open_sources

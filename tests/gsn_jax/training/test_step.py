@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax import models
 from gsn_jax.errors import InputError
+from gsn_jax.models import registry
 from gsn_jax.training.meshes import divided, make_mesh, replicated
 from gsn_jax.training.optimizers import make_optimizer
 from gsn_jax.training.state import create_state
@@ -33,7 +33,7 @@ def batch_of(count):
 
 def start(config, mesh, **options):
     """The step, its first state on the mesh."""
-    model = models.build(config.model)
+    model = registry.build(config.model)
     optimizer, _ = make_optimizer(config.optimizer, config.train.steps)
     decay = config.optimizer.ema
     step = make_train_step(
@@ -138,7 +138,7 @@ def test_bfloat16_keeps_float32_parameters_and_loss(small, plain):
 
 
 def trunk_of(params):
-    return {name: child for name, child in params.items() if models.is_trunk(name)}
+    return {name: child for name, child in params.items() if registry.is_trunk(name)}
 
 
 def test_a_frozen_trunk_stays_and_the_rest_learns(small):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from test_loop import assert_bitwise_equal, variables_of
 
-from gsn_jax import models
 from gsn_jax.errors import InputError
 from gsn_jax.gsn import GSN
 from gsn_jax.images import as_float
+from gsn_jax.models import registry
 from gsn_jax.training import loop, stored_crops
 from gsn_jax.training.sources import open_sources
 from gsn_jax.training.stored_crops import StoredCrops, plan
@@ -25,7 +25,7 @@ def config(config):
 
 @pytest.fixture
 def model(config):
-    return models.build(config.model)
+    return registry.build(config.model)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Siamese backbones: images to features of several levels, from fine to coarse."""

@@ -1,0 +1,116 @@
+"""Convolution whose kernel's gradient is fast on CPUs too, where a device has its batch alone.
+
+XLA computes that gradient on CPUs as a convolution with a window of the size of the features, three
+to five times slower than the forward pass. Here it is one matrix product, of the gradient shifted
+along rows with the features shifted along columns: together these shifts are all those of the
+kernel. A few images at a time: what is copied for it stays in the processor's cache.
+Convolutions of one or two channels, as in spatial attention, are sums over taps.
+
+The images one after the other would be a chain across devices where the batch is divided over them
+by the compiler, so this is for steps that see one device's part only: see `local_batch`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import math
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from gsn_jax.backbones.fast_convolution import direct, tap_sums
+
+# Shifted numbers at a time: few enough for the cache (6 MiB), many enough for the cores.
+_TOGETHER = 3 << 19
+# Products that do not wait for one another: while one copies, the other multiplies.
+_CHAINS = 2
+# Kernels of so few numbers per tap are summed tap by tap: the two channels of spatial attention.
+_FEW = 2
+
+_local = contextvars.ContextVar("the batch is on one device", default=False)
+
+
+@contextlib.contextmanager
+def local_batch() -> Iterator[None]:
+    """Inside, what is traced runs on one device: a mesh of one, or the body of a `shard_map`.
+
+    Also a decorator.
+    """
+    token = _local.set(True)
+    try:
+        yield
+    finally:
+        _local.reset(token)
+
+
+def is_local() -> bool:
+    """Whether this is inside `local_batch`."""
+    return _local.get()
+
+
+@jax.custom_vjp
+def convolve(features: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution (cross-correlation) with stride 1 and zeros beyond the border.
+
+    Args:
+        features: `(N, H, W, C)`.
+        kernel: `(k, k, C, K)`, k odd.
+
+    Returns:
+        `(N, H, W, K)`. Differentiable once, in reverse mode.
+    """
+    return _convolved(features, kernel)
+
+
+def _convolved(features: jax.Array, kernel: jax.Array) -> jax.Array:
+    if kernel.shape[2] * kernel.shape[3] > _FEW:
+        return direct(features, kernel)
+    return lax.platform_dependent(features, kernel, cpu=tap_sums, default=direct)
+
+
+def _forward(features: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple]:
+    return convolve(features, kernel), (features, kernel)
+
+
+def _backward(saved: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple:
+    features, kernel = saved
+    of_features = _convolved(gradient, kernel[::-1, ::-1].swapaxes(2, 3))
+    of_kernel = lax.platform_dependent(
+        cpu=lambda: _by_products(features, gradient, kernel.shape[0]).astype(kernel.dtype),
+        default=lambda: jax.vjp(lambda kernel: direct(features, kernel), kernel)[1](gradient)[0],
+    )
+    return of_features, of_kernel
+
+
+convolve.defvjp(_forward, _backward)
+
+
+def _by_products(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
+    """The kernel's gradient `(size, size, C, K)`, in float32."""
+    count, height, width, channels = features.shape
+    fit = max(1, _TOGETHER // (height * width * size * (channels + gradient.shape[-1])))
+    together = math.gcd(count, 1 << fit.bit_length() - 1)
+    chains = math.gcd(count // together, _CHAINS)
+    parts = [x.reshape(-1, chains, together, *x.shape[1:]) for x in (features, gradient)]
+
+    def chained(part: list[jax.Array]) -> jax.Array:
+        return sum(_product(*images, size) for images in zip(*part, strict=True))
+
+    return lax.map(chained, parts).sum(axis=0)
+
+
+def _product(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
+    features, gradient = features.astype(jnp.float32), gradient.astype(jnp.float32)
+    border, channels, outputs = size // 2, features.shape[-1], gradient.shape[-1]
+    _, height, width, _ = features.shape
+    rows = jnp.pad(features, ((0, 0), (border, border), (0, 0), (0, 0)))
+    columns = jnp.pad(gradient, ((0, 0), (0, 0), (border, border), (0, 0)))
+    rows = [rows[:, i : i + height] for i in range(size)]
+    columns = [columns[:, :, j : j + width] for j in reversed(range(size))]
+    rows, columns = (jnp.concatenate(shifted, axis=-1) for shifted in (rows, columns))
+    # The gradient first: with few rows of many numbers the product is faster than transposed.
+    product = columns.reshape(-1, size * outputs).T @ rows.reshape(-1, size * channels)
+    return product.reshape(size, outputs, size, channels).transpose(2, 0, 3, 1)

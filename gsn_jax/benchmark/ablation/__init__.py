@@ -1,0 +1,1 @@
+"""The ablation of the GSN paper: its arms, runs, table and figure."""

@@ -1,0 +1,138 @@
+"""One self-contained HTML page that shows how metrics agree with people.
+
+Needs the extra `report` (matplotlib, Jinja2).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.image_writing import write_text
+from gsn_jax._version import __version__
+from gsn_jax.benchmark.agreement_rows import Judged, judge
+from gsn_jax.benchmark.scored_set import ScoredSet
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+
+
+def write_report(
+    sets: Sequence[ScoredSet | Judged],
+    folder: str | os.PathLike[str],
+    *,
+    title: str = "Agreement of quality metrics with people",
+    focus: str | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+) -> Path:
+    """Writes `folder/index.html`: tables, plots and pictures in one file, without scripts.
+
+    For each set: agreement overall and per distortion type, scores against opinion scores with
+    the fitted logistic, the worst disagreements of one metric with its quality maps, and one
+    reference with its versions in the order that people gave them.
+
+    Args:
+        sets: what to show, with the numbers of `judge` or without; pairs without a score (NaN) are
+            left out and counted.
+        folder: made where it is missing; an older page in it is replaced.
+        title: of the page.
+        focus: the metric whose disagreements and maps are shown; by default gsn, or the first
+            metric of a set without it.
+        metrics: name to metric, for quality maps; one that is not here is resolved by its name,
+            and left out where its model is not the one that gave the scores.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        InputError: there is nothing to show, no set has `focus`, the folder cannot be written, or
+            the extra is not installed.
+    """
+    _check([item.scored if isinstance(item, Judged) else item for item in sets], focus)
+    view = _environment()
+    target = Path(folder) / "index.html"
+    with _said_where(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    from gsn_jax.benchmark.report.view import set_view
+
+    page = view.get_template("report.html").render(
+        title=title,
+        version=__version__,
+        sets=[
+            set_view(
+                number, item if isinstance(item, Judged) else judge(item), focus, metrics or {}
+            )
+            for number, item in enumerate(sets, start=1)
+        ],
+        **_style(view),
+    )
+    with _said_where(target):
+        write_text(target, page)
+    return target
+
+
+@contextlib.contextmanager
+def _said_where(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror})") from None
+
+
+def _check(sets: Sequence[ScoredSet], focus: str | None) -> None:
+    if not sets:
+        raise InputError("a report needs at least one scored data set")
+    for scored in sets:
+        if not scored.metrics or len(scored.source) == 0:
+            raise InputError(f"{scored.name}: no scores to report; score some pairs first")
+    if focus is not None and not any(focus in scored.metrics for scored in sets):
+        known = ", ".join(dict.fromkeys(name for scored in sets for name in scored.metrics))
+        raise InputError(f"no set has scores of {focus!r}; scored: {known}")
+
+
+def _environment() -> Any:
+    for name in ("jinja2", "matplotlib"):  # said now, not after minutes of work
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"a report needs {name}; run: pip install 'gsn_jax[report]'")
+    import jinja2
+
+    view = jinja2.Environment(
+        loader=jinja2.PackageLoader("gsn_jax.benchmark"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    view.filters["number"] = _number
+    view.filters["breakable"] = _breakable
+    return view
+
+
+def _style(view: Any) -> dict[str, Any]:
+    """The style sheet, and the hash by which the page's policy allows it and nothing else."""
+    from markupsafe import Markup
+
+    text = view.get_template("report.css").render()
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return {"style": Markup(text), "style_hash": digest}
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    """A number for a table; a dash where there is none."""
+    if value is None or np.isnan(value):
+        return "–"
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _breakable(name: str) -> Any:
+    """A name that a narrow column may break after an underscore."""
+    from markupsafe import Markup, escape
+
+    return escape(name).replace("_", Markup("_<wbr>"))

@@ -1,0 +1,141 @@
+"""The door: images in any accepted form become checked float32 arrays `(..., H, W, 3)` in [0, 1].
+
+Said once: sRGB, channels last, reference first, distorted second. Checked once, here; everything
+inside works on arrays that went through this door.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.images.files import MAX_PIXELS, Alpha, check_range, load_image
+
+ImageLike = str | os.PathLike[str] | np.ndarray | jax.Array
+
+
+def as_float(array: Any) -> Any:
+    """Scales uint8 and uint16 arrays to float32 in [0, 1]; floats become float32.
+
+    Works on NumPy arrays (returning NumPy) and on JAX arrays and tracers.
+    """
+    xp = np if isinstance(array, np.ndarray) else jnp
+    if array.dtype == np.uint8:
+        return array.astype(xp.float32) / 255
+    if array.dtype == np.uint16:
+        return array.astype(xp.float32) / 65535
+    return array.astype(xp.float32)
+
+
+def as_array(
+    image: ImageLike, *, where: str = "image", alpha: Alpha = "refuse", max_pixels: int = MAX_PIXELS
+) -> np.ndarray | jax.Array:
+    """A path or array as a checked float32 array `(..., H, W, 3)` in [0, 1].
+
+    Args:
+        image: a path; or an array `(..., H, W, 3)`, `(..., H, W, 1)` or `(H, W)` of uint8, uint16
+            or floats in [0, 1].
+        where: what to call the image in an error message.
+        alpha: see `load_image`.
+        max_pixels: see `load_image`.
+
+    Raises:
+        InputError: the image cannot be read, or has another shape, type or range.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        return as_float(load_image(image, alpha=alpha, max_pixels=max_pixels))
+    if not isinstance(image, (np.ndarray, jax.Array)):
+        image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim < 3 or image.shape[-1] not in (1, 3) or 0 in image.shape:
+        raise InputError(
+            f"{where}: an image is an array (..., height, width, 3), got shape {image.shape}"
+        )
+    integer = image.dtype in (np.uint8, np.uint16)
+    if not integer and not jnp.issubdtype(image.dtype, jnp.floating):
+        raise InputError(
+            f"{where}: an image is uint8, uint16 or float in [0, 1], got {image.dtype}"
+        )
+    values = as_float(image)
+    if not integer and not isinstance(image, jax.core.Tracer):
+        check_range(np.asarray(values), where)
+    if values.shape[-1] == 1:
+        xp = np if isinstance(values, np.ndarray) else jnp
+        values = xp.broadcast_to(values, (*values.shape[:-1], 3))
+    return values
+
+
+def as_pair(
+    reference: ImageLike,
+    distorted: ImageLike,
+    *,
+    min_size: int = 1,
+    alpha: Alpha = "refuse",
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[np.ndarray | jax.Array, np.ndarray | jax.Array]:
+    """Both images of a pair through `as_array`, and of equal shape.
+
+    Args:
+        reference: the pristine image.
+        distorted: the image to judge.
+        min_size: smallest height and width that the caller can work with.
+        alpha: see `load_image`.
+        max_pixels: see `load_image`.
+
+    Returns:
+        Two float32 arrays of equal shape `(..., H, W, 3)` in [0, 1].
+
+    Raises:
+        InputError: as for `as_array`; or the shapes differ; or the images are too small.
+    """
+    names = [
+        str(image) if isinstance(image, (str, os.PathLike)) else role
+        for image, role in ((reference, "reference"), (distorted, "distorted"))
+    ]
+    first, second = (
+        as_array(image, where=name, alpha=alpha, max_pixels=max_pixels)
+        for image, name in zip((reference, distorted), names, strict=True)
+    )
+    check_sizes(first, second, names, min_size)
+    return first, second
+
+
+def check_sizes(
+    reference: np.ndarray | jax.Array,
+    distorted: np.ndarray | jax.Array,
+    names: Sequence[str] = ("reference", "distorted"),
+    min_size: int = 1,
+) -> None:
+    """Refuses two arrays `(..., H, W, 3)` whose sizes differ or are too small.
+
+    Args:
+        reference: the pristine image.
+        distorted: the image to judge.
+        names: what to call them in an error message.
+        min_size: smallest height and width.
+
+    Raises:
+        InputError: the shapes differ, or the images are too small.
+    """
+    if reference.shape != distorted.shape:
+        raise InputError(
+            f"{names[1]}: size {_size(distorted)} differs from {_size(reference)} of {names[0]}; "
+            "a full-reference metric needs equal sizes"
+        )
+    if min(reference.shape[-3:-1]) < min_size:
+        raise InputError(
+            f"{names[0]}: {_size(reference)} is too small; "
+            f"at least {min_size} x {min_size} is needed"
+        )
+
+
+def _size(array: np.ndarray | jax.Array) -> str:
+    *batch, height, width, _ = array.shape
+    return f"{width} x {height}" + (f" (batch {tuple(batch)})" if batch else "")

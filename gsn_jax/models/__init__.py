@@ -1,0 +1,1 @@
+"""The models that ship, their baselines, and how they are stored."""

@@ -1,0 +1,177 @@
+"""A trained model as a folder: its variables (Orbax) and a description (JSON).
+
+    model.json   format, name, version, configuration, calibration, how it was trained
+    variables/   parameters and batch statistics; in format 2 large kernels as bytes, see
+                 `gsn_jax.models.compression`
+    card.md      what the model learned from, how it was made and judged, and what it does not know,
+                 for people; there need be none
+
+Nothing in it can execute; the arrays are read by Orbax, the rest is JSON.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from gsn_jax._version import __version__
+from gsn_jax.errors import InputError
+from gsn_jax.models.calibration import Calibration
+from gsn_jax.models.compression import compress, expand
+
+FORMAT, COMPRESSED_FORMAT = 1, 2
+DESCRIPTION, CARD = "model.json", "card.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """What a model folder or a training checkpoint says.
+
+    Attributes:
+        config: the section `model` of the configuration.
+        variables: `{"params": ..., "batch_stats": ...}`.
+        calibration: raw score to quality; None where none could be fitted.
+        training: configuration, step and results of the training, for people.
+        version: the model's version; a changed number is a changed version.
+        card: Markdown about the model for people, "" where there is none.
+    """
+
+    config: dict[str, Any]
+    variables: dict[str, Any]
+    calibration: Calibration | None
+    training: dict[str, Any]
+    version: str
+    card: str = ""
+
+
+def write_model(
+    directory: str | os.PathLike[str], model: TrainedModel, *, compressed: bool = False
+) -> None:
+    """Writes a model folder, replacing what was there only when the new one is complete.
+
+    Where several processes run together, all of them call it, and the first one writes.
+
+    Args:
+        directory: the folder.
+        model: what to write.
+        compressed: whether large kernels are stored as bytes, with a little loss; see
+            `gsn_jax.models.compression`.
+    """
+    from orbax.checkpoint import v1 as ocp
+
+    from gsn_jax.training import distributed
+
+    target = Path(directory).absolute()
+    partial = target.with_name(target.name + ".partial")
+    if distributed.is_first():
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    distributed.wait_for_all("model folder made")
+    variables = {
+        "params": model.variables["params"],
+        "batch_stats": model.variables.get("batch_stats", {}),
+    }
+    if compressed:
+        variables["params"] = compress(variables["params"])
+    ocp.save(partial / "variables", jax.tree.map(np.asarray, variables))
+    if distributed.is_first():
+        _describe(partial, model, COMPRESSED_FORMAT if compressed else FORMAT)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+    distributed.wait_for_all("model written")
+
+
+def _describe(partial: Path, model: TrainedModel, version: int) -> None:
+    marker = partial / "variables" / "commit_success.txt"
+    if marker.exists():  # its text names the folder it was written in, which moves
+        marker.write_text("complete\n", encoding="utf-8")
+    description = {
+        "format": version,
+        "version": model.version,
+        "package_version": __version__,
+        "model": model.config,
+        "calibration": model.calibration.to_dict() if model.calibration else None,
+        "training": model.training,
+    }
+    text = json.dumps(description, indent=2, sort_keys=True)
+    (partial / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+    if model.card:
+        (partial / CARD).write_text(model.card, encoding="utf-8")
+
+
+def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
+    """Reads a model folder, a training checkpoint, or the best checkpoint of a run's folder.
+
+    Raises:
+        InputError: the folder is none of these, or cannot be read.
+    """
+    folder = Path(directory).absolute()
+    if not folder.is_dir():
+        raise InputError(f"{directory}: no such folder; give a model's or a training run's folder")
+    try:
+        if (folder / DESCRIPTION).is_file():
+            return _read_folder(folder)
+        return _read_checkpoint(folder)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a damaged file leads to
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{directory}: cannot be read as a model ({reason[0]})") from error
+
+
+def _read_folder(folder: Path) -> TrainedModel:
+    from orbax.checkpoint import v1 as ocp
+
+    saved = ocp.metadata(folder / "variables").metadata
+    abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
+    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    if description.get("format") not in (FORMAT, COMPRESSED_FORMAT):
+        raise InputError(
+            f"{folder}: model format {description.get('format')!r}, this version of gsn_jax reads "
+            f"{FORMAT} and {COMPRESSED_FORMAT}; update gsn_jax"
+        )
+    calibration, card = description["calibration"], folder / CARD
+    within = card.is_file() and not card.is_symlink()
+    return TrainedModel(
+        config=description["model"],
+        variables=expand(ocp.load(folder / "variables", abstract)),
+        calibration=Calibration.from_dict(calibration) if calibration else None,
+        training=description["training"],
+        version=description["version"],
+        card=card.read_text(encoding="utf-8") if within else "",
+    )
+
+
+def _read_checkpoint(folder: Path) -> TrainedModel:
+    from gsn_jax.training import checkpoints
+
+    checkpoints.quiet_orbax()
+    step_folder = folder
+    run = folder / "checkpoints" if (folder / "checkpoints").is_dir() else folder
+    if any(child.name.isdigit() for child in run.iterdir()):
+        step = checkpoints.best_step(run)
+        if step is None:
+            raise InputError(f"{folder}: holds no complete checkpoint")
+        step_folder = run / str(step)
+    try:
+        metadata = checkpoints.read_metadata(step_folder)
+    except Exception:
+        raise InputError(
+            f"{folder}: neither a model folder nor a training run's folder nor one of its "
+            "checkpoints"
+        ) from None
+    calibration = metadata.get("calibration")
+    return TrainedModel(
+        config=metadata["config"]["model"],
+        variables=checkpoints.read_variables(step_folder),
+        calibration=Calibration.from_dict(calibration) if calibration else None,
+        training={name: metadata.get(name) for name in ("config", "step", "evaluation")},
+        version=f"step-{metadata.get('step')}",
+    )

@@ -1,0 +1,1 @@
+"""Scoring pairs, tables and folders of images with any metric."""

@@ -1,0 +1,282 @@
+"""Scoring many pairs of files: decoding runs ahead of computing, a bad pair spoils nothing else."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import check_sizes, pair_tables
+from gsn_jax.images.files import MAX_PIXELS, Alpha, load_image, read_pixel_count, resize_image
+from gsn_jax.metric import Metric, ReferenceCaching, Remember, forget
+from gsn_jax.scoring.feature_cache import MAX_BYTES, FeatureCache
+
+Resize = Literal["to-reference", "to-distorted"]
+
+# Pairs, and pixels, decoded before they are needed; they bound the memory.
+_AHEAD = 8
+_AHEAD_PIXELS = 32_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two files to compare.
+
+    Attributes:
+        reference: name of the reference as it was given.
+        distorted: name of the distorted image as it was given.
+        reference_file: where it is; None where `problem` says why not.
+        distorted_file: likewise.
+        problem: what is wrong with the pair before any file was opened, "" where nothing is.
+    """
+
+    reference: str
+    distorted: str
+    reference_file: Path | None
+    distorted_file: Path | None
+    problem: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredPair:
+    """A pair with its scores.
+
+    Attributes:
+        pair: the pair.
+        scores: metric name to score, of the metrics that could be computed.
+        error: one line that says why others could not, "" where all went well.
+    """
+
+    pair: Pair
+    scores: dict[str, float]
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Loading:
+    """How files become pairs of arrays.
+
+    Attributes:
+        alpha: see `gsn_jax.images.load_image`.
+        max_pixels: see `gsn_jax.images.load_image`.
+        resize: which image of a pair of different sizes takes the other's size; None refuses it.
+    """
+
+    alpha: Alpha = "refuse"
+    max_pixels: int = MAX_PIXELS
+    resize: Resize | None = None
+
+    def load(self, path: Path) -> np.ndarray:
+        """An image file as uint8, or float32 in [0, 1]."""
+        return load_image(path, alpha=self.alpha, max_pixels=self.max_pixels)
+
+
+def pairs_of_table(table: str | os.PathLike[str]) -> list[Pair]:
+    """The pairs of a pairs table, in its order; a bad row is a pair with its problem.
+
+    Raises:
+        InputError: the table itself cannot be read.
+    """
+    return [_pair_of_row(table, row) for row in pair_tables.read_rows(table)]
+
+
+def _pair_of_row(table: str | os.PathLike[str], row: pair_tables.Row) -> Pair:
+    names = row.fields["reference"], row.fields["distorted"]
+    if row.problem:
+        return Pair(*names, None, None, f"line {row.line}: {row.problem}")
+    try:
+        return Pair(*names, *(pair_tables.resolve(table, name) for name in names))
+    except InputError as error:
+        return Pair(*names, None, None, f"line {row.line}: {error}")
+
+
+def running_order(pairs: Sequence[Pair], wanted: Iterable[int]) -> list[int]:
+    """The wanted indices with the pairs of a reference together, references as they appear."""
+    groups: dict[Path | None, list[int]] = {}
+    for index in wanted:
+        groups.setdefault(pairs[index].reference_file, []).append(index)
+    return [index for group in groups.values() for index in group]
+
+
+def score_pairs(
+    pairs: Iterable[Pair],
+    metrics: Sequence[Metric],
+    *,
+    alpha: Alpha = "refuse",
+    max_pixels: int = MAX_PIXELS,
+    resize: Resize | None = None,
+    cache_bytes: int = MAX_BYTES,
+) -> Iterator[ScoredPair]:
+    """Scores pairs, while the next ones are decoded, and gives them in their order.
+
+    Args:
+        pairs: what to score.
+        metrics: each scores every pair.
+        alpha: see `gsn_jax.images.load_image`.
+        max_pixels: see `gsn_jax.images.load_image`.
+        resize: see `Loading`.
+        cache_bytes: see `score_unordered`.
+
+    Yields:
+        One `ScoredPair` per pair; a pair that cannot be scored carries its error.
+    """
+    pairs = list(pairs)
+    loading = Loading(alpha, max_pixels, resize)
+    waiting: dict[int, ScoredPair] = {}
+    following = 0
+    for index, scored in score_unordered(pairs, metrics, loading, cache_bytes=cache_bytes):
+        waiting[index] = scored
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
+def score_unordered(
+    pairs: Sequence[Pair],
+    metrics: Sequence[Metric],
+    loading: Loading | None = None,
+    *,
+    wanted: Iterable[int] | None = None,
+    cache_bytes: int = MAX_BYTES,
+) -> Iterator[tuple[int, ScoredPair]]:
+    """Scores pairs in the order that costs least: a reference is decoded and encoded once.
+
+    Args:
+        pairs: what to score.
+        metrics: each scores every pair.
+        loading: how files are read.
+        wanted: indices of the pairs to score; None is all.
+        cache_bytes: bytes of references' features to keep; 0 takes every pair by itself, its
+            reference decoded and encoded anew.
+
+    Yields:
+        The index of a pair and its `ScoredPair`.
+    """
+    loading = loading or Loading()
+    cache = FeatureCache(cache_bytes) if cache_bytes else None
+    order = running_order(pairs, range(len(pairs)) if wanted is None else wanted)
+    uses = collections.Counter(pairs[index].reference_file for index in order)
+    for index, decoded in _decode_ahead(order, pairs, loading, shared=cache is not None):
+        pair = pairs[index]
+        again = cache is not None and uses[pair.reference_file] > 1
+        yield index, _score(pair, decoded, metrics, loading, cache if again else None)
+
+
+_Decoded = tuple[Future, Future] | None
+
+
+def _decode_ahead(
+    order: Sequence[int], pairs: Sequence[Pair], loading: Loading, *, shared: bool
+) -> Iterator[tuple[int, _Decoded]]:
+    """Indices with their images as they will be decoded; a shared reference is decoded once."""
+    with ThreadPoolExecutor(max_workers=2) as executor:
+        waiting: collections.deque[tuple[int, _Decoded, int]] = collections.deque()
+        last: tuple[Path, Future] | None = None
+        pixels = 0
+        try:
+            for index in order:
+                pair = pairs[index]
+                size = 0 if pair.problem else read_pixel_count(pair.distorted_file)
+                while waiting and (
+                    len(waiting) >= _AHEAD or pixels + min(size, MAX_PIXELS) > _AHEAD_PIXELS
+                ):
+                    done, decoded, freed = waiting.popleft()
+                    pixels -= freed
+                    yield done, decoded
+                    del decoded
+                decoded = None
+                if not pair.problem:
+                    if last is None or not shared or last[0] != pair.reference_file:
+                        future = executor.submit(loading.load, pair.reference_file)
+                        last = pair.reference_file, future
+                    decoded = last[1], executor.submit(loading.load, pair.distorted_file)
+                waiting.append((index, decoded, size))
+                pixels += size
+                del decoded
+            last = None
+            while waiting:
+                yield waiting.popleft()[:2]
+        finally:  # whoever stops early does not wait for what was ordered
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _score(
+    pair: Pair,
+    decoded: _Decoded,
+    metrics: Sequence[Metric],
+    loading: Loading,
+    cache: FeatureCache | None,
+) -> ScoredPair:
+    if decoded is None:
+        return ScoredPair(pair, {}, str(InputError(pair.problem)))
+    try:
+        reference, distorted = of_one_size(pair, *(f.result() for f in decoded), loading.resize)
+    except Exception as error:
+        return ScoredPair(pair, {}, _line(pair, error))
+    scores, errors = {}, []
+    for metric in metrics:
+        key = (pair.reference_file, reference.shape, metric.name)
+        remember = forget if cache is None else cache.of(*key)
+        try:
+            scores[metric.name] = score_arrays(metric, reference, distorted, remember)
+        except Exception as error:
+            text = _line(pair, error)
+            errors.append(f"{metric.name}: {text}" if len(metrics) > 1 else text)
+    return ScoredPair(pair, scores, "; ".join(dict.fromkeys(errors)))
+
+
+def score_arrays(
+    metric: Metric, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
+) -> float:
+    """The score of two images `(H, W, 3)`, with the reference's features where they are kept.
+
+    Raises:
+        InputError: the images are too small for the metric.
+    """
+    if isinstance(metric, ReferenceCaching):
+        return float(metric.score_arrays(reference, distorted, remember))
+    return float(metric(reference, distorted))
+
+
+def of_one_size(
+    pair: Pair, reference: np.ndarray, distorted: np.ndarray, resize: Resize | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both images, one of them resized where they differ and that was asked for.
+
+    Raises:
+        InputError: they differ in size and `resize` is None.
+    """
+    if reference.shape != distorted.shape:
+        if resize == "to-reference":
+            distorted = resize_image(distorted, reference.shape[:2])
+        elif resize == "to-distorted":
+            reference = resize_image(reference, distorted.shape[:2])
+        else:
+            try:
+                check_sizes(reference, distorted, (pair.reference, pair.distorted))
+            except InputError as error:
+                raise InputError(
+                    f"{error}; resize one with --resize to-reference or to-distorted"
+                ) from None
+    return reference, distorted
+
+
+def _line(pair: Pair, error: Exception) -> str:
+    """What went wrong, in one line that names a file."""
+    reason = str(error)
+    if isinstance(error, InputError):
+        names = (pair.reference_file, pair.distorted_file, pair.distorted)
+        if any(str(InputError(str(name))) in reason for name in names):
+            return reason
+    elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
+        reason = "not enough memory for an image of this size; reduce or crop it"
+    else:
+        reason = f"could not be scored ({type(error).__name__}: {reason[:300]})"
+    return str(InputError(f"{pair.distorted}: {reason}"))

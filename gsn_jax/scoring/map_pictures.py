@@ -1,0 +1,221 @@
+"""Quality maps as pictures: colours that colour-blind readers can tell apart, bright = worse.
+
+Needs matplotlib, which comes with the extras `report` and `web`; it is imported when first used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+
+# Uniform in lightness, so that it can be read in gray and by the colour-blind.
+COLOURS = "inferno"
+# Share of a bounded metric's range that the colours span at least: tiny differences stay dark.
+_LEAST_SPAN = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """What the colours of a map mean.
+
+    Attributes:
+        best: value of the darkest colour.
+        worst: value of the brightest colour, larger than `best` for a distance.
+    """
+
+    best: float
+    worst: float
+
+    def badness(self, values: np.ndarray) -> np.ndarray:
+        """Values on the scale: 0 at `best`, 1 at `worst`, clipped between."""
+        return np.clip((values - self.best) / (self.worst - self.best), 0, 1)
+
+
+def scale_of(values: np.ndarray, metric: Metric) -> Scale:
+    """From the best value there is (or, where none is known, the best one here) to the worst here.
+
+    Args:
+        values: a map of the metric, any shape.
+        metric: whose map it is.
+    """
+    low, high = metric.value_range
+    best, worst = (high, float(values.min())) if metric.higher_is_better else (low, values.max())
+    if not np.isfinite(best):
+        best = float(values.max() if metric.higher_is_better else values.min())
+    bounded = np.isfinite(high - low)
+    span = max(abs(best - worst), _LEAST_SPAN * (high - low) if bounded else 1e-6)
+    return Scale(float(best), float(best - span if metric.higher_is_better else best + span))
+
+
+def colours_of(badness: np.ndarray) -> np.ndarray:
+    """uint8 `(..., 3)` colours of values in [0, 1], 1 = worst = brightest.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    return _matplotlib().colormaps[COLOURS](badness, bytes=True)[..., :3]
+
+
+def overlay(image: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
+    """The map's colours over the gray image, the denser the worse: uint8 `(H, W, 3)`.
+
+    Args:
+        image: float `(H, W, 3)` in [0, 1].
+        values: the map at every pixel, `(H, W)`.
+        scale: see `scale_of`.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    badness = scale.badness(values)
+    opacity = (0.15 + 0.75 * badness)[..., None]
+    gray = np.repeat(image.mean(axis=-1, keepdims=True), 3, axis=-1)
+    mixed = (1 - opacity) * gray + opacity * colours_of(badness) / 255
+    return np.round(255 * mixed).astype(np.uint8)
+
+
+def draw(distorted: np.ndarray, values: np.ndarray, metric: Metric, title: str = "") -> bytes:
+    """A PNG: the distorted image, beside it its map at equal scale, and a colour bar.
+
+    Args:
+        distorted: float `(H, W, 3)` in [0, 1].
+        values: the map at every pixel, `(H, W)`.
+        metric: whose map it is.
+        title: a line above, e.g. the file's name and score.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    matplotlib = _matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    scale = scale_of(values, metric)
+    height, width = values.shape
+    panel = 4.5 * min(1.0, width / height)  # inches of an image's width, at most 4.5 x 4.5
+    figure = Figure(figsize=(2 * panel + 1.6, panel * height / width + 0.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    left.imshow(distorted, interpolation="antialiased")
+    # matplotlib's scales rise, so a quality is drawn with the colours reversed.
+    name = COLOURS + ("_r" if metric.higher_is_better else "")
+    low, high = sorted((scale.best, scale.worst))
+    drawn = right.imshow(values, cmap=matplotlib.colormaps[name], vmin=low, vmax=high)
+    for axes, label in ((left, "distorted image"), (right, f"map of {metric.name}")):
+        axes.set_title(label, fontsize=10)
+        axes.set_axis_off()
+    quantity = "quality" if metric.higher_is_better else "error"
+    bar = figure.colorbar(drawn, ax=(left, right), fraction=0.05, pad=0.02)
+    bar.set_label(f"local {quantity} (bright = worse)", fontsize=9)
+    if title:
+        # `$` would start mathematics.
+        figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+    target = io.BytesIO()
+    figure.savefig(target, format="png", dpi=150, metadata={"Software": None})
+    return target.getvalue()
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib
+    except ImportError:
+        raise InputError(
+            "pictures of maps are drawn with matplotlib; pip install 'gsn_jax[report]'"
+        ) from None
+    return matplotlib
+
+
+class MapWriter:
+    """Writes `<stem>.<metric>.map.png` into a folder, for one pair after the other.
+
+    Two distorted images of one stem (`a/x.png` and `b/x.png`, `x.png` and `x.jpg`) get names that
+    tell them apart; no file that a pair reads is ever overwritten.
+    """
+
+    def __init__(self, folder: str | Path, metrics: list[Metric], inputs: list[Path]):
+        """Makes the folder.
+
+        Args:
+            folder: where the pictures go.
+            metrics: those asked for; one map is drawn of each that has one.
+            inputs: every image file that will be read.
+
+        Raises:
+            InputError: no metric has a map, matplotlib is missing, or the folder cannot be made.
+        """
+        self.metrics = [metric for metric in metrics if metric.has_map]
+        if not self.metrics:
+            from gsn_jax.scoring.maps import known_maps
+
+            names = ", ".join(metric.name for metric in metrics)
+            raise InputError(f"--maps: {names} has no quality map; {known_maps()}")
+        _matplotlib()
+        self.without = [metric.name for metric in metrics if not metric.has_map]
+        self._folder = Path(folder)
+        self._inputs = {path.resolve() for path in inputs}
+        self._names: dict[str, tuple[str, str]] = {}
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be made ({error.strerror})") from None
+
+    def write(
+        self, names: tuple[str, str], reference: np.ndarray, distorted: np.ndarray
+    ) -> list[Path]:
+        """Draws the maps of one pair.
+
+        Args:
+            names: of the reference and of the distorted image, as they were given (paths).
+            reference: float `(H, W, 3)` in [0, 1].
+            distorted: likewise.
+
+        Returns:
+            The files written.
+
+        Raises:
+            InputError: a picture would replace an image that is scored, or cannot be written.
+        """
+        from gsn_jax.scoring.maps import quality_map
+
+        stem, title = self._stem(names), Path(names[1]).name
+        return [
+            self._save(
+                self._folder / f"{stem}.{metric.name}.map.png",
+                draw(distorted, quality_map(reference, distorted, metric), metric, title),
+            )
+            for metric in self.metrics
+        ]
+
+    def _stem(self, names: tuple[str, str]) -> str:
+        """The file's stem; where another image took it, the path's parts joined; then a number."""
+        path = Path(names[1])
+        parts = [part for part in path.parts if part not in (path.anchor, "..", ".")]
+        joined = "_".join([*parts[:-1], path.stem])
+        candidates = [path.stem, joined, "_".join(parts)]
+        number = 2
+        while self._names.setdefault(candidates[0], names) != names:
+            candidates.pop(0)
+            if not candidates:
+                candidates.append(f"{joined}-{number}")
+                number += 1
+        return candidates[0]
+
+    def _save(self, target: Path, png: bytes) -> Path:
+        if target.resolve() in self._inputs:
+            raise InputError(f"{target}: is an image to score; give --maps another folder")
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            partial.write_bytes(png)
+            partial.replace(target)
+        except OSError as error:
+            raise InputError(f"{target}: cannot be written ({error.strerror})") from None
+        finally:
+            partial.unlink(missing_ok=True)
+        return target

@@ -1,0 +1,116 @@
+"""Quality maps as arrays: on the metric's own grid, or at every pixel of the image."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import ImageLike, as_pair
+from gsn_jax.metric import MapGrid, Metric
+from gsn_jax.scoring import model_metric
+
+SIZES = ("image", "grid")
+
+
+def quality_map(
+    reference: ImageLike,
+    distorted: ImageLike,
+    metric: str | os.PathLike[str] | Metric = "gsn",
+    *,
+    size: Literal["image", "grid"] = "image",
+) -> np.ndarray:
+    """Where a distorted image is good and where it is bad.
+
+    Args:
+        reference: a path, or an array `(..., H, W, 3)` of uint8 or floats in [0, 1].
+        distorted: likewise, of equal size.
+        metric: a metric with a map or its name, see `gsn_jax.scoring.model_metric.resolve`.
+        size: "image" gives a value per pixel, linear between the centres of the metric's cells;
+            "grid" gives the metric's own cells, which may be coarser than the pixels.
+
+    Returns:
+        float32 `(..., H, W)`, or `(..., h, w)` for "grid", in the direction of the metric's score:
+        a local quality, or for a distance a local error. For "gsn" quality in [0, 1].
+
+    Raises:
+        InputError: the metric has no map or is unknown, or the images do not suit it.
+    """
+    if size not in SIZES:
+        raise InputError(f"size must be one of {', '.join(SIZES)}, got {size!r}")
+    if isinstance(metric, (str, os.PathLike)):
+        metric = model_metric.resolve(metric)
+    if not metric.has_map:
+        raise InputError(f"metric {metric.name!r} has no quality map; {known_maps()}")
+    first, second = as_pair(reference, distorted)
+    cells = np.asarray(metric.quality_map(first, second), np.float32)
+    if size == "grid":
+        return cells
+    height, width = first.shape[-3:-1]
+    return to_pixels(cells, height, width, grid_of(metric, height, width, cells.shape[-2:]))
+
+
+def known_maps() -> str:
+    """Says which metrics have a map, for an error's last words."""
+    return f"metrics with one: {', '.join(mapped_names())}"
+
+
+def mapped_names() -> tuple[str, ...]:
+    """Names of the models and metrics that have a map and whose weights are installed."""
+    from gsn_jax import metrics
+
+    found = []
+    for name in (*model_metric.shipped(), *metrics.names()):
+        try:
+            if model_metric.resolve(name).has_map:
+                found.append(name)
+        except InputError:  # its weights are an extra that is not installed
+            continue
+    return tuple(found)
+
+
+def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> MapGrid:
+    """Where the cells of a metric's map lie.
+
+    Args:
+        metric: the metric.
+        height: of the image.
+        width: of the image.
+        cells: height and width of the map.
+
+    Returns:
+        What the metric declares; else the blocks of pixels that one cell stands for, as if the
+        image had been halved again and again.
+
+    Raises:
+        ValueError: the map fits no such blocks.
+    """
+    declared = getattr(metric, "map_grid", None)
+    if declared is not None:
+        return declared(height, width)
+    step = 1
+    while step <= max(height, width):
+        if (-(-height // step), -(-width // step)) == tuple(cells):
+            return MapGrid(step, (step - 1) / 2)
+        step *= 2
+    raise ValueError(f"a map of {cells} cells fits no halvings of {height} x {width} pixels")
+
+
+def to_pixels(cells: np.ndarray, height: int, width: int, grid: MapGrid) -> np.ndarray:
+    """A map `(..., h, w)` as `(..., height, width)`: linear between centres, constant beyond."""
+    rows = _linear(cells, height, grid, axis=-2)
+    return _linear(rows, width, grid, axis=-1)
+
+
+def _linear(cells: np.ndarray, size: int, grid: MapGrid, axis: int) -> np.ndarray:
+    last = cells.shape[axis] - 1
+    position = np.clip((np.arange(size) - grid.first) / grid.step, 0, last)
+    before = np.floor(position).astype(int)
+    share = (position - before).astype(cells.dtype)
+    if axis == -2:
+        share = share[:, None]
+    lower = np.take(cells, before, axis=axis)
+    upper = np.take(cells, np.minimum(before + 1, last), axis=axis)
+    return lower + share * (upper - lower)

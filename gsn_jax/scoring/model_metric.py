@@ -1,0 +1,328 @@
+"""Scoring with a trained model: loading it, calling it, minimising it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gsn_jax import metrics
+from gsn_jax.errors import InputError
+from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
+from gsn_jax.metric import MapGrid, Metric, Remember, bounded_jit, forget
+from gsn_jax.models import registry
+from gsn_jax.models import shipped as shipped_models
+from gsn_jax.models.calibration import Calibration
+from gsn_jax.models.folders import read_model
+from gsn_jax.scoring.tiled_model import TiledModel
+
+# Below this the coarsest features of a trunk have nothing left to look at.
+MIN_SIZE = 16
+
+
+class ModelMetric:
+    """A trained model as a `Metric`: calibrated quality in [0, 1], up = better.
+
+    The same pair gives the same score, bit by bit, alone, in a batch or in a folder: each pair runs
+    through the same functions, which its size alone chooses. A GSN is compiled for few shapes, and
+    takes images of any size in bounded memory, see `scoring.tiling`. Across devices scores
+    agree to 1e-4.
+
+    Attributes:
+        name: "gsn" for a model of that kind.
+        higher_is_better: True.
+        value_range: (0, 1); a model without calibration gives raw, unbounded scores.
+        version: version of the model.
+        training: configuration, step and results of the training.
+        card: Markdown for people: what the model learned from, how it was made and judged, what it
+            does not know; "" where there is none.
+        function: the pure function `(reference, distorted) -> scores` on float arrays
+            `(..., H, W, 3)` in [0, 1], for use under `jit`, `vmap` and `grad`.
+    """
+
+    higher_is_better = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        variables: Any,
+        *,
+        name: str,
+        calibration: Calibration | None,
+        version: str = "",
+        training: dict[str, Any] | None = None,
+        card: str = "",
+    ):
+        """Folds the model where it can be folded.
+
+        Args:
+            model: see `gsn_jax.models.registry`.
+            variables: of the model.
+            name: what to call the metric.
+            calibration: raw score to quality; None gives raw scores.
+            version: version of the model.
+            training: how it was trained.
+            card: about the model, for people.
+        """
+        if hasattr(model, "fold"):
+            model, variables = model.fold(variables)
+        # Once, and not in every call: on a CPU, too, NumPy's arrays may have to be copied.
+        variables = jax.device_put(variables)
+        self.name = name
+        self.version = version
+        self.training = training or {}
+        self.card = card
+        self.value_range = (0.0, 1.0) if calibration else (-np.inf, np.inf)
+        self._model, self._variables, self._calibration = model, variables, calibration
+        self._min_size = max(MIN_SIZE, getattr(model, "min_size", 1))
+
+    def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
+        """Quality of one pair (a scalar) or of a batch `(..., H, W, 3)`; see `Metric`.
+
+        Raises:
+            InputError: the images cannot be read, differ in size, are out of [0, 1] or smaller
+                than 16 x 16, or than the model's trunk can describe.
+        """
+        first, second = as_pair(reference, distorted, min_size=self._min_size)
+        if isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer):
+            return self.function(first, second)
+        batch = first.shape[:-3]
+        pairs = zip(
+            first.reshape(-1, *first.shape[-3:]),
+            second.reshape(-1, *second.shape[-3:]),
+            strict=True,
+        )
+        scores = [self.score_arrays(np.asarray(a), np.asarray(b)) for a, b in pairs]
+        return jnp.asarray(np.array(scores, np.float32).reshape(batch))
+
+    def score_arrays(
+        self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
+    ) -> np.ndarray:
+        """The score of one pair; see `gsn_jax.metric.ReferenceCaching`."""
+        check_sizes(reference, distorted, min_size=self._min_size)
+        if self._tiled is not None:
+            return self._tiled.score(reference, distorted, remember)
+        arrays = as_float(reference), as_float(distorted)
+        return np.asarray(self._compiled(self._variables, *arrays))
+
+    def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        """Quality of arrays `(..., H, W, 3)` in [0, 1]; pure, checks nothing."""
+        return self._calibrate(self._raw(self._variables, reference, distorted))
+
+    def error(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        """What `as_loss` minimises: raw scores turned round, 0 for an identical pair.
+
+        Unlike 1 - quality it does not go flat where the calibrated quality reaches 0, and its
+        gradient makes errors smaller, not less visible: see `GSN.hold_weights`.
+        """
+        best = registry.identity_score(self._model)
+        held = {"hold_weights": True} if hasattr(self._model, "hold_weights") else {}
+        return (best or 0.0) - self._raw(self._variables, reference, distorted, **held)
+
+    def function_by_image(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        """`function` of `(N, H, W, 3)`, each image through the trunk by itself.
+
+        For exporters that cannot divide a batch of unknown size.
+        """
+
+        def compare(model: nn.Module, first: jax.Array, second: jax.Array) -> jax.Array:
+            return model.compare(model.encode(first), model.encode(second))
+
+        if not hasattr(self._model, "encode"):
+            return self.function(reference, distorted)
+        raw = self._model.apply(self._variables, reference, distorted, method=compare)
+        return self._calibrate(raw)
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """Every number that the score depends on beside the images, as a tree."""
+        calibration = self._calibration.to_dict() if self._calibration else {}
+        return {"variables": self._variables, "calibration": calibration}
+
+    @property
+    def has_map(self) -> bool:
+        """Whether `quality_map` is available."""
+        return hasattr(self._model, "quality_map")
+
+    def quality_map(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
+        """Local quality in [0, 1], `(..., h, w)`, on a grid coarser than the image.
+
+        Raises:
+            InputError: as for a call, or the model has no map.
+        """
+        if not self.has_map:
+            raise InputError(f"metric {self.name!r} has no quality map")
+        first, second = as_pair(reference, distorted, min_size=self._min_size)
+        batch = first.shape[:-3]
+        maps = self._compiled_map(
+            self._variables,
+            first.reshape(-1, *first.shape[-3:]),
+            second.reshape(-1, *second.shape[-3:]),
+        )
+        return maps.reshape(*batch, *maps.shape[-2:])
+
+    def map_grid(self, height: int, width: int) -> MapGrid:
+        """Where the cells of `quality_map` lie in an image of any `height` and `width`."""
+        return self._model.map_grid
+
+    def _calibrate(self, raw: jax.Array) -> jax.Array:
+        return raw if self._calibration is None else self._calibration(raw)
+
+    def _raw(
+        self, variables: Any, reference: jax.Array, distorted: jax.Array, **settings: Any
+    ) -> jax.Array:
+        batch = reference.shape[:-3]
+        scores = self._model.clone(**settings).apply(
+            variables,
+            reference.reshape(-1, *reference.shape[-3:]),
+            distorted.reshape(-1, *distorted.shape[-3:]),
+        )
+        return scores.reshape(batch)
+
+    # The variables are arguments: as constants they would be compiled in, slowly.
+    @functools.cached_property
+    def _compiled(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
+        return bounded_jit(lambda variables, a, b: self._calibrate(self._raw(variables, a, b)))
+
+    @functools.cached_property
+    def _tiled(self) -> TiledModel | None:
+        if getattr(self._model, "reach", None) is None:
+            return None
+        return TiledModel(self._model, self._variables, self._calibrate)
+
+    @functools.cached_property
+    def _compiled_map(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
+        return bounded_jit(
+            lambda variables, a, b: self._calibrate(
+                self._model.apply(variables, a, b, method="quality_map")
+            )
+        )
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the models that ship with the package; `load` takes older versions too."""
+    return shipped_models.names()
+
+
+def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None) -> ModelMetric:
+    """A trained model as a metric.
+
+    Args:
+        name_or_dir: the name of a model that ships, or "NAME@VERSION" for an older version that
+            ships; or a folder: a model's, a training run's (its best checkpoint is taken), or that
+            of one of its checkpoints.
+        name: what to call a metric from a folder; by default the kind of its model, e.g. "gsn".
+
+    Raises:
+        InputError: there is no such model, or the folder cannot be read as one.
+    """
+    if shipped_models.is_shipped(name_or_dir):
+        return _load_shipped(name_or_dir)
+    folder = Path(name_or_dir)
+    if not folder.exists():
+        raise InputError(
+            f"{folder}: neither a model that ships ({', '.join(shipped())}) nor a folder with a "
+            "model or training checkpoints"
+        )
+    return _load_folder(folder, name)
+
+
+@functools.cache
+def _load_shipped(name: str) -> ModelMetric:
+    return _load_folder(shipped_models.folder(name), name)
+
+
+def _load_folder(folder: Path, name: str | None) -> ModelMetric:
+    trained = read_model(folder)
+    return ModelMetric(
+        registry.build(trained.config),
+        trained.variables,
+        name=name or trained.config["name"],
+        calibration=trained.calibration,
+        version=trained.version,
+        training=trained.training,
+        card=trained.card,
+    )
+
+
+def resolve(name: str | os.PathLike[str]) -> Metric:
+    """A metric by the name of a model that ships (see `load`), a registry name, or a folder.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    if shipped_models.is_shipped(name):
+        return load(name)
+    if name in metrics.names():
+        return metrics.get(name)
+    if Path(name).is_dir():
+        return load(name)
+    known = ", ".join((*shipped(), *metrics.names()))
+    raise InputError(f"unknown metric {os.fspath(name)!r}; known: {known}, or a model's folder")
+
+
+def resolve_all(names: Iterable[str], checkpoint: str | None = None) -> list[Metric]:
+    """Metrics by their names, see `resolve`; with a checkpoint for "gsn" where one is given.
+
+    Raises:
+        InputError: see `resolve` and `load`.
+    """
+    return [
+        load(checkpoint, name="gsn") if name == "gsn" and checkpoint is not None else resolve(name)
+        for name in names
+    ]
+
+
+def score(
+    reference: ImageLike, distorted: ImageLike, metric: str | os.PathLike[str] | Metric = "gsn"
+) -> jax.Array:
+    """The score of a pair, or of a batch of pairs, given as paths or arrays.
+
+    Args:
+        reference: a path, or an array `(..., H, W, 3)` of uint8 or floats in [0, 1].
+        distorted: likewise, of equal size.
+        metric: a metric or its name, see `resolve`.
+
+    Returns:
+        Scores of the leading shape; a scalar array for one pair. The metric says which direction
+        is better and in which range they lie.
+
+    Raises:
+        InputError: see `resolve` and `Metric`.
+    """
+    if isinstance(metric, (str, os.PathLike)):
+        metric = resolve(metric)
+    return metric(reference, distorted)
+
+
+def as_loss(
+    name: str | os.PathLike[str] | Metric,
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """A metric as something to minimise: `loss(reference, distorted) -> (...)`.
+
+    Pure, jit- and grad-safe, with finite gradients at equal images. A trained model gives its raw
+    error (0 at an identical pair), and a GSN's gradient takes what errors weigh for constants,
+    see `GSN.hold_weights`; a metric with a largest value gives that value minus the score;
+    an unbounded one (PSNR) its negative; a distance gives itself.
+
+    Args:
+        name: a metric or its name, see `resolve`.
+
+    Raises:
+        InputError: see `resolve`.
+    """
+    metric = resolve(name) if isinstance(name, (str, os.PathLike)) else name
+    if isinstance(metric, ModelMetric):
+        return metric.error
+    if not metric.higher_is_better:
+        return metric.function
+    best = metric.value_range[1]
+    offset = best if np.isfinite(best) else 0.0
+    return lambda reference, distorted: offset - metric.function(reference, distorted)

@@ -1,0 +1,182 @@
+"""Tables of scores: CSV, JSON Lines or Parquet, with the versions they were made with."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gsn_jax._version import __version__
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+from gsn_jax.scoring.many_pairs import ScoredPair
+
+FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
+
+
+def format_of(path: str | os.PathLike[str], wanted: str | None = None) -> str:
+    """The format of an output file: as wanted, or by its suffix; CSV where it has none.
+
+    Raises:
+        InputError: the suffix is of no format, or pyarrow, which writes Parquet, is not installed.
+    """
+    suffix = Path(path).suffix.lower()
+    named = [name for name, suffixes in FORMATS.items() if suffix in suffixes]
+    if suffix and not named and wanted is None:
+        raise InputError(
+            f"{path}: {suffix} is no format that can be written; name it .csv, .jsonl or .parquet, "
+            f"or say --format {', '.join(FORMATS)}"
+        )
+    chosen = wanted or (named[0] if named else "csv")
+    if chosen == "parquet":
+        _pyarrow()
+    return chosen
+
+
+def versions(metrics: Sequence[Metric]) -> dict[str, str]:
+    """What made the scores: the package's version, and each model's under its metric's name."""
+    models = {metric.name: getattr(metric, "version", "") for metric in metrics}
+    return {"gsn_jax": __version__, **{name: text for name, text in models.items() if text}}
+
+
+def write_scores(
+    path: str | os.PathLike[str],
+    scored: Iterable[ScoredPair],
+    metrics: Sequence[Metric],
+    form: str = "csv",
+) -> None:
+    """Writes one row per pair: reference, distorted, a column per metric, and error.
+
+    CSV has 6 decimals, and its versions in a file beside it, `NAME.csv.json`; JSON Lines has them
+    in every row, Parquet in its metadata under "gsn_jax". A table appears under its name only when
+    it is complete.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    names = [metric.name for metric in metrics]
+    made_with = versions(metrics)
+    with _replacing(path) as partial:
+        if form == "parquet":
+            _write_parquet(partial, list(scored), names, made_with)
+        else:
+            with open(partial, "w", newline="", encoding="utf-8") as file:
+                if form == "csv":
+                    write_rows(file, scored, names)
+                else:
+                    file.writelines(_json_line(item, names, made_with) for item in scored)
+    if form == "csv" and is_regular(path):
+        beside = Path(path).with_name(f"{Path(path).name}.json")
+        with _replacing(beside) as partial:
+            text = json.dumps({"versions": made_with, "columns": names}, indent=2)
+            Path(partial).write_text(text + "\n", encoding="utf-8")
+
+
+def write_rows(file: Any, scored: Iterable[ScoredPair], names: Sequence[str]) -> None:
+    """The rows of a CSV table into an open text file."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["reference", "distorted", *names, "error"])
+    for item in scored:
+        values = [f"{item.scores[name]:.6f}" if name in item.scores else "" for name in names]
+        writer.writerow([item.pair.reference, item.pair.distorted, *values, item.error])
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Whether a file can be put under that name aside; not so for devices and pipes."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
+
+
+def check_target(
+    path: str | os.PathLike[str],
+    inputs: Iterable[Path | None],
+    folders: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Refuses, before the work, an output that cannot be written or would harm the input.
+
+    Args:
+        path: the output.
+        inputs: the files that are read.
+        folders: folders that are read, in which an output does not belong.
+
+    Raises:
+        InputError: it is a folder, its folder is missing or not writable, or it is or lies in an
+            input.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"{path}: cannot be written (is a folder); name a file")
+    if not target.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {target.parent}; make it first")
+    if is_regular(target) and not os.access(target.parent, os.W_OK):
+        raise InputError(f"{path}: cannot be written (Permission denied)")
+    real = os.path.realpath(target)
+    if target.exists() and any(file and os.path.realpath(file) == real for file in inputs):
+        raise InputError(f"{path}: is an input of this command; name another output")
+    for folder in folders:
+        if Path(real).is_relative_to(os.path.realpath(folder)):
+            raise InputError(f"{path}: lies in the input folder {folder}; write it elsewhere")
+
+
+@contextlib.contextmanager
+def _replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A name to write under; at the end the file takes its place. A device is written directly."""
+    target = Path(path)
+    aside = is_regular(target)
+    partial = target.with_name(f".{target.name}.new") if aside else target
+    try:
+        yield partial
+        if aside:
+            partial.replace(target)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        if aside:
+            partial.unlink(missing_ok=True)
+
+
+def _row(item: ScoredPair, names: Sequence[str]) -> dict[str, Any]:
+    scores = {name: item.scores.get(name) for name in names}
+    return {
+        "reference": item.pair.reference,
+        "distorted": item.pair.distorted,
+        **scores,
+        "error": item.error,
+    }
+
+
+def _json_line(item: ScoredPair, names: Sequence[str], made_with: dict[str, str]) -> str:
+    row = {**_row(item, names), "versions": made_with}
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _write_parquet(
+    path: Path, scored: Sequence[ScoredPair], names: Sequence[str], made_with: dict[str, str]
+) -> None:
+    pyarrow, parquet = _pyarrow()
+    kinds = {name: pyarrow.float64() for name in names}
+    texts = dict.fromkeys(("reference", "distorted", "error"), pyarrow.string())
+    fields = [(name, kinds.get(name, texts.get(name))) for name in _columns(names)]
+    schema = pyarrow.schema(fields, metadata={"gsn_jax": json.dumps(made_with)})
+    rows = [_row(item, names) for item in scored]
+    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), path)
+
+
+def _columns(names: Sequence[str]) -> list[str]:
+    return ["reference", "distorted", *names, "error"]
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError("Parquet needs pyarrow; pip install 'gsn_jax[parquet]'") from None
+    return pyarrow, pyarrow.parquet

@@ -1,0 +1,1 @@
+"""Metrics outside of this process: a local page, Beam pipelines, exported programs."""

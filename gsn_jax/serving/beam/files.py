@@ -1,0 +1,164 @@
+"""Files that are local or on a remote file system (`gs://...`), by way of Beam's FileSystems."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import pair_tables
+from gsn_jax.images.files import read_size
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path names a file system, as in `gs://bucket/image.png`."""
+    return "://" in path
+
+
+def join(folder: str, *names: str) -> str:
+    """A path below a folder."""
+    return (
+        "/".join((folder.rstrip("/"), *names))
+        if is_remote(folder)
+        else os.path.join(folder, *names)
+    )
+
+
+def resolve(table: str, name: str) -> str:
+    """The file that a table means by `name`: as in `pair_tables.resolve`, or with a file system.
+
+    Raises:
+        InputError: a relative name leads out of the table's folder.
+    """
+    if is_remote(name):
+        return name
+    if not is_remote(table):
+        return str(pair_tables.resolve(table, name))
+    if posixpath.isabs(name):
+        return name
+    pair_tables.resolve("table.csv", name)  # refuses what leads out
+    return f"{table.rpartition('/')[0]}/{posixpath.normpath(name)}"
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator:
+    """An open binary file; what is compressed stays so.
+
+    Raises:
+        InputError: no such file system is known.
+    """
+    try:
+        file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    except ValueError:
+        raise _unknown(path) from None
+    with contextlib.closing(file):
+        yield file
+
+
+def _unknown(path: str) -> InputError:
+    scheme = path.partition("://")[0]
+    return InputError(
+        f"{path}: no file system for {scheme}:// is installed; for gs:// install "
+        f"apache-beam[gcp], for s3:// apache-beam[aws], or mount it as a folder"
+    )
+
+
+def fetch(path: str, target: Path) -> None:
+    """Copies a file to a local one."""
+    with opened(path) as source, open(target, "wb") as copy:
+        shutil.copyfileobj(source, copy)
+
+
+@contextlib.contextmanager
+def local_copy(path: str) -> Iterator[str]:
+    """The file itself, or of a remote one a copy for as long as it is needed.
+
+    Raises:
+        InputError: a remote file cannot be read.
+    """
+    if not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="gsn-") as folder:
+        copy = Path(folder) / "copy"
+        try:
+            fetch(path, copy)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"{path}: cannot be read ({error})") from None
+        try:
+            yield str(copy)
+        except InputError as error:
+            raise InputError(str(error).replace(str(copy), path)) from None
+
+
+def image_size(path: str) -> tuple[int, int] | None:
+    """Height and width from an image's header; None where it cannot be read."""
+    if not is_remote(path):
+        return read_size(path)
+    try:
+        with opened(path) as file:
+            return read_size(file)
+    except Exception:  # whatever is wrong is said when the file is loaded
+        return None
+
+
+def stamp(path: str) -> str:
+    """Size and time of a local file, by which a changed one is known; "" of a remote one."""
+    if is_remote(path):
+        return ""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    return f"{state.st_size}:{state.st_mtime_ns}"
+
+
+def listing(folder: str) -> list[str]:
+    """All files below a folder; none where there is no such folder.
+
+    Raises:
+        InputError: no such file system is known.
+    """
+    if not is_remote(folder):
+        return sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
+    try:
+        matches = FileSystems.match([join(folder, "**")])
+    except ValueError:
+        raise _unknown(folder) from None
+    return sorted(found.path for found in matches[0].metadata_list)
+
+
+def write(path: str, text: str) -> None:
+    """Writes a file aside and renames it."""
+    aside = f"{path}.{os.urandom(4).hex()}.new"
+    write_over(aside, text)
+    FileSystems.rename([aside], [path])
+
+
+def write_over(path: str, text: str) -> None:
+    """Writes a file, which may be there already; not every file system renames over one."""
+    with contextlib.closing(FileSystems.create(path)) as file:
+        file.write(text.encode())
+
+
+def delete(path: str) -> None:
+    """Deletes a file."""
+    FileSystems.delete([path])
+
+
+def remove(folder: str) -> None:
+    """Deletes a folder with what is in it."""
+    if not is_remote(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    elif paths := listing(folder):
+        FileSystems.delete(paths)

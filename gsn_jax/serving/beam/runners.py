@@ -1,0 +1,202 @@
+"""Running the pipeline: on a cluster, in this process, or in local worker processes.
+
+Clusters retry what a dead worker had. Beam's local runner does not: it waits for ever for the
+answer of a worker process that has died. So it runs in a process of its own (`python -m
+gsn_jax.serving.beam.runners`), which ends when one of its workers does and is then started again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineState
+
+from gsn_jax.errors import InputError
+from gsn_jax.serving.beam import files
+from gsn_jax.serving.beam.pipeline import Job, build
+from gsn_jax.serving.beam.worker import Settings
+
+# How often a local run is started at most.
+ATTEMPTS = 4
+
+# Exit code of the process in which a local run has lost a worker.
+_WORKER_DIED = 75
+
+# How the line of its log begins that is for people.
+_SAYS = "gsn: "
+
+_LOCAL = ("", "directrunner", "direct", "fnapirunner")
+
+
+def parse_options(texts: Sequence[str]) -> list[str]:
+    """Beam's flags from `KEY=VALUE` or `KEY`; several local workers are processes.
+
+    Raises:
+        InputError: one of them is no such text.
+    """
+    flags = []
+    for text in texts:
+        key = text.removeprefix("--").partition("=")[0]
+        if not key.replace("-", "_").isidentifier():
+            raise InputError(f"--beam-option {text}: give KEY=VALUE, e.g. direct_num_workers=4")
+        flags.append(f"--{text.removeprefix('--')}")
+    named = {flag.partition("=")[0] for flag in flags}
+    if "--direct_num_workers" in named and "--direct_running_mode" not in named:
+        flags.append("--direct_running_mode=multi_processing")
+    return flags
+
+
+def run(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
+    """Runs a pipeline until it is done.
+
+    Args:
+        job: what to do.
+        flags: Beam's options, see `parse_options`.
+        say: told what a person should know meanwhile.
+
+    Returns:
+        The folder below the job's `shards` that has its output.
+
+    Raises:
+        InputError: it has failed.
+    """
+    options = PipelineOptions(list(flags))
+    local = (options.view_as(StandardOptions).runner or "").lower() in _LOCAL
+    if local and options.view_as(DirectOptions).direct_running_mode == "multi_processing":
+        return _run_supervised(job, flags, say)
+    attempt = _attempt(job, 1)
+    _run_here(attempt, options, local)
+    return attempt.shards
+
+
+def _attempt(job: Job, number: int) -> Job:
+    """The job with a folder of its own: what a failed attempt has written is no output."""
+    return dataclasses.replace(job, shards=files.join(job.shards, f"attempt-{number}"))
+
+
+def _run_here(job: Job, options: PipelineOptions, local: bool) -> None:
+    try:
+        pipeline = beam.Pipeline(runner=_local_runner(options) if local else None, options=options)
+        build(pipeline, job)
+        state = pipeline.run().wait_until_finish()
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"the Beam pipeline failed: {_reason(error)}") from error
+    if state not in (None, PipelineState.DONE):
+        raise InputError(f"the Beam pipeline ended as {state}; its runner's log says why")
+
+
+def _local_runner(options: PipelineOptions) -> Any:
+    """Beam's Python runner; "DirectRunner" would first look for another one on the network."""
+    from apache_beam.portability.api import beam_provision_api_pb2
+    from apache_beam.runners.portability.fn_api_runner import fn_runner
+    from apache_beam.runners.portability.portable_runner import JobServiceHandle
+
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    info = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
+    return fn_runner.FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(info))
+
+
+def _reason(error: Exception) -> str:
+    """The last line of an error's text, which is where Beam has the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:400]
+
+
+def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
+    """A local run in a process group of its own, started again when a worker of it dies."""
+    handle, log = tempfile.mkstemp(prefix="gsn-beam-", suffix=".log")
+    told = False
+    try:
+        with open(handle, "wb") as file:
+            for attempt in range(1, ATTEMPTS + 1):
+                started = _attempt(job, attempt)
+                order = json.dumps({"job": dataclasses.asdict(started), "flags": list(flags)})
+                code = _wait_for(_command(order), file)
+                if code == 0:
+                    return started.shards
+                if code > 0 and code != _WORKER_DIED:
+                    told = True
+                    raise InputError(f"{_last_words(log)}; all that was said is in {log}")
+                if attempt < ATTEMPTS:
+                    say("a worker died; the run starts again and keeps what was finished")
+        told = True
+        raise InputError(
+            f"a worker died in each of {ATTEMPTS} attempts, mostly for want of memory; use fewer "
+            f"workers; what they said is in {log}; the same command continues"
+        )
+    finally:
+        if not told:
+            os.unlink(log)
+
+
+def _command(order: str) -> list[str]:
+    return [sys.executable, "-m", "gsn_jax.serving.beam.runners", order]
+
+
+def _wait_for(command: Sequence[str], log: IO[bytes]) -> int:
+    """The exit code of a process, whose own processes, which may outlive it, are ended then."""
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        return child.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.stdin.close()
+        child.wait()
+
+
+def _last_words(log: str) -> str:
+    """Why the process ended, as it said itself."""
+    with open(log, encoding="utf-8", errors="replace") as file:
+        said = [line.removeprefix(_SAYS).strip() for line in file if line.startswith(_SAYS)]
+    return said[-1] if said else "the Beam pipeline failed"
+
+
+def main() -> None:
+    """The process of a local run."""
+    order = json.loads(sys.argv[1])
+    fields = order["job"]
+    settings = Settings(**fields.pop("settings"))
+    settings = dataclasses.replace(settings, metrics=tuple(settings.metrics))
+    job = Job(settings=settings, **fields)
+    threading.excepthook = _end_with_worker
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _run_here(job, PipelineOptions(order["flags"]), local=True)
+    except InputError as error:
+        print(f"{_SAYS}{error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    # Threads of Beam may still wait for something.
+    os._exit(0)
+
+
+def _end_with_worker(happened: threading.ExceptHookArgs) -> None:
+    if "Worker subprocess exited" in str(happened.exc_value):
+        os._exit(_WORKER_DIED)
+    threading.__excepthook__(happened)
+
+
+def _end_with_parent() -> None:
+    """The other end of standard input closes when the parent is gone, however it went."""
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

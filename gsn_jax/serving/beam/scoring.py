@@ -1,0 +1,193 @@
+"""Scoring a table with a pipeline into a folder of Parquet files, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import heapq
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute
+import pyarrow.parquet
+from apache_beam.io.filesystems import FileSystems
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import pair_tables
+from gsn_jax.scoring import model_metric, tables
+from gsn_jax.serving.beam import exclusion, files, runners
+from gsn_jax.serving.beam.pipeline import SHARD, Job
+from gsn_jax.serving.beam.worker import Settings
+
+# Names within the output folder. Readers of Parquet folders pass over those with an underscore.
+SUMMARY = "_summary.json"
+_UNFINISHED = "_unfinished"
+
+# How many bad pairs a summary names.
+_NAMED = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What a finished run has done.
+
+    Attributes:
+        rows: pairs in the table.
+        bad: how many could not be scored.
+        errors: of the first of those.
+        files: the names of the Parquet files.
+        versions: what made the scores.
+    """
+
+    rows: int
+    bad: int
+    errors: list[str]
+    files: list[str]
+    versions: dict[str, str]
+
+
+def score_table(
+    table: str,
+    out: str,
+    settings: Settings,
+    flags: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> Summary:
+    """Scores the pairs of a table into `out/scores-*.parquet`, and `out/_summary.json`.
+
+    The files have the columns row (from 0, the table's order), reference, distorted, one per
+    metric, error and versions. They appear when every row of the table is in them exactly once;
+    until then `out/_unfinished` has what was scored so far, with which the same call continues.
+
+    Args:
+        table: a pairs table; a path, or a URL of a file system that Beam knows.
+        out: a folder, new or of an unfinished run; likewise.
+        settings: what is computed.
+        flags: Beam's options, see `gsn_jax.serving.beam.runners.parse_options`.
+        say: told what a person should know meanwhile.
+
+    Raises:
+        InputError: the table cannot be read, the folder has other files or a finished run, or the
+            pipeline has failed; or another run is writing the folder.
+    """
+    if not files.is_remote(out):
+        out = str(Path(out).absolute())
+    table = table if files.is_remote(table) else str(Path(table).absolute())
+    unfinished = files.join(out, _UNFINISHED)
+    metrics = model_metric.resolve_all(settings.metrics, settings.checkpoint)
+    with files.local_copy(table) as path:  # all of it, before machines are started
+        count = sum(1 for _ in pair_tables.read_rows(path))
+    columns = [metric.name for metric in metrics]
+    kept, shards = (files.join(unfinished, name) for name in ("units", _new_name()))
+    job = Job(table, settings, columns, kept, shards)
+    _refuse_taken(out)
+    with _alone(out):
+        _claim(out)
+        written = runners.run(job, flags, say)
+        made = [path for path in files.listing(written) if _is_shard(written, path)]
+        bad, errors = _check(made, count)
+        return _publish(out, made, Summary(count, bad, errors, [], tables.versions(metrics)))
+
+
+def _new_name() -> str:
+    return f"shards-{uuid.uuid4().hex[:8]}"
+
+
+def _is_shard(folder: str, path: str) -> bool:
+    """Not so what lies deeper: Beam may leave there what it gave up."""
+    return os.path.dirname(path) == folder and path.endswith(".parquet")
+
+
+def _publish(out: str, made: Sequence[str], summary: Summary) -> Summary:
+    """Renames the output into its folder, and completes the summary with its files."""
+    names = [f"{SHARD}-{index:05d}-of-{len(made):05d}.parquet" for index in range(len(made))]
+    summary = dataclasses.replace(summary, files=names)
+    with _writing(out):
+        FileSystems.rename(made, [files.join(out, name) for name in names])
+        files.write(files.join(out, SUMMARY), json.dumps(dataclasses.asdict(summary), indent=2))
+        files.remove(files.join(out, _UNFINISHED))
+    return summary
+
+
+@contextlib.contextmanager
+def _alone(out: str) -> Iterator[None]:
+    """Locks other runs out of the folder while the context lasts."""
+    unfinished = files.join(out, _UNFINISHED)
+    with contextlib.ExitStack() as lock:
+        with _writing(out):
+            if not files.is_remote(out):
+                os.makedirs(unfinished, exist_ok=True)
+            lock.enter_context(exclusion.alone(unfinished))
+        yield
+
+
+def _refuse_taken(out: str) -> list[str]:
+    """What is in the folder, if it is new or of an unfinished run.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if not files.is_remote(out) and Path(out).exists() and not Path(out).is_dir():
+        raise InputError(f"{out}: is a file; --runner beam writes a folder of Parquet files")
+    present = files.listing(out)
+    if files.join(out, SUMMARY) in present:
+        raise InputError(f"{out}: has the scores of a finished run; name another folder")
+    begun = files.join(out, _UNFINISHED, "")
+    if present and not any(path.startswith(begun) for path in present):
+        raise InputError(f"{out}: has other files ({Path(present[0]).name}); name a new folder")
+    return present
+
+
+def _claim(out: str) -> None:
+    """Says what the folder is, and clears what a run left that died while it published."""
+    present = _refuse_taken(out)  # anew: another run may have finished just before
+    unfinished = files.join(out, _UNFINISHED)
+    claim = files.join(unfinished, "README.txt")
+    kept = claim, files.join(unfinished, "units", ""), files.join(unfinished, exclusion.RUNNING)
+    with _writing(out):
+        if claim not in present:
+            files.write(claim, "Scores of an unfinished run of gsn score --runner beam.\n")
+        stale = [path for path in present if not path.startswith(kept)]
+        if stale:
+            FileSystems.delete(stale)
+
+
+@contextlib.contextmanager
+def _writing(out: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{out}: {error}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{out}: cannot be written ({reason})") from None
+
+
+def _check(shards: Sequence[str], count: int) -> tuple[int, list[str]]:
+    """Refuses shards that lack a row or have one twice; the number of bad pairs and first errors.
+
+    Raises:
+        InputError: they do.
+    """
+    rows: list[np.ndarray] = [np.zeros(0, np.int64)]
+    bad, first = 0, []
+    for shard in shards:
+        with files.opened(shard) as file:
+            columns = pyarrow.parquet.read_table(file, columns=["row", "error"])
+        rows.append(columns["row"].to_numpy())
+        found = columns.filter(pyarrow.compute.not_equal(columns["error"], ""))
+        bad += len(found)
+        errors = zip(found["row"].to_pylist(), found["error"].to_pylist(), strict=True)
+        first = heapq.nsmallest(_NAMED, [*first, *errors])
+    got = np.sort(np.concatenate(rows))
+    if not np.array_equal(got, np.arange(count)):
+        raise InputError(
+            f"the pipeline gave {len(got)} rows, {len(np.unique(got))} of them different, for "
+            f"{count} pairs; did the table change, or do workers write to another folder than "
+            "the one that is seen here? The same command continues"
+        )
+    return bad, [error for _, error in first]

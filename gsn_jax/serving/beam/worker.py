@@ -1,0 +1,182 @@
+"""What a worker does with a unit: reads its images, with patience, and scores them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import functools
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.images.files import Alpha
+from gsn_jax.scoring import many_pairs, model_metric
+from gsn_jax.scoring.journal import describe_run
+from gsn_jax.scoring.many_pairs import Loading, Pair
+from gsn_jax.scoring.tables import versions
+from gsn_jax.serving.beam import files
+from gsn_jax.serving.beam.units import KeptUnits, Task
+
+# Seconds to wait before a file that could not be read is read again.
+WAITS = (1.0, 5.0)
+
+# What passes: a mounted file system or a network that hesitates, a process short of handles.
+_PASSING = frozenset(
+    {
+        errno.EAGAIN,
+        errno.EBUSY,
+        errno.ECONNABORTED,
+        errno.ECONNREFUSED,
+        errno.ECONNRESET,
+        errno.EHOSTUNREACH,
+        errno.EINTR,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENETDOWN,
+        errno.ENETRESET,
+        errno.ENETUNREACH,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOTCONN,
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is computed and how files are read; plain values, which travel to the workers.
+
+    Attributes:
+        metrics: names of the metrics.
+        checkpoint: the model for gsn, a folder that every worker can read; None is what ships.
+        alpha: see `gsn_jax.images.load_image`.
+        max_pixels: see `gsn_jax.images.load_image`.
+        resize: see `gsn_jax.scoring.many_pairs.Loading`.
+    """
+
+    metrics: tuple[str, ...]
+    checkpoint: str | None = None
+    alpha: Alpha = "refuse"
+    max_pixels: int = many_pairs.MAX_PIXELS
+    resize: many_pairs.Resize | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _PatientLoading(Loading):
+    """`Loading` that tries again where the reason may pass."""
+
+    def load(self, path: Path) -> np.ndarray:
+        return patiently(functools.partial(super().load, path))
+
+
+def patiently(read: Callable[[], Any]) -> Any:
+    """What `read()` gives, tried again after `WAITS` where it fails for a reason that may pass."""
+    for wait in WAITS:
+        try:
+            return read()
+        except Exception as error:
+            if not _may_pass(error):
+                raise
+            time.sleep(wait)
+    return read()
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether a system error that may pass is behind this one."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _PASSING:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class Scorer:
+    """Models and options of a worker process, shared by its threads."""
+
+    def __init__(self, settings: Settings):
+        """Loads the models.
+
+        Raises:
+            InputError: a metric is not known, or a model cannot be read.
+        """
+        self._metrics = model_metric.resolve_all(settings.metrics, settings.checkpoint)
+        options = settings.alpha, settings.max_pixels, settings.resize
+        self._loading = _PatientLoading(*options)
+        self.run = json.dumps(describe_run(self._metrics, Loading(*options)), sort_keys=True)
+        self._versions = json.dumps(versions(self._metrics))
+        # A unit uses the whole machine; two at once would need twice the memory.
+        self._one_at_a_time = threading.Lock()
+
+    def score(self, name: str, tasks: Sequence[Task], kept: KeptUnits) -> list[dict[str, Any]]:
+        """The rows of a unit, in the order of its pairs; those kept from before are not scored."""
+        with self._one_at_a_time:
+            tasks = list(tasks)
+            scores = kept.load(name, tasks)
+            errors = dict.fromkeys(scores, "")
+            missing = [task for task in tasks if task.row not in scores]
+            for task, found, error in self._score(missing):
+                scores[task.row], errors[task.row] = found, error
+            if missing:
+                good = {row: found for row, found in scores.items() if not errors[row]}
+                kept.save(name, tasks, good)
+        return [self._row(task, scores[task.row], errors[task.row]) for task in tasks]
+
+    def _score(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, dict[str, float], str]]:
+        with _fetched(tasks) as (pairs, named):
+            for index, scored in many_pairs.score_unordered(pairs, self._metrics, self._loading):
+                yield tasks[index], scored.scores, named(scored.error)
+
+    def _row(self, task: Task, scores: dict[str, float], error: str) -> dict[str, Any]:
+        return {
+            "row": task.row,
+            "reference": task.reference,
+            "distorted": task.distorted,
+            **{metric.name: scores.get(metric.name) for metric in self._metrics},
+            "error": error,
+            "versions": self._versions,
+        }
+
+
+@contextlib.contextmanager
+def _fetched(tasks: Sequence[Task]) -> Iterator[tuple[list[Pair], Callable[[str], str]]]:
+    """The pairs with local files, remote ones copied; and a function that names them as given."""
+    with tempfile.TemporaryDirectory(prefix="gsn-") as folder:
+        copies: dict[str, Path] = {}
+        problems: dict[str, str] = {}
+        for path in dict.fromkeys(p for task in tasks for p in task[3:5] if files.is_remote(p)):
+            copies[path] = Path(folder) / f"{len(copies):06d}"
+            try:
+                patiently(functools.partial(files.fetch, path, copies[path]))
+            except InputError as error:
+                problems[path] = str(error)
+            except Exception as error:
+                reason = "no such file" if isinstance(error, FileNotFoundError) else error
+                problems[path] = f"{path}: cannot be read ({reason})"
+
+        def local(path: str) -> Path:
+            return copies[path] if path in copies else Path(path)
+
+        def named(text: str) -> str:
+            for path, copy in copies.items():
+                text = text.replace(str(copy), path)
+            return text
+
+        yield [_pair(task, local, problems) for task in tasks], named
+
+
+def _pair(task: Task, local: Callable[[str], Path], problems: dict[str, str]) -> Pair:
+    paths = task.reference_file, task.distorted_file
+    problem = task.problem or next((problems[path] for path in paths if path in problems), "")
+    if problem:
+        return Pair(task.reference, task.distorted, None, None, problem)
+    return Pair(task.reference, task.distorted, *map(local, paths))

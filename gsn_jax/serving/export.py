@@ -1,0 +1,225 @@
+"""Metrics for other runtimes, through existing exporters: StableHLO, ONNX, SavedModel.
+
+Every exported function maps `reference` and `distorted`, float32 `(N, H, W, 3)` sRGB in [0, 1], to
+`scores (N,)`, the numbers that the metric gives: weights folded, calibration included. It checks
+nothing. The exported file is run once on a random pair before it gets its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gsn_jax.backbones.fast_convolution import plain_convolutions
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+from gsn_jax.scoring.model_metric import MIN_SIZE
+
+FORMATS = ("stablehlo", "onnx", "savedmodel")
+# For the formats that fix the size: (height, width).
+DEFAULT_SIZE = (384, 512)
+TOLERANCE = 1e-4
+# The platforms that a StableHLO file runs on.
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+Function = Callable[[Any, Any], Any]
+Size = tuple[int, int]
+
+
+def export(
+    metric: Metric, form: str, out: str | os.PathLike[str], size: Size | None = None
+) -> float:
+    """Writes a metric's function for another runtime.
+
+    Args:
+        metric: what to export.
+        form: one of `FORMATS`.
+        out: file to write; for "savedmodel" a folder, which must not exist.
+        size: height and width to fix; None leaves them free in "stablehlo" and "savedmodel", and
+            is `DEFAULT_SIZE` in "onnx". The number of pairs is free in any case.
+
+    Returns:
+        The largest difference between the exported function's scores and the metric's, on a check
+        pair.
+
+    Raises:
+        InputError: an exporter is not installed or cannot take the metric, the scores differ by
+            more than `TOLERANCE`, or `out` cannot be written.
+    """
+    write, run, extra = {
+        "stablehlo": (_write_stablehlo, _run_stablehlo, ""),
+        "onnx": (_write_onnx, _run_onnx, "onnx onnxruntime jax2onnx"),
+        "savedmodel": (_write_savedmodel, _run_savedmodel, "tensorflow"),
+    }[form]
+    _require(extra.split(), form)
+    if form == "onnx":
+        size = size or DEFAULT_SIZE
+    target = Path(out)
+    if form == "savedmodel" and target.exists():
+        raise InputError(f"{target}: exists already; choose another --out")
+    function = getattr(metric, "function_by_image", metric.function)
+    with _aside(target) as partial:
+        try:
+            with plain_convolutions(), _quiet():
+                write(function, partial, size)
+        except (OSError, InputError):
+            raise
+        except Exception as error:  # whatever an exporter does not know
+            hint = "" if size else "; give a fixed size with --size HxW"
+            raise InputError(
+                f"{metric.name} cannot be exported to {form} ({_first_line(error)}){hint}"
+            ) from error
+        with _quiet():
+            difference = _difference(metric, run(partial), size or (7 * MIN_SIZE, 10 * MIN_SIZE))
+        if not difference <= TOLERANCE:
+            raise InputError(
+                f"the exported {metric.name} differs from the metric by {difference:.2g}, more "
+                f"than {TOLERANCE:g}; nothing was written"
+            )
+    return difference
+
+
+def _difference(metric: Metric, function: Function, size: Size) -> float:
+    generator = np.random.default_rng(0)
+    reference = generator.random((1, *size, 3), np.float32)
+    noise = generator.normal(scale=0.1, size=reference.shape)
+    distorted = np.clip(reference + noise, 0, 1).astype(np.float32)
+    expected = np.asarray(metric(reference, distorted))
+    return float(np.abs(np.asarray(function(reference, distorted)) - expected).max())
+
+
+def _write_stablehlo(function: Function, path: Path, size: Size | None) -> None:
+    from jax import export as jax_export
+
+    image = _abstract(size)
+    exported = jax_export.export(jax.jit(function), platforms=PLATFORMS)(image, image)
+    path.write_bytes(exported.serialize())
+
+
+def _run_stablehlo(path: Path) -> Function:
+    from jax import export as jax_export
+
+    return jax_export.deserialize(bytearray(path.read_bytes())).call
+
+
+def _write_onnx(function: Function, path: Path, size: Size) -> None:
+    import jax2onnx
+
+    model = jax2onnx.to_onnx(
+        function,
+        inputs=[("N", *size, 3)] * 2,
+        input_names=["reference", "distorted"],
+        output_names=["scores"],
+        model_name="gsn_jax",
+    )
+    path.write_bytes(model.SerializeToString())
+
+
+def _run_onnx(path: Path) -> Function:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    return lambda first, second: session.run(None, {"reference": first, "distorted": second})[0]
+
+
+def _write_savedmodel(function: Function, path: Path, size: Size | None) -> None:
+    import tensorflow as tf
+    from jax.experimental import jax2tf
+
+    height, width = size or ("h", "w")
+    converted = jax2tf.convert(
+        function,
+        polymorphic_shapes=[f"n, {height}, {width}, 3"] * 2,
+        polymorphic_constraints=() if size else (f"h >= {MIN_SIZE}", f"w >= {MIN_SIZE}"),
+        with_gradient=False,
+    )
+    shape = [None, *(size or (None, None)), 3]
+    module = tf.Module()
+    module.score = tf.function(
+        lambda reference, distorted: {"scores": converted(reference, distorted)},
+        autograph=False,
+        input_signature=[
+            tf.TensorSpec(shape, tf.float32, name=name) for name in ("reference", "distorted")
+        ],
+    )
+    tf.saved_model.save(module, str(path), signatures={"serving_default": module.score})
+
+
+def _run_savedmodel(path: Path) -> Function:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+
+    def run(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        serve = loaded.signatures["serving_default"]  # dies with `loaded`
+        return serve(reference=tf.constant(first), distorted=tf.constant(second))["scores"].numpy()
+
+    return run
+
+
+def _abstract(size: Size | None) -> jax.ShapeDtypeStruct:
+    """Pairs without a fixed number, and without a fixed size where none is given."""
+    from jax import export as jax_export
+
+    height, width = size or ("h", "w")
+    limits = () if size else (f"h >= {MIN_SIZE}", f"w >= {MIN_SIZE}")
+    scope = jax_export.SymbolicScope(limits)
+    shape = jax_export.symbolic_shape(f"n, {height}, {width}, 3", scope=scope)
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
+def _require(modules: list[str], form: str) -> None:
+    missing = [name for name in modules if not _importable(name)]
+    if not missing:
+        return
+    how = {
+        "onnx": "pip install 'gsn_jax[export]' && pip install --no-deps jax2onnx",
+        "savedmodel": "pip install tensorflow",
+    }[form]
+    raise InputError(f"export to {form} needs {' and '.join(missing)}; {how}")
+
+
+def _importable(name: str) -> bool:
+    if name in sys.modules:
+        return sys.modules[name] is not None
+    return importlib.util.find_spec(name) is not None
+
+
+@contextlib.contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """A path to write to; it becomes `target` when all went well."""
+    try:
+        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".export-") as folder:
+            partial = Path(folder) / target.name
+            yield partial
+            partial.replace(target)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror or error})") from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """jax2onnx reports every plugin it lacks, TensorFlow its build."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:200]

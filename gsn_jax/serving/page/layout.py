@@ -1,0 +1,207 @@
+"""How the page looks, and which handler each control calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import gradio as gr
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import SUFFIXES
+from gsn_jax.scoring.many_pairs import ScoredPair
+from gsn_jax.serving.page import handlers
+from gsn_jax.serving.page.handlers import Limits, Ranking, Resolve
+
+THEME = gr.themes.Soft(
+    primary_hue="indigo",
+    font=["system-ui", "sans-serif"],
+    font_mono=["ui-monospace", "monospace"],
+)
+
+CSS = """
+.gradio-container { width: 100% !important; max-width: 1200px !important;
+                    margin: 0 auto !important; }
+#reference, #distorted { max-height: 15em; overflow-y: auto; }
+#score { min-height: 3.2em; align-self: end; }
+.problems { border-left: 4px solid #b45309; background: #fef3c7; color: #451a03;
+            padding: 0.6em 1em; border-radius: 4px; overflow-wrap: anywhere; }
+.problems ul { margin: 0; padding: 0; list-style: none; }
+.colour-bar { display: flex; align-items: center; gap: 0.6em; margin-top: 0.4em;
+              font-variant-numeric: tabular-nums; }
+.colour-bar i { flex: 1; height: 0.9em; border-radius: 3px; min-width: 4em; }
+"""
+
+_INTRODUCTION = """
+# Which image looks best?
+Drop a reference and its distorted versions, of one size: at most {max_images} files of at most
+{max_upload_mb} MB. Files stay on the computer that runs this page.
+"""
+
+# Uploads and pictures of visitors are deleted after a day without a restart.
+_DAY = 24 * 60 * 60
+# Scorings at once; more wait in the queue.
+_AT_ONCE = 2
+
+_log = logging.getLogger(__name__)
+
+
+def build(
+    metrics: Sequence[str],
+    mapped: Sequence[str],
+    resolve: Resolve,
+    limits: Limits,
+    folder: str,
+) -> gr.Blocks:
+    """The page.
+
+    Args:
+        metrics: names offered, in the order shown; the first is chosen at the start.
+        mapped: those with a map.
+        resolve: name to metric.
+        limits: what is accepted.
+        folder: where tables to download are kept.
+    """
+    chosen = [name for name in metrics if name in ("gsn", "psnr", "ssim")] or metrics[:1]
+    with gr.Blocks(
+        title="gsn_jax", analytics_enabled=False, delete_cache=(_DAY, _DAY), fill_width=False
+    ) as page:
+        ranking = gr.State(None)
+        gr.Markdown(_INTRODUCTION.format(**dataclasses.asdict(limits)))
+        with gr.Row():
+            reference = gr.File(
+                label="Reference image",
+                file_types=list(SUFFIXES),
+                elem_id="reference",
+                min_width=300,
+            )
+            distorted = gr.File(
+                label="Distorted images",
+                file_count="multiple",
+                file_types=list(SUFFIXES),
+                elem_id="distorted",
+                min_width=300,
+            )
+        with gr.Row():
+            names = gr.Dropdown(
+                list(metrics),
+                value=chosen,
+                multiselect=True,
+                label="Metrics (the first one ranks)",
+                elem_id="metrics",
+                scale=4,
+                min_width=300,
+            )
+            score = gr.Button("Score", variant="primary", elem_id="score", scale=1)
+        problems = gr.HTML(elem_id="problems")
+        with gr.Column(visible=False, elem_id="results") as results:
+            table = gr.Dataframe(
+                label="Ranking, best first (choose a row to see it)",
+                interactive=False,
+                elem_id="ranking",
+                buttons=[],
+                wrap=True,
+            )
+            with gr.Row():
+                image = gr.Dropdown([], label="Image", elem_id="image", min_width=220)
+                view = gr.Radio(
+                    list(handlers.VIEWS), value=handlers.DISTORTED, label="Show", elem_id="view"
+                )
+                map_metric = gr.Dropdown(
+                    list(mapped), value=next(iter(mapped), None), label="Map of", elem_id="map"
+                )
+            # PNG: a lossy picture would lie about what is compared.
+            slider = gr.ImageSlider(
+                label="Drag the line",
+                format="png",
+                interactive=False,
+                buttons=["fullscreen"],
+                elem_id="slider",
+                max_height=600,
+            )
+            caption = gr.HTML(elem_id="caption")
+            download = gr.DownloadButton("Download scores (CSV)", elem_id="download")
+
+        def score_files(
+            reference: str | None,
+            distorted: list[str] | None,
+            names: list[str],
+            progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio asks for one
+        ) -> tuple:
+            ordered = [name for name in metrics if name in (names or ())]
+            work = functools.partial(
+                handlers.rank,
+                reference,
+                distorted,
+                ordered,
+                resolve=resolve,
+                limits=limits,
+                watch=functools.partial(_watch, progress),
+            )
+            found, problem = _attempt(work)
+            lines = [problem] if problem else [item.error for item in found.failed]
+            images = [item.pair.distorted for item in found.scored] if found else []
+            return (
+                found,
+                handlers.message(lines),
+                gr.Column(visible=bool(images)),
+                _table(found, resolve) if images else None,
+                gr.Dropdown(images, value=images[0] if images else None),
+                _download(folder, found) if images else None,
+            )
+
+        def show(found: Ranking | None, name: str | None, view: str, map_name: str) -> tuple:
+            if found is None:
+                return None, ""
+            work = functools.partial(
+                handlers.pictures, found, name, view, resolve(map_name), limits
+            )
+            result, problem = _attempt(work)
+            return result or (None, handlers.message([problem]))
+
+        def select_row(event: gr.SelectData) -> str:
+            return event.row_value[1]
+
+        shown = [ranking, image, view, map_metric], [slider, caption]
+        private = {"api_visibility": "private", "concurrency_limit": _AT_ONCE}
+        score.click(
+            score_files,
+            [reference, distorted, names],
+            [ranking, problems, results, table, image, download],
+            api_name="score",
+            concurrency_limit=_AT_ONCE,
+            show_progress_on=problems,
+        ).then(show, *shown, **private)
+        gr.on([image.input, view.input, map_metric.input], show, *shown, **private)
+        table.select(select_row, None, image, **private).then(show, *shown, **private)
+    return page
+
+
+def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
+    """The result and "", or None and what to tell the visitor: the page lives on."""
+    try:
+        return work(), ""
+    except InputError as error:
+        return None, str(error)
+    except Exception as error:  # a bug, or no memory left
+        _log.exception("a request failed")
+        return None, f"something failed here ({type(error).__name__}); the log has the details"
+
+
+def _watch(progress: gr.Progress, items: Iterable[ScoredPair], total: int) -> Iterable[ScoredPair]:
+    for done, item in enumerate(items, 1):
+        progress((done, total), desc="scoring", unit="images")
+        yield item
+
+
+def _table(ranking: Ranking, resolve: Resolve) -> dict[str, Any]:
+    metrics = [resolve(name) for name in ranking.metrics]
+    return {"headers": handlers.headers(metrics), "data": handlers.rows(ranking)}
+
+
+def _download(folder: str, ranking: Ranking) -> str:
+    return str(handlers.write_csv(tempfile.mkdtemp(dir=folder), ranking))
