@@ -21,7 +21,7 @@ from image_pairs import noisy, photograph
 from PIL import Image
 
 from gsn_jax.metric import Metric
-from gsn_jax.scoring import model_metric
+from gsn_jax.scoring import by_name
 from gsn_jax.scoring.feature_cache import MAX_BYTES
 from gsn_jax.scoring.many_pairs import Pair, score_pairs
 
@@ -81,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gsn-references-") as name, Claims() as claims:
         groups = make_pairs(Path(name), options)
-        wall, work, difference = measure(groups, model_metric.resolve(options.metric))
+        wall, work, difference = measure(groups, by_name.resolve(options.metric))
         for label, seconds in wall.items():
             rate = options.references * options.versions / sum(seconds)
             print(f"{label}: {rate:.1f} pairs/s")

@@ -29,8 +29,8 @@ _SUBMODULES = (
 )
 _FUNCTIONS = {
     "load": "scoring.model_metric",
-    "score": "scoring.model_metric",
-    "as_loss": "scoring.model_metric",
+    "score": "scoring.by_name",
+    "as_loss": "scoring.by_name",
     "quality_map": "scoring.maps",
 }
 

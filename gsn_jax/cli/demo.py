@@ -29,9 +29,9 @@ def command() -> None:
     data = _photographs()
     from data_pipelines import distortions
     from gsn_jax.cli.score_views import arrow
-    from gsn_jax.scoring import model_metric
+    from gsn_jax.scoring import by_name
 
-    metrics = [model_metric.resolve(name) for name in METRICS]
+    metrics = [by_name.resolve(name) for name in METRICS]
     table = Table(title="quality of real pairs, gsn from 0 (worst) to 1 (identical)")
     table.add_column("photograph")
     table.add_column("distortion")

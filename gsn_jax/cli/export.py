@@ -40,10 +40,10 @@ def command(form: str, out: str, name: str, checkpoint: str | None, size: str | 
     run once and compared with the metric before it gets its name.
     """
     fixed = _parse_size(size)
-    from gsn_jax.scoring import model_metric
+    from gsn_jax.scoring import by_name, model_metric
     from gsn_jax.serving import export
 
-    metric = model_metric.load(checkpoint) if checkpoint is not None else model_metric.resolve(name)
+    metric = model_metric.load(checkpoint) if checkpoint is not None else by_name.resolve(name)
     difference = export.export(metric, form, out, fixed)
     if form == "onnx":
         fixed = fixed or export.DEFAULT_SIZE

@@ -166,7 +166,7 @@ def command(
         return
     if form and out is None:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax.scoring import model_metric, tables
+    from gsn_jax.scoring import by_name, tables
     from gsn_jax.scoring.many_pairs import Loading, score_pairs
 
     folders = (reference_dir, distorted_dir) if reference_dir else None
@@ -174,7 +174,7 @@ def command(
     if out is not None:
         tables.check_target(out, _inputs(pairs, table), folders or ())
         form = tables.format_of(out, form)
-    metrics = model_metric.resolve_all(_names(names, checkpoint), checkpoint)
+    metrics = by_name.resolve_all(_names(names, checkpoint), checkpoint)
     worst = score_views.parse_limits(limits, metrics)
     writer = None
     if maps is not None:

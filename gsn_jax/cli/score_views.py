@@ -102,11 +102,11 @@ def arrow(metric: Metric) -> str:
 def print_metrics() -> None:
     """Names, ranges and directions of all metrics."""
     from gsn_jax import metrics
-    from gsn_jax.scoring import model_metric
+    from gsn_jax.scoring import by_name, model_metric
 
     for name in (*model_metric.shipped(), *metrics.names()):
         try:
-            metric = model_metric.resolve(name)
+            metric = by_name.resolve(name)
         except InputError as error:
             click.echo(f"{name}: not available: {error}")
             continue

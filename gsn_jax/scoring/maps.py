@@ -10,7 +10,7 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_pair
 from gsn_jax.metric import MapGrid, Metric
-from gsn_jax.scoring import model_metric
+from gsn_jax.scoring import by_name, model_metric
 
 SIZES = ("image", "grid")
 
@@ -27,7 +27,7 @@ def quality_map(
     Args:
         reference: a path, or an array `(..., H, W, 3)` of uint8 or floats in [0, 1].
         distorted: likewise, of equal size.
-        metric: a metric with a map or its name, see `gsn_jax.scoring.model_metric.resolve`.
+        metric: a metric with a map or its name, see `gsn_jax.scoring.by_name.resolve`.
         size: "image" gives a value per pixel, linear between the centres of the metric's cells;
             "grid" gives the metric's own cells, which may be coarser than the pixels.
 
@@ -41,7 +41,7 @@ def quality_map(
     if size not in SIZES:
         raise InputError(f"size must be one of {', '.join(SIZES)}, got {size!r}")
     if isinstance(metric, (str, os.PathLike)):
-        metric = model_metric.resolve(metric)
+        metric = by_name.resolve(metric)
     if not metric.has_map:
         raise InputError(f"metric {metric.name!r} has no quality map; {known_maps()}")
     first, second = as_pair(reference, distorted)
@@ -64,7 +64,7 @@ def mapped_names() -> tuple[str, ...]:
     found = []
     for name in (*model_metric.shipped(), *metrics.names()):
         try:
-            if model_metric.resolve(name).has_map:
+            if by_name.resolve(name).has_map:
                 found.append(name)
         except InputError:  # its weights are an extra that is not installed
             continue

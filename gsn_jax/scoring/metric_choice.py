@@ -10,7 +10,7 @@ import numpy as np
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.scoring import model_metric
+from gsn_jax.scoring import by_name, model_metric
 
 EVERY = "all"
 
@@ -50,7 +50,7 @@ def choose(
             if name == "gsn" and checkpoint is not None:
                 metric = model_metric.load(checkpoint, name="gsn")
             else:
-                metric = model_metric.resolve(name)
+                metric = by_name.resolve(name)
             _try_weights(metric)
             chosen.append(metric)
         except InputError as error:

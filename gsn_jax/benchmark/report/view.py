@@ -23,8 +23,8 @@ from gsn_jax.benchmark.report.figures import bars_svg, scatter_svg
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
+from gsn_jax.scoring.by_name import resolve
 from gsn_jax.scoring.metric_choice import version_of
-from gsn_jax.scoring.model_metric import resolve
 
 # How much is shown of one set. Pictures are of bounded size, so that the page is too.
 WORST = 6

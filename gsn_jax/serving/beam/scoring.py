@@ -18,7 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import pair_tables
-from gsn_jax.scoring import model_metric, tables
+from gsn_jax.scoring import by_name, tables
 from gsn_jax.serving.beam import exclusion, files, runners
 from gsn_jax.serving.beam.pipeline import SHARD, Job
 from gsn_jax.serving.beam.worker import Settings
@@ -78,7 +78,7 @@ def score_table(
         out = str(Path(out).absolute())
     table = table if files.is_remote(table) else str(Path(table).absolute())
     unfinished = files.join(out, _UNFINISHED)
-    metrics = model_metric.resolve_all(settings.metrics, settings.checkpoint)
+    metrics = by_name.resolve_all(settings.metrics, settings.checkpoint)
     with files.local_copy(table) as path:  # all of it, before machines are started
         count = sum(1 for _ in pair_tables.read_rows(path))
     columns = [metric.name for metric in metrics]

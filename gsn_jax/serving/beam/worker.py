@@ -18,7 +18,7 @@ import numpy as np
 
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import Alpha
-from gsn_jax.scoring import many_pairs, model_metric
+from gsn_jax.scoring import by_name, many_pairs
 from gsn_jax.scoring.journal import describe_run
 from gsn_jax.scoring.many_pairs import Loading, Pair
 from gsn_jax.scoring.tables import versions
@@ -109,7 +109,7 @@ class Scorer:
         Raises:
             InputError: a metric is not known, or a model cannot be read.
         """
-        self._metrics = model_metric.resolve_all(settings.metrics, settings.checkpoint)
+        self._metrics = by_name.resolve_all(settings.metrics, settings.checkpoint)
         options = settings.alpha, settings.max_pixels, settings.resize
         self._loading = _PatientLoading(*options)
         self.run = json.dumps(describe_run(self._metrics, Loading(*options)), sort_keys=True)

@@ -17,7 +17,7 @@ from PIL import Image
 from gsn_jax.errors import InputError
 from gsn_jax.images import Alpha, as_array
 from gsn_jax.metric import Metric
-from gsn_jax.scoring import map_pictures, maps, model_metric, tables
+from gsn_jax.scoring import by_name, map_pictures, maps, tables
 from gsn_jax.scoring.many_pairs import Pair, ScoredPair
 
 DISTORTED, MAP = "Image", "Quality map"
@@ -71,7 +71,7 @@ def rank(
     distorted: Sequence[str] | None,
     metrics: Sequence[str],
     *,
-    resolve: Resolve = model_metric.resolve,
+    resolve: Resolve = by_name.resolve,
     limits: Limits,
     watch: Callable[[Iterable[ScoredPair], int], Iterable[ScoredPair]] = lambda items, total: items,
 ) -> Ranking:

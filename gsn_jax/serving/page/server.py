@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.scoring import maps, model_metric
+from gsn_jax.scoring import by_name, maps, model_metric
 from gsn_jax.serving.page.handlers import Limits
 
 # The page's own files and what it draws; a browser refuses everything else.
@@ -104,7 +104,7 @@ def _available() -> list[str]:
     found = []
     for name in (*model_metric.shipped(), *metrics.names()):
         with contextlib.suppress(InputError):
-            model_metric.resolve(name)
+            by_name.resolve(name)
             found.append(name)
     return found
 
@@ -113,7 +113,7 @@ def _resolver(checkpoint: str | None):
     own = model_metric.load(checkpoint, name="gsn") if checkpoint is not None else None
 
     def resolve(name: str) -> Metric:
-        return own if own is not None and name == "gsn" else model_metric.resolve(name)
+        return own if own is not None and name == "gsn" else by_name.resolve(name)
 
     return resolve
 

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 from gsn_jax.errors import InputError
-from gsn_jax.scoring import model_metric
+from gsn_jax.scoring import by_name
 from gsn_jax.scoring.map_pictures import MapWriter, Scale, colours_of, draw, overlay, scale_of
 
-SSIM, GMSD, PSNR = (model_metric.resolve(name) for name in ("ssim", "gmsd", "psnr"))
+SSIM, GMSD, PSNR = (by_name.resolve(name) for name in ("ssim", "gmsd", "psnr"))
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_picture_shows_image_map_and_colour_bar(images):
 
 def test_names_tell_images_of_one_stem_apart(images, tmp_path):
     folder = tmp_path / "maps"
-    writer = MapWriter(folder, [SSIM, model_metric.resolve("ms_ssim")], [])
+    writer = MapWriter(folder, [SSIM, by_name.resolve("ms_ssim")], [])
     assert writer.without == ["ms_ssim"]
     given = [("r.png", name) for name in ("a/x.png", "b/x.png", "x.jpg", "../x.jpg", "x.webp")]
     given += [("s.png", "a/x.png")]
@@ -90,7 +90,7 @@ def test_no_image_that_is_scored_is_replaced(images, tmp_path):
 
 def test_what_cannot_be_drawn_is_one_line(monkeypatch, tmp_path, images):
     with pytest.raises(InputError, match="--maps: ms_ssim has no quality map; metrics with one"):
-        MapWriter(tmp_path, [model_metric.resolve("ms_ssim")], [])
+        MapWriter(tmp_path, [by_name.resolve("ms_ssim")], [])
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
         MapWriter(tmp_path / "file", [SSIM], [])

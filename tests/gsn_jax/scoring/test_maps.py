@@ -6,7 +6,7 @@ import pytest
 import gsn_jax
 from gsn_jax.errors import InputError
 from gsn_jax.metric import MapGrid
-from gsn_jax.scoring import maps, model_metric
+from gsn_jax.scoring import by_name, maps, model_metric
 from gsn_jax.scoring.maps import grid_of, mapped_names, to_pixels
 
 
@@ -18,7 +18,7 @@ def test_every_map_covers_the_image_and_is_worst_where_it_changed(photo, height,
     noise = rng.normal(scale=70, size=(32, 32, 3))
     distorted[32:64, 80:112] = np.clip(distorted[32:64, 80:112] + noise, 0, 255)
     for name in ("gsn", "psnr", "ssim", "gmsd", "mdsi", "haarpsi", "fsim", "vsi"):
-        metric = model_metric.resolve(name)
+        metric = by_name.resolve(name)
         values = gsn_jax.quality_map(reference, distorted, name)
         assert values.shape == (height, width), name
         error = -values if metric.higher_is_better else values

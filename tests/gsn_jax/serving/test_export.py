@@ -8,7 +8,7 @@ from jax import export as jax_export
 
 from gsn_jax.cli.export import command
 from gsn_jax.errors import InputError
-from gsn_jax.scoring import model_metric
+from gsn_jax.scoring import by_name, model_metric
 from gsn_jax.serving import export
 
 needs_onnx = pytest.mark.skipif(
@@ -78,7 +78,7 @@ def test_savedmodel_gives_the_same_scores(metric, rng, tmp_path):
 
 
 def test_a_classical_metric_with_its_size_fixed(rng, tmp_path):
-    metric, out = model_metric.resolve("psnr"), tmp_path / "psnr.shlo"
+    metric, out = by_name.resolve("psnr"), tmp_path / "psnr.shlo"
     export.export(metric, "stablehlo", out, (20, 30))
     images = pair(rng, 2, 20, 30, 3)
     scores = jax_export.deserialize(bytearray(out.read_bytes())).call(*images)
@@ -87,7 +87,7 @@ def test_a_classical_metric_with_its_size_fixed(rng, tmp_path):
 
 def test_what_an_exporter_cannot_take_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match=r"ssim cannot be exported.*--size HxW"):
-        export.export(model_metric.resolve("ssim"), "stablehlo", tmp_path / "ssim.shlo")
+        export.export(by_name.resolve("ssim"), "stablehlo", tmp_path / "ssim.shlo")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 import gsn_jax
 from gsn_jax.errors import InputError
-from gsn_jax.scoring import model_metric
+from gsn_jax.scoring import by_name
 from gsn_jax.serving.page import handlers
 from gsn_jax.serving.page.handlers import MAP, VIEWS, Limits
 
@@ -48,7 +48,7 @@ def test_the_best_comes_first_in_either_direction(files):
         expected = gsn_jax.score(files["original.png"], files["good.png"], metric)
         assert first[metric] == pytest.approx(float(expected), rel=1e-6)
         assert handlers.rows(ranking)[0][:2] == [1, "good.png"]
-    metrics = [model_metric.resolve(name) for name in ("psnr", "gmsd")]
+    metrics = [by_name.resolve(name) for name in ("psnr", "gmsd")]
     assert handlers.headers(metrics) == ["#", "image", "psnr ↑", "gmsd ↓"]
 
 
@@ -114,7 +114,7 @@ def test_pictures_have_the_size_of_the_image_and_the_map_is_bright_where_it_is_b
     files["local.png"] = str(tmp_path / "local.png")
     Image.fromarray(changed).save(files["local.png"])
     ranking = rank(files, ["local.png"])
-    metric = model_metric.resolve("ssim")
+    metric = by_name.resolve("ssim")
     for view in VIEWS:
         (left, right), caption = handlers.pictures(ranking, "local.png", view, metric, LIMITS)
         np.testing.assert_array_equal(left, photo)
@@ -133,7 +133,7 @@ def test_large_pictures_are_reduced_for_the_browser(tmp_path):
     for path in files.values():
         Image.fromarray(large).save(path)
     (left, right), _ = handlers.pictures(
-        rank(files, ["same.png"]), "same.png", MAP, model_metric.resolve("psnr"), LIMITS
+        rank(files, ["same.png"]), "same.png", MAP, by_name.resolve("psnr"), LIMITS
     )
     assert left.shape == right.shape == (20, 1600, 3)
 
