@@ -122,7 +122,12 @@ class Checkpoints:
         for step in reversed(self.steps()):
             failure = None
             try:
-                items = self._checkpointer.load_checkpointables(step, _split(state))
+                # One part at a time: where one of several parts cannot be read, Orbax leaves
+                # the coroutines of the others behind, never awaited.
+                items = {
+                    name: self._checkpointer.load(step, part, checkpointable_name=name)
+                    for name, part in _split(state).items()
+                }
                 metadata = read_metadata(self._directory / str(step))
             except Exception as error:  # whatever a damaged file leads to
                 failure = error

@@ -181,8 +181,6 @@ def test_a_killed_run_continues_bit_by_bit(uninterrupted, config, tmp_path):
     assert_bitwise_equal(variables_of(workdir, 6), variables_of(uninterrupted, 6))
 
 
-# Orbax leaves a coroutine of its own behind when it cannot read a file.
-@pytest.mark.filterwarnings("ignore:coroutine 'PyTreeHandler:RuntimeWarning")
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(uninterrupted, config, tmp_path):
     config.train.steps, workdir = 4, tmp_path / "run"
     config.train.keep = 3

@@ -1,0 +1,78 @@
+"""Checkpoints of a state of two arrays: what is restored, and what damage leads to."""
+
+import gc
+import shutil
+import warnings
+
+import jax
+import numpy as np
+import pytest
+
+from gsn_jax.training.checkpoints import Checkpoints
+from gsn_jax.training.state import TrainState
+
+
+def small_state(value):
+    array = jax.numpy.full((3,), value, jax.numpy.float32)
+    return TrainState(
+        step=jax.numpy.int32(value),
+        params={"kernel": array},
+        batch_stats={},
+        ema={},
+        opt_state={"momentum": array},
+        key=jax.random.key_data(jax.random.key(0)),
+        failed_step=jax.numpy.int32(-1),
+    )
+
+
+def abstract(state):
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), state
+    )
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A folder with the checkpoints of steps 1 and 2."""
+    folder = tmp_path / "checkpoints"
+    with Checkpoints(folder, keep=2) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, small_state(step), {"step": step})
+    return folder
+
+
+def restore(folder):
+    with Checkpoints(folder, keep=2) as checkpoints:
+        return checkpoints.restore(abstract(small_state(0)))
+
+
+def test_the_newest_checkpoint_is_restored_with_its_metadata(saved):
+    state, metadata = restore(saved)
+    assert metadata["step"] == 2
+    jax.tree.map(np.testing.assert_array_equal, state, small_state(2))
+
+
+def test_an_empty_folder_restores_nothing(tmp_path):
+    assert restore(tmp_path / "checkpoints") is None
+
+
+@pytest.mark.parametrize("part", ["model", "progress"])
+@pytest.mark.parametrize("damage", ["truncated", "absent"])
+def test_a_damaged_part_sets_the_step_aside_and_leaves_no_coroutine(saved, part, damage):
+    if damage == "absent":
+        shutil.rmtree(saved / "2" / part)
+    else:
+        for file in (saved / "2" / part).rglob("*"):
+            if file.is_file():
+                file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        state, metadata = restore(saved)
+        gc.collect()
+    assert metadata["step"] == 1
+    assert (saved.parent / "damaged" / "2").is_dir()
+    jax.tree.map(np.testing.assert_array_equal, state, small_state(1))
+    assert [str(w.message) for w in caught if "never awaited" in str(w.message)] == []
+    assert [str(w.message).split(" (")[0] for w in caught if w.category is UserWarning] == [
+        "checkpoint 2 cannot be read"
+    ]
