@@ -1,43 +1,80 @@
 # Everything runs in a virtual environment inside the checkout; PYTHON chooses its interpreter.
+# Where uv is installed it sets the environment up, several times as fast as pip.
 PYTHON ?= python3
+PYTHON_OLDEST ?= python3.11
+PYTHON_NEWEST ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+UV := $(shell command -v uv)
+PYTEST := -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test notebooks docs lint clean
+.PHONY: help demo check test test-oldest test-newest notebooks docs lint clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   score real image pairs with the model that ships"
-	@echo "make test   lint and run the tests with coverage"
-	@echo "make lint   check style"
-	@echo "make notebooks  run every notebook from a clean kernel"
-	@echo "make docs   build the documentation into site/"
-	@echo "make clean  remove the virtual environment and build products"
+	@echo "make demo         score real image pairs with the model that ships"
+	@echo "make check        style, types and the quick tests: two minutes, for every change"
+	@echo "make test         style, types and every test, with coverage"
+	@echo "make test-oldest  every test on Python 3.11 with the oldest versions that setup.cfg allows"
+	@echo "make test-newest  every test on Python 3.13 with the newest versions"
+	@echo "make lint         style, types and layers"
+	@echo "make notebooks    run every notebook from a clean kernel"
+	@echo "make docs         build the documentation into site/"
+	@echo "make clean        remove virtual environments, caches and build products"
 
-$(STAMP): setup.cfg pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "gsn_jax needs Python 3.11 or newer; set PYTHON=..."; exit 2; }
-	@echo "setting up $(VENV) (about a minute, once)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+$(VENV)/.demo: setup.cfg pyproject.toml
+	@$(call create,$(PYTHON),$(VENV))
+	@$(call install,$(VENV)) --editable '.[demo]'
 	@touch $@
 
-demo: $(STAMP)
+$(VENV)/.test: $(VENV)/.demo
+	@$(call install,$(VENV)) $(if $(UV),--compile-bytecode) --editable '.[test]'
+	@touch $@
+
+demo: $(VENV)/.demo
 	@$(BIN)/gsn demo
 
-test: $(STAMP) lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term --durations=25
+check: $(VENV)/.test lint
+	$(BIN)/python $(PYTEST) -m "not slow" --durations=10
 
-notebooks: $(STAMP)
+test: $(VENV)/.test lint
+	$(BIN)/python $(PYTEST) --cov --cov-report=term --durations=25
+
+# The oldest versions are resolved by uv, which pip cannot do.
+test-oldest:
+	@$(call create,$(PYTHON_OLDEST),.venv-oldest)
+	@$(if $(UV),$(UV),$(error test-oldest needs uv: pip install uv)) pip install --quiet \
+		--python .venv-oldest/bin/python --resolution lowest-direct --editable '.[test]'
+	.venv-oldest/bin/python $(PYTEST)
+
+test-newest:
+	@$(call create,$(PYTHON_NEWEST),.venv-newest)
+	@$(call install,.venv-newest) --upgrade --editable '.[test]'
+	.venv-newest/bin/python $(PYTEST)
+
+notebooks: $(VENV)/.test
 	$(BIN)/python -m pytest tests/test_notebooks.py
 
-docs: $(STAMP)
+docs: $(VENV)/.test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir site
 
-lint: $(STAMP)
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info
+	rm -rf $(VENV) .venv-oldest .venv-newest .cache build dist site *.egg-info
+
+# $(call create,PYTHON,FOLDER): an empty virtual environment.
+define create
+$(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "gsn_jax needs Python 3.11 or newer; set PYTHON=..."; exit 2; }; \
+echo "setting up $(2) (about a minute, once)"; \
+$(if $(UV),$(UV) venv --quiet --clear --python $$(command -v $(1)),$(1) -m venv --clear) $(2)
+endef
+
+# $(call install,FOLDER) ARGUMENTS: installs into a virtual environment.
+install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip \
+	install --quiet --disable-pip-version-check)

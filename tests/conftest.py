@@ -1,24 +1,40 @@
 """Settings and small images shared by all tests."""
 
+import gc
+import hashlib
 import os
-import tempfile
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-# Before JAX starts: eight virtual devices, so that sharding is tested on every machine; and no
-# optimisation, since the tests compile much and compute little.
+from gsn_jax.cli.compilation_cache import processor
+
+_ROOT = Path(__file__).parents[1]
+
+# Set before JAX starts. Eight virtual devices: sharding is tested on every machine. No
+# optimisation: the tests compile much and compute little.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
     + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 )
 
-# Whole runs compile the same step again and again, also in processes of their own.
-_COMPILED = tempfile.TemporaryDirectory(prefix="gsn-jax-tests-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _COMPILED.name
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
+# One cache of compiled programs for all workers, the processes that tests start, and later runs.
+# A program may only run on the processor and with the flags that it was compiled for.
+_flags = hashlib.sha256(os.environ["XLA_FLAGS"].encode()).hexdigest()[:8]
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_ROOT / ".cache" / f"compiled-{processor()}-{_flags}")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_programs():
+    """Loaded programs take megabytes each; without this a worker would hold those of all files."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

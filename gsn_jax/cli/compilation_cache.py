@@ -24,7 +24,7 @@ def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None
     """
     if _FOLDER in environ or "jax" in sys.modules:
         return None
-    folder = _user_cache(environ) / "gsn_jax" / f"compiled-{_processor()}"
+    folder = _user_cache(environ) / "gsn_jax" / f"compiled-{processor()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -44,8 +44,8 @@ def _user_cache(environ: MutableMapping[str, str]) -> Path:
     return Path("~/.cache").expanduser()
 
 
-def _processor() -> str:
-    """Programs for one processor may not run on another, and clusters share home folders."""
+def processor() -> str:
+    """Identifies the processor: a program compiled for one may not run on another."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
