@@ -1,12 +1,11 @@
-"""The scores of one data set, kept in a folder so that nothing is scored twice.
+"""The scores of one data set, kept in a folder so that no pair is scored twice.
 
-    scores.csv    one row per pair, in the set's order: what it is, its opinion score, and a column
-                  per metric; empty where it is not scored yet, nan where it cannot be
-    scores.json   what the scores belong to, and why some are nan
-    scores.lock   empty; kept by the run that is scoring, so that there is one at a time
-
-Both are written aside and renamed. The description is written first: whatever moment a run dies
-at, no score in the table lacks its description.
+scores.jsonl  the store: one row per pair with its scores and errors, and one row that describes
+              the metrics. Rows are appended while a run scores
+scores.csv    the same as a table for people, written at the end of a run: one row per pair, in
+              the set's order, and a column per metric; empty where a pair has not been scored,
+              nan where it could not be
+scores.lock   empty; held by the run that is scoring, so that there is one at a time
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ import contextlib
 import csv
 import dataclasses
 import io
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,13 +26,14 @@ from gsn_jax._version import __version__
 from gsn_jax.benchmark.judged_sets import JudgedSet
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 from gsn_jax.errors import InputError
-from gsn_jax.scoring import file_locks
+from gsn_jax.scoring.store import Key, Store, exclusive
 
+STORE = "scores.jsonl"
 TABLE = "scores.csv"
-DESCRIPTION = "scores.json"
 LOCK = "scores.lock"
-_FORMAT = 1
-# Columns of the table that are no metric.
+# Key of the row that describes the metrics; the other keys are indices of pairs.
+_METRICS = "metrics"
+# Columns of the table that hold no scores, and the set's fields they show.
 _LABELS = {
     "reference": "reference",
     "distorted": "distorted",
@@ -47,20 +46,21 @@ _LABELS = {
 
 @contextlib.contextmanager
 def alone(folder: Path | None) -> Iterator[None]:
-    """Keeps the folder of a store to this run while the context lasts, made if need be.
+    """Admits one run at a time to the folder of a store, which is made if need be.
 
     Raises:
         InputError: another run is scoring into it, or it cannot be written.
     """
-    if folder is None:
-        yield
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / LOCK).touch()
-    except OSError as error:
-        raise InputError(_unwritable(folder, error)) from None
-    with file_locks.alone(folder / LOCK, f"{folder}: "):
+    with contextlib.ExitStack() as stack:
+        if folder is not None:
+            refusal = (
+                f"{folder}: another run is writing this folder; wait for it, or name another folder"
+            )
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(exclusive(folder / LOCK, refusal))
+            except OSError as error:
+                raise _unwritable(folder, error) from None
         yield
 
 
@@ -73,7 +73,7 @@ class Column:
         version: of the model, "" for a plain formula.
         package: version of the package that scored.
         values: float64 `(N,)`; NaN where `scored` is False or `errors` says why.
-        scored: bool `(N,)`, which pairs are done.
+        scored: bool `(N,)`, True for pairs that are done.
         errors: pair index to one line.
         seconds: time for one pair, NaN where it was not measured.
         trained_on: see `MetricScores`.
@@ -89,7 +89,7 @@ class Column:
     trained_on: tuple[str, ...] = ()
 
     def set(self, index: int, value: float, error: str = "") -> None:
-        """Records a pair's score, or why it has none."""
+        """Records a pair's score, or the reason why it has none."""
         self.scored[index] = True
         self.values[index] = math.nan if error else value
         self.errors.pop(index, None)
@@ -111,33 +111,26 @@ class ScoreStore:
         Args:
             judged: the data set.
             folder: where its scores are kept; None keeps them in memory only.
-            rescore: forget scores that belong to other data instead of refusing them.
+            rescore: forget scores of other images instead of refusing them.
 
         Raises:
-            InputError: the folder holds scores of other data, or cannot be read.
+            InputError: the folder holds scores of other images, or cannot be read.
         """
         self.judged = judged
         self.columns: dict[str, Column] = {}
         self._folder = folder
-        if folder is None or not (folder / TABLE).is_file():
+        self._store: Store | None = None
+        if folder is None:
             return
         try:
-            description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-            identity, described = description["data"], description["metrics"]
-            known = description["format"] == _FORMAT
-        except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(
-                f"{folder}: {DESCRIPTION} is missing or damaged; remove the folder or choose "
-                "another --out"
-            ) from None
-        if not known or identity != judged.identity:
-            if rescore:
-                return
-            raise InputError(
-                f"{folder}: holds scores of other images called {judged.name}; "
-                "choose another --out, or score again with --rescore"
-            )
-        self._read(described)
+            self._store = Store(folder / STORE, self._run())
+        except NotADirectoryError as error:
+            raise _unwritable(folder, error) from None
+        except OSError as error:
+            raise InputError(f"{folder / STORE}: cannot be read ({error.strerror})") from None
+        if not rescore:
+            self._refuse_others(folder, self._store)
+        self._read(self._store)
 
     def require(
         self,
@@ -148,7 +141,7 @@ class ScoreStore:
         *,
         rescore: bool = False,
     ) -> None:
-        """Makes sure of a column for the scores of a metric, begun or continued.
+        """Begins or continues the column of a metric.
 
         With `rescore`, scores of another version and pairs that failed are to be scored again.
 
@@ -176,30 +169,38 @@ class ScoreStore:
             np.zeros(count, bool),
             trained_on=trained_on,
         )
-        if held is not None:
-            self._write_table()  # old scores are gone before the new description comes
+
+    def keep(self, index: int) -> None:
+        """Appends the scores of one pair to the store on disk.
+
+        Raises:
+            InputError: they cannot be written.
+        """
+        if self._store is not None and self._folder is not None:
+            try:
+                self._store.add(index, self._row(index))
+            except OSError as error:
+                raise _unwritable(self._folder, error) from None
 
     def save(self) -> None:
-        """Writes everything, where there is a folder.
+        """Writes everything, where there is a folder: the store, and the table for people.
 
         Raises:
             InputError: it cannot be written.
         """
-        if self._folder is None:
+        if self._store is None or self._folder is None:
             return
-        description = {
-            "format": _FORMAT,
-            "set": self.judged.name,
-            "data": self.judged.identity,
-            "pairs": len(self.judged.source),
-            "metrics": {name: _described(column) for name, column in self.columns.items()},
+        metrics = {name: _described(column) for name, column in self.columns.items()}
+        rows: dict[Key, Any] = {_METRICS: metrics}
+        rows |= {
+            index: row for index in range(len(self.judged.source)) if (row := self._row(index))
         }
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_text(self._folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
-            self._write_table()
+            self._store.replace(rows)
+            write_text(self._folder / TABLE, self._table())
         except OSError as error:
-            raise InputError(_unwritable(self._folder, error)) from None
+            raise _unwritable(self._folder, error) from None
 
     def scored_set(self, names: list[str] | tuple[str, ...]) -> ScoredSet:
         """The scores of these metrics, as tables and reports take them."""
@@ -227,44 +228,66 @@ class ScoreStore:
         model = column.version if isinstance(column, Column) else column
         return f"gsn_jax {package}" + (f", model {model}" if model else "")
 
-    def _write_table(self) -> None:
-        if self._folder is None:
-            return
+    def _run(self) -> dict[str, Any]:
+        return {
+            "set": self.judged.name,
+            "data": self.judged.identity,
+            "pairs": len(self.judged.source),
+        }
+
+    def _refuse_others(self, folder: Path, store: Store) -> None:
+        if store.found is None:
+            if store.path.is_file() and store.path.stat().st_size:
+                raise InputError(f"{store.path}: damaged; remove it, or choose another --out")
+            if (folder / TABLE).is_file():
+                raise InputError(
+                    f"{folder}: has a {TABLE} but no {STORE}, which an older gsn_jax did not "
+                    "write; choose another --out, or score again with --rescore"
+                )
+        elif store.found.get("data") != self.judged.identity:
+            raise InputError(
+                f"{folder}: holds scores of other images called {self.judged.name}; "
+                "choose another --out, or score again with --rescore"
+            )
+
+    def _row(self, index: int) -> dict[str, Any]:
+        """Metric name to the score of a pair, or to the line that says why there is none."""
+        return {
+            name: column.errors.get(index) or column.values[index].item()
+            for name, column in self.columns.items()
+            if column.scored[index]
+        }
+
+    def _read(self, store: Store) -> None:
+        count = len(self.judged.source)
+        rows = dict(store.rows)
+        try:
+            for name, about in rows.pop(_METRICS, {}).items():
+                self.columns[name] = _column(about, count)
+            for index, row in rows.items():
+                for name, score in row.items():
+                    failed = isinstance(score, str)
+                    value = math.nan if failed else float(score)
+                    self.columns[name].set(int(index), value, score if failed else "")
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{store.path}: damaged ({error}); remove it") from None
+
+    def _table(self) -> str:
         fields = self.judged.source.fields
         labels = [fields[name].tolist() for name in _LABELS.values()]
-        scores = [_texts(column) for column in self.columns.values()]
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*_LABELS, *self.columns])
-        writer.writerows(zip(*labels, *scores, strict=True))
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_text(self._folder / TABLE, file.getvalue())
-
-    def _read(self, described: dict[str, Any]) -> None:
-        path = self._folder / TABLE
-        count = len(self.judged.source)
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        if len(rows) != count:
-            raise InputError(
-                f"{path}: {len(rows)} rows for {count} pairs; it was changed by hand: remove it"
-            )
-        try:
-            for name, about in described.items():
-                if name in rows[0]:
-                    self.columns[name] = _column(about, [row[name] for row in rows])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: damaged at the scores of {name} ({error}); remove it"
-            ) from None
+        writer.writerows(zip(*labels, *map(_texts, self.columns.values()), strict=True))
+        return file.getvalue()
 
 
-def _unwritable(folder: Path, error: OSError) -> str:
-    return f"{folder}: cannot be written ({error.strerror})"
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(f"{folder}: cannot be written ({error.strerror or error})")
 
 
 def _texts(column: Column) -> list[str]:
-    """Every digit of the scores, so that what is read back is what was computed."""
+    """Every digit of the scores."""
     return [
         repr(value) if done else ""
         for value, done in zip(column.values.tolist(), column.scored.tolist(), strict=True)
@@ -278,20 +301,17 @@ def _described(column: Column) -> dict[str, Any]:
         "version": column.version,
         "seconds": None if math.isnan(column.seconds) else column.seconds,
         "trained_on": list(column.trained_on),
-        "errors": {str(index): line for index, line in sorted(column.errors.items())},
     }
 
 
-def _column(about: dict[str, Any], texts: list[str]) -> Column:
+def _column(about: dict[str, Any], count: int) -> Column:
     seconds = about["seconds"]
-    scored = np.array([bool(text) for text in texts])
     return Column(
         bool(about["higher_is_better"]),
         about["version"],
         about["package"],
-        np.array([float(text) if text else math.nan for text in texts]),
-        scored,
-        {int(index): line for index, line in about["errors"].items() if scored[int(index)]},
-        math.nan if seconds is None else float(seconds),
-        tuple(about.get("trained_on", ())),
+        np.full(count, math.nan),
+        np.zeros(count, bool),
+        seconds=math.nan if seconds is None else float(seconds),
+        trained_on=tuple(about["trained_on"]),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -19,11 +18,9 @@ from gsn_jax.scoring.metric_choice import training_data, version_of
 Progress = Callable[[int, int], None]
 Decoded = tuple[int, np.ndarray, np.ndarray]
 
-# Pairs decoded before they are needed, and bytes of references that are held for the next pairs.
+# Pairs that are decoded ahead, and bytes of decoded references held for the next pairs.
 _AHEAD = 4
 _REFERENCE_BYTES = 128 * 2**20
-# A run that dies loses what it scored since the last saving.
-_SAVE_EVERY_S = 20.0
 
 
 def score_set(
@@ -33,14 +30,14 @@ def score_set(
     rescore: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Scores what the store lacks, and saves it from time to time and at the end.
+    """Scores the pairs that the store lacks, and keeps each score at once.
 
-    A pair is decoded once for all metrics that lack it, and a reference once for pairs in a row.
-    A pair that cannot be decoded, or that a metric refuses, gets a NaN and a line that says why;
-    so does a score that is not finite (the PSNR of equal images), since no correlation can use it.
+    A pair is decoded once for all metrics that lack it, and a reference once for consecutive pairs.
+    A pair that cannot be decoded, or that a metric refuses, gets NaN and a line with the reason.
+    So does a score that is not finite (PSNR of equal images), because no correlation can use it.
 
     Args:
-        store: of the set; gets a column per metric.
+        store: of the set; it gets a column per metric.
         metrics: what to score with.
         rescore: score again where the store's scores are another version's, instead of refusing.
         progress: called with (pairs done, pairs in all).
@@ -61,16 +58,13 @@ def score_set(
     count = len(store.judged.source)
     if not missing:
         return
-    store.save()  # an --out that cannot be written is found out now
-    saved = time.monotonic()
+    store.save()  # reports now, before the work, that --out cannot be written
     try:
         for done, (index, decoded) in enumerate(_decoded(store, missing)):
             if progress is not None:
                 progress(count - len(missing) + done, count)
             _score_pair(index, decoded, columns)
-            if time.monotonic() - saved > _SAVE_EVERY_S:
-                store.save()
-                saved = time.monotonic()
+            store.keep(index)
     finally:
         store.save()
     if progress is not None:
@@ -78,7 +72,7 @@ def score_set(
 
 
 def _missing(store: ScoreStore, columns: Sequence[Column]) -> list[int]:
-    """Pairs that some column lacks, those with the same reference in a row."""
+    """Pairs that some column lacks, with pairs of the same reference together."""
     source = store.judged.source
     lacking = ~np.all([column.scored for column in columns], axis=0)
     first: dict[object, int] = {}
@@ -87,7 +81,7 @@ def _missing(store: ScoreStore, columns: Sequence[Column]) -> list[int]:
 
 
 def _decoded(store: ScoreStore, indices: Sequence[int]) -> Iterator[tuple[int, Future[Decoded]]]:
-    """Each pair with its images to come, some of them decoded ahead."""
+    """Each pair with the future of its images; some pairs are decoded ahead."""
     pairs = CachedPairs(store.judged.source, _REFERENCE_BYTES)
     executor = ThreadPoolExecutor(max_workers=1)
     try:

@@ -266,7 +266,7 @@ def _to_table(
 ) -> list[ScoredPair]:
     """Scores into a table, by way of a journal where the output is a file."""
     from gsn_jax.scoring import tables
-    from gsn_jax.scoring.journal import Journal, describe_run
+    from gsn_jax.scoring.journal import describe_run, open_journal
     from gsn_jax.scoring.many_pairs import score_unordered
 
     everything = range(len(pairs))
@@ -276,7 +276,7 @@ def _to_table(
         rows = [found[index] for index in everything]
         tables.write_scores(out, rows, metrics, form)
         return rows
-    with Journal(out, pairs, describe_run(metrics, loading)) as journal:
+    with open_journal(out, pairs, describe_run(metrics, loading)) as journal:
         if journal.scored:
             click.echo(f"gsn: {len(journal.scored)} pairs were scored before", err=True)
         wanted = [index for index in everything if index not in journal.scored]
@@ -285,7 +285,6 @@ def _to_table(
                 journal.add(*item)
         rows = [journal.scored[index] for index in everything]
         tables.write_scores(out, rows, metrics, form)
-        journal.remove()
     return rows
 
 

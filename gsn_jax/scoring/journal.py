@@ -1,14 +1,12 @@
-"""Scores kept aside while a table is being made, so that an interrupted run loses nothing.
+"""The scores of an unfinished table, so that an interrupted `gsn score --out` loses nothing.
 
-A file of JSON lines beside the table, `.NAME.partial`: what the run is, then one line per scored
-pair. It is gone when the table is complete.
+They are kept beside the table, in `.NAME.partial`, until the table is complete.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,100 +15,61 @@ from typing import Any
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.scoring import file_locks
 from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
 from gsn_jax.scoring.metric_choice import version_of
+from gsn_jax.scoring.store import Store, exclusive
 
 
 class Journal:
-    """The scores of a run so far; a context manager that holds the file for itself."""
+    """The scores of a table so far. Use `open_journal`, which admits one process at a time.
 
-    def __init__(
-        self, table: str | os.PathLike[str], pairs: Sequence[Pair], run: Mapping[str, Any]
-    ):
-        """Opens nothing yet.
+    Attributes:
+        scored: index of a pair to its scores. A pair that failed, or whose files have changed
+            since, is left out of what an earlier run scored.
+    """
+
+    def __init__(self, path: Path, pairs: Sequence[Pair], run: Mapping[str, Any]):
+        """Takes over the scores of an earlier run with the same description.
 
         Args:
-            table: the table that is being made.
-            pairs: what is scored.
-            run: what the scores depend on besides the files: metrics, versions, options. Scores of
-                another run are dropped.
-        """
-        target = Path(table)
-        self.path = target.with_name(f".{target.name}.partial")
-        self._pairs = pairs
-        self._head = json.dumps({"gsn_jax_journal": 1, **run}, sort_keys=True)
-        self.scored: dict[int, ScoredPair] = {}
-
-    def __enter__(self) -> Journal:
-        """Reads what an earlier run left, and continues it.
+            path: of the file.
+            pairs: the pairs of the table.
+            run: what the scores depend on besides the files, see `describe_run`.
 
         Raises:
-            InputError: the file cannot be written, or another process writes it.
+            OSError: the file cannot be read or written.
         """
-        with self._written():
-            self._file = open(self.path, "a+b")
-            self._lock()
-            end = self._read()
-            self._file.truncate(end)
-            if not end:
-                self._append(self._head)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # the disk may be full
-            self._file.close()
+        self._pairs = pairs
+        self._store = Store(path, run)
+        self._store.open()
+        self.scored: dict[int, ScoredPair] = {}
+        for index, row in self._store.rows.items():
+            match row:
+                case {"files": files, "scores": dict(scores), "error": ""} if index in range(
+                    len(pairs)
+                ) and files == self._stamp(int(index)):
+                    self.scored[int(index)] = ScoredPair(pairs[int(index)], scores)
 
     def add(self, index: int, scored: ScoredPair) -> None:
         """Keeps the scores of a pair.
 
         Raises:
-            InputError: they cannot be written; what was kept before stays.
+            InputError: they cannot be written. What was kept before stays.
         """
         self.scored[index] = scored
-        line = {
-            "pair": index,
-            "files": self._stamp(index),
-            "scores": scored.scores,
-            "error": scored.error,
-        }
-        with self._written():
-            self._append(json.dumps(line))
+        row = {"files": self._stamp(index), "scores": scored.scores, "error": scored.error}
+        with _written(self._store.path):
+            self._store.add(index, row)
 
-    def remove(self) -> None:
-        """The table is complete."""
-        self.path.unlink(missing_ok=True)
-
-    def _append(self, line: str) -> None:
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
-
-    def _read(self) -> int:
-        """Takes over an earlier run's scores; gives where its last whole line ends, 0 if unfit."""
-        self._file.seek(0)
-        head = self._file.readline()
-        if head != self._head.encode() + b"\n":
-            return 0
-        end = self._file.tell()
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            try:
-                self._take(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                break
-            end += len(line)
-        return end
-
-    def _take(self, line: dict[str, Any]) -> None:
-        """A pair with an error is tried again, and one whose files have changed."""
-        index = line["pair"]
-        known = isinstance(index, int) and 0 <= index < len(self._pairs)
-        if known and not line["error"] and line["files"] == self._stamp(index):
-            self.scored[index] = ScoredPair(self._pairs[index], dict(line["scores"]))
+    def close(self, *, finished: bool) -> None:
+        """Closes the file, and deletes it if the table is complete."""
+        if finished:
+            self._store.remove()
+        else:
+            self._store.close()
 
     def _stamp(self, index: int) -> list[Any]:
-        """Names, sizes and times of a pair's files."""
+        """Names, sizes and modification times of a pair's files."""
         pair = self._pairs[index]
         stamp: list[Any] = [pair.reference, pair.distorted]
         for file in (pair.reference_file, pair.distorted_file):
@@ -121,26 +80,48 @@ class Journal:
             stamp += [state.st_size, state.st_mtime_ns] if state else [None, None]
         return stamp
 
-    def _lock(self) -> None:
-        if not file_locks.lock(self._file):
-            self._file.close()
-            raise InputError(
-                f"{self.path}: another run is writing this table; wait for it, or name another "
-                "output"
-            )
 
-    @contextlib.contextmanager
-    def _written(self) -> Iterator[None]:
+@contextlib.contextmanager
+def open_journal(
+    table: str | os.PathLike[str], pairs: Sequence[Pair], run: Mapping[str, Any]
+) -> Iterator[Journal]:
+    """The journal of a table. It is deleted at the end, unless the context raises.
+
+    Args:
+        table: the table that is being made.
+        pairs: its pairs.
+        run: what the scores depend on besides the files. Scores of another run are dropped.
+
+    Raises:
+        InputError: the file cannot be written, or another process is making the table.
+    """
+    target = Path(table)
+    path = target.with_name(f".{target.name}.partial")
+    refusal = f"{table}: another run is writing this table; wait for it, or name another output"
+    with contextlib.ExitStack() as stack:
+        with _written(path):
+            stack.enter_context(exclusive(path.with_suffix(".lock"), refusal, remove=True))
+            journal = Journal(path, pairs, run)
+        finished = False
         try:
-            yield
-        except OSError as error:
-            raise InputError(
-                f"{self.path}: cannot be written ({error.strerror}); what was scored before is "
-                "kept, and the same command continues"
-            ) from None
+            yield journal
+            finished = True
+        finally:
+            journal.close(finished=finished)
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); scores written before are "
+            "kept, and the same command continues"
+        ) from None
 
 
 def describe_run(metrics: Sequence[Metric], loading: Loading) -> dict[str, Any]:
-    """What the scores depend on besides the files: metrics, versions, how files are read."""
+    """What scores depend on besides the files: versions, metrics, and how files are read."""
     models = {metric.name: version_of(metric) for metric in metrics}
     return {"package": __version__, "metrics": models, "loading": dataclasses.asdict(loading)}

@@ -1,7 +1,7 @@
 """One run at a time in an output folder; a run that was killed locks nobody out.
 
-A local folder is locked by the system. Remote file systems have no locks: there a run shows that it
-lives, by writing a file again and again, and one that has not done so for long is dead.
+A local folder is protected by a file lock. Remote file systems have no locks, so there a run
+rewrites a file at regular intervals, and one that has not done so for two minutes counts as dead.
 """
 
 from __future__ import annotations
@@ -14,28 +14,31 @@ import uuid
 from collections.abc import Iterator
 
 from gsn_jax.errors import InputError
-from gsn_jax.scoring import file_locks
+from gsn_jax.scoring.store import exclusive
 from gsn_jax.serving.beam import files
 
-# How the names of the files begin that this module makes.
+# Names of the files that this module makes begin with it.
 RUNNING = "running"
 
-# Seconds from one sign of life to the next, and after which a run without one is dead. In between
-# lies what clocks of different machines may differ by, and a write that takes long.
+# Seconds between two signs of life, and seconds after which a run without one counts as dead. The
+# difference allows for clocks that disagree and for slow writes.
 BEAT, DEAD = 20.0, 120.0
+
+_ADVICE = "wait for it, or name another folder"
 
 
 @contextlib.contextmanager
 def alone(folder: str) -> Iterator[None]:
-    """Keeps a folder to this run while the context lasts.
+    """Admits one run at a time to a folder while the context lasts.
 
     Args:
-        folder: it exists, if it is local.
+        folder: a local one exists.
 
     Raises:
-        InputError: another run has it.
+        InputError: another run is in it.
     """
-    local = file_locks.alone(files.join(folder, RUNNING))
+    refusal = f"another run is writing this folder; {_ADVICE}"
+    local = exclusive(files.join(folder, RUNNING), refusal)
     with _living(folder) if files.is_remote(folder) else local:
         yield
 
@@ -54,7 +57,7 @@ def _living(folder: str) -> Iterator[None]:
         ended.set()
         if beating.ident is not None:
             beating.join()
-        with contextlib.suppress(Exception):  # with its folder, where the run has finished
+        with contextlib.suppress(Exception):  # gone with its folder, if the run has finished
             files.delete(own)
 
 
@@ -64,19 +67,19 @@ def _sign(path: str) -> None:
 
 def _beat(path: str, ended: threading.Event) -> None:
     while not ended.wait(BEAT):
-        with contextlib.suppress(Exception):  # the next one may do
+        with contextlib.suppress(Exception):  # the next one may succeed
             _sign(path)
 
 
 def _refuse_second(folder: str, own: str) -> None:
-    """Looks for others, after having shown itself: of two that start at once none misses it."""
+    """Called after this run's own first sign: two runs that start at once both see each other."""
     for path in files.listing(folder):
         if os.path.basename(path).startswith(f"{RUNNING}-") and path != own:
             age = time.time() - _signed(path)
             if age < DEAD:
                 raise InputError(
                     f"another run is writing this folder, and wrote a sign of life {age:.0f} "
-                    f"seconds ago; {file_locks.ADVICE}; if it was killed, repeat the command after "
+                    f"seconds ago; {_ADVICE}; if it was killed, repeat the command after "
                     f"{DEAD:.0f} seconds"
                 )
 
@@ -85,5 +88,5 @@ def _signed(path: str) -> float:
     try:
         with files.opened(path) as file:
             return float(file.read())
-    except Exception:  # file systems have errors of their own; it has just ended
+    except Exception:  # each file system raises its own errors; that run has just ended
         return 0.0

@@ -1,7 +1,7 @@
-"""Units of work: pairs of one size class that a worker scores together, and keeps when it has.
+"""Units of work: pairs of one size class that a worker scores together and whose scores it keeps.
 
-Which pairs make a unit follows from the table alone, so that a unit that was scored before, by a
-worker that died or in a run that failed, is known again.
+The table alone decides which pairs make a unit. A unit that was scored before, by a worker that
+died or in a run that failed, is therefore recognised.
 """
 
 from __future__ import annotations
@@ -14,28 +14,29 @@ from typing import NamedTuple
 
 from apache_beam.io.filesystems import FileSystems
 
+from gsn_jax.scoring import store
 from gsn_jax.scoring.tiling import SHAPES
 from gsn_jax.serving.beam import files
 
-# Consecutive rows among which units are made. Tables are sorted by reference more often than not,
-# so that the versions of a reference meet in one unit, where it is decoded and encoded once.
+# Units are made within blocks of that many consecutive rows. Most tables are sorted by reference:
+# the versions of a reference then share a unit, in which it is decoded and encoded once.
 BLOCK = 1024
 
-# Pairs of a unit: what a dying worker loses at most.
+# Pairs of a unit: the most that a dying worker loses.
 UNIT = 64
 
 
 class Task(NamedTuple):
-    """A pair on its way to a worker; travels as a plain tuple, which Beam encodes fast.
+    """A pair on its way to a worker. It travels as a plain tuple, which Beam encodes fast.
 
     Attributes:
         row: its number in the table, from 0.
         reference: name of the reference as it was given.
         distorted: name of the distorted image as it was given.
-        reference_file: path or URL of it, "" where `problem` says why not.
+        reference_file: its path or URL, "" where `problem` says why there is none.
         distorted_file: likewise.
-        problem: what is wrong with the pair before any file was opened, "" where nothing is.
-        stamp: by which changed files are known.
+        problem: why the pair cannot be scored, if that is known before a file is opened; else "".
+        stamp: sizes and modification times of its local files, which tell whether they changed.
     """
 
     row: int
@@ -48,7 +49,7 @@ class Task(NamedTuple):
 
 
 def size_class(size: tuple[int, int] | None) -> str:
-    """The smallest size class that holds an image; "tiled" where none does."""
+    """The smallest size class that holds an image, or "tiled" where none does."""
     if size is None:
         return "unreadable"
     fitting = [shape for shape in SHAPES if size[0] <= shape[0] and size[1] <= shape[1]]
@@ -59,47 +60,51 @@ def size_class(size: tuple[int, int] | None) -> str:
 
 
 def group_of(task: Task, size: tuple[int, int] | None) -> str:
-    """The key under which pairs meet: a block of the table and a size class."""
+    """The key that a pair is grouped by: its block of the table and its size class."""
     return f"{task.row // BLOCK:06d}-{size_class(size)}"
 
 
 def units_of(group: str, tasks: Iterable[tuple]) -> Iterator[tuple[str, list[tuple]]]:
-    """The units of a group with their names; the same ones in whatever order its pairs arrive."""
+    """The units of a group with their names, whatever the order in which its pairs arrive."""
     ordered = sorted(tasks)
     for start in range(0, len(ordered), UNIT):
         yield f"{group}-{start // UNIT:02d}", ordered[start : start + UNIT]
 
 
 class KeptUnits:
-    """Scores of finished units in a folder, one file each."""
+    """Scores of finished units in a folder, one file each, in the form of `scoring.store`."""
 
     def __init__(self, folder: str, run: str):
         """Opens nothing yet.
 
         Args:
-            folder: where they are; may be remote.
-            run: what the scores depend on besides the files.
+            folder: where the files are; may be remote.
+            run: what the scores depend on besides the image files.
         """
         self._folder, self._run = folder, run
 
-    def _path(self, name: str, tasks: list[Task]) -> str:
-        content = json.dumps([self._run, tasks]).encode()
-        return files.join(self._folder, f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.json")
-
     def load(self, name: str, tasks: list[Task]) -> dict[int, dict[str, float]]:
-        """Row to scores of the pairs that were scored before; a pair with an error was not."""
-        path = self._path(name, tasks)
+        """Row to scores of the pairs that an earlier run has scored, without those that failed."""
+        path, run = self._file(name, tasks)
         try:
             if not FileSystems.exists(path):
                 return {}
             with files.opened(path) as file:
-                kept = json.loads(file.read())
-        except (OSError, ValueError):  # it is scored again
+                found, rows, _ = store.decode(file.read())
+        except OSError:  # the unit is scored again
             return {}
-        return {int(row): scores for row, scores in kept.items()}
+        if found != run or len(rows) > len(tasks):
+            return {}
+        return {int(row): scores for row, scores in rows.items()}
 
     def save(self, name: str, tasks: list[Task], scored: dict[int, dict[str, float]]) -> None:
         """Keeps the scores of a finished unit."""
-        # Without them a failure costs time, nothing else.
+        path, run = self._file(name, tasks)
+        # A failure to keep them costs time, nothing else.
         with contextlib.suppress(OSError):
-            files.write(self._path(name, tasks), json.dumps(scored))
+            files.write(path, store.encode(run, dict(scored)).decode())
+
+    def _file(self, name: str, tasks: list[Task]) -> tuple[str, dict[str, str]]:
+        """The file of a unit, and the description of its run: the pairs count as part of it."""
+        digest = hashlib.sha256(json.dumps([self._run, tasks]).encode()).hexdigest()[:16]
+        return files.join(self._folder, f"{name}-{digest}.jsonl"), {"unit": name, "digest": digest}

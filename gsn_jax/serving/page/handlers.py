@@ -18,7 +18,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import Alpha, as_array
 from gsn_jax.metric import Metric
 from gsn_jax.scoring import by_name, map_pictures, maps, tables
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.many_pairs import Pair, ScoredPair, score_pairs
 
 DISTORTED, MAP = "Image", "Quality map"
 VIEWS = (DISTORTED, MAP)
@@ -107,7 +107,7 @@ def rank(
         Pair(Path(reference).name, name, Path(reference), Path(path))
         for name, path in zip(names, distorted, strict=True)
     ]
-    results = pairs.score_pairs(pairs, chosen, alpha=limits.alpha, max_pixels=limits.max_pixels)
+    results = score_pairs(pairs, chosen, alpha=limits.alpha, max_pixels=limits.max_pixels)
     items = [_without_folders(item) for item in watch(results, len(pairs))]
     first = chosen[0]
     sign = -1 if first.higher_is_better else 1

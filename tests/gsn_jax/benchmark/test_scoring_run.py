@@ -1,5 +1,5 @@
 import csv
-import json
+import shutil
 
 import numpy as np
 import pytest
@@ -52,14 +52,22 @@ def test_an_interrupted_run_continues_and_equals_an_uninterrupted_one(
     assert files(tmp_path / "out" / "people") == files(tmp_path / "whole" / "people")
 
 
-def test_what_is_scored_is_saved_on_the_way(judged_table, tmp_path, counting, monkeypatch):
-    monkeypatch.setattr(scoring_run, "_SAVE_EVERY_S", 0.0)
-    saved = []
-    monkeypatch.setattr(
-        ScoreStore, "save", lambda self: saved.append(self.columns["difference"].scored.sum())
-    )
-    evaluation.scored_set(judged_table, [counting()], tmp_path / "out")
-    assert saved == [0, *range(1, 9), 8]
+def test_a_killed_run_loses_no_score(judged_table, tmp_path, counting):
+    """The folder as it is after each pair, which is what a killed run leaves."""
+    out, left = tmp_path / "out", tmp_path / "left"
+    kept = []
+
+    def kill(done, total):
+        shutil.copytree(out, left, dirs_exist_ok=True)
+        if done:
+            kept.append(np.isfinite(kept_values(judged_table, left)).sum())
+
+    evaluation.scored_set(judged_table, [counting()], out, progress=kill)
+    assert kept == [*range(1, 9)]
+
+
+def kept_values(judged, out):
+    return evaluation.kept_set(judged, None, out)[0].metrics["difference"].values
 
 
 def test_one_run_at_a_time_scores_into_a_folder(judged_table, tmp_path, counting):
@@ -162,9 +170,10 @@ def test_scores_of_another_version_are_refused_or_replaced(
     scored = evaluation.scored_set(judged_table, [again], tmp_path, rescore=True)
     assert again.calls == 8
     assert scored.metrics["difference"].version == "gsn_jax 9.9.9"
-    described = json.loads((tmp_path / "people" / "scores.json").read_text())["metrics"]
-    assert described["difference"]["package"] == "9.9.9"
-    assert described["other"]["package"] != "9.9.9"
+    columns = ScoreStore(judged_table, tmp_path / "people").columns
+    assert columns["difference"].package == "9.9.9"
+    assert columns["other"].package != "9.9.9"
+    assert columns["other"].scored.all()
 
 
 def test_labels_may_change_images_may_not(table, tmp_path, counting):
@@ -194,16 +203,25 @@ def test_tables_can_be_made_of_half_a_run(judged_table, tmp_path, counting):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "message"),
+    ("change", "message"),
     [
-        ("scores.json", "{", "scores.json is missing or damaged"),
-        ("scores.csv", "reference,difference\na,1\n", "1 rows for 8 pairs"),
-        ("scores.csv", "reference,difference\n" + "a,many\n" * 8, "damaged at the scores of diff"),
+        (lambda text: "{", "scores.jsonl: damaged"),
+        (
+            lambda text: text.replace("higher_is_better", "h"),
+            "damaged .'higher_is_better'.; remove",
+        ),
+        (lambda text: text.replace("[7, ", "[8, "), "scores.jsonl: damaged"),
+        (lambda text: text.replace('{"difference": 0', '{"another": 0'), "damaged .'another'."),
+        (None, "has a scores.csv but no scores.jsonl"),
     ],
 )
-def test_a_damaged_folder_is_refused(judged_table, tmp_path, counting, name, text, message):
+def test_a_damaged_folder_is_refused(judged_table, tmp_path, counting, change, message):
     evaluation.scored_set(judged_table, [counting()], tmp_path)
-    (tmp_path / "people" / name).write_text(text)
+    store = tmp_path / "people" / "scores.jsonl"
+    text = store.read_text()
+    store.unlink()
+    if change is not None:
+        store.write_text(change(text))
     with pytest.raises(InputError, match=message):
         evaluation.scored_set(judged_table, [counting()], tmp_path)
 

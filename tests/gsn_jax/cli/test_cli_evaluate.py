@@ -114,7 +114,7 @@ def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
     }
     assert {path.name for path in (out / "half").iterdir()} == {
         "scores.csv",
-        "scores.json",
+        "scores.jsonl",
         "scores.lock",
         "agreement.csv",
         "agreement.md",

@@ -1,0 +1,218 @@
+"""A resumable store: keyed rows in a file, for runs that continue where they were interrupted.
+
+The first line of the file describes the run: everything its rows depend on. Each further line is
+one row, written whole or not at all, and the last row of a key counts. `gsn score` keeps the scores
+of an unfinished table this way, `gsn evaluate` those of a data set, and each Beam worker those of
+the units it has finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from gsn_jax.errors import InputError
+
+_FORMAT = "gsn_jax_rows"
+_VERSION = 1
+
+# What file systems without locks answer.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+
+Key = int | str
+Rows = dict[Key, Any]
+Run = Mapping[str, Any]
+
+
+@contextlib.contextmanager
+def exclusive(
+    path: str | os.PathLike[str], refusal: str, *, remove: bool = False
+) -> Iterator[None]:
+    """Holds a lock while the context lasts. The system releases it however the process ends.
+
+    On file systems without locks nothing is locked.
+
+    Args:
+        path: an empty file that is made for the lock; its folder exists.
+        refusal: the error's text where another process holds the lock.
+        remove: delete the file at the end.
+
+    Raises:
+        InputError: another process holds the lock.
+        OSError: the file cannot be made.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise InputError(refusal) from None
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        if remove:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        lock.release()
+
+
+def encode(run: Run, rows: Mapping[Key, Any]) -> bytes:
+    """The content of a file: the run's description, then a line per row."""
+    return b"".join([_line(_head(run)), *(_line([key, row]) for key, row in rows.items())])
+
+
+def decode(content: bytes) -> tuple[Run | None, Rows, int]:
+    """The run, the rows, and the length of what is whole in a file's content.
+
+    The run is None, and the length 0, where the first line is not one that `encode` writes. Rows
+    end at the first damaged line.
+    """
+    lines = content.splitlines(keepends=True)
+    head = _parsed(lines[0]) if lines else None
+    if not isinstance(head, dict) or head.pop(_FORMAT, None) != _VERSION:
+        return None, {}, 0
+    rows: Rows = {}
+    end = len(lines[0])
+    for line in lines[1:]:
+        match _parsed(line):
+            case [int() | str() as key, row]:
+                rows[key] = row
+            case _:
+                break
+        end += len(line)
+    return head, rows, end
+
+
+class Store:
+    """Rows in a local file. Use `exclusive` where several processes may write it.
+
+    Attributes:
+        path: the file.
+        rows: key to row.
+        found: description of the run that the file held when it was opened; None if there was no
+            file or its first line is damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], run: Run):
+        """Reads the rows that an earlier run with the same description has left.
+
+        Args:
+            path: the file, which need not exist.
+            run: everything the rows depend on, as JSON. Rows of another run are left out, and the
+                first row that is added replaces them.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        self.path = Path(path)
+        self.rows: Rows = {}
+        self._run = run
+        self._end = 0
+        self._file: IO[bytes] | None = None
+        try:
+            with open(self.path, "rb", opener=_open_regular) as file:
+                content = file.read()
+        except FileNotFoundError:
+            content = b""
+        self.found, rows, end = decode(content)
+        if self.found is not None and self.found == json.loads(json.dumps(run)):
+            self.rows, self._end = rows, end
+
+    def add(self, key: Key, row: Any) -> None:
+        """Appends a row.
+
+        Args:
+            key: what it is the row of; an earlier row of that key no longer counts.
+            row: any JSON.
+
+        Raises:
+            OSError: it cannot be written; earlier rows stay.
+        """
+        file = self._file or self._opened()
+        file.write(_line([key, row]))
+        file.flush()
+        self.rows[key] = row
+
+    def open(self) -> None:
+        """Makes the file, if there is none, and drops another run's rows from it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._file is None:
+            self._opened()
+
+    def replace(self, rows: Mapping[Key, Any]) -> None:
+        """Writes these rows in place of all others, atomically.
+
+        Raises:
+            OSError: they cannot be written; earlier rows stay.
+        """
+        self.close()
+        content = encode(self._run, rows)
+        partial = self.path.with_name(f".{self.path.name}.new")
+        try:
+            partial.write_bytes(content)
+            partial.replace(self.path)
+        finally:
+            partial.unlink(missing_ok=True)
+        self.rows, self._end = dict(rows), len(content)
+
+    def remove(self) -> None:
+        """Deletes the file, when its rows are no longer needed."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Closes the file; `add` opens it again."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # a full disk has been reported by `add`
+                self._file.close()
+            self._file = None
+
+    def _opened(self) -> IO[bytes]:
+        self._file = open(self.path, "ab", opener=_open_regular)  # noqa: SIM115 - see close()
+        file = self._file
+        file.truncate(self._end)
+        if not self._end:
+            file.write(_line(_head(self._run)))
+            file.flush()
+        self._end = file.tell()
+        return file
+
+
+def _head(run: Run) -> dict[str, Any]:
+    return {_FORMAT: _VERSION, **run}
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
+def _parsed(line: bytes) -> Any:
+    """The value of a whole line; None of a damaged one."""
+    try:
+        return json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Refuses links, which could lead to somebody else's file, and waits for no pipe."""
+    descriptor = os.open(
+        path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666
+    )
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(None, "is no regular file")
+    return descriptor
