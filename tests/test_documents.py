@@ -1,19 +1,16 @@
-"""What README and documentation show runs as it is shown, or says what it needs."""
+"""Whatever README, CONTRIBUTING and the documentation show runs as shown, or says what it needs."""
 
 import re
 import shlex
 from pathlib import Path
 
 import pytest
-import skimage.data
 from click.testing import CliRunner
 from document_blocks import blocks, commands
 from PIL import Image
 
-from gsn_jax import cli
-
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Blocks that show a file, a formula or an output; nothing to run.
 SHOWN = ("text", "csv", "json", "yaml", "ini", "bibtex")
 
@@ -22,10 +19,17 @@ def name(document):
     return str(document.relative_to(ROOT))
 
 
+def runnable(document):
+    """The blocks of a document that neither need something nor only show something."""
+    return [b for b in blocks(document) if not b.needs and b.language not in SHOWN]
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The files that the documents' lines name."""
-    image = Image.fromarray(skimage.data.astronaut()[:192, :256])
+    """The files that the documents' lines name, small ones."""
+    import skimage.data
+
+    image = Image.fromarray(skimage.data.astronaut()[:176, :176])
     image.save(tmp_path / "original.png")
     image.save(tmp_path / "compressed.jpg", quality=20)
     image.save(tmp_path / "restored.png")
@@ -44,29 +48,45 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_blocks_run_or_say_what_they_need(document, folder):
-    """Python blocks share their names down the page, as a reader's session does."""
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if runnable(d)], ids=name)
+def test_blocks_run(document, folder):
+    """In this process, one page after another: what one page compiles, the next one uses.
+
+    Python blocks share their names down the page, as a reader's session does.
+    """
+    from gsn_jax import cli
+
     names = {}
-    for block in blocks(document):
+    for block in runnable(document):
         where = f"{name(document)}, line {block.line}"
-        if block.needs or block.language in SHOWN:
-            continue
         if block.language == "python":
             exec(compile("\n" * block.line + block.code, name(document), "exec"), names)
             continue
-        assert block.language in ("indented", "sh"), f"{where}: a block in no known language"
         for line in commands(block.code):
-            if line.startswith("make "):
-                target = line.split()[1]
-                assert f"\n{target}:" in (ROOT / "Makefile").read_text(), f"{where}: {line}"
-                continue
-            assert line.startswith("gsn "), (
-                f"{where}: {line!r} is not run by this test; "
+            if line.startswith("gsn "):
+                result = CliRunner().invoke(cli.cli, shlex.split(line)[1:], catch_exceptions=False)
+                assert result.exit_code == 0, f"{where}: {line}\n{result.output}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_what_cannot_run_says_what_it_needs(document):
+    for block in runnable(document):
+        where = f"{name(document)}, line {block.line}"
+        assert block.language in ("python", "indented", "sh"), f"{where}: no known language"
+        if block.language == "python":
+            continue
+        for line in commands(block.code):
+            assert line.startswith(("gsn ", "make ")), (
+                f"{where}: {line!r} is not run by these tests; "
                 "say what it needs in a comment <!-- needs: ... --> before the block"
             )
-            result = CliRunner().invoke(cli.cli, shlex.split(line)[1:], catch_exceptions=False)
-            assert result.exit_code == 0, f"{where}: {line}\n{result.output}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_targets_of_make_exist(document):
+    targets = re.findall(r"(?:`|^ +)make ([a-z-]+)", document.read_text(encoding="utf-8"), re.M)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert not [target for target in targets if f"\n{target}:" not in makefile]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
