@@ -4,7 +4,7 @@
 
 For each metric the repeats of ours and of the peers take turns; medians are compared. Inputs are
 float32 arrays in memory, batches of 1 and 8 at 512 x 384; compile time is listed apart. The rows
-compare implementations of one definition only (see docs/metric_parity.md).
+compare implementations of one definition only (see docs/metrics.md).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 theta = 0 is the plain network. "MSE+KL" is read as the poster's whole loss: alpha = beta = 1.
 
-Needs the prepared data set tid2013_regenerated; time and results are in `docs/ablation.md`.
+Needs the prepared data set tid2013_regenerated; time and results are in `docs/results.md`.
 """
 
 from ml_collections import ConfigDict

@@ -6,7 +6,7 @@
 The poster's "MSE" is read as the pairwise term of its loss, the mean squared difference of the
 normalised vectors: alpha = 1, beta = 0.
 
-Needs the prepared data set tid2013_regenerated; time and results are in `docs/ablation.md`.
+Needs the prepared data set tid2013_regenerated; time and results are in `docs/results.md`.
 """
 
 from ml_collections import ConfigDict

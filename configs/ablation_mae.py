@@ -5,7 +5,7 @@
 
 The network is that of M4; only the loss differs.
 
-Needs the prepared data set tid2013_regenerated; time and results are in `docs/ablation.md`.
+Needs the prepared data set tid2013_regenerated; time and results are in `docs/results.md`.
 """
 
 from ml_collections import ConfigDict

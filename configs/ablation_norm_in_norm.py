@@ -6,7 +6,7 @@
 The network is that of M4; the loss is that of Li et al., ACM MM 2020, with p = 1 and q = 2, which
 that paper recommends.
 
-Needs the prepared data set tid2013_regenerated; time and results are in `docs/ablation.md`.
+Needs the prepared data set tid2013_regenerated; time and results are in `docs/results.md`.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,7 @@
 For every (scene, type, level) whose distortion can be made again faithfully, the strength is solved
 so that the pair's RGB PSNR equals the published PSNR of that very image, and its published mean
 opinion score is attached. What is faithful, how that was measured, and which types are left out:
-`docs/tid2013_regenerated.md`.
+`docs/datasets.md`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Our metrics beside official values and other implementations, as Markdown tables.
 
     python scripts/metric_parity.py --official OFFICIAL.csv --images DIR --pairs TABLE.csv \
-        --peers ". PEERS/env && python" > docs/metric_parity.md
+        --peers ". PEERS/env && python"
+
+`docs/metrics.md` has the largest differences of these tables.
 
 --official has the columns Method, I03.bmp, ...; --images holds ref_dir/ and dist_dir/ with those
 files. --pairs has the columns reference, distorted (relative to the table). --peers is the shell

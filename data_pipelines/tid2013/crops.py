@@ -2,7 +2,7 @@
 
 TID2013's references 1 to 24 are 512 x 384 crops of the photographs kodim01 to kodim24. An offset
 counts as found when JPEG compression of the crop at qualities 80, 60, 23, 8 and 4 gives all five
-published PSNRs of that scene to the table's five decimals; see `docs/tid2013_regenerated.md`.
+published PSNRs of that scene to the table's five decimals; see `docs/datasets.md`.
 Reference 25 is synthetic and no Kodak photograph; reference 23 matches no window of kodim23.
 """
 

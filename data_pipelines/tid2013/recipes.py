@@ -83,5 +83,5 @@ RECIPES = {
 # Part of the data set's identity: changes whenever a recipe's images change.
 VERSION = "2"
 
-# Types whose regenerated images agree with the published values; see docs/tid2013_regenerated.md.
+# Types whose regenerated images agree with the published values; see docs/datasets.md.
 FAITHFUL = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 23)
