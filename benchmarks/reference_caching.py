@@ -20,13 +20,12 @@ from claims import Claims
 from image_pairs import noisy, photograph
 from PIL import Image
 
-from gsn_jax.metric import Metric
+from gsn_jax.metric import CACHE_BYTES, Metric
 from gsn_jax.scoring import by_name
-from gsn_jax.scoring.feature_cache import MAX_BYTES
 from gsn_jax.scoring.many_pairs import Pair, score_pairs
 
 # Bytes for references: none, and what scoring keeps by itself.
-BUDGETS = {"without": 0, "kept": MAX_BYTES}
+BUDGETS = {"without": 0, "kept": CACHE_BYTES}
 
 # What scores may differ by.
 SAME = 1e-6

@@ -26,9 +26,8 @@ import scipy.optimize
 
 from data_pipelines import synthesis_weights as weights
 from gsn_jax.errors import InputError
-from gsn_jax.metric import Remember, forget
+from gsn_jax.metric import FeatureCache, Remember, forget
 from gsn_jax.pretrained import packages
-from gsn_jax.scoring.feature_cache import FeatureCache
 
 DEFAULT = "ensemble"
 

@@ -1,7 +1,7 @@
 """Agreement of a metric with people: correlations, the logistic fit, confidence intervals.
 
-Every function takes `predictions` (a metric's scores, either direction) and `scores` (opinion
-scores) as vectors of one length. A correlation of a constant vector does not exist: it is NaN.
+Every function takes `predictions` (a metric's scores, in either direction) and `scores` (opinion
+scores) as vectors of the same length. The correlation of a constant vector is undefined: NaN.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Statistic = Callable[[np.ndarray, np.ndarray], float]
 
 
 def plcc(predictions: ArrayLike, scores: ArrayLike) -> float:
-    """Pearson's linear correlation in [-1, 1], of the values as they are (no fit).
+    """Pearson's linear correlation in [-1, 1], without any fit.
 
     Raises:
         ValueError: the vectors differ in length, are shorter than 2, or hold NaN or infinity.
@@ -44,7 +44,7 @@ def krcc(predictions: ArrayLike, scores: ArrayLike) -> float:
 
 
 def rmse(predictions: ArrayLike, scores: ArrayLike) -> float:
-    """Root mean squared error in the scores' unit, >= 0; fit first where the scales differ.
+    """Root mean squared error in the unit of the scores, >= 0; fit first if the scales differ.
 
     Raises:
         ValueError: see `plcc`.
@@ -56,7 +56,7 @@ def rmse(predictions: ArrayLike, scores: ArrayLike) -> float:
 def main_score(predictions: ArrayLike, scores: ArrayLike) -> float:
     """|PLCC| + |SRCC| in [0, 2], the main score of the NTIRE challenges, up = better.
 
-    Absolute, since a distance agrees with people by falling.
+    Absolute values, because a distance falls where opinions rise.
 
     Raises:
         ValueError: see `plcc`.
@@ -70,8 +70,8 @@ class LogisticFit:
 
     Attributes:
         parameters: (b1, b2, b3, b4).
-        converged: whether the least squares solver met its tolerance. Where it did not, or where
-            the data are constant or fewer than the parameters, they are the best found.
+        converged: whether the least-squares solver met its tolerance. If it did not, or if the
+            data are constant or fewer than the parameters, these are the best parameters found.
     """
 
     parameters: tuple[float, float, float, float]
@@ -101,7 +101,7 @@ def logistic_fit(predictions: ArrayLike, scores: ArrayLike) -> LogisticFit:
     if spread <= 1e-12 * max(1.0, abs(centre)) or low == high or len(scores) < 4:
         level = float(scores.mean())
         return LogisticFit((level, level, centre, 1.0), converged=False)
-    # Standardised, so that one tolerance serves metrics of any scale.
+    # Standardised, so that the same tolerance suits metrics of any scale.
     x, y = (predictions - centre) / spread, (scores - low) / (high - low)
     falling = plcc(x, stats.rankdata(y)) < 0
     ends = (0.0, 1.0) if falling else (1.0, 0.0)
@@ -134,20 +134,20 @@ def bootstrap_ci(
 ) -> tuple[float, float]:
     """Percentile bootstrap confidence interval, resampled by reference content.
 
-    Images of one reference are not independent: whole groups are drawn with replacement, so that
-    the interval says how the statistic varies with *new* contents.
+    Images of the same reference are not independent. Whole groups are drawn with replacement, so
+    that the interval tells how the statistic varies with *new* contents.
 
     Args:
         statistic: e.g. `srcc`.
         predictions: `(N,)` metric scores.
         scores: `(N,)` opinion scores.
-        groups: `(N,)` reference of each pair; None resamples pairs.
+        groups: `(N,)` reference of each pair; None resamples single pairs.
         confidence: level of the interval.
         resamples: number of bootstrap samples.
         seed: makes the interval reproducible.
 
     Returns:
-        Lower and upper bound; NaN where fewer than two groups exist.
+        Lower and upper bound; NaN if there are fewer than two groups.
 
     Raises:
         ValueError: see `plcc`, or `groups` has another length.
@@ -174,8 +174,8 @@ def bootstrap_ci(
 def _least_squares(
     x: np.ndarray, y: np.ndarray, start: tuple[float, ...]
 ) -> tuple[np.ndarray, float, bool]:
-    """Parameters from one start, their squared error, and whether MINPACK met its tolerance."""
-    # The covariance of the parameters, which is not used, overflows where they are not determined.
+    """Parameters found from one start, their squared error, and whether MINPACK converged."""
+    # The parameters' covariance, which is not used, overflows where they are undetermined.
     with np.errstate(over="ignore"):
         found, _, about, _, status = optimize.leastsq(
             lambda b: _logistic(x, *b) - y,
@@ -192,7 +192,7 @@ def _logistic(x: np.ndarray, b1: float, b2: float, b3: float, b4: float) -> np.n
 
 
 def _logistic_slopes(x: np.ndarray, b1: float, b2: float, b3: float, b4: float) -> np.ndarray:
-    """Derivatives of `_logistic` by its parameters, `(N, 4)`."""
+    """Derivatives of `_logistic` with respect to its parameters, `(N, 4)`."""
     width = max(abs(b4), 1e-12)
     z = (x - b3) / width
     rise = special.expit(z)

@@ -1,11 +1,12 @@
-"""The one protocol behind which GSN and every classical metric stand.
+"""The protocol that GSN and every other metric follow, and what its implementations share.
 
-Scoring, evaluation, reports and notebooks know a metric only by this protocol, so that a new
+Scoring, evaluation, reports and notebooks use a metric only through this protocol, so that a new
 metric works everywhere at once.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Callable, Hashable
@@ -13,21 +14,19 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
+from jaxtyping import Array, Float
 
 from gsn_jax import images
 from gsn_jax.errors import InputError
 
-# `remember(key, compute)` gives what was kept under the key for the reference at hand, or else what
-# `compute()` gives.
+# `remember(key, compute)` returns what is stored under the key for the current reference, or
+# computes and stores it.
 Remember = Callable[[Hashable, Callable[[], Any]], Any]
 
-# A function is compiled for every image size it meets; that many are kept.
+CACHE_BYTES = 512 * 2**20
+
+# A function is compiled for every image size; this many compiled versions are kept.
 _KEPT_SIZES = 32
-
-
-def forget(_: Hashable, compute: Callable[[], Any]) -> Any:
-    """The `Remember` that keeps nothing."""
-    return compute()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +34,8 @@ class MapGrid:
     """Where the cells of a quality map lie in the image, along both axes.
 
     Attributes:
-        step: pixels from one cell to the next.
-        first: the pixel (0 is the centre of the first one) on which the first cell is centred.
+        step: distance of neighbouring cells, in pixels.
+        first: position of the first cell's centre, in pixels from the centre of the first pixel.
     """
 
     step: int = 1
@@ -48,41 +47,102 @@ class Metric(Protocol):
     """A full-reference quality metric: `metric(reference, distorted) -> score`.
 
     `reference` and `distorted` are paths, or arrays `(..., H, W, 3)` (uint8, or floats in
-    [0, 1], sRGB) of equal shape; the result has the leading shape `(...)`, a scalar array for a
-    single pair.
-
-    Attributes:
-        name: the metric's registry name, e.g. "psnr".
-        higher_is_better: True for a quality (PSNR, SSIM, GSN), False for a distance (LPIPS).
-        value_range: smallest and largest possible score, `float("inf")` where unbounded.
-        function: the pure function behind it, from float arrays `(..., H, W, 3)` in [0, 1] to
-            scores `(...)`, for use under `jit`, `vmap` and `grad`; it checks nothing.
-        has_map: whether `quality_map(reference, distorted)` gives local scores `(..., h, w)`.
+    [0, 1], sRGB) of equal shape. The result has the leading shape `(...)`; it is a scalar array for
+    a single pair.
     """
 
-    name: str
-    higher_is_better: bool
-    value_range: tuple[float, float]
-    function: Callable[[jax.Array, jax.Array], jax.Array]
-    has_map: bool
+    @property
+    def name(self) -> str:
+        """The registry name, e.g. "psnr"."""
+        ...
 
-    def __call__(self, reference: images.ImageLike, distorted: images.ImageLike) -> jax.Array:
+    @property
+    def higher_is_better(self) -> bool:
+        """True for a quality (PSNR, SSIM, GSN), False for a distance (LPIPS)."""
+        ...
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Smallest and largest possible score, `float("inf")` where unbounded."""
+        ...
+
+    @property
+    def function(self) -> Callable[[jax.Array, jax.Array], jax.Array]:
+        """The pure function from float arrays `(..., H, W, 3)` in [0, 1] to scores `(...)`.
+
+        It is for use under `jit`, `vmap` and `grad`, and does not check values.
+        """
+        ...
+
+    @property
+    def has_map(self) -> bool:
+        """Whether `quality_map` is available."""
+        ...
+
+    def __call__(
+        self, reference: images.ImageLike, distorted: images.ImageLike
+    ) -> Float[Array, "*batch"]:
         """Scores one pair or a batch of pairs."""
         ...
 
-    def quality_map(self, reference: images.ImageLike, distorted: images.ImageLike) -> jax.Array:
-        """Local scores; `InputError` where `has_map` is False."""
+    def quality_map(
+        self, reference: images.ImageLike, distorted: images.ImageLike
+    ) -> Float[Array, "*batch h w"]:
+        """Returns local scores.
+
+        Raises:
+            InputError: `has_map` is False.
+        """
         ...
+
+
+def forget(_: Hashable, compute: Callable[[], Any]) -> Any:
+    """The `Remember` that stores nothing."""
+    return compute()
+
+
+class FeatureCache:
+    """Features of references, kept while their distorted versions are scored.
+
+    The least recently used ones are dropped when there are more than a number of bytes.
+    """
+
+    def __init__(self, max_bytes: int = CACHE_BYTES):
+        """Starts empty; with `max_bytes` of 0 nothing is kept."""
+        self._max_bytes = max_bytes
+        self._kept: collections.OrderedDict[Hashable, tuple[Any, int]] = collections.OrderedDict()
+        self._bytes = 0
+
+    def of(self, *key: Hashable) -> Remember:
+        """Returns the `Remember` of one reference and metric."""
+
+        def remember(part: Hashable, compute: Callable[[], Any]) -> Any:
+            return self._get((*key, part), compute)
+
+        return remember
+
+    def _get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+        features = compute()
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(features))
+        if size <= self._max_bytes:
+            self._kept[key] = features, size
+            self._bytes += size
+            while self._bytes > self._max_bytes:
+                self._bytes -= self._kept.popitem(last=False)[1][1]
+        return features
 
 
 @runtime_checkable
 class ReferenceCaching(Protocol):
-    """A metric that need not compute a reference's features again for each distorted version."""
+    """A metric that computes a reference's features once for all its distorted versions."""
 
     def score_arrays(
         self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
     ) -> jax.Array | np.ndarray:
-        """The score of one pair `(H, W, 3)`, uint8 or float32 in [0, 1], a scalar array.
+        """Scores one pair `(H, W, 3)`, uint8 or float32 in [0, 1]; returns a scalar array.
 
         Raises:
             InputError: the images differ in size or are too small.
@@ -95,7 +155,7 @@ class Stages:
     """A metric's function in two pure parts: `compare(encode(reference), encode(distorted))`.
 
     Attributes:
-        encode: maps an image `(H, W, 3)` to its features, any tree of arrays.
+        encode: maps an image `(H, W, 3)` to its features, a tree of arrays.
         compare: maps the features of both images to the score, a scalar.
     """
 
@@ -103,12 +163,18 @@ class Stages:
     compare: Callable[[Any, Any], jax.Array]
 
 
+def every_pixel(height: int, width: int) -> MapGrid:
+    """The grid of a map that has a cell for each pixel."""
+    del height, width
+    return MapGrid()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class FunctionMetric:
     """A pure function `(reference, distorted) -> score` as a `Metric`.
 
-    The function sees float32 arrays `(..., H, W, 3)` in [0, 1] that were checked at the door; it
-    is compiled once per image size and batch shape.
+    The function gets checked float32 arrays `(..., H, W, 3)` in [0, 1], and is compiled once per
+    image size and batch shape. A pickled or deep copy compiles anew.
 
     Attributes:
         name: registry name.
@@ -116,11 +182,10 @@ class FunctionMetric:
         higher_is_better: direction of the score.
         value_range: smallest and largest possible score.
         map_function: pure, jit-able; maps two `(..., H, W, 3)` arrays to a local score
-            `(..., h, w)` in the direction of the score, or None where the method has no map.
-        min_size: smallest height and width the method is defined for.
-        map_grid: height and width of an image to the grid of its map; by default the map has a cell
-            per pixel.
-        stages: the function in two parts, where that spares work on a reference with several
+            `(..., h, w)` in the direction of the score; None where the method has no map.
+        min_size: smallest height and width for which the method is defined.
+        map_grid: maps the height and width of an image to the grid of its map.
+        stages: the function in two parts, where that saves work on a reference with several
             distorted versions.
     """
 
@@ -130,63 +195,77 @@ class FunctionMetric:
     value_range: tuple[float, float]
     map_function: Callable[[jax.Array, jax.Array], jax.Array] | None = None
     min_size: int = 1
-    map_grid: Callable[[int, int], MapGrid] = lambda height, width: MapGrid()
+    map_grid: Callable[[int, int], MapGrid] = every_pixel
     stages: Stages | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return declared_fields(self)
+
     @functools.cached_property
-    def _compiled(self) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    def _compiled(self) -> Callable[..., jax.Array]:
         return bounded_jit(self.function)
 
     @functools.cached_property
-    def _compiled_stages(self) -> Stages:
+    def _compiled_stages(self) -> Stages | None:
+        if self.stages is None:
+            return None
         return Stages(bounded_jit(self.stages.encode), bounded_jit(self.stages.compare))
 
     @functools.cached_property
-    def _compiled_map(self) -> Callable[[jax.Array, jax.Array], jax.Array]:
-        return bounded_jit(self.map_function)
+    def _compiled_map(self) -> Callable[..., jax.Array] | None:
+        return None if self.map_function is None else bounded_jit(self.map_function)
 
-    def __call__(self, reference: images.ImageLike, distorted: images.ImageLike) -> jax.Array:
+    def __call__(
+        self, reference: images.ImageLike, distorted: images.ImageLike
+    ) -> Float[Array, "*batch"]:
         """Scores one pair or a batch of pairs; see `Metric`.
 
         Raises:
-            InputError: the images cannot be read, differ in size, are out of [0, 1] or smaller
-                than `min_size`.
+            InputError: the images cannot be read, differ in size, are outside [0, 1], or are
+                smaller than `min_size`.
         """
         return self._compiled(*images.as_pair(reference, distorted, min_size=self.min_size))
 
     def score_arrays(
         self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
-    ) -> jax.Array:
-        """The score of one pair; see `ReferenceCaching`."""
+    ) -> Float[Array, ""]:
+        """Scores one pair; see `ReferenceCaching`."""
         images.check_sizes(reference, distorted, min_size=self.min_size)
-        if self.stages is None or remember is forget:
+        stages = self._compiled_stages
+        if stages is None or remember is forget:
             return self._compiled(images.as_float(reference), images.as_float(distorted))
-        encode, compare = self._compiled_stages.encode, self._compiled_stages.compare
-        features = remember("features", lambda: encode(images.as_float(reference)))
-        return compare(features, encode(images.as_float(distorted)))
+        features = remember("features", lambda: stages.encode(images.as_float(reference)))
+        return stages.compare(features, stages.encode(images.as_float(distorted)))
 
     @property
     def has_map(self) -> bool:
         """Whether `quality_map` is available."""
         return self.map_function is not None
 
-    def quality_map(self, reference: images.ImageLike, distorted: images.ImageLike) -> jax.Array:
-        """The local score `(..., h, w)`; h and w may be smaller than the image's.
+    def quality_map(
+        self, reference: images.ImageLike, distorted: images.ImageLike
+    ) -> Float[Array, "*batch h w"]:
+        """Returns local scores; h and w may be smaller than the image's.
 
         Raises:
             InputError: as for a call, or the method has no map.
         """
-        if self.map_function is None:
+        if self._compiled_map is None:
             raise InputError(f"metric {self.name!r} has no quality map")
         return self._compiled_map(*images.as_pair(reference, distorted, min_size=self.min_size))
 
 
-def bounded_jit(function: Callable[..., Any], kept: int = _KEPT_SIZES) -> Callable[..., Any]:
-    """`jax.jit` that forgets its executables after `kept` different shapes of its arguments.
+def declared_fields(instance: Any) -> dict[str, Any]:
+    """The values of a dataclass's fields, without cached properties, which cannot be pickled."""
+    return {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
 
-    A folder of images may hold thousands of sizes, and an executable takes megabytes.
+
+def bounded_jit(function: Callable[..., Any], kept: int = _KEPT_SIZES) -> Callable[..., Any]:
+    """`jax.jit` that drops its executables after `kept` different shapes of its arguments.
+
+    A folder of images may hold thousands of sizes, and each executable takes megabytes.
     """
-    compiled = jax.jit(function)
+    compiled: Any = jax.jit(function)
     seen: set[Hashable] = set()
 
     @functools.wraps(function)

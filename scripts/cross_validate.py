@@ -28,7 +28,7 @@ from tabulate import tabulate
 import gsn_jax
 from gsn_jax import agreement
 from gsn_jax.images import load_image
-from gsn_jax.scoring.feature_cache import FeatureCache
+from gsn_jax.metric import FeatureCache
 
 Row = dict[str, str]
 

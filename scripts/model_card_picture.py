@@ -21,7 +21,7 @@ from PIL import Image
 import gsn_jax
 from data_pipelines import distortions
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.feature_cache import FeatureCache
+from gsn_jax.metric import FeatureCache
 from gsn_jax.scoring.model_metric import ModelMetric
 
 SCORES = (0.9, 0.7, 0.5, 0.3)

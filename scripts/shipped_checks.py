@@ -19,9 +19,8 @@ from PIL import Image
 
 from data_pipelines import distortions
 from gsn_jax.images import as_float
-from gsn_jax.metric import ReferenceCaching
+from gsn_jax.metric import FeatureCache, ReferenceCaching
 from gsn_jax.scoring.by_name import as_loss
-from gsn_jax.scoring.feature_cache import FeatureCache
 from gsn_jax.scoring.model_metric import ModelMetric
 
 # Of scikit-image, on no training list.

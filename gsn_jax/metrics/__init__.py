@@ -1,16 +1,17 @@
-"""Full-reference quality metrics as pure JAX functions, and a registry of them.
+"""Full-reference quality metrics as pure JAX functions, and their registry.
 
     gsn_jax.metrics.names()                      # every registry name
-    metric = gsn_jax.metrics.get("ms_ssim")      # a Metric: checks its input, compiles itself
+    metric = gsn_jax.metrics.get("ms_ssim")      # a Metric, which checks its input and compiles
     metric("reference.png", "distorted.png")
     gsn_jax.metrics.ms_ssim(reference, distorted)  # the pure function, for jit, vmap and grad
 
-A pure function takes arrays `(..., H, W, 3)` in [0, 1], sRGB, reference first, and returns
-`(...)` scores; it checks nothing but the size. The metrics' modules are imported when first used.
+A pure function takes float arrays `(..., H, W, 3)` of sRGB in [0, 1], the reference first, and
+returns scores `(...)`. It checks shapes and types but not values. A metric's module is imported
+when it is first used.
 
 To add a metric NAME, write a module with `METRICS = {"NAME": Metric}` and a function `NAME`, and
-add its line to `_MODULES`. The module must not be called like a metric: the import system would
-put the module in the place of the function.
+add a line to `_MODULES`. A module must not have the name of a metric, because importing it would
+hide the function.
 """
 
 from __future__ import annotations
@@ -51,12 +52,12 @@ __all__ = ["get", "names", *_MODULES]
 
 
 def names() -> tuple[str, ...]:
-    """The registry names of all metrics, including those whose weights come with an extra."""
+    """Returns the names of all metrics, including those whose weights come with an extra."""
     return tuple(_MODULES)
 
 
 def get(name: str) -> Metric:
-    """The metric of that registry name.
+    """Returns the metric of that name.
 
     Raises:
         InputError: no metric has that name, or the extra that brings its weights is missing.

@@ -1,8 +1,8 @@
 """DeepIQA (WaDIQaM-FR) with the authors' published weights as a metric.
 
 S. Bosse, D. Maniry, K.-R. Müller, T. Wiegand, W. Samek: "Deep Neural Networks for No-Reference and
-Full-Reference Image Quality Assessment", IEEE TIP 27(1), 2018. The model is
-`gsn_jax.models.wadiqam`; users supply the weights.
+Full-Reference Image Quality Assessment", IEEE TIP 27(1), 2018. The network is
+`gsn_jax.metrics.wadiqam`; users supply the weights.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
+from gsn_jax.metrics.preparation import checked_pair
 from gsn_jax.metrics.user_weights import UserWeightsMetric, weights_path
-from gsn_jax.models.wadiqam import PATCH, WaDIQaM
+from gsn_jax.metrics.wadiqam import PATCH, WaDIQaM
 from gsn_jax.pretrained.deepiqa import INPUT_SCALE, read_deepiqa
 
 _ENVIRONMENT = "GSN_DEEPIQA_WEIGHTS"
@@ -22,34 +23,38 @@ _WANTED = "the authors' fr_tid_weighted.model (github.com/dmaniry/deepIQA, folde
 
 
 class DeepiqaWeights(NamedTuple):
-    """Variables of `WaDIQaM`; whether patches are weighted shows in their names."""
+    """Variables of `WaDIQaM`; they include `weight1` if patches are weighted."""
 
     variables: dict[str, Any]
 
 
 def deepiqa(
-    reference: jax.Array, distorted: jax.Array, weights: DeepiqaWeights | None = None
-) -> jax.Array:
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    weights: DeepiqaWeights | None = None,
+) -> Float[Array, "*batch"]:
     """DeepIQA: the weighted mean of the patches' quality.
 
     Args:
-        reference: `(..., H, W, 3)`, sRGB in [0, 1], at least 32 x 32.
-        distorted: as `reference`, of the same shape.
-        weights: as `read_weights` gives them; the file that GSN_DEEPIQA_WEIGHTS names when None.
+        reference: sRGB in [0, 1], at least 32 x 32.
+        distorted: as `reference`.
+        weights: what `read_weights` returns; by default the file that GSN_DEEPIQA_WEIGHTS names.
 
     Returns:
-        Scores `(...)`, float32, on the scale of the labels the weights were trained with. With the
-        authors' TID2013 weights, which the registry's `deepiqa` stands for, that is a MOS of about
-        0 to 9; higher is better. (Their LIVE weights give a DMOS: lower is better.)
+        Scores, float32, on the scale of the labels that the weights were trained with. The
+        authors' TID2013 weights, which the registry's `deepiqa` assumes, give a MOS of about 0 to
+        9, higher is better. (Their LIVE weights give a DMOS, lower is better.) Not symmetric.
 
     Raises:
-        InputError: no weights given and the environment names no file of them.
+        InputError: the images are too small, or no weights are given and the environment names no
+            file of them.
     """
     variables = (METRICS["deepiqa"].weights if weights is None else weights).variables
+    reference, distorted = checked_pair("deepiqa", PATCH, reference, distorted)
     size, leading = reference.shape[-3:], reference.shape[:-3]
     model = WaDIQaM(weighted="weight1" in variables["params"], input_scale=INPUT_SCALE)
     pair = (jnp.reshape(image, (-1, *size)) for image in (reference, distorted))
-    return model.apply(variables, *pair).reshape(leading)
+    return jnp.reshape(jnp.asarray(model.apply(variables, *pair)), leading)
 
 
 def read_weights(path: str | os.PathLike[str]) -> DeepiqaWeights:

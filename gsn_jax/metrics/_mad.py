@@ -3,13 +3,13 @@
 E. C. Larson, D. M. Chandler, "Most apparent distortion: full-reference image quality assessment and
 the role of strategy", Journal of Electronic Imaging 19(1), 2010.
 
-Public tables of MAD list the values of the PyTorch port in IQA-optimization and pyiqa, which is
-therefore the default. The port departs from the paper: it measures R, G and B; regroups the block
-statistics so that those of one place meet the error of another; reads the contrast sensitivity of
-an image that is not square in a wrong order; weights the orientations, not the scales, of the
-log-Gabor bands; and takes half the least deviation of neighbouring blocks for the reference.
-`corrected=True` is the method of the paper and of the authors' `MAD_index_april_2010.m` in these
-points, on luma; no official values are known for it.
+Public tables of MAD list the values of the PyTorch port in IQA-optimization and pyiqa, so the port
+is the default here. It departs from the paper: it measures R, G and B; it regroups the block
+statistics so that those of one place are compared with the error of another; it reads the contrast
+sensitivity of an image that is not square in the wrong order; it weights the orientations of the
+log-Gabor bands instead of the scales; and it takes half the least deviation of neighbouring blocks
+for the reference. In these points `corrected=True` follows the paper and the authors'
+`MAD_index_april_2010.m`, on luma; no official values are known for it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from __future__ import annotations
 import functools
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Array, Float, Int
 
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import block_statistics, colour, finite, log_gabor, reductions
+from gsn_jax.metrics import block_statistics, colour, filters, finite, log_gabor, reductions
 from gsn_jax.metrics.preparation import pairwise
 
 MIN_SIZE = 32
 LUMINANCE_FACTOR, LUMINANCE_POWER = 0.02874, 2.2 / 3
-DARKEST = 0.5  # blocks below this luminance mask everything
+DARKEST = 0.5  # below this luminance of a block, nothing is visible
 THRESHOLD = -5.0  # log contrast, of the reference and of the distortion
 FREQUENCIES = 32  # cycles per degree at the Nyquist limit
 SCALES, ORIENTATIONS = 5, 4
@@ -39,16 +39,21 @@ B2 = 1 / (math.log(10) * 3.35)
 
 
 @pairwise("mad", MIN_SIZE)
-def mad(reference: jax.Array, distorted: jax.Array, *, corrected: bool = False) -> jax.Array:
-    """Visible error of nearly perfect images blended with changed appearance of bad ones.
+def mad(
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    corrected: bool = False,
+) -> Float[Array, "*batch"]:
+    """Visible error, which counts in good images, blended with changed appearance, in bad ones.
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 32 x 32.
+        reference: sRGB in [0, 1], at least 32 x 32.
         distorted: as `reference`.
-        corrected: the paper's definition instead of the port's; see the module.
+        corrected: whether to follow the paper instead of the port; see the module.
 
     Returns:
-        `(...)`, a distance from 0 (equal images), mostly below 300. Not symmetric.
+        A distance from 0 (equal images), mostly below 300. Not symmetric.
     """
     images = jnp.stack([reference, distorted])
     planes = colour.luma(images)[None] if corrected else 255 * jnp.moveaxis(images, -1, 0)
@@ -59,13 +64,13 @@ def mad(reference: jax.Array, distorted: jax.Array, *, corrected: bool = False) 
     return _blended(detection, _root_mean_square(appearance)).mean()
 
 
-def _regrouped(planes: jax.Array) -> jax.Array:
-    """The port's reading of `(h * w, planes)` as `(planes, h, w)`."""
+def _regrouped(planes: Float[Array, "p h w"]) -> Float[Array, "p h w"]:
+    """Lays the values out as `(h, w, planes)` and reads them as `(planes, h, w)`, as the port."""
     return jnp.moveaxis(planes, 0, -1).reshape(planes.shape)
 
 
-def _blended(detection: jax.Array, appearance: jax.Array) -> jax.Array:
-    """appearance^(1 - s) * detection^s, s falling with detection; zero if either is zero."""
+def _blended(detection: Float[Array, " p"], appearance: Float[Array, " p"]) -> Float[Array, " p"]:
+    """appearance^(1 - s) * detection^s, where s falls with detection; zero if either is zero."""
     defined = (detection > 0) & (appearance > 0)
     log_detection = jnp.log(jnp.where(defined, detection, 1))
     log_appearance = jnp.log(jnp.where(defined, appearance, 1))
@@ -74,32 +79,41 @@ def _blended(detection: jax.Array, appearance: jax.Array) -> jax.Array:
     return jnp.where(defined, blended, 0)
 
 
-def _root_mean_square(plane: jax.Array) -> jax.Array:
+def _root_mean_square(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch"]:
     return finite.sqrt(reductions.mean(plane**2))
 
 
-def _detection(planes: jax.Array, corrected: bool) -> jax.Array:
-    """Visible local error `(P, h, w)` of the planes `(P, 2, H, W)` in [0, 255]."""
-    height, width = planes.shape[-2:]
-    light = LUMINANCE_FACTOR * (planes + EPSILON) ** LUMINANCE_POWER
-    sensitivity = jnp.asarray(_sensitivity(height, width, corrected), planes.dtype)
-    seen = jnp.fft.irfft2(jnp.fft.rfft2(light) * sensitivity, s=(height, width))
-    mean, deviation = block_statistics.mean_and_deviation(seen[:, 0])
-    _, error = block_statistics.mean_and_deviation(seen[:, 1] - seen[:, 0])
+def _detection(planes: Float[Array, "p 2 h w"], corrected: bool) -> Float[Array, "p _h _w"]:
+    """Visible local error of the planes of both images, in [0, 255]."""
+    size = planes.shape[-2:]
+    light, other_light = jnp.moveaxis(_luminance(planes), 1, 0)
+    sensitivity = jnp.asarray(_sensitivity(*size, corrected), planes.dtype)
+    spectra = filters.apply_transfer(
+        jnp.fft.rfft2(jnp.stack([light, other_light - light])), sensitivity
+    )
+    seen, seen_change = jnp.fft.irfft2(spectra, s=size)
+    mean, deviation = block_statistics.mean_and_deviation(seen)
+    _, error = block_statistics.mean_and_deviation(seen_change)
     if corrected:
-        deviation = block_statistics.least_quadrant_deviation(seen[:, 0])
+        deviation = block_statistics.least_quadrant_deviation(seen)
     else:
         mean, deviation, error = (_regrouped(field) for field in (mean, deviation, error))
         deviation = _least_neighbour(deviation) / 2
-    masking = jnp.log((deviation + EPSILON) / jnp.abs(mean + EPSILON))
-    contrast = jnp.log((error + EPSILON) / jnp.abs(mean + EPSILON))
+    dark = mean < DARKEST
+    mean = jnp.where(dark, 1, mean)
+    masking = jnp.log((deviation + EPSILON) / mean)
+    contrast = jnp.log((error + EPSILON) / mean)
     visible = jnp.maximum(contrast - jnp.maximum(masking, THRESHOLD), 0)
     squares = block_statistics.cells((planes[:, 0] - planes[:, 1]) ** 2)
-    return jnp.where(mean < DARKEST, 0, visible) * block_statistics.block_mean(squares)
+    return jnp.where(dark, 0, visible) * block_statistics.block_mean(squares)
 
 
-def _least_neighbour(plane: jax.Array) -> jax.Array:
-    """The least of each value and those above, left, and above left of it."""
+def _luminance(planes: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    return LUMINANCE_FACTOR * (planes + EPSILON) ** LUMINANCE_POWER
+
+
+def _least_neighbour(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
+    """The least of each value and of those above, to the left, and above to the left of it."""
     for axis in (-2, -1):
         before = jnp.concatenate(
             [lax.slice_in_dim(plane, 0, 1, axis=axis), lax.slice_in_dim(plane, 0, -1, axis=axis)],
@@ -109,24 +123,28 @@ def _least_neighbour(plane: jax.Array) -> jax.Array:
     return plane
 
 
-def _appearance(planes: jax.Array, *, corrected: bool) -> jax.Array:
-    """Change of the log-Gabor statistics `(h, w)` of one plane, `(2, H, W)` in [0, 255]."""
+def _appearance(planes: Float[Array, "2 h w"], *, corrected: bool) -> Float[Array, "_h _w"]:
+    """Change of the log-Gabor statistics of one plane of both images, in [0, 255]."""
     dtype = planes.dtype
-    spectrum = jnp.fft.fft2(planes)
+    # The filters ignore an offset; without it, a flat plane has no response at all.
+    spectrum = jnp.fft.fft2(planes - reductions.middle(planes))
     log_radius, angular = (jnp.asarray(field, dtype) for field in _grids(*planes.shape[-2:]))
     centres = jnp.asarray([math.log(2 / (3 * 3**scale)) for scale in range(SCALES)], dtype)
     weights = jnp.asarray(WEIGHTS, dtype)
 
-    def band(index: jax.Array) -> jax.Array:
+    def band(index: Int[Array, ""]) -> Float[Array, "_h _w"]:
         orientation, scale = index // SCALES, index % SCALES
         radial = jnp.exp(-((log_radius - centres[scale]) ** 2) / (2 * math.log(0.55) ** 2))
-        amplitude = jnp.abs(jnp.fft.ifft2(spectrum * (radial * angular[orientation])))
+        response = jnp.fft.ifft2(filters.apply_transfer(spectrum, radial * angular[orientation]))
+        amplitude = finite.sqrt(response.real**2 + response.imag**2)
         deviation, skewness, kurtosis = (
             jnp.abs(field[0] - field[1]) for field in block_statistics.shape_statistics(amplitude)
         )
         return weights[scale if corrected else orientation] * (deviation + 2 * skewness + kurtosis)
 
-    def accumulate(total: jax.Array, index: jax.Array) -> tuple[jax.Array, None]:
+    def accumulate(
+        total: Float[Array, "_h _w"], index: Int[Array, ""]
+    ) -> tuple[Float[Array, "_h _w"], None]:
         return total + band(index), None
 
     start = jnp.zeros(tuple((size - 12) // 4 for size in planes.shape[-2:]), dtype)
@@ -136,12 +154,12 @@ def _appearance(planes: jax.Array, *, corrected: bool) -> jax.Array:
 
 @functools.lru_cache(maxsize=8)
 def _grids(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Log of the radius relative to Nyquist `(H, W)`, and `(ORIENTATIONS, H, W)` angular parts."""
+    """Log radius relative to Nyquist `(H, W)`, and angular parts `(ORIENTATIONS, H, W)`."""
     x = np.arange(-width / 2, width / 2) / (width / 2)
     y = np.arange(-height / 2, height / 2) / (height / 2)
     x, y = np.meshgrid(x, y)
     radius = np.hypot(x, y)
-    # The original means the zero frequency here, and takes its lower right neighbour.
+    # The original means the zero frequency, but takes its lower right neighbour.
     radius[round(height / 2 + 1), round(width / 2 + 1)] = 1
     log_radius = np.log(radius + EPSILON)
     log_radius[round(height / 2), round(width / 2)] = 1e3  # no response
@@ -165,7 +183,7 @@ def _sensitivity(height: int, width: int, corrected: bool) -> np.ndarray:
     if not corrected:
         csf = csf.T.reshape(height, width)
     csf = np.fft.ifftshift(csf)
-    # The real part of the filtered image depends on the even part of the filter only.
+    # The real part of the filtered image depends only on the even part of the filter.
     mirrored = np.roll(csf[::-1, ::-1], (1, 1), axis=(0, 1))
     return ((csf + mirrored) / 2)[:, : width // 2 + 1]
 

@@ -8,70 +8,89 @@ from __future__ import annotations
 
 import math
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
-from gsn_jax.metrics.similarity import PREWITT, energy_similarity, gradients
+from gsn_jax.metrics.similarity import PREWITT, gradients, length_dissimilarity
 
 C1, C2, C3 = 140.0, 55.0, 550.0
-ALPHA = 0.6  # of the gradients against the chromaticity
+ALPHA = 0.6  # weight of the gradients against the chromaticity
 POWER = 0.25
 LHM = ((0.2989, 0.5870, 0.1140), (0.30, 0.04, -0.35), (0.34, -0.60, 0.17))
 
 
 @pairwise("mdsi", 3)
-def mdsi(reference: jax.Array, distorted: jax.Array) -> jax.Array:
+def mdsi(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch"]:
     """Mean deviation of gradient and chromaticity similarity, summation form.
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 3 x 3.
+        reference: sRGB in [0, 1], at least 3 x 3.
         distorted: as `reference`.
 
     Returns:
-        `(...)`, a distance from 0 (equal images) to 1. Not symmetric.
+        A distance from 0 (equal images) to 1. Not symmetric.
     """
-    local = _similarity(reference, distorted)
-    # A negative similarity has a complex fourth root, as in the authors' code.
-    root = finite.power(jnp.abs(local), POWER)
-    negative = local < 0
-    real = jnp.where(negative, root * math.cos(math.pi * POWER), root)
-    imaginary = jnp.where(negative, root * math.sin(math.pi * POWER), 0)
-    squares = sum(reductions.centred(part) ** 2 for part in (real, imaginary))
-    return finite.power(reductions.mean(finite.sqrt(squares)), POWER)
+    parts = _missing_from_one(_dissimilarity(reference, distorted))
+    squares = [reductions.centred(part) ** 2 for part in parts]
+    return finite.power(reductions.mean(finite.sqrt(squares[0] + squares[1])), POWER)
 
 
 @pairwise("mdsi", 3)
-def mdsi_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
+def mdsi_map(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch h2 w2"]:
     """1 - gradient-chromaticity similarity; 0 where nothing changed.
 
     Returns:
         `(..., ceil(H / f), ceil(W / f))` with f = max(1, round(min(H, W) / 256)).
     """
-    return 1 - _similarity(reference, distorted)
+    return _dissimilarity(reference, distorted)
 
 
-def _similarity(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-    images = 255 * jnp.stack([reference, distorted])
+def _missing_from_one(
+    dissimilarity: Float[Array, "h w"],
+) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
+    """Real and imaginary part of 1 - s^(1/4), with s = 1 - `dissimilarity`.
+
+    The method's deviation is about the mean, so a constant does not matter; the fourth root, which
+    magnifies rounding, is taken without cancellation. A negative s has a complex root, as in the
+    authors' code.
+    """
+    small = dissimilarity < 0.5
+    accurate = -jnp.expm1(POWER * jnp.log1p(-jnp.where(small, dissimilarity, 0)))
+    root = finite.power(jnp.abs(1 - dissimilarity), POWER)
+    negative = dissimilarity > 1
+    real = jnp.where(negative, 1 - root * math.cos(math.pi * POWER), 1 - root)
+    imaginary = jnp.where(negative, root * math.sin(math.pi * POWER), 0)
+    return jnp.where(small, accurate, real), imaginary
+
+
+def _dissimilarity(
+    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"]
+) -> Float[Array, "h2 w2"]:
+    images = 255 * jnp.stack([reference, distorted - reference])
     factor = filters.viewing_factor(*images.shape[-3:-1])
     light, first, second = (
         filters.box_downsample(colour.mix(images, row), factor, "constant") for row in LHM
     )
-    vertical, horizontal = gradients(light, PREWITT)
-    energy = vertical**2 + horizontal**2
-    # Gradients are linear. Planes are added one by one: a reduction would be computed by scalars.
-    fused = sum(((plane[0] + plane[1]) / 2) ** 2 for plane in (vertical, horizontal))
+    slopes = gradients(light, PREWITT)  # linear: of the reference and of the change
+    vector, change = [plane[0] for plane in slopes], [plane[1] for plane in slopes]
+    # The fused image is the mean of both, half the change away from each.
+    half = [step / 2 for step in change]
+    other = [x + step for x, step in zip(vector, change, strict=True)]
     gradient = (
-        energy_similarity(energy[0], energy[1], C1)
-        + energy_similarity(energy[1], fused, C2)
-        - energy_similarity(energy[0], fused, C2)
+        length_dissimilarity(vector, change, C1)
+        + length_dissimilarity(other, [-step for step in half], C2)
+        - length_dissimilarity(vector, half, C2)
     )
-    product = first[0] * first[1] + second[0] * second[1]
-    power = sum(plane**2 for plane in (*first, *second))
-    chromaticity = (2 * product + C3) / (power + C3)
-    return ALPHA * gradient + (1 - ALPHA) * chromaticity
+    changes = first[1] ** 2 + second[1] ** 2
+    power = reductions.add(plane[0] ** 2 + (plane[0] + plane[1]) ** 2 for plane in (first, second))
+    return ALPHA * gradient + (1 - ALPHA) * changes / (power + C3)
 
 
 METRICS = {

@@ -6,18 +6,19 @@ normalized Laplacian pyramid", Human Vision and Electronic Imaging 2016; authors
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
+from gsn_jax.metrics.similarity import magnitude_change
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 SIGMAS = (0.0248, 0.0185, 0.0179, 0.0191, 0.0220, 0.2782)
-# Weights of the neighbours' magnitudes by (row, column) offset; the authors' kernels, turned by
-# half a turn because they convolve.
+# Weights of the neighbours' magnitudes by (row, column) offset: the authors' kernels rotated by
+# 180 degrees, because they convolve.
 NEIGHBOURS = (
     {(1, 0): 0.1011, (0, 1): 0.1493, (0, -1): 0.1460, (0, -2): 0.0072, (-1, 0): 0.1015},
     {(1, 0): 0.0757, (0, 1): 0.1986, (0, -1): 0.1846, (-1, 0): 0.0837},
@@ -30,42 +31,56 @@ MIN_SIZE = 17  # the fifth decimation still has two samples to mirror
 
 
 @pairwise("nlpd", MIN_SIZE)
-def nlpd(reference: jax.Array, distorted: jax.Array, *, rounded: bool = True) -> jax.Array:
+def nlpd(
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    rounded: bool = True,
+) -> Float[Array, "*batch"]:
     """Mean over six bands of the root mean square error of the normalized pyramids.
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 17 x 17.
+        reference: sRGB in [0, 1], at least 17 x 17.
         distorted: as `reference`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
-        `(...)`, a distance from 0 (equal images). Symmetric.
+        A distance from 0 (equal images). Symmetric.
     """
-    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded) / 255
-    total = 0.0
-    for band in _bands(planes):
-        total = total + finite.sqrt(reductions.mean((band[0] - band[1]) ** 2))
-    return total / len(SIGMAS)
+    planes = colour.luma_and_change(reference, distorted, rounded=rounded) / 255
+    errors = [
+        finite.sqrt(reductions.mean(_normalized_change(band[0], band[1], level) ** 2))
+        for level, band in enumerate(_bands(planes))
+    ]
+    return reductions.add(errors) / len(SIGMAS)
 
 
-def _bands(plane: jax.Array) -> list[jax.Array]:
+def _bands(plane: Float[Array, "2 h w"]) -> list[Float[Array, "2 _h _w"]]:
+    """The Laplacian pyramid, finest band first; the last one is the low-pass residual."""
     bands = []
-    for level, sigma in enumerate(SIGMAS):
-        band = plane
-        if level < len(SIGMAS) - 1:
-            low = _decimate(plane)
-            band, plane = plane - _interpolate(low, plane.shape), low
-        bands.append(band / (sigma + _pooled(jnp.abs(band), NEIGHBOURS[level])))
-    return bands
+    for _ in SIGMAS[:-1]:
+        low = _decimate(plane)
+        bands.append(plane - _interpolate(low, plane.shape))
+        plane = low
+    return [*bands, plane]
 
 
-def _decimate(plane: jax.Array) -> jax.Array:
+def _normalized_change(
+    band: Float[Array, "h w"], change: Float[Array, "h w"], level: int
+) -> Float[Array, "h w"]:
+    """Change of a band over its local amplitude, computed from the change of the band itself."""
+    amplitude = SIGMAS[level] + _pooled(jnp.abs(band), NEIGHBOURS[level])
+    growth = _pooled(magnitude_change(band, change), NEIGHBOURS[level])
+    return (change * amplitude - band * growth) / (amplitude * (amplitude + growth))
+
+
+def _decimate(plane: Float[Array, "2 h w"]) -> Float[Array, "2 h2 w2"]:
     padded = filters.pad(plane, 2, 2, "symmetric")
     return filters.correlate_separable(padded, TAPS, TAPS)[..., ::2, ::2]
 
 
-def _interpolate(plane: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Zero-insertion and the 5-tap filter, as its two phases, with repeated border samples."""
+def _interpolate(plane: Float[Array, "2 h2 w2"], shape: tuple[int, ...]) -> Float[Array, "2 h w"]:
+    """Zero insertion and the 5-tap filter, as its two phases, with repeated border samples."""
     plane = filters.pad(plane, 1, 1, "edge")
     for axis in (plane.ndim - 2, plane.ndim - 1):
         even = filters.correlate_axis(plane, (2 * TAPS[0], 2 * TAPS[2], 2 * TAPS[4]), axis)
@@ -76,10 +91,13 @@ def _interpolate(plane: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return plane
 
 
-def _pooled(magnitude: jax.Array, neighbours: dict[tuple[int, int], float]) -> jax.Array:
+def _pooled(
+    magnitude: Float[Array, "h w"], neighbours: dict[tuple[int, int], float]
+) -> Float[Array, "h w"]:
+    """Weighted sum over the neighbours of each sample."""
     height, width = magnitude.shape[-2:]
     padded = filters.pad(magnitude, 2, 2, "constant")
-    return sum(
+    return reductions.add(
         weight * padded[..., 2 + row : 2 + row + height, 2 + column : 2 + column + width]
         for (row, column), weight in neighbours.items()
     )

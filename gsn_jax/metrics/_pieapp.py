@@ -1,10 +1,10 @@
 """PieAPP v0.1: perceptual image error assessment through pairwise preference.
 
 E. Prashnani, H. Cai, Y. Mostofi, P. Sen: "PieAPP: Perceptual Image-Error Assessment through
-Pairwise Preference", CVPR 2018. Eleven convolutions describe each 64 x 64 patch of both images;
-two small regressors turn the differences of their features into the patch's error and weight. As
-in the authors' code, images are BGR in [0, 255] there (ours are sRGB in [0, 1] and turned inside).
-The weights are the user's to get; the authors publish them as `PieAPPv0.1.pth`.
+Pairwise Preference", CVPR 2018. Eleven convolutions compute features of each 64 x 64 patch of
+both images, and two small regressors turn the differences of these features into the patch's error
+and weight. The authors' network takes BGR in [0, 255]; images are converted to that here. Users
+supply the weights, which the authors publish as `PieAPPv0.1.pth`.
 """
 
 from __future__ import annotations
@@ -17,33 +17,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Array, Float
 
 from gsn_jax.backbones.fast_convolution import convolve
 from gsn_jax.errors import InputError
+from gsn_jax.metrics.preparation import checked_pair
 from gsn_jax.metrics.user_weights import UserWeightsMetric, weights_path
 from gsn_jax.pretrained.state_dicts import read_state_dict
 
 PATCH = 64
-SPARSE_STRIDE, DENSE_STRIDE = 27, 6  # the authors' two modes
+SPARSE_STRIDE = 27  # the authors' default
 
 _LAYERS = 11
 _POOLED = (2, 4, 6, 8, 10)  # layers (counted from 1) that maximum pooling follows
 _COMPARED = (3, 5, 7, 9, 11)  # layers whose differences give the error
 _CHANNELS = (64, 128, 256, 256, 512)
 _SIZES = (32, 16, 8, 4, 2)
-_PATCHES_AT_ONCE = 32  # bounds the memory: features of a patch and its layers are 2 MB
+_PATCHES_AT_ONCE = 32  # limits memory: the features of all layers take 2 MB per patch
 
 _ENVIRONMENT = "GSN_PIEAPP_WEIGHTS"
 _WANTED = "the authors' PieAPPv0.1.pth (github.com/prashnani/PerceptualImageError)"
 
 
 class PieappWeights(NamedTuple):
-    """What PieAPP has learned; dense kernels are `(in, out)`.
+    """The learned weights of PieAPP; dense kernels are `(in, out)`.
 
     Attributes:
         convolutions: `(kernel (3, 3, in, out), bias)` of eleven layers.
-        error: `(kernel, bias)` twice: 120832 feature differences to 512, to 1.
-        weight: `(kernel, bias)` twice: 2048 differences of the last layer to 512, to 1.
+        error: `(kernel, bias)` of two dense layers: 120832 feature differences to 512 to 1.
+        weight: the same for 2048 differences of the last layer: to 512 to 1.
         scale: factor and offset of the error, `(2,)`.
     """
 
@@ -54,32 +56,35 @@ class PieappWeights(NamedTuple):
 
 
 def pieapp(
-    reference: jax.Array,
-    distorted: jax.Array,
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
     weights: PieappWeights | None = None,
     stride: int = SPARSE_STRIDE,
-) -> jax.Array:
+) -> Float[Array, "*batch"]:
     """PieAPP: the weighted mean of the patches' errors.
 
     Args:
-        reference: `(..., H, W, 3)`, sRGB in [0, 1], at least 64 x 64.
-        distorted: as `reference`, of the same shape.
-        weights: as `read_pieapp` gives them; the file that GSN_PIEAPP_WEIGHTS names when None.
-        stride: step between patches, from the top left corner: 27 as in the authors' sparse mode
-            (and in piq and pyiqa), 6 in their dense mode, which is slower and more accurate.
+        reference: sRGB in [0, 1], at least 64 x 64.
+        distorted: as `reference`.
+        weights: what `read_pieapp` returns; by default the file that GSN_PIEAPP_WEIGHTS names.
+        stride: step between patches, from the top left corner: 27 is the authors' sparse mode (and
+            that of piq and pyiqa), 6 their dense mode, which is slower and more accurate.
 
     Returns:
-        Errors `(...)`, float32, about 0 to 5 for photographs, not bounded; lower is better. An
-        identical pair scores a small constant that depends on the weights only.
+        Errors, float32, about 0 to 5 for photographs, not bounded; lower is better. Equal images
+        score a small constant, which depends only on the weights. Not symmetric.
 
     Raises:
-        InputError: no weights given and the environment names no file of them.
+        InputError: the images are too small, or no weights are given and the environment names no
+            file of them.
     """
-    weights = _published() if weights is None else weights
+    weights = METRICS["pieapp"].weights if weights is None else weights
+    reference, distorted = checked_pair("pieapp", PATCH, reference, distorted)
     size, leading = reference.shape[-3:], reference.shape[:-3]
-    pairs = [jnp.reshape(image, (-1, *size)) for image in (reference, distorted)]
-    # One image after the other: its patches are batch enough.
-    return lax.map(lambda pair: _score(*pair, weights, stride), pairs).reshape(leading)
+    first, second = (jnp.reshape(image, (-1, *size)) for image in (reference, distorted))
+    # One pair after the other: its patches are a batch already.
+    scores = lax.map(lambda pair: _score(pair[0], pair[1], weights, stride), (first, second))
+    return scores.reshape(leading)
 
 
 def read_pieapp(path: str | os.PathLike[str]) -> PieappWeights:
@@ -110,8 +115,11 @@ def convert_pieapp(tensors: Mapping[str, np.ndarray], where: str = "weights") ->
 
 
 def _score(
-    reference: jax.Array, distorted: jax.Array, weights: PieappWeights, stride: int
-) -> jax.Array:
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: PieappWeights,
+    stride: int,
+) -> Float[Array, ""]:
     def compare(pair: jax.Array) -> tuple[jax.Array, jax.Array]:
         first, second = _features(pair, weights.convolutions)
         error = _regress(first, weights.error) * 0.01
@@ -123,8 +131,8 @@ def _score(
     return jnp.sum(errors * importance) / jnp.sum(importance)
 
 
-def _patches(image: jax.Array, stride: int) -> jax.Array:
-    """The grid of patches `(P, 64, 64, 3)`, BGR in [0, 255]."""
+def _patches(image: Float[Array, "h w 3"], stride: int) -> Float[Array, "p 64 64 3"]:
+    """The grid of patches, BGR in [0, 255]."""
     rows, columns = (range(0, length - PATCH + 1, stride) for length in image.shape[:2])
     bgr = image[..., ::-1].astype(jnp.float32) * 255
     corners = [(row, column) for row in rows for column in columns]
@@ -132,9 +140,9 @@ def _patches(image: jax.Array, stride: int) -> jax.Array:
 
 
 def _features(
-    pair: jax.Array, convolutions: list[tuple[np.ndarray, np.ndarray]]
-) -> tuple[jax.Array, jax.Array]:
-    """Feature differences of a pair `(2, 64, 64, 3)`: of all compared layers, and of the last."""
+    pair: Float[Array, "2 64 64 3"], convolutions: list[tuple[np.ndarray, np.ndarray]]
+) -> tuple[Float[Array, " features"], Float[Array, " last"]]:
+    """Feature differences of a pair of patches: of all compared layers, and of the last one."""
     features, differences = pair, []
     for index, (kernel, bias) in enumerate(convolutions, start=1):
         features = jax.nn.relu(convolve(features, kernel) + bias)
@@ -147,13 +155,15 @@ def _features(
     return jnp.concatenate(differences), differences[-1]
 
 
-def _regress(values: jax.Array, layers: list[tuple[np.ndarray, np.ndarray]]) -> jax.Array:
+def _regress(
+    values: Float[Array, " features"], layers: list[tuple[np.ndarray, np.ndarray]]
+) -> Float[Array, ""]:
     (first, first_bias), (second, second_bias) = layers
     return (jax.nn.relu(values @ first + first_bias) @ second + second_bias)[0]
 
 
 def _order(channels: int, size: int) -> np.ndarray:
-    """Where each of our flattened features (row, column, channel) is in PyTorch's order."""
+    """Positions, in PyTorch's order, of features flattened as (row, column, channel)."""
     theirs = np.arange(channels * size * size).reshape(channels, size, size)
     return theirs.transpose(1, 2, 0).reshape(-1)
 
@@ -193,7 +203,3 @@ METRICS = {
         min_size=PATCH,
     )
 }
-
-
-def _published() -> PieappWeights:
-    return METRICS["pieapp"].weights

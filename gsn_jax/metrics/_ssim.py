@@ -11,12 +11,13 @@ from __future__ import annotations
 import functools
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric, MapGrid
 from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
+from gsn_jax.metrics.similarity import dissimilarity
 
 WINDOW = 11
 SIGMA = 1.5
@@ -28,109 +29,123 @@ MS_MIN_SIZE = 161  # the fifth scale must hold one window: ceil(161 / 16) = 11
 
 @pairwise("ssim", WINDOW)
 def ssim(
-    reference: jax.Array,
-    distorted: jax.Array,
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
     *,
     downsample: bool = False,
     rounded: bool = True,
-) -> jax.Array:
-    """Mean structural similarity of the luma, 11 x 11 Gaussian windows of sigma 1.5.
+) -> Float[Array, "*batch"]:
+    """Mean structural similarity of the luma, with 11 x 11 Gaussian windows of sigma 1.5.
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 11 x 11.
+        reference: sRGB in [0, 1], at least 11 x 11.
         distorted: as `reference`.
-        downsample: average and decimate by max(1, round(min(H, W) / 256)) first, as the authors'
-            later `ssim.m` does; False is their `ssim_index.m`.
+        downsample: whether to average and decimate by max(1, round(min(H, W) / 256)) first, as
+            the authors' later `ssim.m` does; False is their `ssim_index.m`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
-        `(...)` in [-1, 1], higher is better; 1 for equal images. Symmetric.
+        A quality in [-1, 1]; 1 for equal images. Symmetric.
     """
-    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded)
+    planes = colour.luma_and_change(reference, distorted, rounded=rounded)
     if downsample:
         factor = filters.viewing_factor(*planes.shape[-2:])
         planes = filters.box_downsample(planes, factor, "symmetric")
-    luminance, contrast = similarity_terms(planes)
-    return reductions.mean(luminance * contrast)
+    return 1 - reductions.mean(_product_loss(*dissimilarities(*_centred(planes))))
 
 
 @pairwise("ssim", WINDOW)
-def ssim_map(reference: jax.Array, distorted: jax.Array) -> jax.Array:
+def ssim_map(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch h-10 w-10"]:
     """The map `(..., H - 10, W - 10)` whose mean is `ssim`."""
-    luminance, contrast = similarity_terms(colour.luma(jnp.stack([reference, distorted])))
-    return luminance * contrast
+    planes = colour.luma_and_change(reference, distorted)
+    return 1 - _product_loss(*dissimilarities(*_centred(planes)))
 
 
 @pairwise("ms_ssim", MS_MIN_SIZE)
 def ms_ssim(
-    reference: jax.Array,
-    distorted: jax.Array,
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
     *,
     pooling: Literal["product", "sum"] = "product",
     rounded: bool = True,
-) -> jax.Array:
+) -> Float[Array, "*batch"]:
     """Multi-scale structural similarity of the luma over five dyadic scales.
 
-    A mean contrast-structure term below zero counts as zero with zero gradient: a fractional
+    A mean contrast-structure term below zero counts as zero, with zero gradient: a fractional
     power of a negative number is not defined (the authors' code returns a complex number).
 
     Args:
-        reference: `(..., H, W, 3)` in [0, 1], at least 161 x 161.
+        reference: sRGB in [0, 1], at least 161 x 161.
         distorted: as `reference`.
         pooling: "product" of powers, as in the paper, or the weighted "sum" that the authors'
-            code offers as `wtd_sum`, which has no such limit.
+            code offers as `wtd_sum`, which needs no such rule.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
-        `(...)` in [0, 1] (a sum may fall below 0), higher is better; 1 for equal images. Symmetric.
+        A quality in [0, 1] (a sum may fall below 0); 1 for equal images. Symmetric.
     """
-    planes = colour.luma(jnp.stack([reference, distorted]), rounded=rounded)
-    means = []
+    planes = colour.luma_and_change(reference, distorted, rounded=rounded)
+    losses = []
     for scale in range(len(MS_WEIGHTS)):
         if scale:
             planes = filters.box_downsample(planes, 2, "symmetric")
-        luminance, term = similarity_terms(planes)
-        if scale == len(MS_WEIGHTS) - 1:
-            term = luminance * term
-        means.append(reductions.mean(term))
+        luminance, contrast = dissimilarities(*_centred(planes))
+        last = scale == len(MS_WEIGHTS) - 1
+        losses.append(reductions.mean(_product_loss(luminance, contrast) if last else contrast))
+    weighted = list(zip(MS_WEIGHTS, losses, strict=True))
     if pooling == "sum":
-        total = sum(weight * mean for weight, mean in zip(MS_WEIGHTS, means, strict=True))
-        return total / sum(MS_WEIGHTS)
-    factors = (finite.power(mean, w) for mean, w in zip(means, MS_WEIGHTS, strict=True))
+        return 1 - reductions.add(weight * loss for weight, loss in weighted) / sum(MS_WEIGHTS)
+    factors = (finite.power(1 - loss, weight) for weight, loss in weighted)
     return functools.reduce(jnp.multiply, factors)
 
 
-def similarity_terms(planes: jax.Array, offset: float = 127.5) -> tuple[jax.Array, jax.Array]:
-    """The luminance term and the contrast-structure term of SSIM.
+def dissimilarities(
+    planes: Float[Array, "2 h w"], offsets: Float[Array, "2 1 1"]
+) -> tuple[Float[Array, "h-10 w-10"], Float[Array, "h-10 w-10"]]:
+    """One minus SSIM's luminance term, and one minus its contrast-structure term.
+
+    With the means m and variances v of both images, these are (m_x - m_y)^2 / (m_x^2 + m_y^2 + C1)
+    and var(x - y) / (v_x + v_y + C2), which are exactly zero for equal images.
 
     Args:
-        planes: reference and distorted `(2, ..., H, W)` on the scale of 8 bits.
-        offset: about the mean of the planes.
-
-    Returns:
-        Two maps `(..., H - 10, W - 10)`.
+        planes: the reference and its change, on the scale of 8 bits, less `offsets`. Variances
+            ignore an offset, and centred values lose fewer bits in float32.
+        offsets: what was subtracted from both planes.
     """
-    # Variances ignore an offset; centred values lose fewer bits in float32.
-    x, y = planes - offset
+    x, change = planes
+    y = x + change
     taps = filters.gaussian_taps(WINDOW, SIGMA)
-    moments = jnp.stack([x, y, x * x + y * y, x * y])
-    mean_x, mean_y, power, product = filters.correlate_separable(moments, taps, taps)
-    variances = power - (mean_x * mean_x + mean_y * mean_y)
-    covariance = product - mean_x * mean_y
-    mean_x, mean_y = mean_x + offset, mean_y + offset
-    luminance = (2 * mean_x * mean_y + C1) / (mean_x * mean_x + mean_y * mean_y + C1)
-    return luminance, (2 * covariance + C2) / (variances + C2)
+    moments = jnp.stack([x, change, x * x + y * y, change * change])
+    mean, mean_change, power, change_power = filters.correlate_separable(moments, taps, taps)
+    other = mean + mean_change
+    variances = jnp.maximum(power - (mean * mean + other * other), 0)
+    change_variance = jnp.maximum(change_power - mean_change * mean_change, 0)
+    luminance = dissimilarity(mean + offsets[0], mean_change + offsets[1], C1)
+    return luminance, change_variance / (variances + C2)
+
+
+def _centred(planes: Float[Array, "2 h w"]) -> tuple[Float[Array, "2 h w"], Float[Array, "2 1 1"]]:
+    """The arguments of `dissimilarities` for planes of 8-bit luma and their change."""
+    offsets = jnp.array([127.5, 0], planes.dtype)[:, None, None]
+    return planes - offsets, offsets
+
+
+def _product_loss(
+    first: Float[Array, "*shape"], second: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """1 - (1 - `first`) * (1 - `second`)."""
+    return first + second - first * second
+
+
+def _valid_grid(height: int, width: int) -> MapGrid:
+    """Where the centres of whole windows lie in the image."""
+    del height, width
+    return MapGrid(first=(WINDOW - 1) / 2)
 
 
 METRICS = {
-    "ssim": FunctionMetric(
-        "ssim",
-        ssim,
-        True,
-        (-1.0, 1.0),
-        ssim_map,
-        WINDOW,
-        lambda height, width: MapGrid(first=(WINDOW - 1) / 2),
-    ),
+    "ssim": FunctionMetric("ssim", ssim, True, (-1.0, 1.0), ssim_map, WINDOW, _valid_grid),
     "ms_ssim": FunctionMetric("ms_ssim", ms_ssim, True, (0.0, 1.0), min_size=MS_MIN_SIZE),
 }

@@ -1,13 +1,13 @@
-"""Moments of overlapping 16 x 16 blocks at every fourth pixel, as MAD uses them."""
+"""Moments of overlapping 16 x 16 blocks at every fourth pixel, for MAD."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 
-import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Float
 
 BLOCK = 16
 STEP = 4
@@ -15,15 +15,17 @@ _CELLS = BLOCK // STEP
 EPSILON = 1e-12  # added to a variance
 
 
-def cells(plane: jax.Array) -> jax.Array:
-    """Means of the disjoint 4 x 4 cells, `(..., H, W)` -> `(..., H // 4, W // 4)`."""
+def cells(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h//4 w//4"]:
+    """Means of the disjoint 4 x 4 cells; incomplete ones are left out."""
     height, width = (size // STEP for size in plane.shape[-2:])
     plane = plane[..., : height * STEP, : width * STEP]
     rows = plane.reshape(*plane.shape[:-2], height, STEP, width * STEP).sum(-2)
     return rows.reshape(*rows.shape[:-1], width, STEP).sum(-1) / STEP**2
 
 
-def block_mean(cell_means: jax.Array, across: int = _CELLS) -> jax.Array:
+def block_mean(
+    cell_means: Float[Array, "*batch h w"], across: int = _CELLS
+) -> Float[Array, "*batch _h _w"]:
     """Means of blocks of `across` x `across` cells; both axes lose `across` - 1."""
     for axis in (-2, -1):
         axis %= cell_means.ndim
@@ -35,15 +37,17 @@ def block_mean(cell_means: jax.Array, across: int = _CELLS) -> jax.Array:
     return cell_means
 
 
-def mean_and_deviation(plane: jax.Array) -> tuple[jax.Array, jax.Array]:
+def mean_and_deviation(
+    plane: Float[Array, "*batch h w"],
+) -> tuple[Float[Array, "*batch _h _w"], Float[Array, "*batch _h _w"]]:
     """Mean and standard deviation of each block, `((H - 12) // 4, (W - 12) // 4)`."""
-    means, (variance, _, _) = _central_moments(plane, highest=2)
+    means, (variance, *_) = _central_moments(plane, highest=2)
     return means, jnp.sqrt(variance + EPSILON)
 
 
-def least_quadrant_deviation(plane: jax.Array) -> jax.Array:
+def least_quadrant_deviation(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch _h _w"]:
     """The least standard deviation of the four 8 x 8 quadrants of each block."""
-    _, (variance, _, _) = _central_moments(plane, highest=2, across=_CELLS // 2)
+    _, (variance, *_) = _central_moments(plane, highest=2, across=_CELLS // 2)
     least = variance
     for axis in (-2, -1):
         axis %= least.ndim
@@ -55,20 +59,26 @@ def least_quadrant_deviation(plane: jax.Array) -> jax.Array:
     return jnp.sqrt(least + EPSILON)
 
 
-def shape_statistics(plane: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def shape_statistics(
+    plane: Float[Array, "*batch h w"],
+) -> tuple[
+    Float[Array, "*batch _h _w"], Float[Array, "*batch _h _w"], Float[Array, "*batch _h _w"]
+]:
     """Standard deviation, skewness and excess kurtosis of each block."""
     _, (second, third, fourth) = _central_moments(plane, highest=4)
     deviation = jnp.sqrt(second + EPSILON)
-    return deviation, third / deviation**3, fourth / deviation**4 - 3
+    # By the reciprocal: the derivative of a quotient divides by deviation^8, which underflows.
+    scale = 1 / deviation
+    return deviation, third * scale**3, fourth * scale**4 - 3
 
 
 def _central_moments(
-    plane: jax.Array, highest: int, across: int = _CELLS
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+    plane: Float[Array, "*batch h w"], highest: int, across: int = _CELLS
+) -> tuple[Float[Array, "*batch _h _w"], tuple[Float[Array, "*batch _h _w"], ...]]:
     """Block means, and central moments of order 2 to 4 (zero above `highest`).
 
-    Moments about each cell's own mean are moved to the block's mean. Powers of the values
-    themselves would lose all bits where a block hardly varies.
+    The moments about each cell's own mean are moved to the block's mean. Raw powers of the values
+    would lose all bits where a block hardly varies.
     """
     centre = cells(plane)
     height, width = (size * STEP for size in centre.shape[-2:])

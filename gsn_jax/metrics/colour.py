@@ -1,54 +1,82 @@
-"""Colour conversions of the metrics' authors, from sRGB in [0, 1], and the 8-bit scale."""
+"""The colour conversions that the methods' authors use, and luma on the 8-bit scale."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gsn_jax.metrics import reductions
 
 # First row of MATLAB's rgb2gray: the luma of inv([1 .956 .621; 1 -.272 -.647; 1 -1.106 1.703]).
 LUMA = (0.298936021293775, 0.587043074451121, 0.114020904255103)
-# The luma, I and Q with three digits, as the authors of FSIM and many others write them.
+# Luma, I and Q to three digits, as the authors of FSIM and many others write them.
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
 
-def mix(image: jax.Array, weights: tuple[float, ...]) -> jax.Array:
-    """The weighted sum of the channels, `(..., H, W, C)` -> `(..., H, W)`.
+def mix(
+    image: Float[Array, "*batch h w c"], weights: Sequence[float]
+) -> Float[Array, "*batch h w"]:
+    """Returns the weighted sum of the channels.
 
-    A sum and not a matrix product, which accelerators would compute with fewer bits.
+    This is a sum rather than a matrix product, which accelerators would compute with fewer bits.
     """
-    return sum(image[..., channel] * weight for channel, weight in enumerate(weights))
+    return reductions.add(image[..., channel] * weight for channel, weight in enumerate(weights))
 
 
-def to_8bit(values: jax.Array) -> jax.Array:
-    """Rounds to whole numbers as storing in 8 bits does, with the gradient of the identity."""
-    # values - values is exactly zero, so that the result is exactly whole.
-    stop = jax.lax.stop_gradient
-    return stop(jnp.round(values)) + (values - stop(values))
+@jax.custom_jvp
+def to_8bit(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Rounds to whole numbers, as storing in 8 bits does; the gradient is the identity's."""
+    return jnp.round(values)
 
 
-def luma(image: jax.Array, *, weights: tuple[float, ...] = LUMA, rounded: bool = True) -> jax.Array:
-    """MATLAB's `rgb2gray` of an 8-bit image: [0, 1] becomes `(..., H, W)` in [0, 255].
+@to_8bit.defjvp
+def _to_8bit_jvp(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    return to_8bit(primals[0]), tangents[0]
+
+
+def luma(
+    image: Float[Array, "*batch h w 3"], *, rounded: bool = True
+) -> Float[Array, "*batch h w"]:
+    """MATLAB's `rgb2gray` of an 8-bit image: sRGB in [0, 1] becomes luma in [0, 255].
 
     Args:
-        image: `(..., H, W, 3)`, sRGB in [0, 1].
-        weights: of red, green and blue.
-        rounded: round to whole numbers, as MATLAB does with uint8 images; the gradient is that of
-            the unrounded luma.
+        image: sRGB in [0, 1].
+        rounded: whether to round to whole numbers, as MATLAB does with uint8 images. The gradient
+            is that of the unrounded luma.
     """
-    gray = 255 * mix(image, weights)
+    gray = 255 * mix(image, LUMA)
     return to_8bit(gray) if rounded else gray
 
 
-def lab_d50(planes: jax.Array) -> jax.Array:
-    """CIE L*a*b* under D50 of sRGB planes, both `(3, ..., H, W)`; no chromatic adaptation.
+def luma_and_change(
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    rounded: bool = True,
+) -> Float[Array, "2 *batch h w"]:
+    """Stacks the reference's `luma` and what has to be added to it to get the distorted one's.
 
-    That the primaries of D65 meet the white of D50 is the choice of VSI's authors.
+    The change is exactly zero for equal pixels, and stays accurate for nearly equal ones.
+    """
+    first = luma(reference, rounded=rounded)
+    if not rounded:
+        return jnp.stack([first, 255 * mix(distorted - reference, LUMA)])
+    return jnp.stack([first, luma(distorted) - first])
+
+
+def lab_d50(planes: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"]:
+    """Converts planes of sRGB in [0, 1] to CIE L*a*b* under D50, without chromatic adaptation.
+
+    Combining the primaries of D65 with the white of D50 is the choice of VSI's authors.
     """
     low = planes <= 0.04045
     linear = jnp.where(low, planes / 12.92, ((jnp.where(low, 1, planes) + 0.055) / 1.055) ** 2.4)
+    channels = jnp.moveaxis(linear, 0, -1)
     x, y, z = (
-        _lab_response(sum(linear[i] * weight for i, weight in enumerate(row)) / white)
-        for row, white in zip(_XYZ, _D50, strict=True)
+        _lab_response(mix(channels, row) / white) for row, white in zip(_XYZ, _D50, strict=True)
     )
     return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 

@@ -1,7 +1,7 @@
-"""Linear filters on planes `(..., H, W)` as shifted sums.
+"""Linear filters on planes, as sums of shifted slices, and transfer functions.
 
-XLA turns a sum of shifted slices into one vectorised loop, which is many times faster on a CPU
-than its depthwise convolution, and never loses bits to reduced-precision matrix units.
+XLA turns a sum of shifted slices into one vectorised loop. On a CPU that is many times faster than
+its depthwise convolution, and it never loses bits to matrix units of reduced precision.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import functools
 import math
 from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Array, Complex, Float
 
 from gsn_jax.metric import MapGrid
 from gsn_jax.metrics.staging import staged
 
 
-def correlate_axis(image: jax.Array, taps: Sequence[float], axis: int) -> jax.Array:
-    """The "valid" correlation with `taps` along one axis: N becomes N - len(taps) + 1."""
+def correlate_axis(
+    image: Float[Array, "*shape"], taps: Sequence[float], axis: int
+) -> Float[Array, "*_shape"]:
+    """The "valid" correlation with `taps` along one axis: N samples become N - len(taps) + 1."""
     size = image.shape[axis] - len(taps) + 1
     axis %= image.ndim
     terms = (
@@ -32,8 +34,8 @@ def correlate_axis(image: jax.Array, taps: Sequence[float], axis: int) -> jax.Ar
 
 
 def correlate_separable(
-    image: jax.Array, rows: Sequence[float], columns: Sequence[float]
-) -> jax.Array:
+    image: Float[Array, "*batch h w"], rows: Sequence[float], columns: Sequence[float]
+) -> Float[Array, "*batch _h _w"]:
     """The "valid" correlation with the kernel `outer(rows, columns)`."""
     return correlate_axis(correlate_axis(image, rows, -2), columns, -1)
 
@@ -51,31 +53,36 @@ def box_taps(size: int) -> tuple[float, ...]:
     return (1 / size,) * size
 
 
-def pad(image: jax.Array, before: int, after: int, mode: str) -> jax.Array:
-    """Pads height and width alike; `mode` as in `numpy.pad` ("constant" pads zeros).
+def pad(
+    image: Float[Array, "*batch h w"], before: int, after: int, mode: str
+) -> Float[Array, "*batch _h _w"]:
+    """Pads height and width alike; `mode` as in `numpy.pad` ("constant" pads with zeros).
 
-    Stored, because a mirror inside a loop over taps is slow to compile and to run.
+    The result is stored (`staged`): mirrored indices inside a loop over taps are slow to compile
+    and to run.
     """
     widths = [(0, 0)] * (image.ndim - 2) + [(before, after)] * 2
     return staged(jnp.pad(image, widths, mode=mode))
 
 
 def viewing_factor(height: int, width: int) -> int:
-    """`max(1, round(min(H, W) / 256))`, the scale at which many authors measure.
+    """`max(1, round(min(H, W) / 256))`, the factor by which many authors decimate first.
 
-    Halves are rounded up as in MATLAB.
+    Halves are rounded up, as in MATLAB.
     """
     return max(1, math.floor(min(height, width) / 256 + 0.5))
 
 
-def box_downsample(image: jax.Array, factor: int, mode: str) -> jax.Array:
+def box_downsample(
+    image: Float[Array, "*batch h w"], factor: int, mode: str
+) -> Float[Array, "*batch _h _w"]:
     """MATLAB's `factor` x `factor` average "same", then `image(1:factor:end, 1:factor:end)`.
 
     The window of a sample at i covers i - floor((factor - 1) / 2) to i + floor(factor / 2), in
     `conv2` and in `imfilter`.
 
     Args:
-        image: `(..., H, W)`.
+        image: the planes.
         factor: width of the window, and step.
         mode: "constant" for zeros outside (`conv2`), "symmetric" for a mirror (`imfilter`).
 
@@ -95,6 +102,13 @@ def box_downsample(image: jax.Array, factor: int, mode: str) -> jax.Array:
         )
         image = functools.reduce(jnp.add, terms)
     return image / factor**2
+
+
+def apply_transfer(
+    spectrum: Complex[Array, "*batch h w"], transfer: Float[Array, "h w"]
+) -> Complex[Array, "*batch h w"]:
+    """The spectrum times a real transfer function."""
+    return lax.complex(spectrum.real * transfer, spectrum.imag * transfer)
 
 
 def halved_grid(height: int, width: int) -> MapGrid:

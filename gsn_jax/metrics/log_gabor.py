@@ -14,9 +14,9 @@ import numpy as np
 
 @functools.lru_cache(maxsize=32)
 def polar_frequencies(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Radius (cycles per sample) and angle of each FFT bin; the radius at zero frequency is 0.
+    """Radius (cycles per sample) and angle (radians) of each FFT bin; the radius at DC is 0.
 
-    An odd size N has its frequencies spaced by 1 / (N - 1), as in the original.
+    The frequencies of an odd size N are spaced by 1 / (N - 1), as in the original.
     """
 
     def axis(size: int) -> np.ndarray:
@@ -28,23 +28,23 @@ def polar_frequencies(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def radial(radius: np.ndarray, frequency: float, spread: float) -> np.ndarray:
-    """exp(-log(radius / frequency)^2 / (2 spread^2)), zero at zero frequency."""
+    """exp(-log(radius / frequency)^2 / (2 spread^2)), and zero at DC."""
     safe = np.where(radius > 0, radius, 1)
     response = np.exp(-(np.log(safe / frequency) ** 2) / (2 * spread**2))
     return np.where(radius > 0, response, 0)
 
 
 def angular(angle: np.ndarray, orientation: float, spread: float) -> np.ndarray:
-    """exp(-d^2 / (2 spread^2)) with d the angular distance from `orientation`, in radians."""
+    """exp(-d^2 / (2 spread^2)), with d the angular distance from `orientation` in radians."""
     distance = np.abs(np.angle(np.exp(1j * (angle - orientation))))
     return np.exp(-(distance**2) / (2 * spread**2))
 
 
 def low_pass(radius: np.ndarray, cutoff: float = 0.45, order: int = 15) -> np.ndarray:
-    """Butterworth low-pass that keeps the corners of the spectrum out."""
+    """A Butterworth low-pass, which removes the corners of the spectrum."""
     return 1 / (1 + (radius / cutoff) ** (2 * order))
 
 
 def orientations(count: int) -> list[float]:
-    """The filters' angles, 0 to just below pi."""
+    """`count` angles in radians, equally spaced from 0 to below pi."""
     return [index * math.pi / count for index in range(count)]

@@ -1,15 +1,18 @@
-"""Gaussian scale mixture model of 3 x 3 neighbourhoods, shared by VIF and IW-SSIM."""
+"""The Gaussian scale mixture model of small neighbourhoods, which VIF and IW-SSIM share."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from gsn_jax.metrics import finite
+from gsn_jax.metrics import finite, reductions
 
 
-def windows(plane: jax.Array, size: int, step: int) -> jax.Array:
-    """All `size` x `size` windows at multiples of `step`: `(..., H', W')` planes, stacked first."""
+def windows(
+    plane: Float[Array, "*batch h w"], size: int, step: int
+) -> Float[Array, "size*size *batch _h _w"]:
+    """All `size` x `size` windows at multiples of `step`, one plane per place in the window."""
     height, width = plane.shape[-2] - size + 1, plane.shape[-1] - size + 1
     return jnp.stack(
         [
@@ -20,24 +23,27 @@ def windows(plane: jax.Array, size: int, step: int) -> jax.Array:
     )
 
 
-def second_moments(vectors: jax.Array) -> jax.Array:
-    """Mean outer product `(..., N, N)` of the vectors held by `(N, ..., h, w)`."""
+def second_moments(vectors: Float[Array, "n *batch h w"]) -> Float[Array, "*batch n n"]:
+    """The mean outer product of the vectors with themselves."""
     flat = _columns(vectors)
     return jnp.matmul(flat, jnp.matrix_transpose(flat), precision=_HIGHEST) / flat.shape[-1]
 
 
-def _columns(vectors: jax.Array) -> jax.Array:
+def _columns(vectors: Float[Array, "n *batch h w"]) -> Float[Array, "*batch n h*w"]:
     vectors = jnp.moveaxis(vectors, 0, -3)
     return vectors.reshape(*vectors.shape[:-2], -1)
 
 
 @jax.custom_jvp
-def spectrum(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Eigenvalues `(..., N)` and inverse `(..., N, N)` of covariance matrices.
+def spectrum(
+    covariance: Float[Array, "*batch n n"],
+) -> tuple[Float[Array, "*batch n"], Float[Array, "*batch n n"]]:
+    """Eigenvalues and inverses of covariance matrices.
 
-    Eigenvalues are floored at what the precision resolves: neighbouring pixels are nearly
-    dependent. A zero matrix, of a band without any signal, gets a zero inverse. The derivatives
-    are those of the formulas, which stay finite where eigenvectors have none.
+    Neighbouring pixels are nearly dependent, so eigenvalues are floored at what the precision
+    resolves. A zero matrix, which a band without any signal has, gets a zero inverse. The
+    derivatives are those of the eigenvalues and of the inverse, which stay finite where those of
+    the eigenvectors do not.
     """
     values, vectors = jnp.linalg.eigh(covariance)
     number = values.shape[-1]
@@ -59,13 +65,14 @@ def _spectrum_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
     return (values, inverse), (turned, inverse_change)
 
 
-def multipliers(vectors: jax.Array, inverse: jax.Array) -> jax.Array:
-    """v^T C^-1 v / N of each vector: `(N, ..., h, w)` and `(..., N, N)` -> `(..., h, w)`."""
+def multipliers(
+    vectors: Float[Array, "n *batch h w"], inverse: Float[Array, "*batch n n"]
+) -> Float[Array, "*batch h w"]:
+    """v^T C^-1 v / N of each vector v."""
     flat = _columns(vectors)
     solved = jnp.matmul(inverse, flat, precision=_HIGHEST)
-    # Row by row: a reduction over an axis would be computed by scalars.
     size = vectors.shape[0]
-    squares = sum(solved[..., row, :] * flat[..., row, :] for row in range(size))
+    squares = reductions.add(solved[..., row, :] * flat[..., row, :] for row in range(size))
     return (squares / size).reshape(vectors.shape[1:])
 
 

@@ -1,19 +1,20 @@
-"""Exact median of a plane without sorting it."""
+"""The exact median of a plane, without sorting."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Float
 
 from gsn_jax.metrics import reductions
 
 
-def median(plane: jax.Array) -> jax.Array:
-    """The median over the last two axes of values >= 0, with the gradient of the middle values.
+def median(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch"]:
+    """The median over the last two axes of values >= 0; its gradient goes to the middle values.
 
-    Bisects the bit patterns, which are ordered like the numbers as long as the sign is clear: one
-    counting pass per bit, many times faster on a CPU than a sort.
+    It bisects the bit patterns, which are ordered like the numbers as long as no sign bit is set.
+    That takes one counting pass per bit and is many times faster on a CPU than a sort.
     """
     count = plane.shape[-2] * plane.shape[-1]
     values = lax.stop_gradient(plane)
@@ -23,7 +24,7 @@ def median(plane: jax.Array) -> jax.Array:
 
 
 def _smallest(values: jax.Array, rank: int) -> jax.Array:
-    """The element with `rank` smaller ones before it, shape `(..., 1, 1)`."""
+    """The element of that rank, counted from 0, `(..., 1, 1)`."""
     bits_type = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
     bits = lax.bitcast_convert_type(values, bits_type)
 
@@ -39,7 +40,7 @@ def _smallest(values: jax.Array, rank: int) -> jax.Array:
 
 
 def _next(values: jax.Array, lower: jax.Array, rank: int) -> jax.Array:
-    """The element of that rank, given that the one before it is `lower`."""
+    """The element of that rank, given that `lower` is the one before it."""
     not_above = reductions.total((values <= lower).astype(jnp.float32))[..., None, None]
     above = jnp.where(values > lower, values, jnp.inf).min((-2, -1), keepdims=True)
     return jnp.where(not_above > rank, lower, above)

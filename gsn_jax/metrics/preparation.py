@@ -1,44 +1,35 @@
-"""What every pure metric function shares: static checks, a common precision, and batches."""
+"""What all pure metric functions share: checks of shape and type, precision, and batches."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from gsn_jax.errors import InputError
 
-PairFunction = Callable[..., jax.Array]
-
-
-def promote(image: jax.Array) -> jax.Array:
-    """Half precision becomes float32; float32 and float64 stay as they are.
-
-    Variances are differences of large numbers, which 8 bits of mantissa do not hold. A result is
-    therefore never in half precision, and as exact as the input's own rounding allows.
-    """
-    image = jnp.asarray(image)
-    return image.astype(jnp.promote_types(image.dtype, jnp.float32))
+PairFunction = TypeVar("PairFunction", bound=Callable[..., jax.Array])
 
 
 def pairwise(name: str, min_size: int) -> Callable[[PairFunction], PairFunction]:
     """Makes a function of one pair `(H, W, 3)` work on pairs `(..., H, W, 3)`.
 
-    On a CPU the pairs of a batch are computed one after the other: each then stays in the cache,
-    which is several times faster than one pass per operation over the whole batch, needs the
-    memory of one pair only, and gives the very value of a single pair. Elsewhere the batch is
-    computed at once.
+    On a CPU the pairs of a batch are computed one after the other. Each one then stays in the
+    cache, which is several times faster than one pass per operation over the whole batch; the
+    memory is that of one pair; and a pair's score does not depend on its batch. Elsewhere the whole
+    batch is computed at once.
 
     Args:
         name: of the metric, for error messages.
         min_size: smallest height and width for which the metric is defined.
 
     Returns:
-        A decorator. The decorated function raises `InputError` if the shapes differ, are not
-        `(..., H, W, 3)`, or are too small; it computes in at least float32.
+        A decorator. The decorated function raises `InputError` as `checked_pair` does, and
+        computes in at least float32.
     """
 
     def decorate(function: PairFunction) -> PairFunction:
@@ -54,25 +45,36 @@ def pairwise(name: str, min_size: int) -> Callable[[PairFunction], PairFunction]
             result = _each(single, *flat)
             return result.reshape(leading + result.shape[1:])
 
-        return batched
+        return cast(PairFunction, batched)
 
     return decorate
 
 
-def _each(single: PairFunction, first: jax.Array, second: jax.Array) -> jax.Array:
-    return jax.lax.platform_dependent(
-        first,
-        second,
-        cpu=lambda x, y: jax.lax.map(lambda pair: single(*pair), (x, y)),
-        default=jax.vmap(single),
-    )
-
-
 def checked_pair(
     name: str, min_size: int, reference: jax.Array, distorted: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Both images in one precision of at least float32; raises `InputError` as `pairwise` says."""
-    first, second = promote(reference), promote(distorted)
+) -> tuple[Float[Array, "*batch h w 3"], Float[Array, "*batch h w 3"]]:
+    """Both images in one precision of at least float32.
+
+    Half precision becomes float32, because variances are differences of large numbers, which 8 bits
+    of mantissa cannot hold. float32 and float64 stay as they are.
+
+    Args:
+        name: of the metric, for error messages.
+        min_size: smallest height and width for which the metric is defined.
+        reference: sRGB in [0, 1]; the values are not checked.
+        distorted: as `reference`.
+
+    Raises:
+        InputError: the arrays are not floats, are not `(..., H, W, 3)` of equal shape, or are too
+            small.
+    """
+    first, second = jnp.asarray(reference), jnp.asarray(distorted)
+    for image in (first, second):
+        if not jnp.issubdtype(image.dtype, jnp.floating):
+            raise InputError(
+                f"{name}: needs floats in [0, 1], got {image.dtype}; "
+                "divide 8-bit images by 255 and 16-bit images by 65535"
+            )
     if first.shape != second.shape or first.ndim < 3 or first.shape[-1] != 3:
         raise InputError(
             f"{name}: needs two arrays (..., H, W, 3) of equal shape, "
@@ -83,5 +85,17 @@ def checked_pair(
         raise InputError(
             f"{name}: {width} x {height} is too small; at least {min_size} x {min_size} is needed"
         )
-    dtype = jnp.promote_types(first.dtype, second.dtype)
+    dtype = functools.reduce(jnp.promote_types, (first.dtype, second.dtype, jnp.float32))
     return first.astype(dtype), second.astype(dtype)
+
+
+def _each(
+    single: Callable[[jax.Array, jax.Array], jax.Array], first: jax.Array, second: jax.Array
+) -> jax.Array:
+    """Applies a function of one pair to each pair of a batch."""
+    return jax.lax.platform_dependent(
+        first,
+        second,
+        cpu=lambda x, y: jax.lax.map(lambda pair: single(*pair), (x, y)),
+        default=jax.vmap(single),
+    )

@@ -7,15 +7,20 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
+
+from gsn_jax.metrics import reductions
 
 
-def resize_bilinear(image: jax.Array, height: int, width: int) -> jax.Array:
-    """Resizes `(..., H, W)` to `(..., height, width)`.
+def resize_bilinear(
+    image: Float[Array, "*batch h w"], height: int, width: int
+) -> Float[Array, "*batch {height} {width}"]:
+    """Resizes planes to `height` x `width`.
 
-    Rows by weighted copies, columns by a matrix product: each is the faster one on its axis.
+    Rows are weighted sums of slices and columns a matrix product: the faster way on each axis.
     """
     samples, weights = bilinear_taps(image.shape[-2], height)
-    rows = sum(
+    rows = reductions.add(
         image[..., sample, :] * jnp.asarray(weight[:, None], image.dtype)
         for sample, weight in zip(samples, weights, strict=True)
     )
@@ -25,7 +30,7 @@ def resize_bilinear(image: jax.Array, height: int, width: int) -> jax.Array:
 
 @functools.lru_cache(maxsize=32)
 def bilinear_taps(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and weights `(taps, target)` of the input samples of each output sample."""
+    """Indices and weights `(taps, target)` of the input samples that make each output sample."""
     scale = target / size
     stretch = min(scale, 1)  # a wider kernel when shrinking
     centres = (np.arange(target) + 0.5) / scale - 0.5
@@ -40,7 +45,7 @@ def bilinear_taps(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=32)
 def bilinear_matrix(size: int, target: int) -> np.ndarray:
-    """The resampling as a matrix `(size, target)`."""
+    """The matrix `(size, target)` that resamples a row of samples."""
     matrix = np.zeros((size, target))
     for sample, weight in zip(*bilinear_taps(size, target), strict=True):
         np.add.at(matrix, (sample, np.arange(target)), weight)

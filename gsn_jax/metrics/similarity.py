@@ -1,8 +1,17 @@
-"""The similarity of two maps that most gradient-based metrics share, and image gradients."""
+"""The dissimilarities that most gradient-based metrics share, and image gradients.
+
+Many methods compare values x and y by the similarity (2 x y + c) / (x^2 + y^2 + c). The functions
+here return one minus that, (x - y)^2 / (x^2 + y^2 + c), computed from the change y - x. Both forms
+are equal in exact arithmetic; this one is exactly zero for equal images, and loses no bits for
+nearly equal ones.
+"""
 
 from __future__ import annotations
 
-import jax
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from gsn_jax.metrics import filters, finite, reductions
 
@@ -10,30 +19,74 @@ PREWITT = (1 / 3, 1 / 3, 1 / 3)
 SCHARR = (3 / 16, 10 / 16, 3 / 16)
 
 
-def similarity(x: jax.Array, y: jax.Array, constant: float) -> jax.Array:
-    """(2 x y + c) / (x^2 + y^2 + c)."""
-    return (2 * x * y + constant) / (x * x + y * y + constant)
+def dissimilarity(
+    x: Float[Array, "*shape"], change: Float[Array, "*shape"], constant: float
+) -> Float[Array, "*shape"]:
+    """One minus the similarity of x and y = x + change, in [0, 2]; 0 where they are equal."""
+    y = x + change
+    return change * change / (x * x + y * y + constant)
 
 
-def energy_similarity(x: jax.Array, y: jax.Array, constant: float, masking: float = 0) -> jax.Array:
-    """`similarity` of the magnitudes whose squares are given.
+def magnitude_dissimilarity(
+    x: Float[Array, "*shape"], change: Float[Array, "*shape"], constant: float
+) -> Float[Array, "*shape"]:
+    """`dissimilarity` of the magnitudes |x| and |x + change|, in [0, 1]."""
+    return dissimilarity(jnp.abs(x), magnitude_change(x, change), constant)
+
+
+def magnitude_change(
+    x: Float[Array, "*shape"], change: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """|x + change| - |x|, without cancellation where the sign stays the same."""
+    y = x + change
+    return jnp.where(x * y > 0, jnp.sign(x) * change, jnp.abs(y) - jnp.abs(x))
+
+
+def length_dissimilarity(
+    vector: Sequence[Float[Array, "*shape"]],
+    change: Sequence[Float[Array, "*shape"]],
+    constant: float,
+    masking: float = 0,
+) -> Float[Array, "*shape"]:
+    """`dissimilarity` of the lengths of `vector` and `vector` + `change`, in [0, 1].
 
     Args:
-        x: squared magnitudes.
-        y: as `x`.
-        constant: c of `similarity`.
-        masking: this many times the product of the magnitudes is subtracted from both sides of
-            the fraction.
+        vector: the components of the vectors.
+        change: what is added to each component.
+        constant: c of the similarity.
+        masking: this many times the product of the lengths is subtracted from both sides of the
+            similarity's fraction.
     """
-    product = finite.sqrt(x * y)
-    return ((2 - masking) * product + constant) / (x + y - masking * product + constant)
+    pairs = list(zip(vector, change, strict=True))
+    energy = reductions.add(component * component for component in vector)
+    other_energy = reductions.add((component + step) ** 2 for component, step in pairs)
+    length, other_length = finite.sqrt(energy), finite.sqrt(other_energy)
+    energy_change = reductions.add(step * (2 * component + step) for component, step in pairs)
+    length_change = finite.divide(energy_change, length + other_length, 0.0)
+    product = masking * length * other_length
+    return length_change * length_change / (energy + other_energy - product + constant)
 
 
-def gradients(image: jax.Array, smoothing: tuple[float, ...]) -> tuple[jax.Array, jax.Array]:
-    """Vertical and horizontal 3 x 3 differences of same size, zeros outside the image.
+def gradient_dissimilarity(
+    plane: Float[Array, "*batch h w"],
+    change: Float[Array, "*batch h w"],
+    smoothing: tuple[float, ...],
+    constant: float,
+    masking: float = 0,
+) -> Float[Array, "*batch h w"]:
+    """`length_dissimilarity` of the gradients of `plane` and `plane` + `change`."""
+    return length_dissimilarity(
+        gradients(plane, smoothing), gradients(change, smoothing), constant, masking
+    )
+
+
+def gradients(
+    image: Float[Array, "*batch h w"], smoothing: tuple[float, ...]
+) -> tuple[Float[Array, "*batch h w"], Float[Array, "*batch h w"]]:
+    """Vertical and horizontal 3 x 3 differences, with zeros outside the image.
 
     Args:
-        image: `(..., H, W)`.
+        image: the planes.
         smoothing: the three taps across the difference, e.g. `PREWITT`.
     """
     padded = filters.pad(image, 1, 1, "constant")
@@ -43,13 +96,7 @@ def gradients(image: jax.Array, smoothing: tuple[float, ...]) -> tuple[jax.Array
     return vertical, horizontal
 
 
-def gradient_energy(image: jax.Array, smoothing: tuple[float, ...]) -> jax.Array:
-    """The squared magnitude of `gradients`."""
-    vertical, horizontal = gradients(image, smoothing)
-    return vertical * vertical + horizontal * horizontal
-
-
-def deviation(values: jax.Array, *, unbiased: bool) -> jax.Array:
+def deviation(values: Float[Array, "*batch h w"], *, unbiased: bool) -> Float[Array, "*batch"]:
     """Standard deviation over the last two axes, with zero gradient where it is zero."""
     count = values.shape[-1] * values.shape[-2] - unbiased
     return finite.sqrt(reductions.total(reductions.centred(values) ** 2) / count)

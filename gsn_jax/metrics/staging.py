@@ -1,19 +1,21 @@
-"""A border between the stages of a computation that XLA's fusion does not cross."""
+"""Stores an intermediate result, so that XLA does not compute it again for every use."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 
 @jax.custom_jvp
-def staged(values: jax.Array) -> jax.Array:
-    """The same values, computed once and stored.
+def staged(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Returns the values unchanged, computed once and stored.
 
     XLA's CPU backend fuses chains of filters into one loop that computes each intermediate value
-    anew for every tap; the code, its compile time and its running time then grow with the product
-    of the taps. It drops `optimization_barrier` before it fuses, but does not fuse across a
-    conditional. The other branch is never taken: no image value, moment or coefficient is so large.
+    anew for every tap; the size of the code, its compile time and its running time then grow with
+    the product of the taps. The backend drops `optimization_barrier` before it fuses, but it does
+    not fuse across a conditional. The second branch here is never taken, because no image value,
+    moment or coefficient is that large.
     """
 
     def on_cpu(x: jax.Array) -> jax.Array:

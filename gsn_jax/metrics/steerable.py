@@ -1,21 +1,22 @@
 """The two oriented bands per scale of a steerable pyramid that VIF uses.
 
 E. P. Simoncelli, W. T. Freeman, "The steerable pyramid", ICIP 1995; coefficients of the order-5
-filters (`sp5Filters`) of matlabPyrTools. Each is exactly a sum of at most five separable ones.
+filters (`sp5Filters`) of matlabPyrTools. Each filter is exactly a sum of at most five
+separable ones.
 """
 
 from __future__ import annotations
 
 import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from gsn_jax.metrics import filters
+from gsn_jax.metrics import filters, reductions
 from gsn_jax.metrics.staging import staged
 
-# One quadrant of each filter, the centre last.
+# One quadrant of each filter, with the centre last.
 _LOW_0 = [
     [0.00341614, -0.01551246, -0.03848215],
     [-0.01551246, 0.05586982, 0.15925570],
@@ -28,7 +29,7 @@ _LOW = [
     [-0.01888864, 0.00821200, 0.06554076, 0.12852666, 0.16339236],
     [-0.01924108, 0.02005976, 0.07962786, 0.16339236, 0.20193080],
 ]
-_BAND = [  # left columns; the right ones have the opposite sign, the middle one is zero
+_BAND = [  # the left columns; the right ones have the opposite sign, and the middle one is zero
     [0.00277643, -0.00986904, -0.01021852, 0.0],
     [0.00496194, -0.00893064, -0.03075356, 0.0],
     [0.01026699, 0.01189859, -0.08226445, 0.0],
@@ -38,11 +39,13 @@ _BAND = [  # left columns; the right ones have the opposite sign, the middle one
 Separable = tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
 
 
-def oriented_bands(plane: jax.Array, levels: int) -> list[jax.Array]:
+def oriented_bands(
+    plane: Float[Array, "*batch h w"], levels: int
+) -> list[Float[Array, "2 *batch _h _w"]]:
     """Horizontal and vertical bands `(2, ..., ceil(H / 2^k), ceil(W / 2^k))`, finest first.
 
     Args:
-        plane: `(..., H, W)`.
+        plane: what to decompose.
         levels: number of dyadic levels.
     """
     low = staged(_correlate(staged(plane), _separable("low_0")))
@@ -56,15 +59,17 @@ def oriented_bands(plane: jax.Array, levels: int) -> list[jax.Array]:
     return bands
 
 
-def _correlate(plane: jax.Array, terms: Separable) -> jax.Array:
+def _correlate(plane: Float[Array, "*batch h w"], terms: Separable) -> Float[Array, "*batch h w"]:
     half = len(terms[0][0]) // 2
     padded = filters.pad(plane, half, half, "reflect")
-    return sum(filters.correlate_separable(padded, rows, columns) for rows, columns in terms)
+    return reductions.add(
+        filters.correlate_separable(padded, rows, columns) for rows, columns in terms
+    )
 
 
 @functools.cache
 def _separable(name: str) -> Separable:
-    """The filter as a sum of outer products (rows, columns), from its singular vectors."""
+    """The filter as a sum of outer products (rows, columns), by singular value decomposition."""
     kernel = _kernel(name)
     left, values, right = np.linalg.svd(kernel)
     rank = int((values > 1e-9 * values[0]).sum())

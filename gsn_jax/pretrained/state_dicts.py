@@ -15,13 +15,13 @@ SUFFIXES = (".safetensors", ".npz", ".pt", ".pth", ".bin")
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Reads named arrays from a weight file; the suffix says the format.
+    """Reads named arrays from a weight file, whose suffix tells the format.
 
     Args:
         path: `.safetensors`, `.npz` (NumPy's, Chainer's), or PyTorch's `.pt`, `.pth`, `.bin`.
 
     Returns:
-        Each array under its name, with the axis order of whoever wrote the file.
+        Each array under its name, with its axes in the order of the file.
 
     Raises:
         InputError: the file is missing, damaged, of another format, or would execute code.
@@ -39,7 +39,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def _read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path):
-            pass  # np.load would accept other formats under this suffix
+            pass  # np.load would accept other formats with this suffix
         with np.load(path, allow_pickle=False) as archive:
             return dict(archive)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -1,8 +1,8 @@
-"""Reads PyTorch weight files into NumPy arrays, without PyTorch and without running their code.
+"""Reads PyTorch weight files as NumPy arrays, without PyTorch and without running any code.
 
 Both formats of `torch.save` are read: the ZIP archive (PyTorch 1.6 and later: `data.pkl` beside
 `data/0`, `data/1`, ...) and the older sequence of pickles followed by the raw storages. The pickle
-in them may name what describes a tensor, and nothing else.
+inside may name only what describes a tensor.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import ml_dtypes
 import numpy as np
@@ -38,7 +38,7 @@ _STORAGE_DTYPES = {
     "BoolStorage": np.bool_,
 }
 
-# Under which name training scripts keep the model in a checkpoint.
+# The names under which training scripts save the model in a checkpoint.
 _WRAPPERS = ("state_dict", "model_state_dict", "params_ema", "params", "model", "net")
 
 
@@ -46,8 +46,8 @@ def read_torch_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
     """Reads the tensors of a PyTorch state dict.
 
     Args:
-        path: a file written by `torch.save`, holding a state dict or a checkpoint that keeps one
-            under a usual name ("state_dict", "model", "params", ...).
+        path: a file written by `torch.save`: a state dict, or a checkpoint that contains one under
+            a usual name ("state_dict", "model", "params", ...).
 
     Returns:
         Each tensor under its name, with its own dtype and PyTorch's axis order (convolutions are
@@ -88,7 +88,7 @@ def _tensors(content: Any) -> dict[str, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class _Storage:
-    """A flat piece of memory that tensors are views of; `load` gives its bytes."""
+    """A flat piece of memory of which tensors are views; `load` returns its bytes."""
 
     dtype: np.dtype
     size: int
@@ -97,7 +97,7 @@ class _Storage:
 
 @dataclasses.dataclass(frozen=True)
 class _PendingTensor:
-    """What a pickle says about a tensor, until its storage can be read."""
+    """A pickle's description of a tensor, until its storage can be read."""
 
     storage: Any
     offset: Any
@@ -145,14 +145,14 @@ class _TensorUnpickler(pickle.Unpickler):
     """Builds `_PendingTensor`s; `storage` turns a persistent id into a `_Storage`."""
 
     def __init__(self, file: BinaryIO, storage: Callable[..., _Storage]):
-        super().__init__(file, encoding="latin1")  # what Python 2 wrote stays readable
+        super().__init__(file, encoding="latin1")  # for files written by Python 2
         self._storage = storage
 
     def find_class(self, module: str, name: str) -> Any:
         if module in ("torch", "torch.storage") and name in _STORAGE_DTYPES:
             return name
         known = _STAND_INS.get((module, name))
-        # Wrapped anew each time: what a pickle sets on a callable ends with that pickle.
+        # A new wrapper each time: attributes that a pickle sets must not outlive the pickle.
         return stand_in(module, name) if known is None else (lambda *args: known(*args))
 
     def persistent_load(self, identifier: Any) -> _Storage:
@@ -165,7 +165,7 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def _finished(value: Any) -> Any:
-    """The unpickled tree with every described tensor read."""
+    """Replaces the described tensors in the unpickled tree by arrays."""
     if isinstance(value, Mapping):
         return {key: _finished(item) for key, item in value.items()}
     return value.finish() if isinstance(value, _PendingTensor) else finished(value)
@@ -175,7 +175,7 @@ def _read_zip(file: BinaryIO) -> Any:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         root = next(name for name in names if name.split("/")[1:] == ["data.pkl"]).split("/")[0]
-        order = "<"
+        order: Literal["<", ">"] = "<"
         if f"{root}/byteorder" in names and archive.read(f"{root}/byteorder") == b"big":
             order = ">"
 
@@ -207,6 +207,6 @@ def _read_legacy(file: BinaryIO) -> Any:
         raise Refused("it was written on a big-endian machine")
     content = load()
     for key in load():
-        file.read(8)  # number of elements, announced in the pickle already
+        file.read(8)  # the number of elements, which the pickle has announced
         storages[str(key)] = file.read(announced[str(key)])
     return _finished(content)

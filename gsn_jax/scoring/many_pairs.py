@@ -15,8 +15,7 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.images import check_sizes, pair_tables
 from gsn_jax.images.files import MAX_PIXELS, Alpha, load_image, read_pixel_count, resize_image
-from gsn_jax.metric import Metric, ReferenceCaching, Remember, forget
-from gsn_jax.scoring.feature_cache import MAX_BYTES, FeatureCache
+from gsn_jax.metric import CACHE_BYTES, FeatureCache, Metric, ReferenceCaching, Remember, forget
 
 Resize = Literal["to-reference", "to-distorted"]
 
@@ -112,7 +111,7 @@ def score_pairs(
     alpha: Alpha = "refuse",
     max_pixels: int = MAX_PIXELS,
     resize: Resize | None = None,
-    cache_bytes: int = MAX_BYTES,
+    cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[ScoredPair]:
     """Scores pairs, while the next ones are decoded, and gives them in their order.
 
@@ -144,7 +143,7 @@ def score_unordered(
     loading: Loading | None = None,
     *,
     wanted: Iterable[int] | None = None,
-    cache_bytes: int = MAX_BYTES,
+    cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[tuple[int, ScoredPair]]:
     """Scores pairs in the order that costs least: a reference is decoded and encoded once.
 

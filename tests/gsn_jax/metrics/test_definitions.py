@@ -1,20 +1,13 @@
 """Values against short float64 definitions, and against other implementations."""
 
 import functools
-import importlib.util
-import pathlib
 
 import jax
 import numpy as np
+import numpy_definitions as definitions
 import pytest
 
 from gsn_jax import metrics
-
-_SPEC = importlib.util.spec_from_file_location(
-    "numpy_definitions", pathlib.Path(__file__).with_name("numpy_definitions.py")
-)
-definitions = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(definitions)
 
 SHORT = ["psnr", "psnr_y", "ssim", "ms_ssim", "vifp", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from small_gsns import noisy_pair
 
+from gsn_jax.metric import FeatureCache
 from gsn_jax.models import registry
 from gsn_jax.scoring import tiling
-from gsn_jax.scoring.feature_cache import FeatureCache
 from gsn_jax.scoring.tiled_model import TiledModel, as_here
 
 REACH, CELL = 90, 16

@@ -2,7 +2,7 @@
 
 The expected values are those of piq 0.8.0 with torch 2.13.0, printed in such an environment by
 
-    python tests/gsn_jax/metrics/test_pieapp_metric.py
+    python tests/gsn_jax/metrics/test_pieapp.py
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ import pytest
 
 from gsn_jax.errors import InputError
 from gsn_jax.metrics._deepiqa import METRICS, deepiqa, read_weights
-from gsn_jax.models.wadiqam import WaDIQaM, patch_grid
+from gsn_jax.metrics.wadiqam import WaDIQaM, patch_grid
 from gsn_jax.pretrained.deepiqa import convert_deepiqa, read_deepiqa
 
 WIDTHS = (3, 32, 32, 64, 64, 128, 128, 256, 256, 512, 512)

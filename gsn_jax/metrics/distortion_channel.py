@@ -1,0 +1,66 @@
+"""The distortion model of VIF and IW-SSIM: distorted = gain * reference + error, place by place.
+
+Everything is computed from the change d = distorted - reference, so that equal images have a gain
+of exactly 1 and no error, and nearly equal ones lose no bits to cancellation.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gsn_jax.metrics import finite
+
+
+def distortion_channel(
+    variance: Float[Array, "*shape"],
+    change_variance: Float[Array, "*shape"],
+    covariance: Float[Array, "*shape"],
+    tolerance: float | Float[Array, "*shape"],
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    """Returns the gain minus one, and the variance of the error, of the least-squares fit.
+
+    Where the reference is flat nothing of it can be kept: the gain is 0, unless nothing changed.
+
+    Args:
+        variance: of the reference, >= 0.
+        change_variance: of the change, >= 0.
+        covariance: of the reference and the change.
+        tolerance: a variance of the reference below this counts as zero.
+    """
+    # Rounding may leave more covariance than the variances allow.
+    bound = finite.sqrt(variance * change_variance)
+    covariance = jnp.where(jnp.abs(covariance) > bound, jnp.sign(covariance) * bound, covariance)
+    flat = variance < tolerance
+    slope = covariance / jnp.where(flat, 1, variance)
+    error = jnp.maximum(change_variance - slope * covariance, 0)
+    gain_change = jnp.where(flat, jnp.where(change_variance > 0, -1, 0), slope)
+    return gain_change, jnp.where(flat, change_variance, error)
+
+
+def information_change(
+    gain_change: Float[Array, "*shape"],
+    error: Float[Array, "*shape"],
+    signal: Float[Array, "*shape"],
+    noise: float,
+) -> Float[Array, "*shape"]:
+    """Information in nats that the channel adds to, or (below 0) takes from, the reference's.
+
+    log(1 + gain^2 signal / (error + noise)) - log(1 + signal / noise), exactly 0 for a gain of 1
+    without error. A gain below 0 counts as 0.
+
+    Args:
+        gain_change: the gain minus one.
+        error: variance of the error, >= 0.
+        signal: variance of the reference, >= 0.
+        noise: variance of the visual noise.
+    """
+    gain_change = jnp.maximum(gain_change, -1)
+    gain = 1 + gain_change
+    both = (error + noise) * (noise + signal)
+    change = signal * (noise * gain_change * (2 + gain_change) - error) / both
+    ratio = noise * (noise + error + gain * gain * signal) / both
+    close = change > -0.5
+    return jnp.where(
+        close, jnp.log1p(jnp.where(close, change, 0)), jnp.log(jnp.where(close, 1, ratio))
+    )
