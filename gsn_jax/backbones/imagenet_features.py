@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from gsn_jax.backbones.fast_convolution import convolve
 
 # (kernel (height, width, in, out), bias (out,)) of each layer
-Convolutions = Sequence[tuple[jax.Array, jax.Array]]
+Convolutions = Sequence[tuple[jax.Array | np.ndarray, jax.Array | np.ndarray]]
 
 _VGG16_LEVELS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
 _ALEXNET_POOLED = (1, 2)  # the layers that see pooled features

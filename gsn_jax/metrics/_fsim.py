@@ -88,7 +88,7 @@ def _terms(
     )
     # One image after the other, so that equal images meet the very same arithmetic.
     both = jnp.stack([luma[0], luma[0] + luma[1]])
-    first, second = staged(lax.map(phase_congruency, both - reductions.middle(both)))
+    first, second = staged(lax.map(phase_congruency, reductions.without_offset(both)))
     local = 1 - dissimilarity(first, second - first, T1)
     local = local * (1 - gradient_dissimilarity(luma[0], luma[1], SCHARR, T2))
     if chromatic:

@@ -127,7 +127,7 @@ def _appearance(planes: Float[Array, "2 h w"], *, corrected: bool) -> Float[Arra
     """Change of the log-Gabor statistics of one plane of both images, in [0, 255]."""
     dtype = planes.dtype
     # The filters ignore an offset; without it, a flat plane has no response at all.
-    spectrum = jnp.fft.fft2(planes - reductions.middle(planes))
+    spectrum = jnp.fft.fft2(reductions.without_offset(planes))
     log_radius, angular = (jnp.asarray(field, dtype) for field in _grids(*planes.shape[-2:]))
     centres = jnp.asarray([math.log(2 / (3 * 3**scale)) for scale in range(SCALES)], dtype)
     weights = jnp.asarray(WEIGHTS, dtype)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -34,7 +35,8 @@ def phase_congruency(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch 
     """
     bank, noise = filter_bank(*plane.shape[-2:])
     spectrum = jnp.fft.fft2(plane)
-    energies, amplitudes = [], []
+    energies: list[jax.Array] = []
+    amplitudes: list[jax.Array] = []
     for orientation in range(ORIENTATIONS):
         responses = [
             jnp.fft.ifft2(filters.apply_transfer(spectrum, jnp.asarray(transfer, plane.dtype)))

@@ -85,7 +85,7 @@ def checked_pair(
         raise InputError(
             f"{name}: {width} x {height} is too small; at least {min_size} x {min_size} is needed"
         )
-    dtype = functools.reduce(jnp.promote_types, (first.dtype, second.dtype, jnp.float32))
+    dtype = jnp.float64 if jnp.float64 in (first.dtype, second.dtype) else jnp.float32
     return first.astype(dtype), second.astype(dtype)
 
 

@@ -40,6 +40,15 @@ def centred(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
     return plane - mean(plane)[..., None, None]
 
 
+def without_offset(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
+    """The plane around zero, for filters that ignore an offset; exactly zero for a flat plane.
+
+    The mean is subtracted from what the middle leaves: the mean alone is not exact for a flat plane,
+    and the middle alone leaves an offset where few pixels differ from the rest.
+    """
+    return centred(plane - middle(plane))
+
+
 def weighted_mean(
     values: Float[Array, "*batch h w"], weights: Float[Array, "*batch h w"]
 ) -> Float[Array, "*batch"]:

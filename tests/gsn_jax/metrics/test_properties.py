@@ -69,13 +69,18 @@ def test_equal_images_are_best_and_batches_agree(name, small):
 # fsimc shares all but two products with fsim.
 @pytest.mark.parametrize("name", [name for name in OPTIMUM if name != "fsimc"])
 def test_gradients(name, small):
-    """Finite on equal images; elsewhere the slope along a direction is that of the value."""
+    """Finite on equal, flat and black images; otherwise the slope is that of the value."""
     reference, distorted = small(name)
     # Rounding to 8 bits has the gradient of the identity, which no finite difference sees.
     options = {"rounded": False} if name in ROUNDED else {}
     function = functools.partial(getattr(metrics, name), **options)
     slope = jit(jax.value_and_grad(function, argnums=1))
-    assert np.isfinite(slope(reference, reference)[1]).all()
+    black, gray = jnp.zeros_like(reference), jnp.full_like(reference, 0.5)
+    pixel = gray.at[5, 7, 1].add(1 / 255)
+    degenerate = [(reference, reference), (black, black), (gray, gray), (gray, pixel)]
+    degenerate += [(reference, gray), (reference, black), (gray, reference), (black, reference)]
+    for pair in degenerate:
+        assert np.isfinite(slope(*pair)[1]).all()
     gradient = slope(reference, distorted)[1]
     direction = jnp.asarray(np.random.default_rng(1).normal(size=gradient.shape), jnp.float32)
     direction = direction + 20 * gradient / jnp.abs(gradient).max()
