@@ -43,8 +43,8 @@ def centred(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
 def without_offset(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
     """The plane around zero, for filters that ignore an offset; exactly zero for a flat plane.
 
-    The mean is subtracted from what the middle leaves: the mean alone is not exact for a flat plane,
-    and the middle alone leaves an offset where few pixels differ from the rest.
+    The middle is subtracted first, and then the mean of the rest: the mean alone is not exact for a
+    flat plane, and the middle alone leaves an offset where few pixels differ from the others.
     """
     return centred(plane - middle(plane))
 
