@@ -1,7 +1,8 @@
-"""The `gsn` command; each subcommand lives in the module of its name, imported when called."""
+"""The `gsn` command. Each subcommand is the module of its name, imported when it is called."""
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -14,22 +15,25 @@ from gsn_jax.errors import InputError
 
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
 _COMMANDS = {
-    "ablation": "Train the arms of the paper's ablation and print its table.",
+    "ablation": "Train and compare the arms of the GSN paper's ablation.",
     "benchmark": "Compare metrics on several data sets.",
-    "datasets": "List data sets and prepare them.",
-    "demo": "Score real image pairs with the model that ships.",
-    "evaluate": "Judge metrics by their agreement with people.",
-    "export": "Write a metric for other runtimes: StableHLO, ONNX, SavedModel.",
-    "score": "Score distorted images against their reference.",
-    "serve": "Open a local page to compare images.",
-    "submission": "Write the scores of a folder for an NTIRE challenge.",
+    "datasets": "List and prepare data sets.",
+    "demo": "Score distorted versions of a few photographs.",
+    "evaluate": "Measure how well metrics agree with opinion scores.",
+    "export": "Write a metric as StableHLO, ONNX or SavedModel.",
+    "score": "Score distorted images against their references.",
+    "serve": "Compare images on a local web page.",
+    "submission": "Score a folder for an NTIRE challenge.",
     "synthesize": "Make a data set of distorted photographs.",
-    "train": "Train a model from a configuration.",
+    "train": "Train a model.",
 }
+
+# What writing to a full or failing disk raises.
+_WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class _LazyGroup(click.Group):
-    """Lists every subcommand, and imports only the one that runs."""
+    """Lists every subcommand, but imports only the one that runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -49,22 +53,38 @@ class _LazyGroup(click.Group):
 def cli() -> None:
     """Full-reference image quality assessment with the Gradient Siamese Network.
 
-    Compiled programs are kept in the user's cache folder; JAX_COMPILATION_CACHE_DIR names another,
-    JAX_ENABLE_COMPILATION_CACHE=false keeps none.
+    Compiled programs are cached in your cache folder, so that later runs start faster.
+    JAX_COMPILATION_CACHE_DIR sets another folder; JAX_ENABLE_COMPILATION_CACHE=false turns the
+    cache off.
     """
     keep_compiled()
 
 
 def main() -> None:
-    """Entry point: what is wrong with the input is one line on stderr and exit code 2."""
+    """Entry point. An input error is one line on standard error and exit code 2."""
     try:
-        cli(prog_name="gsn")
+        try:
+            cli(prog_name="gsn")
+        finally:
+            sys.stdout.flush()
     except InputError as error:
         click.echo(f"gsn: {error}", err=True)
         sys.exit(2)
     except BrokenPipeError:  # e.g. `gsn score ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _WRITE_ERRORS:
+            raise
+        _discard_output()
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"gsn: {where}cannot be written ({error.strerror}); free some space", err=True)
+        sys.exit(2)
+
+
+def _discard_output() -> None:
+    """Sends what is still buffered to nowhere; otherwise Python would fail again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`gsn benchmark`: many metrics on many data sets, as the table of the poster."""
+"""`gsn benchmark`: many metrics on many data sets, in the layout of the poster's table."""
 
 from __future__ import annotations
 
@@ -21,39 +21,38 @@ if TYPE_CHECKING:
     "datasets",
     multiple=True,
     metavar="NAME[:SPLIT]",
-    help="A prepared data set, all of it or one split; may be repeated.",
+    help="A prepared data set, or one split of it. May be repeated.",
 )
 @click.option(
     "--pairs",
     "tables",
     multiple=True,
     metavar="FILE.csv",
-    help="A table with the columns reference, distorted, an opinion score and any others; may be "
-    "repeated.",
+    help="A CSV table with the columns reference, distorted and an opinion score. May be repeated.",
 )
 @click.option(
     "--metric",
     default="all",
     show_default=True,
     metavar="NAME[,NAME...]|all",
-    help="Metrics to judge; all passes over those whose weights are missing.",
+    help="Metrics to compare; all skips those whose weights are missing.",
 )
 @click.option(
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the scores of each set in DIR/SET, and write benchmark.md, .tex and .csv. Run "
-    "again, the command continues, and scores only what is missing.",
+    "again, the command scores only what is missing.",
 )
 @judging.options
 def command(
     datasets: tuple[str, ...], tables: tuple[str, ...], data_dir: Path | None, **arguments: Any
 ) -> None:
-    """Compare metrics by their agreement with people on several data sets.
+    """Compare how well metrics agree with the opinion scores of several data sets.
 
-    Prints PLCC, SRCC, KRCC and main score of every metric on every set, published values below
-    ours, whether the difference to gsn is significant, and the time per pair. The column options
-    apply to every table.
+    Prints PLCC, SRCC, KRCC and main score of every metric on every set, with published values
+    below the measured ones, whether the difference to gsn is significant, and the time per pair.
+    The column options apply to all tables.
     """
     if not datasets and not tables:
         raise InputError("give --dataset NAME or --pairs FILE.csv, each as often as you like")
@@ -72,7 +71,7 @@ def command(
 
 
 def _tables(sets: Sequence[Judged], out: Path | None) -> None:
-    """Prints the table, and writes it in every form."""
+    """Prints the table, and writes it as Markdown, LaTeX and CSV."""
     from data_pipelines.image_writing import write_text
     from gsn_jax.benchmark import poster_table
     from gsn_jax.benchmark.text_tables import to_latex, to_markdown

@@ -1,4 +1,4 @@
-"""`gsn evaluate`: how well metrics agree with people on one data set."""
+"""`gsn evaluate`: how well metrics agree with opinion scores on one data set."""
 
 from __future__ import annotations
 
@@ -10,45 +10,44 @@ import click
 from gsn_jax.cli import judging
 from gsn_jax.errors import InputError
 
-# Beyond this many columns the table by type is left to the files.
+# A wider table by distortion type is written to --out but not printed.
 _WIDEST = 8
 
 
 @click.command()
-@click.option("--dataset", metavar="NAME", help="A prepared data set, see 'gsn datasets'.")
+@click.option("--dataset", metavar="NAME", help="A prepared data set; see 'gsn datasets'.")
 @click.option(
-    "--split", default="all", show_default=True, metavar="NAME", help="The part of the data set."
+    "--split", default="all", show_default=True, metavar="NAME", help="Split of the data set."
 )
 @click.option(
     "--pairs",
     "table",
     metavar="FILE.csv",
-    help="Instead of a data set: a table with the columns reference, distorted, an opinion score "
-    "and any others.",
+    help="Use a CSV table instead, with the columns reference, distorted and an opinion score.",
 )
 @click.option(
     "--metric",
     default="gsn",
     show_default=True,
     metavar="NAME[,NAME...]|all",
-    help="Metrics to judge, see 'gsn score --list-metrics'.",
+    help="Metrics to evaluate; see 'gsn score --list-metrics'. all skips those whose weights are "
+    "missing.",
 )
 @click.option(
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the scores and the tables in DIR/SET. Run again, the command continues, and scores "
-    "only what is missing.",
+    help="Keep scores and tables in DIR/SET. Run again, the command scores only what is missing.",
 )
 @judging.options
 def command(
     dataset: str | None, split: str, table: str | None, data_dir: Path | None, **arguments: Any
 ) -> None:
-    """Judge metrics by their agreement with people on one data set.
+    """Measure how well metrics agree with the opinion scores of one data set.
 
-    SRCC, KRCC, PLCC as it is and after the 4-parameter logistic fit, RMSE in the unit of the
-    opinion scores, main score |PLCC| + |SRCC|, and 95 % bootstrap intervals by content, for the
-    whole set and for each distortion type. docs/evaluation.md says how they are computed.
+    Prints SRCC, KRCC, PLCC (raw and after a 4-parameter logistic fit), RMSE in the unit of the
+    opinion scores, the main score |PLCC| + |SRCC|, and 95% bootstrap intervals resampled by
+    content, for the whole set and per distortion type. See docs/evaluation.md for the definitions.
     """
     if (dataset is None) == (table is None):
         raise InputError("give --dataset NAME or --pairs FILE.csv, one of them; see --help")
@@ -60,7 +59,7 @@ def command(
     if table is not None:
         judged = open_table(table, columns)
     else:
-        name, _, part = dataset.partition(":")
+        name, _, part = (dataset or "").partition(":")
         judged = open_prepared(name, part or split, data_dir)
     results, metrics = judging.judged_sets([judged], request)
     _tables(results[0], request.out)
@@ -68,7 +67,7 @@ def command(
 
 
 def _tables(judged: Any, out: Path | None) -> None:
-    """Prints the tables, and keeps them where the scores are kept."""
+    """Prints the tables, and writes them beside the scores."""
     from gsn_jax.benchmark.agreement_tables import tables
 
     for number, table in enumerate(tables(judged)):

@@ -15,35 +15,33 @@ from gsn_jax.errors import InputError
     "form",
     type=click.Choice(["stablehlo", "onnx", "savedmodel"]),
     required=True,
-    help="What to write.",
+    help="Format to write.",
 )
+@click.option("--out", required=True, metavar="PATH", help="Output file; for savedmodel a folder.")
 @click.option(
-    "--out", required=True, metavar="PATH", help="File to write; a folder for savedmodel."
-)
-@click.option(
-    "--metric", "name", default="gsn", show_default=True, metavar="NAME", help="What to export."
+    "--metric", "name", default="gsn", show_default=True, metavar="NAME", help="Metric to export."
 )
 @click.option(
     "--checkpoint",
     metavar="DIR",
-    help="Use this model: a model's folder, a training run's, or one checkpoint's.",
+    help="Export this model: the folder of a model, a training run or a checkpoint.",
 )
 @click.option(
     "--size",
     metavar="HxW",
-    help="Fix height and width. ONNX always has a fixed size, 384x512 if none is given.",
+    help="Fix the images' height and width. ONNX needs a fixed size; without --size it is 384x512.",
 )
 def command(form: str, out: str, name: str, checkpoint: str | None, size: str | None) -> None:
     """Write a metric for other runtimes.
 
-    The result maps reference and distorted, float32 (N, H, W, 3) in [0, 1], to scores (N,). It is
-    run once and compared with the metric before it gets its name.
+    The exported function maps reference and distorted images, float32 (N, H, W, 3) in [0, 1], to
+    scores (N,). Before the file is put in place, its scores are compared with the metric's.
     """
     fixed = _parse_size(size)
     from gsn_jax.scoring import by_name, model_metric
     from gsn_jax.serving import export
 
-    metric = model_metric.load(checkpoint) if checkpoint is not None else by_name.resolve(name)
+    metric = by_name.resolve(name) if checkpoint is None else model_metric.load(checkpoint)
     difference = export.export(metric, form, out, fixed)
     if form == "onnx":
         fixed = fixed or export.DEFAULT_SIZE

@@ -1,4 +1,4 @@
-"""What `gsn evaluate` and `gsn benchmark` share: their options, their sets, their lines."""
+"""What `gsn evaluate` and `gsn benchmark` share: options, scoring the sets, and output."""
 
 from __future__ import annotations
 
@@ -25,72 +25,79 @@ _OPTIONS = (
     click.option(
         "--checkpoint",
         metavar="DIR",
-        help="Use this model for gsn: a model's folder, a training run's, or one checkpoint's.",
+        help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
     ),
     click.option(
         "--report",
         metavar="DIR",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Also write an HTML page with plots into this folder.",
+        help="Write an HTML report with plots into this folder.",
     ),
     click.option(
         "--data-dir",
         type=click.Path(path_type=Path, file_okay=False),
-        help="Where prepared sets are.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
+        help="Folder of prepared data sets.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
     ),
     click.option(
         "--score-column",
         "--mos-column",
         metavar="NAME",
-        help="Column of a table with the opinion scores.  [default: score or mos]",
+        help="Table column with the opinion scores.  [default: score or mos]",
     ),
     click.option(
         "--content-column",
         "--group-column",
         metavar="NAME",
-        help="Column of a table with the content; intervals are resampled by it.  [default: "
-        "group, content or scene; else the reference image]",
+        help="Table column with the content, by which confidence intervals are resampled.  "
+        "[default: group, content or scene; else the reference image]",
     ),
     click.option(
         "--type-column",
         metavar="NAME",
         default="type",
         show_default=True,
-        help="Column of a table with the kind of distortion.",
+        help="Table column with the type of distortion.",
     ),
     click.option(
-        "--lower-is-better", is_flag=True, help="The opinion scores of a table fall with quality."
+        "--lower-is-better",
+        is_flag=True,
+        help="Lower opinion scores in the table mean better quality (DMOS).",
     ),
     click.option(
         "--time-pairs",
         type=click.IntRange(min=0),
         default=5,
         show_default=True,
-        help="Pairs on which the time per pair is measured, in a pass of its own; 0 leaves it out.",
+        help="Pairs that are scored once more to measure the time per pair; 0 skips this.",
     ),
     click.option(
-        "--time-again", is_flag=True, help="Measure the time per pair also where OUT knows it."
+        "--time-again",
+        is_flag=True,
+        help="Measure the time per pair again if --out has it already.",
     ),
     click.option(
         "--resamples",
         type=click.IntRange(min=0),
         default=1000,
         show_default=True,
-        help="Bootstrap samples of the 95 % intervals; 0 leaves them out.",
+        help="Number of bootstrap samples for the 95% intervals; 0 omits the intervals.",
     ),
     click.option(
         "--rescore",
         is_flag=True,
-        help="Score again what OUT holds of other data or another version, and what failed.",
+        help="Replace scores in --out that belong to other data or another version, and retry "
+        "pairs that failed.",
     ),
     click.option(
-        "--no-scoring", is_flag=True, help="Only make the tables again, of the scores in OUT."
+        "--no-scoring",
+        is_flag=True,
+        help="Make the tables from the scores in --out; score nothing.",
     ),
 )
 
 
 def options(function: Callable) -> Callable:
-    """The options of both commands."""
+    """Adds the options of both commands."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -98,7 +105,7 @@ def options(function: Callable) -> Callable:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What was asked for, beside the data sets; see the options' help."""
+    """What was asked for besides the data sets; see the options' help."""
 
     metric: str
     checkpoint: str | None
@@ -112,16 +119,16 @@ class Request:
 
 
 def check(request: Request) -> None:
-    """Refuses options that contradict one another.
+    """Refuses options that contradict one another, and a report that cannot be made.
 
     Raises:
-        InputError: they do.
+        InputError: they do, or packages for the report are missing.
     """
     if request.no_scoring and request.out is None:
         raise InputError("--no-scoring needs --out DIR, the folder that holds the scores")
     if request.no_scoring and (request.rescore or request.checkpoint):
         raise InputError("--no-scoring computes no score: leave out --rescore and --checkpoint")
-    if request.report is not None:  # found out now, not after hours of scoring
+    if request.report is not None:  # checked now, not after hours of scoring
         absent = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
         if absent:
             raise InputError(
@@ -130,7 +137,7 @@ def check(request: Request) -> None:
 
 
 def columns(arguments: dict[str, Any]) -> TableColumns:
-    """The column options of a command, taken out of its arguments."""
+    """Takes the column options out of a command's arguments."""
     from gsn_jax.benchmark.judged_sets import TableColumns
 
     return TableColumns(
@@ -142,7 +149,7 @@ def columns(arguments: dict[str, Any]) -> TableColumns:
 
 
 def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judged], list[Metric]]:
-    """The agreement of every set, of kept and new scores, and the metrics that gave new ones."""
+    """The agreement of each set, from kept and new scores, and the metrics that were loaded."""
     from gsn_jax.benchmark import evaluation
     from gsn_jax.benchmark.agreement_rows import judge
     from gsn_jax.scoring.metric_choice import choose
@@ -164,7 +171,7 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
 
 
 def write_report(sets: Sequence[Judged], metrics: Sequence[Metric], folder: Path | None) -> None:
-    """The HTML page, where it was asked for."""
+    """Writes the HTML report, if there is a folder for it."""
     if folder is None:
         return
     from gsn_jax.benchmark.report import document
@@ -175,18 +182,20 @@ def write_report(sets: Sequence[Judged], metrics: Sequence[Metric], folder: Path
 
 def _kept(judged: JudgedSet, request: Request) -> ScoredSet:
     from gsn_jax.benchmark import evaluation
+    from gsn_jax.scoring.metric_choice import EVERY, split_names
 
-    names = [name.strip() for name in request.metric.split(",") if name.strip()]
-    names = None if "all" in names else names
-    scored, passed_over = evaluation.kept_set(judged, names, request.out)
+    assert request.out is not None  # see `check`
+    names = split_names(request.metric)
+    wanted = None if EVERY in names else names
+    scored, passed_over = evaluation.kept_set(judged, wanted, request.out)
     _say_passed_over(passed_over)
     return scored
 
 
 def _say_passed_over(passed_over: dict[str, str]) -> None:
-    """A line per metric on standard error."""
+    """Prints a line per metric on standard error."""
     for name, why in passed_over.items():
-        click.echo(f"gsn: {name} is passed over: {why}", err=True)
+        click.echo(f"gsn: {name} is left out: {why}", err=True)
 
 
 def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar: Any) -> ScoredSet:
@@ -205,7 +214,7 @@ def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar:
 
 
 def write_agreement(judged: Judged, out: Path) -> None:
-    """All numbers of a set beside its scores: agreement.csv and agreement.md in OUT/SET."""
+    """Writes all numbers of a set beside its scores: agreement.csv and agreement.md."""
     from data_pipelines.image_writing import write_text
     from gsn_jax.benchmark.agreement_tables import tables, to_csv
     from gsn_jax.benchmark.text_tables import to_markdown
@@ -216,7 +225,7 @@ def write_agreement(judged: Judged, out: Path) -> None:
 
 
 def show(table: TextTable) -> None:
-    """On a terminal as it suits one, elsewhere as Markdown."""
+    """Prints a table: drawn on a terminal, as Markdown elsewhere."""
     from gsn_jax.benchmark.text_tables import to_markdown, to_rich
 
     console = Console()

@@ -1,4 +1,4 @@
-"""The option `--maps` of `gsn score`: pictures of the quality maps, after the scoring."""
+"""The option `--maps` of `gsn score`, which draws quality maps after the scoring."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.scoring.map_pictures import MapWriter
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def map_writer(folder: str, metrics: list[Metric], pairs: Iterable[Pair]) -> MapWriter:
-    """Checks before the scoring that maps can be drawn; says which metrics have none.
+    """Checks before the scoring that maps can be drawn, and prints which metrics have none.
 
     Raises:
         InputError: see `MapWriter`.
@@ -40,7 +41,8 @@ def draw_maps(writer: MapWriter, pairs: list[Pair], loading: Loading) -> None:
     with counting_bar(transient=True) as bar:
         task = bar.add_task("drawing maps", total=len(pairs))
         for pair in pairs:
-            files = (pair.reference_file, pair.distorted_file)
-            images = of_one_size(pair, *(loading.load(file) for file in files), loading.resize)
-            writer.write((pair.reference, pair.distorted), *as_pair(*images))
+            reference, distorted = map(loading.load, pair.files)
+            images = as_pair(*of_one_size(pair, reference, distorted, loading.resize))
+            names = pair.reference, pair.distorted
+            writer.write(names, np.asarray(images[0]), np.asarray(images[1]))
             bar.advance(task)

@@ -1,4 +1,4 @@
-"""`gsn score`: score distorted images against their reference, a table of pairs, or two folders."""
+"""`gsn score`: score distorted images against their references."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gsn_jax.cli import score_beam
-from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,41 +26,44 @@ if TYPE_CHECKING:
     "--pairs",
     "table",
     metavar="FILE.csv",
-    help="Score the pairs of a table with the columns reference,distorted (and any others); "
-    "paths are relative to the table.",
+    help="Score the pairs of a CSV table with the columns reference and distorted. Paths are "
+    "relative to the table; other columns are ignored.",
 )
 @click.option(
     "--reference-dir",
     metavar="DIR",
-    help="Score the images of two folders, paired by file name: this one has the references.",
+    help="Folder of references. Give --distorted-dir too; files are paired by name.",
 )
-@click.option(
-    "--distorted-dir", metavar="DIR", help="The other of the two folders: the distorted images."
-)
+@click.option("--distorted-dir", metavar="DIR", help="Folder of distorted images.")
 @click.option(
     "--pairing",
     "rule",
     metavar="RULE",
-    help="How file names pair: 'stem' (equal but for suffix and case), 'prefix' (photo.png with "
-    "photo_q10.jpg), 'auto' (both), or a regular expression whose match must be equal.  "
-    "[default: auto]",
+    help="How to pair the files of two folders. 'stem': same name except for suffix and case. "
+    "'prefix': the distorted name begins with the reference's, as in photo.png and photo_q10.jpg. "
+    "'auto': stem, then prefix. Or a regular expression whose match (or first group) must be equal "
+    "in both names.  [default: auto]",
 )
 @click.option(
-    "--allow-unpaired",
-    is_flag=True,
-    help="Leave out images of the two folders that have no partner, instead of refusing.",
+    "--allow-unpaired", is_flag=True, help="Skip files without a partner instead of stopping."
 )
 @click.option(
     "--out",
     metavar="FILE",
-    help="Write the scores to a table: one row per pair, in order, with a column 'error'. An "
-    "interrupted run continues when its command is repeated.",
+    help="Write a table with one row per pair. If the run is interrupted, the same command "
+    "continues it.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["csv", "jsonl", "parquet"]),
-    help="Format of --out.  [default: by its suffix, .csv, .jsonl or .parquet]",
+    help="Format of --out.  [default: by its suffix: .csv, .jsonl or .parquet]",
+)
+@click.option(
+    "--escape-formulas",
+    is_flag=True,
+    help="In CSV output, put an apostrophe before file names that begin with = + - or @, which a "
+    "spreadsheet would run as formulas.",
 )
 @click.option(
     "--metric",
@@ -70,33 +72,33 @@ if TYPE_CHECKING:
     multiple=True,
     show_default=True,
     metavar="NAME[,NAME...]",
-    help="Metrics to compute: gsn, any name that 'gsn score --list-metrics' prints, or a model's "
-    "folder.",
+    help="Metrics to compute, by name (see --list-metrics) or as the folder of a model.",
 )
 @click.option(
     "--checkpoint",
     metavar="DIR",
-    help="Use this model for gsn: a model's folder, a training run's, or one checkpoint's.",
+    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
 )
 @click.option(
     "--fail-below",
     "limits",
     multiple=True,
     metavar="[NAME=]X",
-    help="Exit with code 1 if a score is worse than X: lower, or higher for a distance. With "
-    "several metrics say which, as in psnr=30.",
+    help="Exit with code 1 if a score, at six decimals, is worse than X. For metrics where lower "
+    "is better, worse means above X. With several metrics name one, as in psnr=30.",
 )
 @click.option(
     "--resize",
     type=click.Choice(["to-reference", "to-distorted"]),
-    help="Bring pairs of different sizes to one size; without it they are refused.",
+    help="If the images of a pair differ in size, resize one to the size of the other. Otherwise "
+    "such pairs are errors.",
 )
 @click.option(
     "--alpha",
     type=click.Choice(["refuse", "black", "white"]),
     default="refuse",
     show_default=True,
-    help="What to do with transparent pixels: refuse the image, or composite it.",
+    help="Images with transparent pixels: refuse them, or composite them on black or white.",
 )
 @click.option(
     "--max-pixels",
@@ -104,17 +106,15 @@ if TYPE_CHECKING:
     default=80_000_000,
     show_default=True,
     metavar="N",
-    help="Refuse images of more pixels.",
+    help="Refuse images with more than N pixels.",
 )
 @click.option(
     "--maps",
     metavar="DIR",
-    help="Draw the quality maps of each pair, beside the distorted image, into this folder.",
+    help="Draw each pair's quality maps, next to the distorted image, as PNG files in DIR.",
 )
 @score_beam.options
-@click.option(
-    "--list-metrics", is_flag=True, help="Print the metrics with range and direction, and exit."
-)
+@click.option("--list-metrics", is_flag=True, help="List the metrics with their ranges and exit.")
 def command(
     reference: str | None,
     distorted: tuple[str, ...],
@@ -125,6 +125,7 @@ def command(
     allow_unpaired: bool,
     out: str | None,
     form: str | None,
+    escape_formulas: bool,
     names: tuple[str, ...],
     checkpoint: str | None,
     limits: tuple[str, ...],
@@ -136,45 +137,52 @@ def command(
     beam_options: tuple[str, ...],
     list_metrics: bool,
 ) -> None:
-    """Score DISTORTED images against their REFERENCE, a table of pairs, or two folders.
+    """Score DISTORTED images against their REFERENCE, or the pairs of a table or of two folders.
 
     \b
     gsn score original.png compressed.jpg restored.png
     gsn score --pairs pairs.csv --out scores.csv
     gsn score --reference-dir originals --distorted-dir encoded --out scores.csv
 
-    gsn gives quality in [0, 1], up = better; an identical image has 1. PNG, JPEG, WebP, TIFF and
-    BMP are read, of any size. Exit code 1 says that a score is worse than --fail-below, 2 that at
-    least one pair could not be scored or that the command is wrong, 130 that the run was
-    interrupted.
+    The metric gsn gives a quality in [0, 1]; higher is better and identical images score 1. Images
+    may be PNG, JPEG, WebP, TIFF or BMP files of any size.
+
+    Exit codes: 0 success, 1 a score is worse than --fail-below, 2 wrong usage or a pair could not
+    be scored, 130 interrupted.
     """
     from gsn_jax.cli import score_views
 
     if list_metrics:
         score_views.print_metrics()
         return
-    # The arguments are checked before JAX is imported, which takes seconds.
+    # Arguments are checked before JAX is imported, which takes seconds.
     _check_sources(reference, distorted, table, (reference_dir, distorted_dir))
-    if (rule is not None or allow_unpaired) and reference_dir is None:
+    if reference_dir is None and (rule is not None or allow_unpaired):
         name = "--pairing" if rule is not None else "--allow-unpaired"
         raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
-    if score_beam.wanted(runner, beam_options, table, out, form, limits, maps):
+    if runner is not None or beam_options:
+        folder = score_beam.check(runner, table, out, form, limits, maps)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         with _interruptible(out):
-            metrics = _names(names, checkpoint)
-            score_beam.score(table, out, metrics, checkpoint, reading, beam_options)
+            score_beam.score(*folder, names, checkpoint, reading, beam_options)
         return
-    if form and out is None:
+    if out is None and form:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax.scoring import by_name, tables
-    from gsn_jax.scoring.many_pairs import Loading, score_pairs
+    from gsn_jax.scoring import by_name, metric_choice, tables
+    from gsn_jax.scoring.many_pairs import Loading, pairs_of_files, pairs_of_table
 
-    folders = (reference_dir, distorted_dir) if reference_dir else None
-    pairs = _pairs(reference, distorted, table, folders, rule or "auto", allow_unpaired)
+    folders = (reference_dir, distorted_dir) if reference_dir and distorted_dir else None
+    if table is not None:
+        pairs = pairs_of_table(table)
+    elif folders is not None:
+        pairs = _folder_pairs(folders, rule or "auto", allow_unpaired)
+    else:
+        pairs = pairs_of_files(reference or "", distorted)
     if out is not None:
         tables.check_target(out, _inputs(pairs, table), folders or ())
         form = tables.format_of(out, form)
-    metrics = by_name.resolve_all(_names(names, checkpoint), checkpoint)
+    wanted = metric_choice.named(*names, checkpoint=checkpoint)
+    metrics = by_name.resolve_all(wanted, checkpoint)
     worst = score_views.parse_limits(limits, metrics)
     writer = None
     if maps is not None:
@@ -184,12 +192,11 @@ def command(
     loading = Loading(alpha, max_pixels, resize)
     with _interruptible(out):
         if out is not None:
-            scored = _to_table(out, form, pairs, metrics, loading)
+            scored = _to_table(out, form or "csv", pairs, metrics, loading, escape_formulas)
             if sys.stderr.isatty():  # where the bar has just gone
                 click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
         else:
-            options = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
-            scored = _to_screen(score_pairs(pairs, metrics, **options), pairs, metrics)
+            scored = _to_screen(pairs, metrics, loading, escape_formulas)
         if writer is not None:
             map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
     score_views.conclude(scored, worst)
@@ -210,7 +217,7 @@ def _check_sources(
             "give REFERENCE and DISTORTED images, or --pairs FILE.csv, or --reference-dir and "
             "--distorted-dir; see --help"
         )
-    # One folder among several images spoils nothing: it may be what a shell made of DIR/*.
+    # A folder among several images is no mistake: a shell may have expanded DIR/*.
     for name in (reference, *(distorted if len(distorted) == 1 else ())):
         if name is not None and os.path.isdir(name):
             raise InputError(
@@ -220,22 +227,9 @@ def _check_sources(
             )
 
 
-def _pairs(
-    reference: str | None,
-    distorted: Sequence[str],
-    table: str | None,
-    folders: tuple[str, str] | None,
-    rule: str,
-    allow_unpaired: bool,
-) -> list[Pair]:
-    from gsn_jax.scoring.folders import pair_folders, shown, unpaired
-    from gsn_jax.scoring.many_pairs import Pair, pairs_of_table
+def _folder_pairs(folders: tuple[str, str], rule: str, allow_unpaired: bool) -> list[Pair]:
+    from gsn_jax.scoring.folders import pair_folders, unpaired
 
-    if table is not None:
-        return pairs_of_table(table)
-    if folders is None:
-        files = [(reference, name) for name in distorted]
-        return [Pair(shown(r), shown(d), Path(r), Path(d)) for r, d in files]
     pairs, pairing = pair_folders(*folders, rule=rule, allow_unpaired=allow_unpaired)
     if left_out := unpaired(pairing):
         click.echo(f"gsn: left out: {left_out}", err=True)
@@ -250,58 +244,62 @@ def _inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
         yield pair.distorted_file
 
 
-def _names(texts: Sequence[str], checkpoint: str | None) -> list[str]:
-    """The metrics to compute."""
-    wanted = list(dict.fromkeys(name.strip() for name in ",".join(texts).split(",")))
-    wanted = [name for name in wanted if name]
-    if not wanted:
-        raise InputError("--metric names no metric")
-    if checkpoint is not None and "gsn" not in wanted:
-        raise InputError("--checkpoint is a model for gsn, which --metric does not name")
-    return wanted
-
-
 def _to_table(
-    out: str, form: str, pairs: Sequence[Pair], metrics: Sequence[Metric], loading: Loading
+    out: str,
+    form: str,
+    pairs: Sequence[Pair],
+    metrics: Sequence[Metric],
+    loading: Loading,
+    escape_formulas: bool,
 ) -> list[ScoredPair]:
-    """Scores into a table, by way of a journal where the output is a file."""
+    """Scores into a table. Where the output is a file, a journal makes the run resumable."""
     from gsn_jax.scoring import tables
     from gsn_jax.scoring.journal import describe_run, open_journal
     from gsn_jax.scoring.many_pairs import score_unordered
 
     everything = range(len(pairs))
-    if not tables.is_regular(out):
-        with _bar(len(pairs)) as advance:
-            found = dict(advance(score_unordered(pairs, metrics, loading)))
-        rows = [found[index] for index in everything]
-        tables.write_scores(out, rows, metrics, form)
-        return rows
-    with open_journal(out, pairs, describe_run(metrics, loading)) as journal:
-        if journal.scored:
-            click.echo(f"gsn: {len(journal.scored)} pairs were scored before", err=True)
-        wanted = [index for index in everything if index not in journal.scored]
-        with _bar(len(pairs), done=len(journal.scored)) as advance:
-            for item in advance(score_unordered(pairs, metrics, loading, wanted=wanted)):
-                journal.add(*item)
-        rows = [journal.scored[index] for index in everything]
-        tables.write_scores(out, rows, metrics, form)
+    with contextlib.ExitStack() as stack:
+        scored: dict[int, ScoredPair] = {}
+        keep = scored.__setitem__
+        if tables.is_regular(out):
+            run = describe_run(metrics, loading)
+            journal = stack.enter_context(open_journal(out, pairs, run))
+            scored, keep = journal.scored, journal.add
+        if scored:
+            click.echo(f"gsn: {len(scored)} pairs were scored before", err=True)
+        missing = [index for index in everything if index not in scored]
+        with _bar(len(pairs), done=len(scored)) as advance:
+            for index, item in advance(score_unordered(pairs, metrics, loading, wanted=missing)):
+                keep(index, item)
+        rows = [scored[index] for index in everything]
+        tables.write_scores(out, rows, metrics, form, escape_formulas=escape_formulas)
     return rows
 
 
 def _to_screen(
-    scored: Iterator[ScoredPair], pairs: Sequence[Pair], metrics: Sequence[Metric]
+    pairs: Sequence[Pair], metrics: Sequence[Metric], loading: Loading, escape_formulas: bool
 ) -> list[ScoredPair]:
     """A table for people, or CSV for a pipe, row by row."""
     from gsn_jax.cli import score_views
+    from gsn_jax.scoring.many_pairs import score_pairs
     from gsn_jax.scoring.tables import write_rows
 
+    scored = score_pairs(
+        pairs, metrics, alpha=loading.alpha, max_pixels=loading.max_pixels, resize=loading.resize
+    )
     rows: list[ScoredPair] = []
+
+    def noted(items: Iterator[ScoredPair]) -> Iterator[ScoredPair]:
+        for item in items:
+            rows.append(item)
+            yield item
+
     with _bar(len(pairs)) as advance:
         if sys.stdout.isatty():
             rows.extend(advance(scored))
         else:
-            kept = (rows.append(item) or item for item in advance(scored))
-            write_rows(sys.stdout, kept, [metric.name for metric in metrics])
+            names = [metric.name for metric in metrics]
+            write_rows(sys.stdout, noted(advance(scored)), names, escape_formulas=escape_formulas)
     if sys.stdout.isatty():
         score_views.print_scores(rows, metrics)
     return rows
@@ -309,8 +307,13 @@ def _to_screen(
 
 @contextlib.contextmanager
 def _bar(total: int, done: int = 0) -> Iterator[Any]:
-    """A function that counts what passes through it."""
-    with counting_bar(transient=True, rate="pairs", quiet=total < 2) as bar:
+    """A function that counts what passes through it on a progress bar."""
+    if total < 2:
+        yield iter
+        return
+    from gsn_jax.cli.counting import counting_bar
+
+    with counting_bar(transient=True, rate="pairs") as bar:
         task = bar.add_task("scoring", total=total, completed=done)
 
         def advance(items: Iterator[Any]) -> Iterator[Any]:

@@ -17,38 +17,35 @@ def options(command: Callable) -> Callable:
     runner = click.option(
         "--runner",
         type=click.Choice(["beam"]),
-        help="Score the table of --pairs with an Apache Beam pipeline, on one machine or many; "
-        "--out is then a folder of Parquet files, and paths may be URLs (gs://...).",
+        help="Score --pairs with an Apache Beam pipeline, on one machine or many. --out is then a "
+        "folder of Parquet files, and paths may be URLs such as gs://...",
     )
     option = click.option(
         "--beam-option",
         "beam_options",
         multiple=True,
         metavar="KEY=VALUE",
-        help="An option of the pipeline, as often as needed: direct_num_workers=4 for four "
-        "processes on this machine, runner=DataflowRunner for Google's.",
+        help="A pipeline option; may be repeated. direct_num_workers=4 starts four processes on "
+        "this machine, runner=DataflowRunner runs on Google Cloud.",
     )
     return runner(option(command))
 
 
-def wanted(
+def check(
     runner: str | None,
-    beam_options: Sequence[str],
     table: str | None,
     out: str | None,
     form: str | None,
     limits: Sequence[str],
     maps: str | None,
-) -> bool:
-    """Whether a pipeline is to be run.
+) -> tuple[str, str]:
+    """The table and the output folder of a pipeline.
 
     Raises:
-        InputError: it is to do what it cannot.
+        InputError: one of them is missing, or an option is given that a pipeline does not have.
     """
     if runner is None:
-        if beam_options:
-            raise InputError("--beam-option belongs to --runner beam, which is not given")
-        return False
+        raise InputError("--beam-option belongs to --runner beam, which is not given")
     if table is None:
         raise InputError("--runner beam scores the pairs of a table; give --pairs FILE.csv")
     if out is None:
@@ -59,7 +56,7 @@ def wanted(
         raise InputError("--fail-below: not with --runner beam; look for such rows in its output")
     if maps is not None:
         raise InputError("--maps: not with --runner beam; draw those of a smaller table")
-    return True
+    return table, out
 
 
 def score(
@@ -70,8 +67,8 @@ def score(
     loading: dict[str, Any],
     beam_options: Sequence[str],
 ) -> None:
-    """Runs the pipeline and says what came of it; exit code 2 if pairs could not be scored."""
-    logging.disable(logging.WARNING)  # Beam complains of extras that it lacks
+    """Runs the pipeline and prints a summary. Exit code 2 if pairs could not be scored."""
+    logging.disable(logging.WARNING)  # Beam warns about optional packages
     try:
         from gsn_jax.serving.beam import runners, scoring
         from gsn_jax.serving.beam.worker import Settings
@@ -81,11 +78,13 @@ def score(
         ) from None
     finally:
         logging.disable(logging.NOTSET)
+    from gsn_jax.scoring.metric_choice import named
+
     flags = runners.parse_options(beam_options)
-    settings = Settings(tuple(names), checkpoint, **loading)
+    settings = Settings(tuple(named(*names, checkpoint=checkpoint)), checkpoint, **loading)
     summary = scoring.score_table(table, out, settings, flags, _say)
-    for error in summary.errors:
-        _say(error)
+    for line in summary.errors:
+        _say(line)
     if summary.bad > len(summary.errors):
         _say(f"... and {summary.bad - len(summary.errors)} more")
     good, files = summary.rows - summary.bad, len(summary.files)

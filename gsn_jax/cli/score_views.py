@@ -1,4 +1,4 @@
-"""What `gsn score` shows: scores, metrics, what failed and what is worse than wanted."""
+"""What `gsn score` prints: scores, the list of metrics, errors, and scores below a limit."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from gsn_jax.metric import Metric
     from gsn_jax.scoring.many_pairs import ScoredPair
 
-# How many offenders are named.
+# How many pairs are named that failed or are below a limit.
 _SHOWN = 10
 
 
 def parse_limits(texts: Sequence[str], metrics: Sequence[Metric]) -> list[tuple[Metric, float]]:
-    """The metrics with the worst score that passes, from `X` or `NAME=X`.
+    """Metrics with the worst score that passes, from texts like `X` or `NAME=X`.
 
     Raises:
-        InputError: it is no number, or it is not clear which metric it is for.
+        InputError: X is no number, or it is not clear which metric it is for.
     """
     by_name = {metric.name: metric for metric in metrics}
     limits = []
@@ -47,7 +47,7 @@ def parse_limits(texts: Sequence[str], metrics: Sequence[Metric]) -> list[tuple[
 
 
 def conclude(scored: Sequence[ScoredPair], limits: Sequence[tuple[Metric, float]]) -> None:
-    """Names the pairs that failed or are worse than wanted; exit code 2 or 1 if there are any."""
+    """Names pairs that failed (exit code 2) or whose score is worse than a limit (exit code 1)."""
     worse = [line for metric, limit in limits for line in _worse(scored, metric, limit)]
     bad = [item for item in scored if item.error]
     _name(worse)
@@ -59,13 +59,13 @@ def conclude(scored: Sequence[ScoredPair], limits: Sequence[tuple[Metric, float]
 
 
 def _worse(scored: Sequence[ScoredPair], metric: Metric, limit: float) -> list[str]:
+    """Scores are compared at the six decimals that are printed, without what float32 rounds."""
     relation = "below" if metric.higher_is_better else "above"
     return [
         f"{item.pair.distorted}: {metric.name} {value:.6f} is {relation} {limit:g}"
         for item in scored
         if (value := item.scores.get(metric.name)) is not None
-        # NaN is worse than anything
-        and not (value >= limit if metric.higher_is_better else value <= limit)
+        and not (round(value, 6) >= limit if metric.higher_is_better else round(value, 6) <= limit)
     ]
 
 
@@ -77,7 +77,7 @@ def _name(lines: Sequence[str]) -> None:
 
 
 def print_scores(scored: Sequence[ScoredPair], metrics: Sequence[Metric]) -> None:
-    """A table for people."""
+    """Prints a table for people."""
     several = len({item.pair.reference for item in scored}) > 1
     view = Table()
     for header in (["reference"] if several else []) + ["distorted"]:
@@ -95,20 +95,17 @@ def print_scores(scored: Sequence[ScoredPair], metrics: Sequence[Metric]) -> Non
 
 
 def arrow(metric: Metric) -> str:
-    """Which way is better."""
+    """An arrow in the direction of better scores."""
     return "↑" if metric.higher_is_better else "↓"
 
 
 def print_metrics() -> None:
-    """Names, ranges and directions of all metrics."""
-    from gsn_jax import metrics
-    from gsn_jax.scoring import by_name, model_metric
+    """Prints names, ranges and directions of all metrics, and which are not available and why."""
+    from gsn_jax.scoring.metric_choice import available
 
-    for name in (*model_metric.shipped(), *metrics.names()):
-        try:
-            metric = by_name.resolve(name)
-        except InputError as error:
-            click.echo(f"{name}: not available: {error}")
-            continue
+    found, missing = available()
+    for metric in found:
         low, high = metric.value_range
-        click.echo(f"{name}: {low:g} to {high:g}, {arrow(metric)} better")
+        click.echo(f"{metric.name}: {low:g} to {high:g}, {arrow(metric)} better")
+    for name, reason in missing.items():
+        click.echo(f"{name}: not available: {reason}")

@@ -1,10 +1,11 @@
-"""A pairs table: a CSV file in UTF-8 whose header names `reference`, `distorted` and any others."""
+"""A pairs table: a CSV file in UTF-8 with the columns `reference`, `distorted` and any others."""
 
 from __future__ import annotations
 
 import csv
 import dataclasses
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,8 +18,8 @@ class Row:
 
     Attributes:
         line: its line number in the file.
-        fields: column name to text, stripped.
-        problem: what is wrong with the row itself, "" where nothing is.
+        fields: column name to text.
+        problem: why the row cannot be used, "" if it can.
     """
 
     line: int
@@ -27,40 +28,46 @@ class Row:
 
 
 def read_rows(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Iterator[Row]:
-    """The rows of a pairs table, blank lines left out.
+    """The rows of a pairs table, without blank lines.
 
-    A row that is wrong in itself (too few fields, no reference) is given with its `problem`.
+    Blanks around a cell are dropped, except at the beginning of a quoted one. Columns without a
+    name, which spreadsheets append, are left out. A row that is wrong in itself (too few fields,
+    no reference) carries its `problem`.
 
     Args:
         path: the table.
         columns: further columns that the header must name.
 
     Raises:
-        InputError: the table cannot be read, or its header lacks a column; the message names the
+        InputError: the table cannot be read, or its header lacks a column. The message names the
             file and line.
     """
     required = ("reference", "distorted", *columns)
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(reader, [])]
+            reader = csv.reader(file, strict=True, skipinitialspace=True)
+            header = _without_empty_end([name.strip() for name in next(reader, [])], 0)
             _check_header(path, header, required)
             for cells in reader:
                 if any(cell.strip() for cell in cells):
-                    yield _row(reader.line_num, header, [cell.strip() for cell in cells])
+                    cells = [cell.rstrip().lstrip("\t") for cell in cells]
+                    yield _row(reader.line_num, header, cells)
     except FileNotFoundError:
         raise InputError(f"{path}: no such table; check the path") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text; save the table as CSV in UTF-8") from None
+    except UnicodeDecodeError as error:
+        utf_16 = error.object[:2] in (b"\xff\xfe", b"\xfe\xff")
+        encoding = "UTF-16 text" if utf_16 else "not UTF-8 text"
+        raise InputError(f"{path}: {encoding}; save the table as CSV in UTF-8") from None
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from None
 
 
 def _row(line: int, header: list[str], cells: list[str]) -> Row:
-    fields = dict(zip(header, cells, strict=False))
-    fields = {name: fields.get(name, "") for name in header}
+    cells = _without_empty_end(cells, len(header))
+    fields = {name: "" for name in header if name}
+    fields |= {name: cell for name, cell in zip(header, cells, strict=False) if name}
     if len(cells) != len(header):
         return Row(line, fields, f"{len(cells)} fields, but the header has {len(header)}")
     for name in ("reference", "distorted"):
@@ -69,32 +76,61 @@ def _row(line: int, header: list[str], cells: list[str]) -> Row:
     return Row(line, fields)
 
 
+def _without_empty_end(cells: list[str], least: int) -> list[str]:
+    """The cells without empty ones at the end, but at least so many."""
+    end = len(cells)
+    while end > least and not cells[end - 1]:
+        end -= 1
+    return cells[:end]
+
+
 def _check_header(path: str | os.PathLike[str], header: list[str], required: Sequence[str]) -> None:
     missing = [name for name in required if name not in header]
+    if missing and len(header) == 1:
+        if "\0" in header[0]:
+            raise InputError(f"{path}: UTF-16 text; save the table as CSV in UTF-8")
+        for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+            if separator in header[0]:
+                raise InputError(f"{path}: separates columns by {name}; save it with commas")
     if missing:
         raise InputError(
             f"{path}, line 1: the header lacks {', '.join(missing)}; a pairs table starts with "
             f"the line {','.join(required)}"
         )
-    if len(set(header)) < len(header):
+    names = [name for name in header if name]
+    if len(set(names)) < len(names):
         raise InputError(f"{path}, line 1: a column name occurs twice in the header")
 
 
 def resolve(table: str | os.PathLike[str], name: str) -> Path:
     """The file that a table means by `name`.
 
-    A relative name is relative to the table's folder and may not leave it; an image elsewhere is
-    named by its absolute path.
+    A relative name is relative to the table's folder and must stay below it; images elsewhere are
+    given by absolute paths. A name that exists in another Unicode form (NFC or NFD, as in folders
+    copied from a Mac) stands for that file.
 
     Raises:
         InputError: a relative name leads out of the table's folder.
     """
     if os.path.isabs(name):
-        return Path(name)
+        return _in_existing_form(Path(name))
     relative = os.path.normpath(name)
     if relative == ".." or relative.startswith(".." + os.sep):
         raise InputError(
             f"{name} lies outside the table's folder; give its absolute path, or move the table "
             "above the images"
         )
-    return Path(table).parent / relative
+    return _in_existing_form(Path(table).parent / relative)
+
+
+def _in_existing_form(path: Path) -> Path:
+    if str(path).isascii() or os.path.exists(path):
+        return path
+    for form in ("NFC", "NFD"):
+        for other in (
+            path.with_name(unicodedata.normalize(form, path.name)),
+            Path(unicodedata.normalize(form, str(path))),
+        ):
+            if os.path.exists(other):
+                return other
+    return path

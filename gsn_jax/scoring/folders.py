@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 
+import regex
+
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import SUFFIXES
-from gsn_jax.scoring.many_pairs import Pair
+from gsn_jax.scoring.many_pairs import Pair, shown
 
 RULES = ("auto", "stem", "prefix")
 SEPARATORS = "_-. "
 
+# Seconds that an expression may search one name; some backtrack for longer than anybody waits.
+_SEARCH_SECONDS = 1.0
+
 
 @dataclasses.dataclass(frozen=True)
 class Pairing:
-    """What belongs together in two folders; all paths are relative to them, sorted.
+    """Which files of two folders belong together. Paths are relative to the folders, and sorted.
 
     Attributes:
         pairs: `(reference, distorted)`, in the order of the distorted images.
         lone_references: references without a distorted image.
         lone_distorted: distorted images without a reference.
-        ambiguous: a distorted image and the references that fit it equally well.
+        ambiguous: distorted images, each with the references that fit it equally well.
     """
 
     pairs: list[tuple[PurePath, PurePath]]
@@ -34,9 +39,9 @@ class Pairing:
 
 
 def list_images(folder: str | os.PathLike[str], skip: Iterable[Path] = ()) -> list[PurePath]:
-    """The image files in a folder and below it, by suffix, relative to it and sorted.
+    """The image files in and below a folder, by suffix: paths relative to it, sorted.
 
-    Hidden files are left out. Links are followed, each folder once, so that loops end.
+    Hidden files are left out. Links are followed; each folder is listed once, so that loops end.
 
     Args:
         folder: where to look.
@@ -75,29 +80,30 @@ def pair_names(
 ) -> Pairing:
     """Pairs distorted images with references by their names.
 
-    A reference is looked for in the folder that corresponds to the distorted image's, then in those
-    above it, then in those whose path ends like it; the nearest folder with a fitting name decides.
+    A reference is searched in the folder that corresponds to the distorted image's, then in the
+    folders above it, then in folders whose path ends like it. The first folder with a matching name
+    decides. Case and Unicode form (NFC or NFD) of names make no difference.
 
     Args:
         references: relative paths.
         distorted: relative paths.
-        rule: "stem" wants equal names without suffix, whatever their case; "prefix" the longest
-            reference name that begins the distorted name, up to its end or one of "_-. "; "auto"
-            the first, and then the second; anything else is a regular expression: what it finds in
-            both names (its first group, if it has one) must be equal.
+        rule: "stem": the names are equal without their suffixes. "prefix": the longest reference
+            name that the distorted name begins with, followed by its end or one of "_-. ". "auto":
+            "stem", and if nothing matches "prefix". Anything else is a regular expression, whose
+            match (its first group, if it has one) must be equal in both names.
 
     Raises:
-        InputError: the rule is not a regular expression.
+        InputError: the rule is not a regular expression, or takes too long.
     """
     find = _finder(rule)
     folders: dict[tuple[str, ...], list[PurePath]] = {}
     for path in references:
-        folders.setdefault(path.parent.parts, []).append(path)
+        folders.setdefault(_parts(path.parent), []).append(path)
     names = {folder: find.index(paths) for folder, paths in folders.items()}
     pairs, lone, ambiguous = [], [], []
     for path in distorted:
         fitting: list[PurePath] = []
-        for folder in _nearest(path.parent.parts):
+        for folder in _nearest(_parts(path.parent)):
             fitting = find.fitting(path, names[folder]) if folder in names else []
             if fitting:
                 break
@@ -124,17 +130,17 @@ def pair_folders(
         reference_dir: folder of the references.
         distorted_dir: folder of the distorted images; one may lie within the other.
         rule: see `pair_names`.
-        allow_unpaired: leave out what has no partner, instead of refusing.
+        allow_unpaired: leave out images without a partner, instead of refusing them.
 
     Raises:
-        InputError: a folder cannot be read, nothing pairs, something is ambiguous, or has no
-            partner; the message names the first ones.
+        InputError: a folder cannot be read, no images pair, or some are ambiguous or have no
+            partner. The message names the first ones.
     """
     folders = Path(reference_dir), Path(distorted_dir)
     if folders[0].is_dir() and folders[0].resolve() == folders[1].resolve():
         raise InputError(
-            f"{shown(reference_dir)}: is both folders; separate references from distorted images, "
-            "or name the pairs in a table with --pairs"
+            f"{shown(reference_dir)}: is given as both folders; separate references from distorted "
+            "images, or list the pairs in a table with --pairs"
         )
     references = list_images(folders[0], skip=[folders[1]])
     distorted = list_images(folders[1], skip=[folders[0]])
@@ -146,13 +152,14 @@ def pair_folders(
         path, fitting = pairing.ambiguous[0]
         raise InputError(
             f"{len(pairing.ambiguous)} distorted images fit several references, the first is "
-            f"{shown(path)}: {_some(fitting)}; rename them, or name the pairs with --pairs"
+            f"{shown(path)}: {_some(fitting)}; rename them, or list the pairs in a table with "
+            "--pairs"
         )
     if not pairing.pairs:
         raise InputError(
             f"no image of {shown(distorted_dir)} has a reference in {shown(reference_dir)} by the "
             f"rule {rule!r} (the first are {shown(distorted[0])} and {shown(references[0])}); "
-            "choose another one with --pairing, or name the pairs in a table with --pairs"
+            "choose another rule with --pairing, or list the pairs in a table with --pairs"
         )
     if not allow_unpaired and (pairing.lone_distorted or pairing.lone_references):
         raise InputError(f"{unpaired(pairing)}; --allow-unpaired scores the others")
@@ -160,7 +167,7 @@ def pair_folders(
 
 
 def unpaired(pairing: Pairing, limit: int = 10) -> str:
-    """What has no partner, in words; "" where everything has one."""
+    """A line that names the images without a partner; "" if there are none."""
     parts = []
     for paths, what in (
         (pairing.lone_distorted, "distorted without a reference"),
@@ -171,27 +178,22 @@ def unpaired(pairing: Pairing, limit: int = 10) -> str:
     return "; ".join(parts)
 
 
-def shown(name: str | os.PathLike[str]) -> str:
-    """A file name that can be printed: bytes that are not UTF-8 are escaped."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
 def _some(paths: Sequence[PurePath], limit: int = 10) -> str:
     more = f" and {len(paths) - limit} more" if len(paths) > limit else ""
     return ", ".join(shown(path) for path in paths[:limit]) + more
 
 
 def _pair(folders: tuple[Path, Path], names: tuple[PurePath, PurePath]) -> Pair:
-    files = [folder / name for folder, name in zip(folders, names, strict=True)]
-    texts = [shown(file) for file in files]
-    for file, text in zip(files, texts, strict=True):
+    reference, distorted = folders[0] / names[0], folders[1] / names[1]
+    texts = shown(reference), shown(distorted)
+    for file, text in zip((reference, distorted), texts, strict=True):
         if text != os.fspath(file):
             return Pair(*texts, None, None, f"{text}: the name is not UTF-8; rename the file")
-    return Pair(*texts, *files)
+    return Pair(*texts, reference, distorted)
 
 
 def _nearest(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Folders in which a reference may be: the same, those above, and ends of the path."""
+    """Folders in which a reference is searched: the same, those above, and ends of the path."""
     above = [parts[:end] for end in range(len(parts), 0, -1)]
     ends = [parts[start:] for start in range(1, len(parts))]
     return list(dict.fromkeys([*above, *ends, ()]))
@@ -199,7 +201,7 @@ def _nearest(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 @dataclasses.dataclass(frozen=True)
 class _Finder:
-    """How a rule finds references: the key of a reference, and the keys to try, best first."""
+    """A rule: the key of a reference's name, and keys to try for a distorted name, best first."""
 
     reference_key: Callable[[str], str]
     wanted_keys: Callable[[str], Sequence[str]]
@@ -220,28 +222,41 @@ class _Finder:
 
 def _finder(rule: str) -> _Finder:
     if rule == "stem":
-        return _Finder(str.casefold, lambda stem: [stem.casefold()])
+        return _Finder(_folded, lambda stem: [_folded(stem)])
     if rule in ("auto", "prefix"):  # an equal name is the longest prefix
-        return _Finder(str.casefold, _prefixes)
+        return _Finder(_folded, _prefixes)
     try:
-        pattern = re.compile(rule, re.IGNORECASE)
-    except re.error as error:
+        pattern = regex.compile(rule, regex.IGNORECASE)
+    except regex.error as error:
         raise InputError(
             f"--pairing {rule!r}: neither one of {', '.join(RULES)} nor a regular expression "
             f"({error})"
         ) from None
 
     def key(stem: str) -> str:
-        match = pattern.search(stem)
-        if match is None:
-            return ""
-        return (match.group(1 if pattern.groups else 0) or "").casefold()
+        try:
+            match = pattern.search(unicodedata.normalize("NFC", stem), timeout=_SEARCH_SECONDS)
+        except TimeoutError:
+            raise InputError(
+                f"--pairing {rule!r}: takes too long on {shown(stem)}; avoid nested repetitions "
+                "like (a+)+"
+            ) from None
+        return _folded(match.group(1 if pattern.groups else 0) or "") if match else ""
 
-    return _Finder(lambda stem: key(stem) or stem.casefold(), lambda stem: [key(stem)])
+    return _Finder(lambda stem: key(stem) or _folded(stem), lambda stem: [key(stem)])
+
+
+def _parts(folder: PurePath) -> tuple[str, ...]:
+    return tuple(unicodedata.normalize("NFC", part) for part in folder.parts)
+
+
+def _folded(stem: str) -> str:
+    """A name without its case and its Unicode form."""
+    return unicodedata.normalize("NFC", stem).casefold()
 
 
 def _prefixes(stem: str) -> list[str]:
     """Beginnings of a name up to its end or a separator, the longest first."""
-    stem = stem.casefold()
+    stem = _folded(stem)
     ends = [i for i, letter in enumerate(stem) if letter in SEPARATORS and i]
     return [stem, *(stem[:end] for end in reversed(ends))]

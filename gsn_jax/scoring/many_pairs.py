@@ -1,9 +1,10 @@
-"""Scoring many pairs of files: decoding runs ahead of computing, a bad pair spoils nothing else."""
+"""Scoring many pairs of files. Images are decoded ahead; a bad pair does not stop the others."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,9 +20,14 @@ from gsn_jax.metric import CACHE_BYTES, FeatureCache, Metric, ReferenceCaching, 
 
 Resize = Literal["to-reference", "to-distorted"]
 
-# Pairs, and pixels, decoded before they are needed; they bound the memory.
+# Limits of what is decoded ahead, in pairs and in pixels; they bound the memory.
 _AHEAD = 8
 _AHEAD_PIXELS = 32_000_000
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    """A file name that can be printed: bytes that are not UTF-8 are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +37,9 @@ class Pair:
     Attributes:
         reference: name of the reference as it was given.
         distorted: name of the distorted image as it was given.
-        reference_file: where it is; None where `problem` says why not.
+        reference_file: its path; None if `problem` says why there is none.
         distorted_file: likewise.
-        problem: what is wrong with the pair before any file was opened, "" where nothing is.
+        problem: why the pair cannot be scored, if that is known before a file is opened; else "".
     """
 
     reference: str
@@ -42,6 +48,17 @@ class Pair:
     distorted_file: Path | None
     problem: str = ""
 
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Paths of the reference and of the distorted image.
+
+        Raises:
+            InputError: the pair has a problem.
+        """
+        if self.problem or self.reference_file is None or self.distorted_file is None:
+            raise InputError(self.problem)
+        return self.reference_file, self.distorted_file
+
 
 @dataclasses.dataclass(frozen=True)
 class ScoredPair:
@@ -49,8 +66,8 @@ class ScoredPair:
 
     Attributes:
         pair: the pair.
-        scores: metric name to score, of the metrics that could be computed.
-        error: one line that says why others could not, "" where all went well.
+        scores: metric name to score, for the metrics that could be computed.
+        error: one line that says why others could not; else "".
     """
 
     pair: Pair
@@ -65,7 +82,7 @@ class Loading:
     Attributes:
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
-        resize: which image of a pair of different sizes takes the other's size; None refuses it.
+        resize: the image that is resized if the two differ in size; None refuses such a pair.
     """
 
     alpha: Alpha = "refuse"
@@ -73,8 +90,13 @@ class Loading:
     resize: Resize | None = None
 
     def load(self, path: Path) -> np.ndarray:
-        """An image file as uint8, or float32 in [0, 1]."""
+        """An image file as uint8, or float32 in [0, 1], `(H, W, 3)`."""
         return load_image(path, alpha=self.alpha, max_pixels=self.max_pixels)
+
+
+def pairs_of_files(reference: str, distorted: Sequence[str]) -> list[Pair]:
+    """One reference with each of several distorted images."""
+    return [Pair(shown(reference), shown(d), Path(reference), Path(d)) for d in distorted]
 
 
 def pairs_of_table(table: str | os.PathLike[str]) -> list[Pair]:
@@ -87,13 +109,14 @@ def pairs_of_table(table: str | os.PathLike[str]) -> list[Pair]:
 
 
 def _pair_of_row(table: str | os.PathLike[str], row: pair_tables.Row) -> Pair:
-    names = row.fields["reference"], row.fields["distorted"]
-    if row.problem:
-        return Pair(*names, None, None, f"line {row.line}: {row.problem}")
+    reference, distorted = row.fields["reference"], row.fields["distorted"]
     try:
-        return Pair(*names, *(pair_tables.resolve(table, name) for name in names))
+        if row.problem:
+            raise InputError(row.problem)
+        files = [pair_tables.resolve(table, name) for name in (reference, distorted)]
+        return Pair(reference, distorted, files[0], files[1])
     except InputError as error:
-        return Pair(*names, None, None, f"line {row.line}: {error}")
+        return Pair(reference, distorted, None, None, f"line {row.line}: {error}")
 
 
 def running_order(pairs: Sequence[Pair], wanted: Iterable[int]) -> list[int]:
@@ -113,7 +136,7 @@ def score_pairs(
     resize: Resize | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[ScoredPair]:
-    """Scores pairs, while the next ones are decoded, and gives them in their order.
+    """Scores pairs and yields them in their order, while the next ones are decoded.
 
     Args:
         pairs: what to score.
@@ -145,15 +168,15 @@ def score_unordered(
     wanted: Iterable[int] | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[tuple[int, ScoredPair]]:
-    """Scores pairs in the order that costs least: a reference is decoded and encoded once.
+    """Scores pairs in an order in which each reference is decoded and encoded once.
 
     Args:
         pairs: what to score.
         metrics: each scores every pair.
         loading: how files are read.
-        wanted: indices of the pairs to score; None is all.
-        cache_bytes: bytes of references' features to keep; 0 takes every pair by itself, its
-            reference decoded and encoded anew.
+        wanted: indices of the pairs to score; None for all.
+        cache_bytes: size of the cache of references' features; 0 decodes and encodes the reference
+            of every pair anew.
 
     Yields:
         The index of a pair and its `ScoredPair`.
@@ -168,21 +191,22 @@ def score_unordered(
         yield index, _score(pair, decoded, metrics, loading, cache if again else None)
 
 
-_Decoded = tuple[Future, Future] | None
+_Image = Future[np.ndarray]
+_Decoded = tuple[_Image, _Image] | None
 
 
 def _decode_ahead(
     order: Sequence[int], pairs: Sequence[Pair], loading: Loading, *, shared: bool
 ) -> Iterator[tuple[int, _Decoded]]:
-    """Indices with their images as they will be decoded; a shared reference is decoded once."""
+    """Indices with the futures of their images. If shared, a reference is decoded once."""
     with ThreadPoolExecutor(max_workers=2) as executor:
         waiting: collections.deque[tuple[int, _Decoded, int]] = collections.deque()
-        last: tuple[Path, Future] | None = None
+        last: tuple[Path, _Image] | None = None
         pixels = 0
         try:
             for index in order:
                 pair = pairs[index]
-                size = 0 if pair.problem else read_pixel_count(pair.distorted_file)
+                size = 0 if pair.problem else read_pixel_count(pair.files[1])
                 while waiting and (
                     len(waiting) >= _AHEAD or pixels + min(size, MAX_PIXELS) > _AHEAD_PIXELS
                 ):
@@ -192,17 +216,17 @@ def _decode_ahead(
                     del decoded
                 decoded = None
                 if not pair.problem:
-                    if last is None or not shared or last[0] != pair.reference_file:
-                        future = executor.submit(loading.load, pair.reference_file)
-                        last = pair.reference_file, future
-                    decoded = last[1], executor.submit(loading.load, pair.distorted_file)
+                    reference, distorted = pair.files
+                    if last is None or not shared or last[0] != reference:
+                        last = reference, executor.submit(loading.load, reference)
+                    decoded = last[1], executor.submit(loading.load, distorted)
                 waiting.append((index, decoded, size))
                 pixels += size
                 del decoded
             last = None
             while waiting:
                 yield waiting.popleft()[:2]
-        finally:  # whoever stops early does not wait for what was ordered
+        finally:  # a caller that stops early need not wait for the images that were requested
             executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -216,7 +240,8 @@ def _score(
     if decoded is None:
         return ScoredPair(pair, {}, str(InputError(pair.problem)))
     try:
-        reference, distorted = of_one_size(pair, *(f.result() for f in decoded), loading.resize)
+        images = decoded[0].result(), decoded[1].result()
+        reference, distorted = of_one_size(pair, *images, loading.resize)
     except Exception as error:
         return ScoredPair(pair, {}, _line(pair, error))
     scores, errors = {}, []
@@ -224,7 +249,9 @@ def _score(
         key = (pair.reference_file, reference.shape, metric.name)
         remember = forget if cache is None else cache.of(*key)
         try:
-            scores[metric.name] = score_arrays(metric, reference, distorted, remember)
+            scores[metric.name] = _checked(
+                metric, score_arrays(metric, reference, distorted, remember)
+            )
         except Exception as error:
             text = _line(pair, error)
             errors.append(f"{metric.name}: {text}" if len(metrics) > 1 else text)
@@ -234,7 +261,13 @@ def _score(
 def score_arrays(
     metric: Metric, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
 ) -> float:
-    """The score of two images `(H, W, 3)`, with the reference's features where they are kept.
+    """The score of two images `(H, W, 3)`, uint8 or floats in [0, 1].
+
+    Args:
+        metric: what to score with.
+        reference: the pristine image.
+        distorted: the image to judge.
+        remember: looks up the reference's features, see `gsn_jax.metric.Remember`.
 
     Raises:
         InputError: the images are too small for the metric.
@@ -244,10 +277,18 @@ def score_arrays(
     return float(metric(reference, distorted))
 
 
+def _checked(metric: Metric, score: float) -> float:
+    """Refuses a score that is not finite, unless it is the best one (PSNR of equal images)."""
+    best = metric.value_range[1 if metric.higher_is_better else 0]
+    if math.isfinite(score) or score == best:
+        return score
+    raise InputError(f"{metric.name} gives no finite score ({score}) for this pair")
+
+
 def of_one_size(
     pair: Pair, reference: np.ndarray, distorted: np.ndarray, resize: Resize | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both images, one of them resized where they differ and that was asked for.
+    """Both images; if they differ in size, one of them is resized as asked for.
 
     Raises:
         InputError: they differ in size and `resize` is None.
@@ -268,7 +309,7 @@ def of_one_size(
 
 
 def _line(pair: Pair, error: Exception) -> str:
-    """What went wrong, in one line that names a file."""
+    """An error as one line that names a file."""
     reason = str(error)
     if isinstance(error, InputError):
         names = (pair.reference_file, pair.distorted_file, pair.distorted)

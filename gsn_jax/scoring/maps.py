@@ -10,7 +10,8 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_pair
 from gsn_jax.metric import MapGrid, Metric
-from gsn_jax.scoring import by_name, model_metric
+from gsn_jax.scoring import by_name
+from gsn_jax.scoring.metric_choice import available
 
 SIZES = ("image", "grid")
 
@@ -53,22 +54,13 @@ def quality_map(
 
 
 def known_maps() -> str:
-    """Says which metrics have a map, for an error's last words."""
+    """The metrics with a map, as the end of an error message."""
     return f"metrics with one: {', '.join(mapped_names())}"
 
 
 def mapped_names() -> tuple[str, ...]:
     """Names of the models and metrics that have a map and whose weights are installed."""
-    from gsn_jax import metrics
-
-    found = []
-    for name in (*model_metric.shipped(), *metrics.names()):
-        try:
-            if by_name.resolve(name).has_map:
-                found.append(name)
-        except InputError:  # its weights are an extra that is not installed
-            continue
-    return tuple(found)
+    return tuple(metric.name for metric in available()[0] if metric.has_map)
 
 
 def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> MapGrid:

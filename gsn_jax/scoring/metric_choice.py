@@ -1,4 +1,4 @@
-"""The metrics that a command was asked for, as a list of names and perhaps a model's folder."""
+"""The metrics that a command names, and what their scores depend on."""
 
 from __future__ import annotations
 
@@ -15,56 +15,92 @@ from gsn_jax.scoring import by_name, model_metric
 EVERY = "all"
 
 
+def split_names(*texts: str) -> list[str]:
+    """Comma-separated names as a list, each name once, in their order."""
+    names = (name.strip() for text in texts for name in text.split(","))
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def named(*texts: str, checkpoint: str | None = None, option: str = "--metric") -> list[str]:
+    """The names that an option of a command gives.
+
+    Args:
+        texts: comma-separated names.
+        checkpoint: the folder whose model takes the place of gsn, None for the shipped one.
+        option: what the error message calls the option.
+
+    Raises:
+        InputError: there is no name, or a checkpoint but not the name gsn.
+    """
+    names = split_names(*texts)
+    if not names:
+        raise InputError(f"{option} names no metric")
+    if checkpoint is not None and not {"gsn", EVERY} & set(names):
+        raise InputError(f"--checkpoint is a model for gsn, which {option} does not name")
+    return names
+
+
+def every_name() -> tuple[str, ...]:
+    """Names of all models that ship and all metrics."""
+    return (*model_metric.shipped(), *metrics.names())
+
+
+def available() -> tuple[list[Metric], dict[str, str]]:
+    """All models and metrics that can be used here.
+
+    Returns:
+        The metrics; and, by name, the reason why others cannot be used.
+    """
+    found, missing = [], {}
+    for name in every_name():
+        try:
+            found.append(by_name.resolve(name))
+        except InputError as error:
+            missing[name] = str(error)
+    return found, missing
+
+
 def choose(
     names: str, checkpoint: str | None = None, *, option: str = "--metric"
 ) -> tuple[list[Metric], dict[str, str]]:
     """The metrics of a list of names, each once, in its order.
 
     Args:
-        names: separated by commas; "all" stands for every model that ships and every metric.
-        checkpoint: a folder whose model takes the place of the one called gsn.
-        option: what the list is called in an error message.
+        names: comma-separated; "all" stands for every model that ships and every metric.
+        checkpoint: a folder whose model takes the place of gsn.
+        option: what the error message calls the option.
 
     Returns:
-        The metrics; and, by name, those that "all" passes over, with the line that says what is
-        missing. A metric asked for by its own name is never passed over.
+        The metrics; and, by name, those that "all" leaves out, with the reason. A metric that is
+        named itself is never left out.
 
     Raises:
         InputError: a name is unknown, weights are missing, or the folder holds no model.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    asked = set(wanted)
-    if EVERY in asked:
-        wanted = [name for name in wanted if name != EVERY] + [
-            *model_metric.shipped(),
-            *metrics.names(),
-        ]
-    wanted = list(dict.fromkeys(wanted))
-    if not wanted:
-        raise InputError(f"{option} names no metric")
-    if checkpoint is not None and "gsn" not in wanted:
-        raise InputError(f"--checkpoint is a model for gsn, which {option} does not name")
-    chosen, passed_over = [], {}
+    wanted = named(names, checkpoint=checkpoint, option=option)
+    required = set(wanted) - {EVERY}
+    if EVERY in wanted:
+        wanted = list(dict.fromkeys(name for name in (*wanted, *every_name()) if name != EVERY))
+    chosen: list[Metric] = []
+    left_out = {}
     for name in wanted:
         try:
-            if name == "gsn" and checkpoint is not None:
-                metric = model_metric.load(checkpoint, name="gsn")
-            else:
-                metric = by_name.resolve(name)
+            (metric,) = by_name.resolve_all([name], checkpoint)
             _try_weights(metric)
             chosen.append(metric)
         except InputError as error:
-            if name in asked or EVERY not in asked:
+            if name in required:
                 raise
-            passed_over[name] = str(error)
-    return chosen, passed_over
+            left_out[name] = str(error)
+    return chosen, left_out
 
 
 def version_of(metric: Metric) -> str:
-    """What a metric's scores belong to beside the version of the package; "" for a plain formula.
+    """What a metric's scores depend on besides the package's version; "" for a plain formula.
 
-    For a trained model its version and a digest of its weights, since two training runs may give
-    their checkpoints one version; for a metric with weights of the user's, their digest.
+    For a trained model this is its version and a digest of its weights, because two training runs
+    may give their checkpoints the same version. For a metric with the user's weights it is their
+    digest.
     """
     weights = getattr(metric, "weights", None)
     if weights is None:
@@ -77,7 +113,7 @@ def version_of(metric: Metric) -> str:
 
 
 def training_data(metric: Metric) -> tuple[str, ...]:
-    """Names of the data that a model of our trainer was trained on; empty for other metrics."""
+    """Names of the data sets that a trained model was trained on; empty for other metrics."""
     training = getattr(metric, "training", None) or {}
     names = ((training.get("config") or {}).get("data") or {}).get("train") or ()
     names = [names] if isinstance(names, str) else names
@@ -85,6 +121,6 @@ def training_data(metric: Metric) -> tuple[str, ...]:
 
 
 def _try_weights(metric: Metric) -> None:
-    """Raises `InputError` now, not in the middle of a run, where weights are missing."""
+    """Raises `InputError` now, not in the middle of a run, if weights are missing."""
     blank = np.zeros((192, 192, 3), np.float32)
     jax.eval_shape(metric.function, blank, blank)

@@ -1,15 +1,14 @@
-"""Tables of scores: CSV, JSON Lines or Parquet, with the versions they were made with."""
+"""Tables of scores in CSV, JSON Lines or Parquet, with the versions that made them."""
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
@@ -18,12 +17,15 @@ from gsn_jax.scoring.many_pairs import ScoredPair
 
 FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 
+# A spreadsheet takes a cell that begins so for a formula, and runs it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def format_of(path: str | os.PathLike[str], wanted: str | None = None) -> str:
-    """The format of an output file: as wanted, or by its suffix; CSV where it has none.
+    """The format of an output file: `wanted`, or else by its suffix, or else CSV.
 
     Raises:
-        InputError: the suffix is of no format, or pyarrow, which writes Parquet, is not installed.
+        InputError: the suffix belongs to no format, or pyarrow, which writes Parquet, is missing.
     """
     suffix = Path(path).suffix.lower()
     named = [name for name, suffixes in FORMATS.items() if suffix in suffixes]
@@ -39,7 +41,7 @@ def format_of(path: str | os.PathLike[str], wanted: str | None = None) -> str:
 
 
 def versions(metrics: Sequence[Metric]) -> dict[str, str]:
-    """What made the scores: the package's version, and each model's under its metric's name."""
+    """The package's version, and each model's version under its metric's name."""
     models = {metric.name: getattr(metric, "version", "") for metric in metrics}
     return {"gsn_jax": __version__, **{name: text for name, text in models.items() if text}}
 
@@ -49,12 +51,21 @@ def write_scores(
     scored: Iterable[ScoredPair],
     metrics: Sequence[Metric],
     form: str = "csv",
+    *,
+    escape_formulas: bool = False,
 ) -> None:
     """Writes one row per pair: reference, distorted, a column per metric, and error.
 
-    CSV has 6 decimals, and its versions in a file beside it, `NAME.csv.json`; JSON Lines has them
-    in every row, Parquet in its metadata under "gsn_jax". A table appears under its name only when
-    it is complete.
+    CSV has 6 decimals, and its versions are in a file beside it, `NAME.csv.json`. JSON Lines has
+    them in every row, Parquet in its metadata under "gsn_jax". A table appears under its name only
+    when it is complete.
+
+    Args:
+        path: the file.
+        scored: the rows.
+        metrics: those that made the scores.
+        form: "csv", "jsonl" or "parquet".
+        escape_formulas: see `write_rows`; only CSV has use for it.
 
     Raises:
         InputError: it cannot be written.
@@ -67,7 +78,7 @@ def write_scores(
         else:
             with open(partial, "w", newline="", encoding="utf-8") as file:
                 if form == "csv":
-                    write_rows(file, scored, names)
+                    write_rows(file, scored, names, escape_formulas=escape_formulas)
                 else:
                     file.writelines(_json_line(item, names, made_with) for item in scored)
     if form == "csv" and is_regular(path):
@@ -77,17 +88,40 @@ def write_scores(
             Path(partial).write_text(text + "\n", encoding="utf-8")
 
 
-def write_rows(file: Any, scored: Iterable[ScoredPair], names: Sequence[str]) -> None:
-    """The rows of a CSV table into an open text file."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["reference", "distorted", *names, "error"])
+def write_rows(
+    file: TextIO,
+    scored: Iterable[ScoredPair],
+    names: Sequence[str],
+    *,
+    escape_formulas: bool = False,
+) -> None:
+    """Writes a CSV table into an open text file.
+
+    Args:
+        file: open for text, with `newline=""`.
+        scored: the rows.
+        names: of the metrics, in the order of the columns.
+        escape_formulas: put an apostrophe before names and errors that a spreadsheet would take
+            for formulas (those that begin with = + - @). Such a table no longer names its files.
+    """
+
+    def text(cell: str) -> str:
+        if escape_formulas and cell.startswith(_FORMULA):
+            cell = f"'{cell}"
+        # Line ends and blanks at the beginning, too, must come back as they were.
+        if cell.startswith(" ") or any(letter in cell for letter in ',"\r\n'):
+            cell = '"' + cell.replace('"', '""') + '"'
+        return cell
+
+    file.write(",".join(map(text, _columns(names))) + "\n")
     for item in scored:
         values = [f"{item.scores[name]:.6f}" if name in item.scores else "" for name in names]
-        writer.writerow([item.pair.reference, item.pair.distorted, *values, item.error])
+        cells = text(item.pair.reference), text(item.pair.distorted), *values, text(item.error)
+        file.write(",".join(cells) + "\n")
 
 
 def is_regular(path: str | os.PathLike[str]) -> bool:
-    """Whether a file can be put under that name aside; not so for devices and pipes."""
+    """Whether `path` can be replaced atomically: True for a regular or a new file."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -99,16 +133,16 @@ def check_target(
     inputs: Iterable[Path | None],
     folders: Iterable[str | os.PathLike[str]] = (),
 ) -> None:
-    """Refuses, before the work, an output that cannot be written or would harm the input.
+    """Refuses, before the work, an output that cannot be written or would overwrite an input.
 
     Args:
         path: the output.
-        inputs: the files that are read.
-        folders: folders that are read, in which an output does not belong.
+        inputs: files that are read.
+        folders: folders that are read, which must not contain the output.
 
     Raises:
-        InputError: it is a folder, its folder is missing or not writable, or it is or lies in an
-            input.
+        InputError: the output is a folder or one of the inputs, its folder is missing or not
+            writable, or it lies in one of the folders.
     """
     target = Path(path)
     if target.is_dir():
@@ -127,7 +161,7 @@ def check_target(
 
 @contextlib.contextmanager
 def _replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A name to write under; at the end the file takes its place. A device is written directly."""
+    """Gives a temporary name, and renames the file at the end. A device is written directly."""
     target = Path(path)
     aside = is_regular(target)
     partial = target.with_name(f".{target.name}.new") if aside else target

@@ -102,7 +102,7 @@ def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
     out = tmp_path / "out"
     text, err, code = run("benchmark", "--pairs", table, "--pairs", other, "--out", out, *QUICK)
     assert code == 0
-    assert "gsn: pieapp is passed over: " in err
+    assert "gsn: pieapp is left out: " in err
     assert "people<br>PLCC" in text
     assert "half<br>PLCC" in text
     assert "half: 8 pairs of 2 contents." in text

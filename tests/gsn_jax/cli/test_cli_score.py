@@ -237,3 +237,21 @@ def test_maps_are_drawn_of_the_pairs_that_were_scored(photo, tmp_path):
     assert result.exit_code == 2
     assert "no quality map: vifp" in result.stderr
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["b.psnr.map.png"]
+
+
+def test_a_picture_against_itself_passes_any_limit(folder):
+    """Whatever float32 makes of the best score."""
+    same = folder / "ref.png", folder / "ref.png"
+    limits = "--fail-below", "ssim=1", "--fail-below", "gmsd=0"
+    _, err, code = run("score", *same, "--metric", "ssim,gmsd", *limits)
+    assert (err, code) == ("", 0)
+
+
+def test_a_full_disk_is_one_line(folder):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gsn_jax", "score", "--help"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "gsn: cannot be written (No space left on device); free some space\n"

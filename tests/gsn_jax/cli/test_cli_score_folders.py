@@ -195,7 +195,7 @@ def test_other_options_start_anew(folder, monkeypatch):
     assert "scored before" not in err
 
 
-def fail(*_):
+def fail(*_, **__):
     raise ZeroDivisionError
 
 

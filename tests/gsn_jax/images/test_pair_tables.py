@@ -62,3 +62,45 @@ def test_paths_stay_in_the_folder_of_the_table(tmp_path):
     for name in ("../b.png", "a/../../b.png", ".."):
         with pytest.raises(InputError, match="outside the table's folder"):
             pair_tables.resolve(table, name)
+
+
+@pytest.mark.parametrize("ending", [",", ",,", ", ,"])
+def test_columns_without_a_name_are_left_out(tmp_path, ending):
+    """Excel writes them where cells were once in use."""
+    lines = [f"reference,distorted,mos{ending}", f"r.png,d.png,3{ending}", "r.png,e.png,4"]
+    table = write(tmp_path / "t.csv", "\n".join(lines) + "\n")
+    rows = list(pair_tables.read_rows(table))
+    assert [row.fields for row in rows] == [
+        {"reference": "r.png", "distorted": "d.png", "mos": "3"},
+        {"reference": "r.png", "distorted": "e.png", "mos": "4"},
+    ]
+    assert [row.problem for row in rows] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "message"),
+    [
+        ("reference;distorted\nr.png;d.png\n", "utf-8", "separates columns by semicolons"),
+        ("reference\tdistorted\nr.png\td.png\n", "utf-8", "separates columns by tabs"),
+        ("reference,distorted\nr.png,d.png\n", "utf-16", "UTF-16 text"),
+        ("reference\tdistorted\nr.png\td.png\n", "utf-16-le", "UTF-16 text"),
+    ],
+)
+def test_what_a_spreadsheet_saves_instead_is_named(tmp_path, text, encoding, message):
+    table = write(tmp_path / "t.csv", text, encoding)
+    with pytest.raises(InputError, match=message):
+        list(pair_tables.read_rows(table))
+
+
+def test_a_name_in_another_unicode_form_is_found(tmp_path):
+    """Folders copied from a Mac have decomposed names."""
+    composed, decomposed = "é.png", "e\u0301.png"
+    for here, there in ((composed, decomposed), (decomposed, composed)):
+        folder = tmp_path / str(len(here))
+        folder.mkdir()
+        (folder / here).touch()
+        assert pair_tables.resolve(folder / "t.csv", there) == folder / here
+        assert pair_tables.resolve(folder / "t.csv", here) == folder / here
+    (folder / there).touch()
+    assert pair_tables.resolve(folder / "t.csv", there) == folder / there
+    assert pair_tables.resolve(folder / "t.csv", "ü.png") == folder / "ü.png"

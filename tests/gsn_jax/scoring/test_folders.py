@@ -100,5 +100,23 @@ def test_one_folder_within_the_other(folders):
     (folders / "d" / "references").symlink_to(folders / "r")
     found, _ = pair_folders(folders / "r", folders / "d")
     assert len(found) == 3
-    with pytest.raises(InputError, match="is both folders"):
+    with pytest.raises(InputError, match="is given as both folders"):
         pair_folders(folders / "r", folders / "d" / ".." / "r")
+
+
+def test_names_in_another_unicode_form_pair():
+    composed, decomposed = "Müller é", "Mu\u0308ller e\u0301"
+    for rule in ("auto", "stem", "prefix", r"\w+ \w"):
+        pairing = pair_names(
+            [PurePath(composed, f"{composed}.png")],
+            [PurePath(decomposed, f"{decomposed}.png")],
+            rule,
+        )
+        assert len(pairing.pairs) == 1, rule
+
+
+def test_an_expression_that_backtracks_for_ever_is_refused(monkeypatch):
+    monkeypatch.setattr("gsn_jax.scoring.folders._SEARCH_SECONDS", 0.05)
+    name = [PurePath("a" * 100 + ".png")]
+    with pytest.raises(InputError, match="takes too long on a"):
+        pair_names(name, name, r"^(\w|\w\w)+[-.]$")
