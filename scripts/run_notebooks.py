@@ -1,9 +1,9 @@
-"""Runs notebooks from clean kernels and keeps what they print and draw.
+"""Runs notebooks from clean kernels and stores their outputs.
 
     python scripts/run_notebooks.py colab/*.ipynb
 
-Needs the extra `gsn_jax[docs]`. To be run after a change of what notebooks show, such as another
-version of a model. Each runs in an empty folder, with this checkout's package.
+Run it after a change of anything that the notebooks show, such as a new version of a model. Each
+notebook runs in an empty folder, with this checkout's package. Needs the extra `gsn_jax[docs]`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _SECONDS_PER_CELL = 600
 
 
 def execute(notebook: Path, folder: Path) -> Any:
-    """The notebook with its outputs, run in a folder.
+    """Runs the notebook in a folder and returns it with its outputs.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: names the cell that failed, and its error.
+        nbclient.exceptions.CellExecutionError: a cell failed; the message names it.
     """
     content = nbformat.read(notebook, 4)
     client = nbclient.NotebookClient(
@@ -51,7 +51,7 @@ def execute(notebook: Path, folder: Path) -> Any:
 
 
 def _environment() -> dict[str, str]:
-    """A user's settings (one device, full optimisation), with this checkout's package first."""
+    """A user's settings, with this checkout's package first on the path."""
     added = {"PYTHONPATH": str(ROOT), "PATH": str(Path(sys.executable).parent)}
     return {
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -64,12 +64,12 @@ def _environment() -> dict[str, str]:
 
 
 def _is_progress(output: Any) -> bool:
-    """Bars, log lines and warnings, which are of this machine; rich shows its own as HTML."""
+    """Progress bars, log lines and warnings, which differ by machine; rich prints HTML."""
     return output.get("name") == "stderr" or "<pre" in output.get("data", {}).get("text/html", "")
 
 
 def main() -> None:
-    """Parses the arguments, runs and writes."""
+    """Runs the notebooks named on the command line and writes them back."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="+", type=Path)
     for notebook in tqdm(parser.parse_args().notebooks, unit="notebook"):

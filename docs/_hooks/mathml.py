@@ -1,4 +1,4 @@
-"""Formulas become MathML when the site is built, so that pages need no script and no network."""
+"""Converts formulas to MathML when the site is built, so that pages need no script or network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 from latex2mathml.converter import convert
 
-# What pymdownx.arithmatex writes in its generic form.
+# The generic output of pymdownx.arithmatex.
 _INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 _BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
 

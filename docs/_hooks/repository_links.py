@@ -1,4 +1,4 @@
-"""Links from a page to a file outside docs/ lead to the repository when the site is built."""
+"""Turns links from a page to files outside docs/ into links to the repository."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def on_page_markdown(markdown: str, config: Any, **_: object) -> str:
-    """`../deploy/x.sh`, right in a checkout, becomes its address on the repository's host."""
+    """`../deploy/x.sh` is valid in a checkout; on the site it becomes a link to the repository."""
     return re.sub(r"\]\(\.\./(?!\.)", f"]({config.repo_url}/blob/main/", markdown)
 
 
 def on_post_page(output: str, **_: object) -> str:
-    """Without this attribute the theme does not ask the repository's host for stars."""
+    """Removes the attribute that makes the theme request star counts from the repository's host."""
     return output.replace(' data-md-component="source"', "")

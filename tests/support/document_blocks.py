@@ -1,4 +1,4 @@
-"""The code blocks of a Markdown document, each with what it says it needs."""
+"""The code blocks of a Markdown document, and what each says it needs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ class Block:
     """One code block.
 
     Attributes:
-        language: of a fenced block, "" where it has none; "indented" for an indented one.
-        code: its text.
-        line: where it begins, counted from 1.
-        needs: what a comment `<!-- needs: ... -->` just before it says that it needs, or "".
+        language: the language of a fenced block, "" if it names none; "indented" for an
+            indented block.
+        code: the text of the block.
+        line: its first line, counted from 1.
+        needs: the text of a comment `<!-- needs: ... -->` just before the block, or "".
     """
 
     language: str
@@ -29,7 +30,7 @@ class Block:
 
 
 def blocks(document: Path) -> list[Block]:
-    """All code blocks of a document in their order."""
+    """All code blocks of a document, in order."""
     found, needs = [], ""
     for token in MarkdownIt().parse(document.read_text(encoding="utf-8")):
         if token.type == "html_block" and (comment := _NEEDS.match(token.content)):
@@ -45,7 +46,7 @@ def blocks(document: Path) -> list[Block]:
 
 
 def commands(code: str) -> list[str]:
-    """The commands of a shell block: without comments, continued lines joined."""
+    """The commands of a shell block, without comments and with continued lines joined."""
     joined = code.replace("\\\n", " ")
     lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in joined.splitlines())
     return [line for line in lines if line]
