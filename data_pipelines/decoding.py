@@ -10,17 +10,16 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import files
 from gsn_jax.images.files import Alpha
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LARGEST_PLAIN_FILE = 4 * files.MAX_PIXELS  # bytes
 # Chunks that do not change the pixels that `load_image` returns.
 _PNG_HARMLESS = {b"IHDR", b"pHYs", b"tIME", b"tEXt", b"iTXt", b"zTXt", b"sRGB", b"bKGD", b"IDAT"}
 
@@ -34,8 +33,8 @@ def read_image(path: str | os.PathLike[str], *, alpha: Alpha = "refuse") -> np.n
         InputError: as for `gsn_jax.images.load_image`.
     """
     try:
-        image = decode_plain(Path(path).read_bytes())
-    except (OSError, ValueError):
+        image = decode_plain(files.read_file(path, _LARGEST_PLAIN_FILE))
+    except InputError:
         image = None  # load_image finds the words for it
     if image is not None:
         return image
@@ -129,13 +128,3 @@ def _decode_plain_bmp(data: bytes) -> np.ndarray | None:
     return cv2.cvtColor(
         np.ascontiguousarray(rows[::-1, : 3 * width]).reshape(height, width, 3), cv2.COLOR_BGR2RGB
     )
-
-
-def read_size(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Height and width of an upright image file from its header, or None where it does not say."""
-    try:
-        with Image.open(path, formats=files.FORMATS) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return (image.width, image.height) if turned else (image.height, image.width)
-    except (OSError, SyntaxError, ValueError):
-        return None

@@ -13,7 +13,7 @@ from data_pipelines import decoding
 from data_pipelines.sources import PairSource
 from gsn_jax.errors import InputError
 from gsn_jax.images import pair_tables
-from gsn_jax.images.files import Alpha
+from gsn_jax.images.files import Alpha, read_size
 
 _SHOWN = 10  # missing images that an error lists
 
@@ -101,7 +101,7 @@ class PairTable(PairSource):
 
     def image_size(self, index: int) -> tuple[int, int] | None:
         """See `PairSource`; read from the file's header."""
-        return decoding.read_size(self._paths["distorted"][index])
+        return read_size(self._paths["distorted"][index])
 
     def describe(self, index: int) -> str:
         """See `PairSource`."""

@@ -1,7 +1,7 @@
 """The door: images in any accepted form become checked float32 arrays `(..., H, W, 3)` in [0, 1].
 
-Said once: sRGB, channels last, reference first, distorted second. Checked once, here; everything
-inside works on arrays that went through this door.
+They are sRGB, channels last, the reference first and the distorted image second. Only this module
+checks that; the code behind it works on arrays that have passed here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from PIL import Image
 
 from gsn_jax.errors import InputError
-from gsn_jax.images.files import MAX_PIXELS, Alpha, check_range, load_image
+from gsn_jax.images import pillow
+from gsn_jax.images.files import MAX_PIXELS, load_image
+from gsn_jax.images.raster import Alpha, check_range
 
-ImageLike = str | os.PathLike[str] | np.ndarray | jax.Array
+ImageLike = str | os.PathLike[str] | np.ndarray | jax.Array | Image.Image
 
 
 def as_float(array: Any) -> Any:
@@ -36,11 +39,11 @@ def as_float(array: Any) -> Any:
 def as_array(
     image: ImageLike, *, where: str = "image", alpha: Alpha = "refuse", max_pixels: int = MAX_PIXELS
 ) -> np.ndarray | jax.Array:
-    """A path or array as a checked float32 array `(..., H, W, 3)` in [0, 1].
+    """A path, Pillow image or array as a checked float32 array `(..., H, W, 3)` in [0, 1].
 
     Args:
-        image: a path; or an array `(..., H, W, 3)`, `(..., H, W, 1)` or `(H, W)` of uint8, uint16
-            or floats in [0, 1].
+        image: a path; a Pillow image, which is read like its file; or an array `(..., H, W, 3)`,
+            `(..., H, W, 1)` or `(H, W)` of uint8, uint16 or floats in [0, 1].
         where: what to call the image in an error message.
         alpha: see `load_image`.
         max_pixels: see `load_image`.
@@ -50,6 +53,8 @@ def as_array(
     """
     if isinstance(image, (str, os.PathLike)):
         return as_float(load_image(image, alpha=alpha, max_pixels=max_pixels))
+    if isinstance(image, Image.Image):
+        return as_float(pillow.from_object(image, where, alpha))
     if not isinstance(image, (np.ndarray, jax.Array)):
         image = np.asarray(image)
     if image.ndim == 2:

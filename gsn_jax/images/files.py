@@ -1,35 +1,45 @@
-"""One loader from an image file to an sRGB array, which refuses what it cannot read faithfully.
+"""The door for files: from a path to a checked sRGB array, or one line on what is wrong.
 
-Pillow decodes; OpenCV decodes what Pillow would reduce to 8 bits (16-bit and float images).
+Pillow decodes files of 8 bits per channel. Deeper ones are decoded by tifffile and imagecodecs,
+which keep their depth. What the metadata mean is the same for all of them.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import warnings
-from pathlib import Path
-from typing import BinaryIO, Literal
+import stat
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
 from gsn_jax.errors import InputError
+from gsn_jax.images import formats, pillow, raster, tiff
+from gsn_jax.images.formats import FORMATS, SUFFIXES
+from gsn_jax.images.quiet import quiet
+from gsn_jax.images.raster import Alpha
 
-Alpha = Literal["refuse", "black", "white"]
-
-# Pillow's names; MPO (a JPEG with further frames) is opened as JPEG and has no entry of its own.
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Alpha",
+    "load_image",
+    "read_file",
+    "read_pixel_count",
+    "read_size",
+    "resize_image",
+]
 
 # Above this an image is refused before it is decoded; it leaves room for 8192 x 8192.
 MAX_PIXELS = 80_000_000
 
-# Pillow knows a format by name only once its plugin is loaded, and loads few of them by itself.
-Image.init()
+# A file may have this many bytes for each pixel that is allowed (four float32 channels), and some
+# for metadata.
+_BYTES_PER_PIXEL = 16
+_BYTES_OF_METADATA = 64 * 2**20
 
-_EXIF_ORIENTATION = 0x0112
-_TIFF_BITS_PER_SAMPLE = 258
+_TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 
 
 def load_image(
@@ -40,11 +50,11 @@ def load_image(
 ) -> np.ndarray:
     """Reads an image file as sRGB.
 
-    Gray and palette images become RGB, the EXIF orientation is applied, an embedded ICC profile is
-    converted to sRGB (at 8 bits per channel), and 16-bit images keep their precision.
+    Gray and palette images become RGB, the orientation is applied, colours are converted to sRGB
+    as the file's ICC profile, CICP code points or gamma say, and deep images keep their precision.
 
     Args:
-        path: a PNG, JPEG, WebP, TIFF or BMP file with a single frame.
+        path: a file with a single frame in one of `FORMATS`.
         alpha: what to do with transparent pixels: refuse them, or composite on black or white.
             An alpha channel that is opaque everywhere is dropped in any case.
         max_pixels: refuse images with more pixels than this, before decoding them.
@@ -54,48 +64,32 @@ def load_image(
         former with `images.as_float`.
 
     Raises:
-        InputError: the file is missing, not an image, truncated, too large, transparent, or has
-            values outside [0, 1].
+        InputError: the file is missing, not a regular file, not an image, truncated, too large,
+            transparent or HDR, or has values outside [0, 1].
     """
-    data = _read(path)
-    try:
-        with warnings.catch_warnings():
-            # The size is checked below, against our own limit and with our own words.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise InputError(_too_large(path, "more", max_pixels)) from None
-    except Exception as error:
-        if _is_tiff(data):  # Pillow knows no multi-channel float TIFF
-            return _load_deep(path, data, orientation=1, alpha=alpha, max_pixels=max_pixels)
-        raise InputError(
-            f"{path}: not an image that can be read ({_reason(error)}); "
-            "give a PNG, JPEG, WebP, TIFF or BMP file"
-        ) from None
-    if image.width * image.height > max_pixels:
-        raise InputError(_too_large(path, f"{image.width} x {image.height}", max_pixels))
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        raise InputError(f"{path}: has {image.n_frames} frames; extract the one to score")
-    try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        image.load()
-    except Exception as error:
-        raise InputError(
-            f"{path}: damaged or truncated image ({_reason(error)}); restore or remove the file"
-        ) from None
-    if _is_deep(image, data) and not _foreign_profile(image):
-        return _load_deep(path, data, orientation=orientation, alpha=alpha, max_pixels=max_pixels)
-    ImageOps.exif_transpose(image, in_place=True)
-    return _to_srgb(path, image, alpha)
+    where = str(path)
+    data = read_file(path, _BYTES_PER_PIXEL * max_pixels + _BYTES_OF_METADATA)
+    with quiet():
+        if tiff.is_tiff(data):
+            header = _read_tiff_header(data, where, max_pixels)
+            if header.bits > 8:
+                return _decode_tiff(data, where, alpha)
+        image = _open(data, where, max_pixels)
+        try:
+            return pillow.decode(image, data, where, alpha)
+        except InputError:
+            raise
+        except Exception as error:  # decoders raise anything on a damaged file
+            raise _damaged(where, error) from None
 
 
 def read_size(path: str | os.PathLike[str] | BinaryIO) -> tuple[int, int] | None:
-    """Height and width that the header of an image promises; None where it cannot be read."""
+    """Height and width of an upright image, from its header alone; None where that says nothing."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                return image.height, image.width
+        if not isinstance(path, (str, os.PathLike)):
+            return _size_in_header(path)
+        with _open_regular(path) as file:
+            return _size_in_header(file)
     except Exception:  # whatever is wrong is said when the file is loaded
         return None
 
@@ -104,6 +98,32 @@ def read_pixel_count(path: str | os.PathLike[str]) -> int:
     """How many pixels the header of an image file promises; 0 where it cannot be read."""
     height, width = read_size(path) or (0, 0)
     return height * width
+
+
+def read_file(path: str | os.PathLike[str], limit: int) -> bytes:
+    """The bytes of a regular file.
+
+    Args:
+        path: the file.
+        limit: how many bytes it may have.
+
+    Raises:
+        InputError: the file is missing, too large, or something else than a regular file.
+    """
+    try:
+        with _open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(limit + 1) if size <= limit else b""
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason})") from None
+    if max(size, len(data)) > limit:
+        raise InputError(
+            f"{path}: {size:,} bytes is beyond the limit of {limit:,} bytes for an image file"
+        )
+    return data
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -116,147 +136,106 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
     channels = [
         np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC))
-        for plane in np.moveaxis(np.float32(image), -1, 0)
+        for plane in np.moveaxis(image.astype(np.float32), -1, 0)
     ]
     return np.clip(np.stack(channels, axis=-1), 0, 1)
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
+def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Opens a regular file; a pipe or a device could block, or never end.
+
+    Raises:
+        InputError: it is not a regular file.
+        OSError: it cannot be opened.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+    raise InputError(f"{path}: is {kind}, not an image file")
+
+
+def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:
+    """An image that Pillow has opened, of one frame and an allowed size."""
     try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not an image file") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason})") from None
+        early = pillow.size_before_opening(data)
+        if early is not None:
+            _check_size(early, where, max_pixels)
+        image = pillow.open_file(data)
+        _check_size(image.size, where, max_pixels)
+        frames = getattr(image, "n_frames", 1)
+    except Image.DecompressionBombError:
+        raise InputError(_too_large(where, "more", max_pixels)) from None
+    except InputError:
+        raise
+    except Exception as error:
+        raise _not_an_image(where, error) from None
+    if frames > 1 and image.format != "MPO":
+        raise InputError(f"{where}: has {frames} frames; extract the one to score")
+    return image
+
+
+def _read_tiff_header(data: bytes, where: str, max_pixels: int) -> tiff.Header:
+    try:
+        header = tiff.read_header(data)
+    except ValueError as error:
+        raise _not_an_image(where, error) from None
+    _check_size((header.width, header.height), where, max_pixels)
+    if header.largest_part > max_pixels:
+        raise InputError(_too_large(where, f"a tile of {header.largest_part:,}", max_pixels))
+    if header.pages > 1:
+        raise InputError(f"{where}: has {header.pages} frames; extract the one to score")
+    return header
+
+
+def _decode_tiff(data: bytes, where: str, alpha: Alpha) -> np.ndarray:
+    try:
+        decoded = tiff.decode(data, where)
+    except ValueError as error:
+        raise _damaged(where, error) from None
+    return raster.to_srgb(decoded, where, alpha)
+
+
+def _size_in_header(file: BinaryIO) -> tuple[int, int]:
+    start = file.read(4)
+    file.seek(0)
+    with quiet():
+        if tiff.is_tiff(start):
+            header = tiff.read_header(file)
+            width, height, orientation = header.width, header.height, header.orientation
+        else:
+            image = pillow.open_file(file)
+            (width, height), orientation = image.size, pillow.orientation_in_header(image)
+    return (width, height) if orientation in _TURNED else (height, width)
+
+
+def _check_size(size: tuple[int, int], where: str, max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise InputError(_too_large(where, f"{width} x {height}", max_pixels))
+
+
+def _too_large(where: str, size: str, max_pixels: int) -> str:
+    return f"{where}: {size} pixels is beyond the limit of {max_pixels:,} pixels; crop or reduce it"
+
+
+def _not_an_image(where: str, error: Exception) -> InputError:
+    return InputError(
+        f"{where}: not an image that can be read ({_reason(error)}); "
+        f"give a {formats.describe()} file"
+    )
+
+
+def _damaged(where: str, error: Exception) -> InputError:
+    return InputError(
+        f"{where}: damaged or truncated image ({_reason(error)}); restore or remove the file"
+    )
 
 
 def _reason(error: Exception) -> str:
     if type(error).__name__ == "UnidentifiedImageError":
         return "unknown format"
     return str(error).rstrip(".") or type(error).__name__
-
-
-def _too_large(path: str | os.PathLike[str], size: str, max_pixels: int) -> str:
-    return f"{path}: {size} pixels is beyond the limit of {max_pixels:,} pixels; crop or reduce it"
-
-
-def _is_tiff(data: bytes) -> bool:
-    return data[:4] in (b"II*\0", b"MM\0*")
-
-
-def _is_deep(image: Image.Image, data: bytes) -> bool:
-    """Whether the file has more than 8 bits per channel."""
-    if image.format == "PNG":
-        return data[24] > 8  # bit depth in the IHDR chunk
-    if image.format == "TIFF":
-        bits = image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, 8)
-        return max(bits if isinstance(bits, tuple) else (bits,)) > 8
-    return image.mode in ("I", "F") or image.mode.startswith("I;")
-
-
-def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The embedded ICC profile, unless there is none or it is sRGB already."""
-    profile_bytes = image.info.get("icc_profile")
-    if not profile_bytes:
-        return None
-    profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes))
-    return None if ImageCms.getProfileDescription(profile).startswith("sRGB") else profile
-
-
-def _to_srgb(path: str | os.PathLike[str], image: Image.Image, alpha: Alpha) -> np.ndarray:
-    """An 8-bit Pillow image of any mode as a uint8 array `(H, W, 3)`."""
-    if image.has_transparency_data:
-        rgba = np.asarray(image.convert("RGBA"))
-        opacity = rgba[..., 3:]
-        if opacity.min() < 255:
-            rgb = _composite(path, rgba[..., :3] / 255, opacity / 255, alpha)
-            image_rgb = Image.fromarray(np.round(rgb * 255).astype(np.uint8))
-        else:
-            image_rgb = Image.fromarray(rgba[..., :3])
-        image_rgb.info = dict(image.info)
-        image = image_rgb
-    elif image.mode == "P":
-        image = image.convert("RGB")
-    elif image.mode.startswith("I"):  # 16-bit gray with a colour profile
-        image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
-    try:
-        profile = _foreign_profile(image)
-        if profile is not None:
-            mode = "RGB" if image.mode == "1" else image.mode
-            image = ImageCms.profileToProfile(
-                image.convert(mode), profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-    except (ImageCms.PyCMSError, OSError) as error:
-        raise InputError(
-            f"{path}: its colour profile cannot be applied ({_reason(error)}); "
-            "convert the image to sRGB or strip the profile"
-        ) from None
-    if image.mode not in ("RGB", "L", "1"):
-        raise InputError(
-            f"{path}: colour mode {image.mode} without a usable profile; convert it to sRGB"
-        )
-    # A conversion copies even where there is nothing to convert.
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _composite(
-    path: str | os.PathLike[str], rgb: np.ndarray, opacity: np.ndarray, alpha: Alpha
-) -> np.ndarray:
-    if alpha == "refuse":
-        raise InputError(
-            f"{path}: has transparent pixels; flatten it, or composite with --alpha black "
-            "or --alpha white"
-        )
-    background = {"black": 0.0, "white": 1.0}[alpha]
-    return rgb * opacity + background * (1 - opacity)
-
-
-def _load_deep(
-    path: str | os.PathLike[str], data: bytes, *, orientation: int, alpha: Alpha, max_pixels: int
-) -> np.ndarray:
-    """A 16-bit or float image as float32 `(H, W, 3)`."""
-    import cv2  # a third of a second; 8-bit images never need it
-
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None or decoded.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
-        raise InputError(f"{path}: not an image that can be read; save it as 8- or 16-bit PNG")
-    height, width = decoded.shape[:2]
-    if height * width > max_pixels:
-        raise InputError(_too_large(path, f"{width} x {height}", max_pixels))
-    values = decoded.reshape(height, width, -1)
-    if values.dtype in (np.uint8, np.uint16):
-        values = values / np.float32(np.iinfo(values.dtype).max)
-    check_range(values, str(path))
-    colour = values[..., :1] if values.shape[-1] <= 2 else values[..., 2::-1]  # BGR to RGB
-    if values.shape[-1] in (2, 4) and values[..., -1].min() < 1:
-        colour = _composite(path, colour, values[..., -1:], alpha)
-    colour = _orient(colour, orientation)
-    return np.ascontiguousarray(np.broadcast_to(colour, (*colour.shape[:2], 3)), np.float32)
-
-
-def _orient(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Applies the EXIF orientation 1-8, as `ImageOps.exif_transpose` does."""
-    if orientation in (5, 6, 7, 8):
-        array = array.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        array = array[::-1]
-    if orientation in (2, 3, 6, 7):
-        array = array[:, ::-1]
-    return array
-
-
-def check_range(values: np.ndarray, where: str) -> None:
-    """Refuses NaN and values outside [0, 1], naming `where`.
-
-    Raises:
-        InputError: a value is not finite or out of range.
-    """
-    low, high = float(values.min()), float(values.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{where}: holds values that are not finite (NaN or infinite)")
-    if low < 0 or high > 1:
-        hint = "; divide 8-bit values by 255" if high > 2 else "; scale or clip them"
-        raise InputError(f"{where}: float values must lie in [0, 1], got [{low:g}, {high:g}]{hint}")

@@ -4,7 +4,7 @@ from PIL import Image, PngImagePlugin
 
 from data_pipelines import decoding
 from gsn_jax.errors import InputError
-from gsn_jax.images.files import load_image
+from gsn_jax.images.files import load_image, read_size
 
 
 def noise(*shape):
@@ -28,7 +28,7 @@ def test_every_reading_equals_the_door_s(tmp_path, name, image):
     path = tmp_path / name
     image.save(path)
     np.testing.assert_array_equal(decoding.read_image(path), load_image(path))
-    assert decoding.read_size(path) == load_image(path).shape[:2]
+    assert read_size(path) == load_image(path).shape[:2]
 
 
 def test_plain_files_are_decoded_from_their_definition(tmp_path):
@@ -87,7 +87,7 @@ def test_stored_images_come_back_exactly():
 
 def test_size_of_what_is_no_image(tmp_path):
     (tmp_path / "x.png").write_bytes(b"nothing")
-    assert decoding.read_size(tmp_path / "x.png") is None
+    assert read_size(tmp_path / "x.png") is None
 
 
 def test_a_file_that_is_missing(tmp_path):

@@ -1,0 +1,172 @@
+"""Images by Pillow: files of 8 bits, the headers of deeper ones, and Pillow's own objects."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import boxes, colour, png, raster
+from gsn_jax.images.formats import FORMATS
+from gsn_jax.images.raster import Alpha, Raster
+
+_ORIENTATION = 0x0112
+
+
+def open_file(file: BinaryIO | bytes) -> Image.Image:
+    """The header of an image file in one of `FORMATS`.
+
+    Raises:
+        Exception: of any kind, where Pillow cannot open the file.
+    """
+    return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS)
+
+
+def size_before_opening(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a WebP file; None for other formats.
+
+    Pillow allocates the whole canvas of a WebP file as soon as it opens it.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
+        return None
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    sizes = int.from_bytes(data[26:28], "little"), int.from_bytes(data[28:30], "little")
+    return sizes[0] & 0x3FFF, sizes[1] & 0x3FFF
+
+
+def orientation_in_header(image: Image.Image) -> int:
+    """The EXIF orientation of an opened file, without decoding it."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # getexif would decode a PNG file to look for it behind the pixels
+    return image.getexif().get(_ORIENTATION, 1)
+
+
+def decode(image: Image.Image, data: bytes, where: str, alpha: Alpha) -> np.ndarray:
+    """An opened file as sRGB `(H, W, 3)`, upright: uint8, or float32 in [0, 1] beyond 8 bits.
+
+    Args:
+        image: what `open_file` gave, of one frame and a size that has been checked.
+        data: the bytes of the file.
+        where: what to call it in an error message.
+        alpha: see `load_image`.
+
+    Raises:
+        InputError: the image is transparent, HDR or in a colour space that is not read.
+        Exception: of any kind, where the file is damaged.
+    """
+    if image.format == "JPEG2000":
+        _check_jpeg2000(image, data, where)
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    image.load()
+    deep = _decode_deep(image, data, where, orientation)
+    if deep is not None:
+        return raster.to_srgb(deep, where, alpha)
+    return _to_srgb(image, _profile(image, data, where), where, alpha)
+
+
+def from_object(image: Image.Image, where: str, alpha: Alpha) -> np.ndarray:
+    """A Pillow image as sRGB `(H, W, 3)`, as if it had been loaded from its file.
+
+    Raises:
+        InputError: its mode is not gray, RGB or a palette and it has no profile, or it is
+            transparent.
+    """
+    return _to_srgb(image, image.info.get("icc_profile"), where, alpha)
+
+
+def _decode_deep(image: Image.Image, data: bytes, where: str, orientation: int) -> Raster | None:
+    """A file of more than 8 bits that Pillow would reduce; None for any other."""
+    if image.format == "PNG" and png.depth(data) > 8:
+        return png.decode(data, where, orientation)
+    if image.format == "AVIF" and boxes.avif_depth(data) > 8:
+        return boxes.decode_avif(data, where, orientation)
+    if image.format == "JPEG2000" and boxes.jpeg2000_layout(data)[2] > 8:
+        return boxes.decode_jpeg2000(data, where)
+    if image.format == "PPM" and image.mode == "RGB" and _largest_ppm_value(data) > 255:
+        raise InputError(
+            f"{where}: PPM with more than 8 bits is not read; save it as 16-bit PNG or TIFF"
+        )
+    return None
+
+
+def _check_jpeg2000(image: Image.Image, data: bytes, where: str) -> None:
+    width, height, depth = boxes.jpeg2000_layout(data)
+    if (width, height) != image.size:
+        raise ValueError("its headers differ in size")
+    if 1 < depth < 8 or depth > 16:
+        raise InputError(f"{where}: JPEG 2000 with {depth} bits is not read; save it as PNG")
+
+
+def _largest_ppm_value(data: bytes) -> int:
+    lines = (line.partition(b"#")[0] for line in data[:4096].splitlines())
+    return int(b" ".join(lines).split()[3])
+
+
+def _profile(image: Image.Image, data: bytes, where: str) -> bytes | None:
+    """The ICC profile of a file; None for sRGB."""
+    if image.format == "PNG":
+        return png.read_profile(data, where)
+    if image.format == "AVIF":
+        return boxes.avif_profile(data, where)
+    if image.format == "JPEG2000":
+        return boxes.jpeg2000_profile(data, where)
+    return image.info.get("icc_profile")
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None, where: str, alpha: Alpha) -> np.ndarray:
+    """A Pillow image of any mode as sRGB `(H, W, 3)`, uint8 or float32."""
+    deep = _deep_mode(image, profile)
+    if deep is not None:
+        return raster.to_srgb(deep, where, alpha)
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    colours, opacity = _split(image, where)
+    srgb = np.asarray(colour.convert_8bit(colours, profile or None, where))
+    if opacity is None:
+        return srgb
+    raster.check_transparency(where, alpha)
+    over = raster.composite(srgb / 255, opacity[..., None] / 255, alpha)
+    return np.round(over * 255).astype(np.uint8)
+
+
+def _deep_mode(image: Image.Image, profile: bytes | None) -> Raster | None:
+    """An image whose Pillow mode has 16 bits or floats; None for any other."""
+    scaled = image.mode == "I" and image.format == "PPM"  # by Pillow, to 16 bits
+    if image.mode.startswith("I;16") or scaled:
+        white = 65535
+    elif image.mode == "F":
+        white = 1
+    else:
+        return None
+    samples = np.asarray(image)[..., None]
+    turn = image.getexif().get(_ORIENTATION, 1)
+    return Raster(samples, white=white, profile=profile or None, orientation=turn)
+
+
+def _split(image: Image.Image, where: str) -> tuple[Image.Image, np.ndarray | None]:
+    """Colours without opacity, in a mode that littlecms knows, and the opacity unless it is 255."""
+    if image.mode == "RGBX":
+        if np.asarray(image)[..., 3].min() < 255:
+            raise InputError(
+                f"{where}: has a channel besides its colour that the file does not name; remove it"
+            )
+        return image.convert("RGB"), None
+    if image.has_transparency_data:
+        gray = image.mode in ("L", "LA", "La")
+        image = image.convert("LA" if gray else "RGBA")
+        opacity = np.asarray(image.getchannel("A"))
+        image = image.convert("L" if gray else "RGB")
+        return image, opacity if opacity.min() < 255 else None
+    if image.mode == "1":
+        image = image.convert("L")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    return image, None

@@ -1,0 +1,117 @@
+"""A decoded image deeper than 8 bits with its metadata, and the one way from there to sRGB."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import colour
+
+Alpha = Literal["refuse", "black", "white"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Raster:
+    """Samples as they are stored, and what they mean.
+
+    Attributes:
+        samples: `(H, W, C)`, unsigned integers or floats; gray, RGB or CMYK, then the opacity.
+        white: the sample value that stands for 1.
+        opacity: what the last channel is: no opacity, straight or premultiplied opacity, or
+            something that the file does not name.
+        white_is_zero: whether gray values count darkness.
+        profile: the ICC profile; None stands for sRGB.
+        orientation: the EXIF orientation, 1 to 8.
+    """
+
+    samples: np.ndarray
+    white: float = 1.0
+    opacity: Literal["none", "straight", "premultiplied", "unnamed"] = "none"
+    white_is_zero: bool = False
+    profile: bytes | None = None
+    orientation: int = 1
+
+
+def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
+    """A raster as sRGB, float32 `(H, W, 3)` in [0, 1], upright.
+
+    Args:
+        raster: the image.
+        where: what to call it in an error message.
+        alpha: see `load_image`.
+
+    Raises:
+        InputError: the image is transparent and `alpha` refuses that, has values outside [0, 1] or
+            a profile that cannot be applied.
+    """
+    values = raster.samples.astype(np.float32)
+    if raster.white != 1:
+        values /= np.float32(raster.white)
+    check_range(values, where)
+    opacity = None
+    if raster.opacity != "none":
+        values, opacity = values[..., :-1], values[..., -1:]
+        if opacity.min() == 1:
+            opacity = None
+    if opacity is not None:
+        if raster.opacity == "unnamed":
+            raise InputError(
+                f"{where}: has a channel besides its colour that the file does not name; remove it"
+            )
+        check_transparency(where, alpha)
+        if raster.opacity == "premultiplied":
+            values = np.divide(values, opacity, out=np.zeros_like(values), where=opacity > 0)
+            values = np.minimum(values, 1)
+    if raster.white_is_zero:
+        values = 1 - values
+    srgb = colour.convert_float(values, raster.profile, where)
+    if opacity is not None:
+        srgb = composite(srgb, opacity, alpha)
+    return np.ascontiguousarray(orient(srgb, raster.orientation), np.float32)
+
+
+def check_transparency(where: str, alpha: Alpha) -> None:
+    """Refuses an image with transparent pixels unless `alpha` says what to put behind them.
+
+    Raises:
+        InputError: `alpha` is "refuse".
+    """
+    if alpha == "refuse":
+        raise InputError(
+            f"{where}: has transparent pixels; flatten it, or composite with --alpha black "
+            "or --alpha white"
+        )
+
+
+def composite(rgb: np.ndarray, opacity: np.ndarray, alpha: Alpha) -> np.ndarray:
+    """Straight colour `(H, W, 3)` with opacity `(H, W, 1)` over black or white, all in [0, 1]."""
+    background = 1.0 if alpha == "white" else 0.0
+    return rgb * opacity + background * (1 - opacity)
+
+
+def orient(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Applies the EXIF orientation 1 to 8, as `PIL.ImageOps.exif_transpose` does."""
+    if orientation in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return array
+
+
+def check_range(values: np.ndarray, where: str) -> None:
+    """Refuses NaN and values outside [0, 1], naming `where`.
+
+    Raises:
+        InputError: a value is not finite or out of range.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InputError(f"{where}: holds values that are not finite (NaN or infinite)")
+    if low < 0 or high > 1:
+        hint = "; divide 8-bit values by 255" if high > 2 else "; scale or clip them"
+        raise InputError(f"{where}: float values must lie in [0, 1], got [{low:g}, {high:g}]{hint}")

@@ -1,0 +1,178 @@
+"""TIFF files by tifffile: the header of every file, and the pixels of those beyond 8 bits."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.images.raster import Raster
+
+if TYPE_CHECKING:
+    import tifffile
+
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ORIENTATION = 274
+_MAX_CHANNELS = 5  # CMYK and an opacity
+
+# No compression, LZW, two numbers for deflate, PackBits, LZMA and Zstandard. The decoders of these
+# never write more than the size that the header gives.
+_COMPRESSIONS = (1, 5, 8, 32946, 32773, 34925, 50000)
+_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # photometric interpretation: channels
+_OPACITY: dict[int, Literal["premultiplied", "straight"]] = {1: "premultiplied", 2: "straight"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What the first page of a TIFF file says, before anything is decoded.
+
+    Attributes:
+        width, height: its size as stored.
+        pages: how many pages the file has.
+        bits: bits per sample.
+        orientation: its orientation, 1 to 8.
+        largest_part: pixels of the largest part that is decoded at once.
+    """
+
+    width: int
+    height: int
+    pages: int
+    bits: int
+    orientation: int
+    largest_part: int
+
+
+def is_tiff(data: bytes) -> bool:
+    """Whether these are the first bytes of a TIFF or BigTIFF file."""
+    return data[:4] in _SIGNATURES
+
+
+def read_header(file: BinaryIO | bytes) -> Header:
+    """The header of a TIFF file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    import tifffile
+
+    file = io.BytesIO(file) if isinstance(file, bytes) else file
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            page = _first_page(tiff)
+            if page.imagewidth < 1 or page.imagelength < 1 or page.imagedepth != 1:
+                raise ValueError("no size")
+            return Header(
+                width=page.imagewidth,
+                height=page.imagelength,
+                pages=len(tiff.pages),
+                bits=max(_as_tuple(page.bitspersample)),
+                orientation=_orientation(page),
+                largest_part=page.tilewidth * page.tilelength if page.is_tiled else 0,
+            )
+    except Exception as error:  # tifffile raises whatever a damaged tag leads to
+        raise ValueError(error) from None
+
+
+def decode(data: bytes, where: str) -> Raster:
+    """A TIFF file of one page with more than 8 bits per sample.
+
+    Raises:
+        InputError: its layout or colours are of a kind that is not read.
+        ValueError: the file is damaged.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as tiff:
+            page = _first_page(tiff)
+            white = _check(page, where)
+            _check_extent(page, len(data))
+            samples = page.asarray(maxworkers=1)
+    except InputError:
+        raise
+    except Exception as error:
+        raise ValueError(error) from None
+    samples = samples.reshape(
+        (page.samplesperpixel, page.imagelength, page.imagewidth)
+        if page.planarconfig == 2 and page.samplesperpixel > 1
+        else (page.imagelength, page.imagewidth, page.samplesperpixel)
+    )
+    if page.planarconfig == 2 and page.samplesperpixel > 1:
+        samples = np.moveaxis(samples, 0, -1)
+    extra = page.samplesperpixel > _COLOURS[page.photometric]
+    return Raster(
+        samples,
+        white=white,
+        opacity=_opacity(page) if extra else "none",
+        white_is_zero=page.photometric == 0,
+        profile=page.iccprofile,
+        orientation=_orientation(page),
+    )
+
+
+def _first_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
+    import tifffile
+
+    page = tiff.pages[0]
+    if not isinstance(page, tifffile.TiffPage):
+        raise ValueError("no page")
+    if page.samplesperpixel > _MAX_CHANNELS:
+        raise ValueError(f"{page.samplesperpixel} channels")
+    return page
+
+
+def _check(page: tifffile.TiffPage, where: str) -> float:
+    """The sample value that stands for 1, of a page that can be read faithfully."""
+    colours = _COLOURS.get(page.photometric)
+    if colours is None:
+        raise InputError(
+            f"{where}: colours stored as {_name(page.photometric)} with more than 8 bits are not "
+            "read; convert the image to RGB"
+        )
+    if page.samplesperpixel not in (colours, colours + 1):
+        raise InputError(
+            f"{where}: {page.samplesperpixel} channels, where {colours} are colour; keep those"
+        )
+    if page.compression not in _COMPRESSIONS:
+        raise InputError(
+            f"{where}: the compression {_name(page.compression)} with more than 8 bits is not "
+            "read; save it with LZW, deflate or none"
+        )
+    bits = set(_as_tuple(page.bitspersample))
+    if page.dtype is not None and len(bits) == 1:
+        if page.dtype.kind == "f":
+            return 1.0
+        if page.dtype.kind == "u" and max(bits) <= 16:
+            return float(2 ** max(bits) - 1)
+    raise InputError(
+        f"{where}: samples of {sorted(bits)} bits, format {page.sampleformat}, are not read; "
+        "save it with 8 or 16 unsigned bits or as float"
+    )
+
+
+def _check_extent(page: tifffile.TiffPage, size: int) -> None:
+    """Refuses a page whose strips or tiles are missing or lie beyond the end of the file."""
+    parts = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    needed = int(np.prod(page.chunked))
+    if len(parts) < needed or any(count <= 0 or offset + count > size for offset, count in parts):
+        raise ValueError("truncated")
+
+
+def _opacity(page: tifffile.TiffPage) -> Literal["premultiplied", "straight", "unnamed"]:
+    return _OPACITY.get(page.extrasamples[0], "unnamed") if page.extrasamples else "unnamed"
+
+
+def _orientation(page: tifffile.TiffPage) -> int:
+    value = page.tags.valueof(_ORIENTATION, 1)
+    return int(value) if value in range(1, 9) else 1
+
+
+def _as_tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _name(value: int) -> str:
+    return str(getattr(value, "name", value))
