@@ -1,4 +1,4 @@
-"""`gsn ablation`: train the arms of the paper's ablation, print its table, draw its figure."""
+"""`gsn ablation`: train the arms of the paper's ablation, print a table and draw a figure."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import click
 
 from gsn_jax.errors import InputError
 
-_EPILOG = """Values of all runs are changed with --config.KEY=VALUE, e.g. --config.train.steps=1000
---config.data.train="('pairs.csv',)". Running the same command again skips finished runs, continues
-an interrupted one and prints the tables; Ctrl-C and SIGTERM save and stop."""
+_EPILOG = """Change values in the configuration of all runs with --config.KEY=VALUE, for example
+--config.train.steps=1000 --config.data.train="('pairs.csv',)". Ctrl-C and SIGTERM save a checkpoint
+and stop. The same command skips finished runs, continues an interrupted one and prints the
+tables."""
 
 
 @click.command(
@@ -21,25 +22,28 @@ an interrupted one and prints the tables; Ctrl-C and SIGTERM save and stop."""
     "--out",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the runs, results.csv, table.md and loss_comparison.svg and .png.",
+    help="Folder for the runs, the results (results.csv, table.md) and the figure.",
 )
 @click.option(
     "--seeds",
     default="0,1,2",
     show_default=True,
     metavar="LIST",
-    help="Each decides initialisation, batches and which scenes are held out.",
+    help="Comma-separated seeds; each sets the initial weights, the batches and the held-out "
+    "scenes.",
 )
-@click.option("--arms", default="", metavar="LIST", help="Only these, e.g. m3,m4.  [default: all]")
+@click.option(
+    "--arms", default="", metavar="LIST", help="Arms to train, such as m3,m4.  [default: all]"
+)
 @click.pass_context
 def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
-    """Train the arms of the GSN paper's ablation (CNN or CDC, several losses) and compare them.
+    """Train and compare the arms of the GSN paper's ablation: CNN or CDC, with several losses.
 
-    All arms of one seed are trained and judged on the same scenes. The data set
-    tid2013_regenerated must be prepared, see `gsn datasets`.
+    All arms of a seed are trained and evaluated on the same scenes. The data set
+    tid2013_regenerated must be prepared; see `gsn datasets`.
     """
     _need_matplotlib()
-    # Imported here: the trainer and matplotlib take seconds that --help should not.
+    # Imported here, because the trainer and matplotlib take seconds to import.
     from gsn_jax.benchmark.ablation import loss_figure, runs, table
     from gsn_jax.cli.train import config_overrides
 
@@ -67,7 +71,7 @@ def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
 
 
 def _need_matplotlib() -> None:
-    """Said before the training, not after it."""
+    """Reports a missing matplotlib before the training, not after it."""
     if importlib.util.find_spec("matplotlib") is None:
         raise InputError("the figure needs matplotlib: pip install 'gsn_jax[report]'")
 

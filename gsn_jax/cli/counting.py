@@ -1,4 +1,4 @@
-"""The progress bar of commands that count what they have done."""
+"""The progress bar of commands that count their work."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from rich.progress import (
 from rich.text import Text
 
 
-def counting_bar(*, transient: bool = False, rate: str = "", quiet: bool = False) -> Progress:
-    """What is done, a bar, how many of how many, and the remaining time, on standard error.
+def counting_bar(*, transient: bool = False, rate: str = "") -> Progress:
+    """A progress bar on standard error, with counts and the remaining time.
 
-    Where that is no terminal, nothing is shown.
+    It is shown only if standard error is a terminal.
 
     Args:
-        transient: whether it disappears at the end.
-        rate: what is counted, e.g. "pairs", to show how many of it are done in a second.
-        quiet: show nothing in any case.
+        transient: remove the bar at the end.
+        rate: what is counted, such as "pairs", to show the number per second too.
     """
     console = Console(stderr=True)
     return Progress(
@@ -34,12 +33,12 @@ def counting_bar(*, transient: bool = False, rate: str = "", quiet: bool = False
         TimeRemainingColumn(),
         console=console,
         transient=transient,
-        disable=quiet or not console.is_terminal,
+        disable=not console.is_terminal,
     )
 
 
 class _Rate(ProgressColumn):
-    """How many a second, over the last half minute."""
+    """The number per second, over the last half minute."""
 
     def __init__(self, what: str):
         super().__init__()

@@ -1,4 +1,4 @@
-"""`gsn datasets`: which data sets there are, and preparing one."""
+"""`gsn datasets`: list the data sets, and prepare one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gsn_jax.cli.counting import counting_bar
 _DATA_DIR = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where prepared sets are kept.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
+    help="Folder of prepared data sets.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
 )
 
 
@@ -24,23 +24,33 @@ _DATA_DIR = click.option(
 @_DATA_DIR
 @click.pass_context
 def command(ctx: click.Context, data_dir: Path | None) -> None:
-    """List data sets with their state; prepare one with `gsn datasets prepare NAME`."""
+    """List the data sets and which of them are prepared."""
     ctx.obj = data_dir
     if ctx.invoked_subcommand is None:
         _list(data_dir)
 
 
-@command.command()
+@command.command(short_help="Check a downloaded data set and store it.")
 @click.argument("name")
 @click.option(
     "--manual-dir",
     type=click.Path(path_type=Path),
     required=True,
-    help="Folder with the data as downloaded, archives or unpacked.",
+    help="Folder with the downloaded files, as archives or unpacked.",
 )
 @_DATA_DIR
-@click.option("--score-range", nargs=2, type=float, help="Lowest and highest score (iqa_table).")
-@click.option("--lower-is-better", is_flag=True, help="The score falls with quality (iqa_table).")
+@click.option(
+    "--score-range",
+    nargs=2,
+    type=float,
+    metavar="LOW HIGH",
+    help="Lowest and highest possible opinion score (iqa_table only).",
+)
+@click.option(
+    "--lower-is-better",
+    is_flag=True,
+    help="Lower opinion scores mean better quality (iqa_table only).",
+)
 @click.pass_context
 def prepare(
     ctx: click.Context,
@@ -50,7 +60,7 @@ def prepare(
     score_range: tuple[float, float] | None,
     lower_is_better: bool,
 ) -> None:
-    """Verify the data set NAME and store it for training and evaluation."""
+    """Check the files of the data set NAME and store it for training and evaluation."""
     from data_pipelines import catalogue
 
     options: dict[str, Any] = {}
@@ -69,7 +79,7 @@ def prepare(
 
 
 def _follow(bar: Progress) -> Callable[[str, int, int], None]:
-    """Shows each stage as a line of its own."""
+    """A progress function that shows each stage in a line of its own."""
     tasks: dict[str, Any] = {}
 
     def progress(stage: str, done: int, total: int) -> None:

@@ -1,6 +1,8 @@
-"""`gsn demo`: real photographs, a few distortions of each, and what the metrics say."""
+"""`gsn demo`: scores of distorted versions of a few photographs."""
 
 from __future__ import annotations
+
+from types import ModuleType
 
 import click
 from rich.console import Console
@@ -10,7 +12,7 @@ from gsn_jax.errors import InputError
 
 PHOTOGRAPHS = ("astronaut", "coffee", "rocket")
 
-# Distortion and level, from the bank that training data are made with.
+# Distortions and levels, see `data_pipelines.distortions`.
 DISTORTIONS = (
     ("jpeg", 1),
     ("jpeg", 4),
@@ -25,7 +27,7 @@ METRICS = ("gsn", "psnr", "ssim")
 
 @click.command()
 def command() -> None:
-    """Score distorted versions of real photographs with the model that ships."""
+    """Score distorted versions of three photographs with gsn, PSNR and SSIM."""
     data = _photographs()
     from data_pipelines import distortions
     from gsn_jax.cli.score_views import arrow
@@ -38,7 +40,7 @@ def command() -> None:
     for metric in metrics:
         table.add_column(f"{metric.name} {arrow(metric)}", justify="right")
     for photograph in PHOTOGRAPHS:
-        # The corner that all have in common: one size is one compilation.
+        # All are cut to one size, so that each metric is compiled once.
         reference = getattr(data, photograph)()[:384, :512]
         versions = [("none (identical)", reference)] + [
             (f"{name}, level {level}", distortions.apply(name, reference, level=level, seed=0))
@@ -51,12 +53,12 @@ def command() -> None:
     Console().print(table)
 
 
-def _photographs() -> object:
-    """The module with the photographs; they come with scikit-image."""
+def _photographs() -> ModuleType:
+    """The module of scikit-image with the photographs."""
     try:
         import skimage.data
     except ImportError:
         raise InputError(
-            "the demo's photographs come with scikit-image; pip install 'gsn_jax[demo]'"
+            "the photographs of the demo come with scikit-image; pip install 'gsn_jax[demo]'"
         ) from None
     return skimage.data

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
+from typing import Any
 
 import click
 
@@ -18,8 +20,8 @@ LOCAL = "127.0.0.1"
     default=LOCAL,
     show_default=True,
     metavar="ADDRESS",
-    help="Address of this computer to listen on: the default can be reached from this computer "
-    "only, 0.0.0.0 by everybody on its networks.",
+    help="Address to listen on. The default can only be reached from this computer; 0.0.0.0 can be "
+    "reached from everywhere on its networks.",
 )
 @click.option(
     "--port",
@@ -28,12 +30,20 @@ LOCAL = "127.0.0.1"
     help="Port to listen on.  [default: the first free one from 7860]",
 )
 @click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Accept requests to this host name, for example behind a proxy; may be repeated. IP "
+    "addresses, localhost and this computer's name are always accepted.",
+)
+@click.option(
     "--browser/--no-browser", default=True, show_default=True, help="Open the page in a browser."
 )
 @click.option(
     "--checkpoint",
     metavar="DIR",
-    help="Use this model for gsn: a model's folder, a training run's, or one checkpoint's.",
+    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
 )
 @click.option(
     "--max-upload-mb",
@@ -41,7 +51,15 @@ LOCAL = "127.0.0.1"
     default=50,
     show_default=True,
     metavar="N",
-    help="Refuse files of more megabytes.",
+    help="Refuse files larger than N megabytes.",
+)
+@click.option(
+    "--max-total-mb",
+    type=click.IntRange(min=1),
+    default=4000,
+    show_default=True,
+    metavar="N",
+    help="Refuse uploads when the page holds N megabytes of files.",
 )
 @click.option(
     "--max-pixels",
@@ -49,43 +67,58 @@ LOCAL = "127.0.0.1"
     default=4096 * 4096,
     show_default=True,
     metavar="N",
-    help="Refuse images of more pixels.",
+    help="Refuse images with more than N pixels.",
 )
 @click.option(
     "--alpha",
     type=click.Choice(["refuse", "black", "white"]),
     default="refuse",
     show_default=True,
-    help="What to do with transparent pixels: refuse the image, or composite it.",
+    help="Images with transparent pixels: refuse them, or composite them on black or white.",
 )
 def command(
     host: str,
     port: int | None,
+    allowed_hosts: tuple[str, ...],
     browser: bool,
     checkpoint: str | None,
     max_upload_mb: int,
+    max_total_mb: int,
     max_pixels: int,
-    alpha: str,
+    alpha: Any,
 ) -> None:
-    """Open a local page: drop a reference and distorted images, see scores and quality maps.
+    """Serve a local web page that scores images and shows quality maps.
 
-    The page loads nothing from elsewhere and sends nothing away; what is uploaded is deleted when
-    the command ends (Ctrl-C). It asks for no password: with another --host than 127.0.0.1 everybody
-    who can reach that address can use it. It needs the extra: pip install 'gsn_jax[web]'.
+    Drop a reference and distorted versions of it on the page. Nothing is sent to other servers, and
+    uploads are deleted when the command ends (Ctrl-C). There is no password: with a --host other
+    than 127.0.0.1, anyone who can reach that address can use the page. Needs pip install
+    'gsn_jax[web]'.
     """
     if sys.stderr.isatty():
-        click.echo("gsn: starting the page, which takes some seconds", err=True)
+        click.echo("gsn: starting the page; this takes a few seconds", err=True)
     from gsn_jax.serving.page import server
     from gsn_jax.serving.page.handlers import Limits
 
-    limits = Limits(max_pixels=max_pixels, max_upload_mb=max_upload_mb, alpha=alpha)
     page = server.running(
-        host=host, port=port, browser=browser, checkpoint=checkpoint, limits=limits
+        host=host,
+        port=port,
+        browser=browser,
+        checkpoint=checkpoint,
+        limits=Limits(
+            max_pixels=max_pixels,
+            max_upload_mb=max_upload_mb,
+            max_total_mb=max_total_mb,
+            alpha=alpha,
+        ),
+        allowed_hosts=allowed_hosts,
     )
-    # A service manager's stop cleans up like Ctrl-C.
+    # SIGTERM, which service managers send, cleans up like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), page as address:
-        click.echo(f"{address} (Ctrl-C ends)")
+        click.echo(f"{address} (press Ctrl-C to stop)")
         if host not in (LOCAL, "localhost", "::1"):
-            click.echo(f"gsn: everybody who can reach {host} can use the page", err=True)
+            click.echo(f"gsn: anyone who can reach {host} can use the page", err=True)
         threading.Event().wait()
+    # Everything is cleaned up; a scoring that still runs in another thread is not waited for.
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,4 +1,4 @@
-"""`gsn submission`: the file that the NTIRE perceptual quality challenges ask for."""
+"""`gsn submission`: the ZIP file that NTIRE's perceptual quality challenges ask for."""
 
 from __future__ import annotations
 
@@ -14,26 +14,40 @@ from gsn_jax.cli.counting import counting_bar
     "--reference-dir",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of the references, e.g. A0001.bmp.",
+    help="Folder of references, such as A0001.bmp.",
 )
 @click.option(
     "--distorted-dir",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of the images to score, e.g. A0001_00_00.bmp.",
+    help="Folder of images to score, such as A0001_00_00.bmp.",
 )
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.zip"
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.zip",
+    help="ZIP file to write.",
 )
-@click.option("--metric", default="gsn", show_default=True, metavar="NAME")
-@click.option("--checkpoint", metavar="DIR", help="Use this model for gsn.")
+@click.option(
+    "--metric", default="gsn", show_default=True, metavar="NAME", help="Metric to score with."
+)
+@click.option(
+    "--checkpoint",
+    metavar="DIR",
+    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
+)
 @click.option(
     "--extra-data/--no-extra-data",
     default=True,
     show_default=True,
-    help="Whether the model was trained on more than the challenge's data.",
+    help="State in readme.txt whether the model was trained on other data than the challenge's.",
 )
-@click.option("--description", metavar="TEXT", help="For readme.txt; the metric's name by default.")
+@click.option(
+    "--description",
+    metavar="TEXT",
+    help="Description for readme.txt.  [default: the metric's name]",
+)
 def command(
     reference_dir: Path,
     distorted_dir: Path,
@@ -43,10 +57,10 @@ def command(
     extra_data: bool,
     description: str | None,
 ) -> None:
-    """Write the scores of a folder as a ZIP in the format of NTIRE 2021 and 2022.
+    """Score a folder and write a ZIP file in the format of NTIRE 2021 and 2022.
 
-    output.txt has a line name,score per image, up = better; readme.txt the time per image, CPU or
-    GPU, extra data, and a description.
+    It holds output.txt, with a line name,score per image (higher is better), and readme.txt, with
+    the time per image, CPU or GPU, whether extra data were used, and a description.
     """
     import jax
 

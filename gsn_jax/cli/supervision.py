@@ -1,8 +1,7 @@
-"""A command of several processes runs in a child that its own process watches.
+"""Runs a command of several processes in a child process and reports how the child ended.
 
-When a process of a group dies, JAX ends the others from within, with a stack trace and no chance
-to say more. The watching process, which never touches JAX, has the last word: one line that says
-what happened and what to do, and an exit code that means something.
+When a process of a group dies, JAX aborts the others with a stack trace. The parent process, which
+never uses JAX, then prints one line on what happened and what to do, and sets the exit code.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ _FORWARDED = (signal.SIGTERM, signal.SIGINT)
 
 
 def supervise(group: ProcessGroup, start_seconds: int) -> int:
-    """Runs this same command as a child, passes signals on to it, and says how it ended.
+    """Runs this same command as a child, forwards signals to it, and reports how it ended.
 
     Returns:
-        The exit code: the child's own; 75 where another process was lost; 128 + n where signal n
-        killed it; 0 where a SIGTERM came before anything was to be saved.
+        The exit code: the child's own; 75 if another process was lost; 128 + n if signal n killed
+        it; 0 if SIGTERM came before there was anything to save.
     """
     mine, its = socket.socketpair()
     with mine:
@@ -38,7 +37,7 @@ def supervise(group: ProcessGroup, start_seconds: int) -> int:
                 [sys.executable, "-m", "gsn_jax", *sys.argv[1:]],
                 env={**os.environ, _LIFELINE: str(its.fileno())},
                 pass_fds=[its.fileno()],
-                process_group=0,  # a terminal's Ctrl-C reaches it through here, once
+                process_group=0,  # so that a terminal's Ctrl-C reaches it once, forwarded from here
             )
         stopped = _wait(child)
         mine.setblocking(False)
@@ -53,7 +52,7 @@ def supervise(group: ProcessGroup, start_seconds: int) -> int:
 
 
 def _wait(child: subprocess.Popen) -> bool:
-    """Waits for the child; whether a signal was passed on to it."""
+    """Waits for the child. True if a signal was forwarded to it."""
     passed: list[int] = []
 
     def forward(number: int, frame: types.FrameType | None) -> None:
@@ -72,7 +71,7 @@ def _wait(child: subprocess.Popen) -> bool:
 def _verdict(
     code: int, group: ProcessGroup, start_seconds: int, *, joined: bool, stopped: bool
 ) -> tuple[int, str | None]:
-    """Exit code and last line for how the child ended; no line where it has said its own."""
+    """Exit code, and the line to print; None if the child has reported its error itself."""
     if code >= 0:
         return code, None
     me = "this process" if group.index is None else f"process {group.index} of {group.count}"
@@ -91,14 +90,14 @@ def _verdict(
 
 
 class Lifeline:
-    """The child's end: a child whose watching process is gone ends, too."""
+    """The child's end of the connection. The child exits when its parent has gone."""
 
     def __init__(self, connection: socket.socket):
         self._connection = connection
         threading.Thread(target=self._watch, daemon=True).start()
 
     def joined(self) -> None:
-        """Says that all processes have come together."""
+        """Tells the parent that all processes have joined."""
         self._connection.send(b"j")
 
     def _watch(self) -> None:
@@ -108,6 +107,6 @@ class Lifeline:
 
 
 def lifeline() -> Lifeline | None:
-    """The lifeline of a child; None in a process that nobody watches."""
+    """The lifeline of a child; None in a process without such a parent."""
     number = os.environ.pop(_LIFELINE, None)
     return None if number is None else Lifeline(socket.socket(fileno=int(number)))

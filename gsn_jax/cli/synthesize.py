@@ -1,4 +1,4 @@
-"""`gsn synthesize`: photographs become a data set of distorted images with quality labels."""
+"""`gsn synthesize`: make a data set of distorted photographs with quality labels."""
 
 from __future__ import annotations
 
@@ -12,68 +12,80 @@ from gsn_jax.errors import InputError
 
 @click.command()
 @click.argument("photos", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Output folder.")
 @click.option(
     "--types",
-    help="Distortions, comma-separated: names, groups (noise, blur, ...), tid2013, kadid10k, all, "
-    "and like-tid2013, those that --like tid2013 knows.  [default: all; with --like these]",
+    help="Comma-separated distortions (see --list), groups (noise, blur, ...), tid2013, kadid10k, "
+    "like-tid2013 (those that --like tid2013 knows) or all.  [default: all; with --like: "
+    "like-tid2013]",
 )
 @click.option(
     "--except",
     "without",
-    help="Distortions to leave out, named as in --types. The others stay as they would be.",
+    help="Distortions to leave out, named as in --types. The other images do not change.",
 )
-@click.option("--levels", default="1,2,3,4,5", show_default=True, help="Levels from 1 to 5.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--levels",
+    default="1,2,3,4,5",
+    show_default=True,
+    help="Comma-separated distortion levels from 1 to 5.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Random seed."
+)
 @click.option(
     "--size",
     default=512,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Crop photographs around their centre to at most this size; 0 keeps them whole.",
+    help="Crop photographs around the centre to at most this height and width; 0 does not crop.",
 )
 @click.option(
     "--label",
     default=None,
-    help="Score, in [0, 1], up = better: 'ensemble' (metrics fitted to TID2013's opinion scores), "
-    "'level' (TID2013's mean opinion of the type and level), or the name of a metric in [0, 1].  "
-    "[default: ensemble]",
+    help="Quality label in [0, 1], higher is better: 'ensemble' (several metrics, fitted to "
+    "TID2013's opinion scores), 'level' (TID2013's mean opinion score of the type and level), or "
+    "the name of a metric with range [0, 1].  [default: ensemble]",
 )
 @click.option(
     "--like",
     type=click.Choice(["tid2013"]),
-    help="Levels as strong as in that data set, labelled with its mean opinion of the type and "
-    "level, over scenes that are not reserved; in place of --label and --consensus.",
+    help="Match the distortion strengths of this data set, and label images with its mean opinion "
+    "score of the type and level, without the reserved scenes. Replaces --label and --consensus.",
 )
 @click.option(
     "--consensus",
     default=0.0,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Share of the mean over photographs (of the same type and level) in each score.",
+    help="Weight of the mean label of the type and level, over all photographs, in each label.",
 )
 @click.option(
     "--types-per-photo",
     type=click.IntRange(min=1),
-    help="Draw that many of the types for each photograph.  [default: all]",
+    help="Draw this number of types at random for each photograph.  [default: all]",
 )
-@click.option("--identical", is_flag=True, help="Pair each photograph also with itself, score 1.")
+@click.option(
+    "--identical", is_flag=True, help="Also pair each photograph with itself, with label 1."
+)
 @click.option(
     "--format",
     "image_format",
     type=click.Choice(["png", "webp"]),
     default="png",
     show_default=True,
-    help="Both are lossless; WebP is smaller and slower to write.",
+    help="Image format; both are lossless, WebP is smaller and slower to write.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: all cores]")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Number of processes.  [default: number of cores]"
+)
 @click.option(
     "--list",
     is_flag=True,
     is_eager=True,
     expose_value=False,
     callback=lambda ctx, option, wanted: _list(ctx) if wanted else None,
-    help="List the distortions and stop.",
+    help="List the distortions and exit.",
 )
 def command(
     photos: Path,
@@ -91,11 +103,11 @@ def command(
     image_format: str,
     workers: int | None,
 ) -> None:
-    """Make a data set of distorted PHOTOS (a folder): pairs.csv, reference/ and distorted/.
+    """Make a data set of distorted versions of the photographs in the folder PHOTOS.
 
-    An interrupted run continues when it is repeated. The table has the columns reference,
-    distorted, score, type, level and group (the photograph); train on it with the data set
-    iqa_table.
+    Writes the folders reference and distorted, and pairs.csv with the columns reference, distorted,
+    score, type, level and group (the photograph). To train on it, prepare it as the data set
+    iqa_table. If the command is interrupted, run it again to continue.
     """
     from data_pipelines import synthesis_labels
     from data_pipelines.synthesize import Settings, synthesize

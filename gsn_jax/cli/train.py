@@ -11,14 +11,17 @@ from gsn_jax.errors import InputError
 if TYPE_CHECKING:
     from gsn_jax.training.loop import Result
 
-_EPILOG = """Single values are changed with --config.KEY=VALUE, e.g. --config.train.steps=2000
---config.optimizer.learning_rate=3e-4 --config.data.train="('pairs.csv',)". Running the same
-command again continues the run; Ctrl-C and SIGTERM save and stop it.
+_EPILOG = """Change single values of the configuration with --config.KEY=VALUE, for example
+--config.train.steps=2000 --config.optimizer.learning_rate=3e-4
+--config.data.train="('pairs.csv',)". Ctrl-C and SIGTERM save a checkpoint and stop; the same
+command continues the run.
 
-Several processes, on one machine or many, train together: Slurm, Open MPI, Kubernetes and Cloud TPU
-are found by themselves; elsewhere start the same command everywhere with --coordinator, --processes
-and --process-id. Exit codes: 0 finished, or saved on a signal; 1 the run failed; 2 wrong input; 75
-another process was lost, start all again."""
+Several processes, on one or more machines, can train one model. Slurm, Open MPI, Kubernetes and
+Cloud TPU are detected. Elsewhere, start the same command everywhere with --coordinator, --processes
+and --process-id.
+
+Exit codes: 0 finished, or saved after a signal; 1 the run failed; 2 wrong input; 75 another process
+was lost, start all of them again."""
 
 
 @click.command(
@@ -29,23 +32,23 @@ another process was lost, start all again."""
     "config_name",
     required=True,
     metavar="NAME|FILE",
-    help="A configuration that ships (e.g. 'default'), or a Python file.",
+    help="Name of a configuration in configs/, such as 'default', or a Python file.",
 )
 @click.option(
     "--workdir",
     required=True,
     type=click.Path(file_okay=False),
-    help="Folder of the run: checkpoints, TensorBoard scalars and the finished model.",
+    help="Folder of the run, for checkpoints, TensorBoard logs and the trained model.",
 )
 @click.option(
     "--coordinator",
     metavar="HOST:PORT",
     envvar="JAX_COORDINATOR_ADDRESS",
-    help="Address of process 0, where the processes meet.",
+    help="Address of process 0, to which the others connect.",
 )
-@click.option("--processes", type=int, envvar="JAX_NUM_PROCESSES", help="How many; 1 trains alone.")
+@click.option("--processes", type=int, envvar="JAX_NUM_PROCESSES", help="Number of processes.")
 @click.option(
-    "--process-id", type=int, envvar="JAX_PROCESS_ID", help="Number of this process, from 0."
+    "--process-id", type=int, envvar="JAX_PROCESS_ID", help="Index of this process, from 0."
 )
 @click.option(
     "--start-timeout",
@@ -53,12 +56,12 @@ another process was lost, start all again."""
     default=300,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for all processes to start.",
+    help="Time to wait for all processes to start.",
 )
 @click.option(
     "--profile",
     metavar="FIRST:LAST",
-    help="Write a JAX trace of these steps to WORKDIR/profile, e.g. 20:25.",
+    help="Write a JAX profile of these steps, such as 20:25, to WORKDIR/profile.",
 )
 @click.pass_context
 def command(
@@ -71,7 +74,7 @@ def command(
     start_timeout: int,
     profile: str | None,
 ) -> None:
-    """Train a model from a configuration, or continue the run in WORKDIR."""
+    """Train a model as a configuration says, or continue the run in WORKDIR."""
     from gsn_jax.cli import supervision
     from gsn_jax.training import distributed
 
@@ -79,7 +82,7 @@ def command(
     watched = supervision.lifeline()
     if group is not None and watched is None:
         ctx.exit(supervision.supervise(group, start_timeout))
-    # Imported here: orbax, grain and tensorboardX take seconds that --help should not.
+    # Imported here, because orbax, grain and tensorboardX take seconds to import.
     from gsn_jax.training.config import load_config
     from gsn_jax.training.loop import DivergenceError, train
     from gsn_jax.training.profiling import parse_steps
@@ -108,10 +111,10 @@ def _say_finished(result: Result, workdir: str) -> None:
 
 
 def config_overrides(arguments: list[str]) -> list[str]:
-    """The arguments that change single values of a configuration.
+    """Arguments of the form `--config.KEY=VALUE`.
 
     Raises:
-        InputError: an argument is something else.
+        InputError: an argument has another form.
     """
     for argument in arguments:
         if not argument.startswith("--config."):

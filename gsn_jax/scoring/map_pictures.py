@@ -1,6 +1,6 @@
-"""Quality maps as pictures: colours that colour-blind readers can tell apart, bright = worse.
+"""Quality maps as pictures, in colours that are safe for the colour-blind; brighter is worse.
 
-Needs matplotlib, which comes with the extras `report` and `web`; it is imported when first used.
+Needs matplotlib, from the extras `report` and `web`, which is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -11,39 +11,42 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 
-# Uniform in lightness, so that it can be read in gray and by the colour-blind.
+# Perceptually uniform; readable in gray and by the colour-blind.
 COLOURS = "inferno"
-# Share of a bounded metric's range that the colours span at least: tiny differences stay dark.
+# The least share of a bounded metric's range that the colours span, so that tiny errors stay dark.
 _LEAST_SPAN = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """What the colours of a map mean.
+    """The values at the ends of a map's colour scale.
 
     Attributes:
         best: value of the darkest colour.
-        worst: value of the brightest colour, larger than `best` for a distance.
+        worst: value of the brightest colour; larger than `best` for a distance.
     """
 
     best: float
     worst: float
 
-    def badness(self, values: np.ndarray) -> np.ndarray:
-        """Values on the scale: 0 at `best`, 1 at `worst`, clipped between."""
+    def badness(self, values: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+        """Positions of values on the scale: 0 at `best` or better, 1 at `worst` or worse."""
         return np.clip((values - self.best) / (self.worst - self.best), 0, 1)
 
 
-def scale_of(values: np.ndarray, metric: Metric) -> Scale:
-    """From the best value there is (or, where none is known, the best one here) to the worst here.
+def scale_of(values: Float[np.ndarray, "*shape"], metric: Metric) -> Scale:
+    """A scale from the metric's best value to the worst one of a map.
+
+    If the metric has no finite best value, the best one of the map takes its place.
 
     Args:
-        values: a map of the metric, any shape.
-        metric: whose map it is.
+        values: a map of the metric.
+        metric: the metric.
     """
     low, high = metric.value_range
     best, worst = (high, float(values.min())) if metric.higher_is_better else (low, values.max())
@@ -54,8 +57,8 @@ def scale_of(values: np.ndarray, metric: Metric) -> Scale:
     return Scale(float(best), float(best - span if metric.higher_is_better else best + span))
 
 
-def colours_of(badness: np.ndarray) -> np.ndarray:
-    """uint8 `(..., 3)` colours of values in [0, 1], 1 = worst = brightest.
+def colours_of(badness: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape 3"]:
+    """Colours of values in [0, 1]; 1 is worst and brightest.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -63,12 +66,14 @@ def colours_of(badness: np.ndarray) -> np.ndarray:
     return _matplotlib().colormaps[COLOURS](badness, bytes=True)[..., :3]
 
 
-def overlay(image: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
-    """The map's colours over the gray image, the denser the worse: uint8 `(H, W, 3)`.
+def overlay(
+    image: Float[np.ndarray, "h w 3"], values: Float[np.ndarray, "h w"], scale: Scale
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The map's colours over the image in gray; the worse, the more opaque.
 
     Args:
-        image: float `(H, W, 3)` in [0, 1].
-        values: the map at every pixel, `(H, W)`.
+        image: in [0, 1].
+        values: the map at every pixel.
         scale: see `scale_of`.
 
     Raises:
@@ -81,14 +86,19 @@ def overlay(image: np.ndarray, values: np.ndarray, scale: Scale) -> np.ndarray:
     return np.round(255 * mixed).astype(np.uint8)
 
 
-def draw(distorted: np.ndarray, values: np.ndarray, metric: Metric, title: str = "") -> bytes:
-    """A PNG: the distorted image, beside it its map at equal scale, and a colour bar.
+def draw(
+    distorted: Float[np.ndarray, "h w 3"],
+    values: Float[np.ndarray, "h w"],
+    metric: Metric,
+    title: str = "",
+) -> bytes:
+    """A PNG of the distorted image, its map beside it in the same size, and a colour bar.
 
     Args:
-        distorted: float `(H, W, 3)` in [0, 1].
-        values: the map at every pixel, `(H, W)`.
-        metric: whose map it is.
-        title: a line above, e.g. the file's name and score.
+        distorted: in [0, 1].
+        values: the map at every pixel.
+        metric: the metric of the map.
+        title: a line above both.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -104,7 +114,7 @@ def draw(distorted: np.ndarray, values: np.ndarray, metric: Metric, title: str =
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     left.imshow(distorted, interpolation="antialiased")
-    # matplotlib's scales rise, so a quality is drawn with the colours reversed.
+    # matplotlib's scales run upwards, so a quality is drawn with reversed colours.
     name = COLOURS + ("_r" if metric.higher_is_better else "")
     low, high = sorted((scale.best, scale.worst))
     drawn = right.imshow(values, cmap=matplotlib.colormaps[name], vmin=low, vmax=high)
@@ -115,7 +125,7 @@ def draw(distorted: np.ndarray, values: np.ndarray, metric: Metric, title: str =
     bar = figure.colorbar(drawn, ax=(left, right), fraction=0.05, pad=0.02)
     bar.set_label(f"local {quantity} (bright = worse)", fontsize=9)
     if title:
-        # `$` would start mathematics.
+        # matplotlib would take `$` for the start of a formula.
         figure.suptitle(title.replace("$", r"\$"), fontsize=10)
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=150, metadata={"Software": None})
@@ -127,7 +137,7 @@ def _matplotlib() -> Any:
         import matplotlib
     except ImportError:
         raise InputError(
-            "pictures of maps are drawn with matplotlib; pip install 'gsn_jax[report]'"
+            "pictures of maps need matplotlib; pip install 'gsn_jax[report]'"
         ) from None
     return matplotlib
 
@@ -135,17 +145,17 @@ def _matplotlib() -> Any:
 class MapWriter:
     """Writes `<stem>.<metric>.map.png` into a folder, for one pair after the other.
 
-    Two distorted images of one stem (`a/x.png` and `b/x.png`, `x.png` and `x.jpg`) get names that
-    tell them apart; no file that a pair reads is ever overwritten.
+    Distorted images with the same stem (`a/x.png` and `b/x.png`, `x.png` and `x.jpg`) get different
+    names. Files that are scored are never overwritten.
     """
 
     def __init__(self, folder: str | Path, metrics: list[Metric], inputs: list[Path]):
         """Makes the folder.
 
         Args:
-            folder: where the pictures go.
-            metrics: those asked for; one map is drawn of each that has one.
-            inputs: every image file that will be read.
+            folder: the folder for the pictures.
+            metrics: metrics; those with a map are drawn.
+            inputs: all image files that are scored.
 
         Raises:
             InputError: no metric has a map, matplotlib is missing, or the folder cannot be made.
@@ -167,20 +177,23 @@ class MapWriter:
             raise InputError(f"{folder}: cannot be made ({error.strerror})") from None
 
     def write(
-        self, names: tuple[str, str], reference: np.ndarray, distorted: np.ndarray
+        self,
+        names: tuple[str, str],
+        reference: Float[np.ndarray, "h w 3"],
+        distorted: Float[np.ndarray, "h w 3"],
     ) -> list[Path]:
         """Draws the maps of one pair.
 
         Args:
-            names: of the reference and of the distorted image, as they were given (paths).
-            reference: float `(H, W, 3)` in [0, 1].
+            names: paths of the reference and of the distorted image, as they were given.
+            reference: in [0, 1].
             distorted: likewise.
 
         Returns:
             The files written.
 
         Raises:
-            InputError: a picture would replace an image that is scored, or cannot be written.
+            InputError: a picture would overwrite an image that is scored, or cannot be written.
         """
         from gsn_jax.scoring.maps import quality_map
 
@@ -194,7 +207,7 @@ class MapWriter:
         ]
 
     def _stem(self, names: tuple[str, str]) -> str:
-        """The file's stem; where another image took it, the path's parts joined; then a number."""
+        """The distorted file's stem; if another image has it, its path joined, then a number."""
         path = Path(names[1])
         parts = [part for part in path.parts if part not in (path.anchor, "..", ".")]
         joined = "_".join([*parts[:-1], path.stem])
@@ -209,7 +222,7 @@ class MapWriter:
 
     def _save(self, target: Path, png: bytes) -> Path:
         if target.resolve() in self._inputs:
-            raise InputError(f"{target}: is an image to score; give --maps another folder")
+            raise InputError(f"{target}: is one of the scored images; give --maps another folder")
         partial = target.with_name(f".{target.name}.partial")
         try:
             partial.write_bytes(png)

@@ -6,6 +6,7 @@ import os
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_pair
@@ -22,22 +23,22 @@ def quality_map(
     metric: str | os.PathLike[str] | Metric = "gsn",
     *,
     size: Literal["image", "grid"] = "image",
-) -> np.ndarray:
-    """Where a distorted image is good and where it is bad.
+) -> Float[np.ndarray, "*batch h w"]:
+    """Local quality or local error of a distorted image.
 
     Args:
         reference: a path, or an array `(..., H, W, 3)` of uint8 or floats in [0, 1].
         distorted: likewise, of equal size.
-        metric: a metric with a map or its name, see `gsn_jax.scoring.by_name.resolve`.
-        size: "image" gives a value per pixel, linear between the centres of the metric's cells;
-            "grid" gives the metric's own cells, which may be coarser than the pixels.
+        metric: a metric with a map, or its name; see `gsn_jax.scoring.by_name.resolve`.
+        size: "image" gives a value per pixel, interpolated linearly between the centres of the
+            metric's cells; "grid" gives those cells, which may be coarser than the pixels.
 
     Returns:
         float32 `(..., H, W)`, or `(..., h, w)` for "grid", in the direction of the metric's score:
-        a local quality, or for a distance a local error. For "gsn" quality in [0, 1].
+        a quality, or for a distance an error. For "gsn" it is a quality in [0, 1].
 
     Raises:
-        InputError: the metric has no map or is unknown, or the images do not suit it.
+        InputError: the metric is unknown or has no map, or the images cannot be used with it.
     """
     if size not in SIZES:
         raise InputError(f"size must be one of {', '.join(SIZES)}, got {size!r}")
@@ -64,20 +65,19 @@ def mapped_names() -> tuple[str, ...]:
 
 
 def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> MapGrid:
-    """Where the cells of a metric's map lie.
+    """The positions of a map's cells in the image.
 
     Args:
-        metric: the metric.
+        metric: the metric of the map.
         height: of the image.
         width: of the image.
         cells: height and width of the map.
 
     Returns:
-        What the metric declares; else the blocks of pixels that one cell stands for, as if the
-        image had been halved again and again.
+        The grid that the metric declares, or else that of an image halved repeatedly.
 
     Raises:
-        ValueError: the map fits no such blocks.
+        ValueError: the map does not have the size of an image halved repeatedly.
     """
     declared = getattr(metric, "map_grid", None)
     if declared is not None:
@@ -87,11 +87,15 @@ def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> 
         if (-(-height // step), -(-width // step)) == tuple(cells):
             return MapGrid(step, (step - 1) / 2)
         step *= 2
-    raise ValueError(f"a map of {cells} cells fits no halvings of {height} x {width} pixels")
+    raise ValueError(
+        f"a map of {cells} cells has not the size of {height} x {width} pixels halved repeatedly"
+    )
 
 
-def to_pixels(cells: np.ndarray, height: int, width: int, grid: MapGrid) -> np.ndarray:
-    """A map `(..., h, w)` as `(..., height, width)`: linear between centres, constant beyond."""
+def to_pixels(
+    cells: Float[np.ndarray, "*batch h w"], height: int, width: int, grid: MapGrid
+) -> Float[np.ndarray, "*batch {height} {width}"]:
+    """A map per pixel: linear between the centres of cells, constant beyond the outer ones."""
     rows = _linear(cells, height, grid, axis=-2)
     return _linear(rows, width, grid, axis=-1)
 

@@ -1,8 +1,8 @@
 """Metrics for other runtimes, through existing exporters: StableHLO, ONNX, SavedModel.
 
-Every exported function maps `reference` and `distorted`, float32 `(N, H, W, 3)` sRGB in [0, 1], to
-`scores (N,)`, the numbers that the metric gives: weights folded, calibration included. It checks
-nothing. The exported file is run once on a random pair before it gets its name.
+An exported function maps `reference` and `distorted`, float32 `(N, H, W, 3)` sRGB in [0, 1], to the
+metric's `scores (N,)`, with weights folded and calibration included. It does not check its input.
+The file is run on a random pair and compared with the metric before it is put in place.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gsn_jax.metric import Metric
 from gsn_jax.scoring.model_metric import MIN_SIZE
 
 FORMATS = ("stablehlo", "onnx", "savedmodel")
-# For the formats that fix the size: (height, width).
+# Height and width for formats with a fixed size.
 DEFAULT_SIZE = (384, 512)
 TOLERANCE = 1e-4
 # The platforms that a StableHLO file runs on.
@@ -43,14 +43,14 @@ def export(
     """Writes a metric's function for another runtime.
 
     Args:
-        metric: what to export.
+        metric: the metric to export.
         form: one of `FORMATS`.
         out: file to write; for "savedmodel" a folder, which must not exist.
-        size: height and width to fix; None leaves them free in "stablehlo" and "savedmodel", and
-            is `DEFAULT_SIZE` in "onnx". The number of pairs is free in any case.
+        size: fixed height and width. None allows any size in "stablehlo" and "savedmodel", and
+            means `DEFAULT_SIZE` in "onnx". The number of pairs is always free.
 
     Returns:
-        The largest difference between the exported function's scores and the metric's, on a check
+        The largest difference between the exported function's scores and the metric's, on a random
         pair.
 
     Raises:
@@ -75,7 +75,7 @@ def export(
                 write(function, partial, size)
         except (OSError, InputError):
             raise
-        except Exception as error:  # whatever an exporter does not know
+        except Exception as error:  # exporters raise errors of many types
             hint = "" if size else "; give a fixed size with --size HxW"
             raise InputError(
                 f"{metric.name} cannot be exported to {form} ({_first_line(error)}){hint}"
@@ -113,12 +113,12 @@ def _run_stablehlo(path: Path) -> Function:
     return jax_export.deserialize(bytearray(path.read_bytes())).call
 
 
-def _write_onnx(function: Function, path: Path, size: Size) -> None:
+def _write_onnx(function: Function, path: Path, size: Size | None) -> None:
     import jax2onnx
 
     model = jax2onnx.to_onnx(
         function,
-        inputs=[("N", *size, 3)] * 2,
+        inputs=[("N", *(size or DEFAULT_SIZE), 3)] * 2,
         input_names=["reference", "distorted"],
         output_names=["scores"],
         model_name="gsn_jax",
@@ -169,7 +169,7 @@ def _run_savedmodel(path: Path) -> Function:
 
 
 def _abstract(size: Size | None) -> jax.ShapeDtypeStruct:
-    """Pairs without a fixed number, and without a fixed size where none is given."""
+    """The shape of a batch: of any number of pairs, and of any size if none is given."""
     from jax import export as jax_export
 
     height, width = size or ("h", "w")
@@ -198,7 +198,7 @@ def _importable(name: str) -> bool:
 
 @contextlib.contextmanager
 def _aside(target: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `target` when all went well."""
+    """A temporary path, which is moved to `target` if no error occurs."""
     try:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".export-") as folder:
             partial = Path(folder) / target.name
@@ -210,7 +210,7 @@ def _aside(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """jax2onnx reports every plugin it lacks, TensorFlow its build."""
+    """Silences jax2onnx, which logs every missing plugin, and TensorFlow, which logs its build."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Files that are local or on a remote file system (`gs://...`), by way of Beam's FileSystems."""
+"""Local files, and files on remote file systems (`gs://...`) through Beam's FileSystems."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -19,12 +20,12 @@ from gsn_jax.images.files import read_size
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path names a file system, as in `gs://bucket/image.png`."""
+    """Whether a path is a URL of a file system, such as `gs://bucket/image.png`."""
     return "://" in path
 
 
 def join(folder: str, *names: str) -> str:
-    """A path below a folder."""
+    """A path in a folder."""
     return (
         "/".join((folder.rstrip("/"), *names))
         if is_remote(folder)
@@ -33,7 +34,7 @@ def join(folder: str, *names: str) -> str:
 
 
 def resolve(table: str, name: str) -> str:
-    """The file that a table means by `name`: as in `pair_tables.resolve`, or with a file system.
+    """The file that a table means by `name`, like `pair_tables.resolve` but with URLs.
 
     Raises:
         InputError: a relative name leads out of the table's folder.
@@ -44,16 +45,16 @@ def resolve(table: str, name: str) -> str:
         return str(pair_tables.resolve(table, name))
     if posixpath.isabs(name):
         return name
-    pair_tables.resolve("table.csv", name)  # refuses what leads out
+    pair_tables.resolve("table.csv", name)  # raises if it leads out of the folder
     return f"{table.rpartition('/')[0]}/{posixpath.normpath(name)}"
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator:
-    """An open binary file; what is compressed stays so.
+def opened(path: str) -> Iterator[Any]:
+    """A binary file, open for reading; compressed files are not decompressed.
 
     Raises:
-        InputError: no such file system is known.
+        InputError: the file system is unknown.
     """
     try:
         file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
@@ -79,7 +80,7 @@ def fetch(path: str, target: Path) -> None:
 
 @contextlib.contextmanager
 def local_copy(path: str) -> Iterator[str]:
-    """The file itself, or of a remote one a copy for as long as it is needed.
+    """The path of a local file, or of a temporary copy of a remote one.
 
     Raises:
         InputError: a remote file cannot be read.
@@ -102,18 +103,18 @@ def local_copy(path: str) -> Iterator[str]:
 
 
 def image_size(path: str) -> tuple[int, int] | None:
-    """Height and width from an image's header; None where it cannot be read."""
+    """Height and width from an image's header; None if it cannot be read."""
     if not is_remote(path):
         return read_size(path)
     try:
         with opened(path) as file:
             return read_size(file)
-    except Exception:  # whatever is wrong is said when the file is loaded
+    except Exception:  # the error is reported when the file is loaded
         return None
 
 
 def stamp(path: str) -> str:
-    """Size and time of a local file, by which a changed one is known; "" of a remote one."""
+    """Size and modification time of a local file, to detect changes; "" for a remote one."""
     if is_remote(path):
         return ""
     try:
@@ -124,10 +125,10 @@ def stamp(path: str) -> str:
 
 
 def listing(folder: str) -> list[str]:
-    """All files below a folder; none where there is no such folder.
+    """All files in and below a folder; none if there is no such folder.
 
     Raises:
-        InputError: no such file system is known.
+        InputError: the file system is unknown.
     """
     if not is_remote(folder):
         return sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
@@ -139,14 +140,14 @@ def listing(folder: str) -> list[str]:
 
 
 def write(path: str, text: str) -> None:
-    """Writes a file aside and renames it."""
+    """Writes a file under a temporary name and renames it."""
     aside = f"{path}.{os.urandom(4).hex()}.new"
     write_over(aside, text)
     FileSystems.rename([aside], [path])
 
 
 def write_over(path: str, text: str) -> None:
-    """Writes a file, which may be there already; not every file system renames over one."""
+    """Overwrites a file in place, since not every file system can rename over an existing one."""
     with contextlib.closing(FileSystems.create(path)) as file:
         file.write(text.encode())
 
@@ -157,7 +158,7 @@ def delete(path: str) -> None:
 
 
 def remove(folder: str) -> None:
-    """Deletes a folder with what is in it."""
+    """Deletes a folder and everything in it."""
     if not is_remote(folder):
         shutil.rmtree(folder, ignore_errors=True)
     elif paths := listing(folder):

@@ -1,7 +1,7 @@
 """The pipeline: table -> pairs -> groups by size class -> units -> scores -> sharded Parquet.
 
-Beam pickles the functions by name, so workers need the same version of the package. Nothing here
-touches JAX before a worker process has started.
+Beam pickles functions by name, so workers need the same version of the package. Nothing here uses
+JAX before a worker process has started.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from gsn_jax.serving.beam import files
 from gsn_jax.serving.beam.units import KeptUnits, Task, group_of, units_of
 from gsn_jax.serving.beam.worker import Scorer, Settings
 
-# How the names of output files begin.
+# Names of output files begin with it.
 SHARD = "scores"
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What a pipeline does.
+    """The work of a pipeline.
 
     Attributes:
         table: the pairs table, a path or URL.
-        settings: what is computed.
+        settings: metrics and options.
         columns: names of the metrics.
         kept: folder for the scores of finished units.
         shards: folder for the output files.
@@ -44,7 +44,7 @@ class Job:
 
 
 def build(pipeline: beam.Pipeline, job: Job) -> None:
-    """Adds the steps to a pipeline."""
+    """Adds the steps of a job to a pipeline."""
     units = (
         pipeline
         | "Table" >> beam.Create([job.table])
@@ -53,7 +53,7 @@ def build(pipeline: beam.Pipeline, job: Job) -> None:
         | "Classify" >> beam.Map(classify).with_output_types(tuple[str, Any])
         | "Group" >> beam.GroupByKey()
         | "Divide" >> beam.FlatMapTuple(units_of)
-        | "Deal" >> beam.Reshuffle()  # any worker may take any unit, and each is retried by itself
+        | "Deal" >> beam.Reshuffle()  # any worker may take any unit; each is retried separately
     )
     rows = units | "Score" >> beam.ParDo(ScoreUnit(job.settings, job.kept))
     _ = rows | "Write" >> beam.io.WriteToParquet(
@@ -82,25 +82,25 @@ class ReadTable(beam.DoFn):
     """A pairs table as tuples of `Task`, numbered from 0 in its order."""
 
     def process(self, table: str) -> Iterator[tuple]:
-        """Reads the table row by row, for quoted fields may hold line ends."""
+        """Reads the whole table with a CSV reader, because quoted fields may hold line ends."""
         with files.local_copy(table) as path:
             for index, row in enumerate(pair_tables.read_rows(path)):
                 yield tuple(_task(table, index, row))
 
 
 def _task(table: str, index: int, row: pair_tables.Row) -> Task:
-    names = row.fields["reference"], row.fields["distorted"]
-    problem, paths = row.problem, ["", ""]
-    if not problem:
-        try:
-            paths = [files.resolve(table, name) for name in names]
-        except InputError as error:
-            problem = str(error)
-    return Task(index, *names, *paths, f"line {row.line}: {problem}" if problem else "")
+    reference, distorted = row.fields["reference"], row.fields["distorted"]
+    try:
+        if row.problem:
+            raise InputError(row.problem)
+        paths = files.resolve(table, reference), files.resolve(table, distorted)
+        return Task(index, reference, distorted, *paths, "")
+    except InputError as error:
+        return Task(index, reference, distorted, "", "", f"line {row.line}: {error}")
 
 
 def classify(element: tuple) -> tuple[str, tuple]:
-    """The group that a pair belongs to, from the size of the distorted image; and the pair."""
+    """A pair under the key of its group, which depends on the size of the distorted image."""
     task = Task(*element)
     if task.problem:
         return group_of(task, None), element
@@ -116,7 +116,7 @@ class ScoreUnit(beam.DoFn):
         """Loads nothing yet.
 
         Args:
-            settings: what is computed.
+            settings: metrics and options.
             kept: folder for the scores of finished units.
         """
         self._settings, self._kept = settings, kept
@@ -125,7 +125,7 @@ class ScoreUnit(beam.DoFn):
         self._bad = beam.metrics.Metrics.counter("gsn", "bad")
 
     def setup(self) -> None:
-        """Called once in each thread of a worker."""
+        """Loads the models; Beam calls it once in each thread of a worker."""
         self._scorer = self._shared.acquire(lambda: Scorer(self._settings))
 
     def process(self, unit: tuple[str, list[tuple]]) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Running the pipeline: on a cluster, in this process, or in local worker processes.
 
-Clusters retry what a dead worker had. Beam's local runner does not: it waits for ever for the
-answer of a worker process that has died. So it runs in a process of its own (`python -m
-gsn_jax.serving.beam.runners`), which ends when one of its workers does and is then started again.
+Clusters retry the work of a worker that died. Beam's local runner does not: it waits for ever for
+the dead process. So it runs in a process of its own (`python -m gsn_jax.serving.beam.runners`),
+which exits when one of its workers dies and is then started again.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from gsn_jax.serving.beam import files
 from gsn_jax.serving.beam.pipeline import Job, build
 from gsn_jax.serving.beam.worker import Settings
 
-# How often a local run is started at most.
+# The most times that a local run is started.
 ATTEMPTS = 4
 
-# Exit code of the process in which a local run has lost a worker.
+# Exit code of the runner's process when a worker has died.
 _WORKER_DIED = 75
 
-# How the line of its log begins that is for people.
+# Marks the line in its log that is shown to the user.
 _SAYS = "gsn: "
 
 _LOCAL = ("", "directrunner", "direct", "fnapirunner")
 
 
 def parse_options(texts: Sequence[str]) -> list[str]:
-    """Beam's flags from `KEY=VALUE` or `KEY`; several local workers are processes.
+    """Beam's flags from texts like `KEY=VALUE` or `KEY`; several local workers become processes.
 
     Raises:
-        InputError: one of them is no such text.
+        InputError: a text has no valid key.
     """
     flags = []
     for text in texts:
@@ -62,15 +62,15 @@ def run(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
     """Runs a pipeline until it is done.
 
     Args:
-        job: what to do.
+        job: the work.
         flags: Beam's options, see `parse_options`.
-        say: told what a person should know meanwhile.
+        say: called with messages for the user.
 
     Returns:
-        The folder below the job's `shards` that has its output.
+        The folder below the job's `shards` with the output.
 
     Raises:
-        InputError: it has failed.
+        InputError: the pipeline has failed.
     """
     options = PipelineOptions(list(flags))
     local = (options.view_as(StandardOptions).runner or "").lower() in _LOCAL
@@ -82,7 +82,7 @@ def run(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
 
 
 def _attempt(job: Job, number: int) -> Job:
-    """The job with a folder of its own: what a failed attempt has written is no output."""
+    """The job with a folder for this attempt only, so that a failed one leaves nothing in it."""
     return dataclasses.replace(job, shards=files.join(job.shards, f"attempt-{number}"))
 
 
@@ -100,7 +100,7 @@ def _run_here(job: Job, options: PipelineOptions, local: bool) -> None:
 
 
 def _local_runner(options: PipelineOptions) -> Any:
-    """Beam's Python runner; "DirectRunner" would first look for another one on the network."""
+    """Beam's Python runner; "DirectRunner" would first search the network for another one."""
     from apache_beam.portability.api import beam_provision_api_pb2
     from apache_beam.runners.portability.fn_api_runner import fn_runner
     from apache_beam.runners.portability.portable_runner import JobServiceHandle
@@ -111,13 +111,13 @@ def _local_runner(options: PipelineOptions) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    """The last line of an error's text, which is where Beam has the cause."""
+    """The last line of an error's text, where Beam states the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__)[:400]
 
 
 def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
-    """A local run in a process group of its own, started again when a worker of it dies."""
+    """A local run in a process group of its own, which is started again when a worker dies."""
     handle, log = tempfile.mkstemp(prefix="gsn-beam-", suffix=".log")
     told = False
     try:
@@ -130,13 +130,13 @@ def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) 
                     return started.shards
                 if code > 0 and code != _WORKER_DIED:
                     told = True
-                    raise InputError(f"{_last_words(log)}; all that was said is in {log}")
+                    raise InputError(f"{_last_words(log)}; the whole log is in {log}")
                 if attempt < ATTEMPTS:
-                    say("a worker died; the run starts again and keeps what was finished")
+                    say("a worker died; the run starts again and keeps finished scores")
         told = True
         raise InputError(
-            f"a worker died in each of {ATTEMPTS} attempts, mostly for want of memory; use fewer "
-            f"workers; what they said is in {log}; the same command continues"
+            f"a worker died in each of {ATTEMPTS} attempts, probably for lack of memory; use fewer "
+            f"workers; their log is in {log}; the same command continues"
         )
     finally:
         if not told:
@@ -148,24 +148,22 @@ def _command(order: str) -> list[str]:
 
 
 def _wait_for(command: Sequence[str], log: IO[bytes]) -> int:
-    """The exit code of a process, whose own processes, which may outlive it, are ended then."""
-    child = subprocess.Popen(
+    """The exit code of a process. Processes that it started and that outlive it are killed."""
+    with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-    )
-    try:
-        return child.wait()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.stdin.close()
-        child.wait()
+    ) as child:
+        try:
+            return child.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 def _last_words(log: str) -> str:
-    """Why the process ended, as it said itself."""
+    """The reason that the process has written into its log."""
     with open(log, encoding="utf-8", errors="replace") as file:
-        said = [line.removeprefix(_SAYS).strip() for line in file if line.startswith(_SAYS)]
-    return said[-1] if said else "the Beam pipeline failed"
+        lines = [line.removeprefix(_SAYS).strip() for line in file if line.startswith(_SAYS)]
+    return lines[-1] if lines else "the Beam pipeline failed"
 
 
 def main() -> None:
@@ -182,7 +180,7 @@ def main() -> None:
     except InputError as error:
         print(f"{_SAYS}{error}", file=sys.stderr, flush=True)
         os._exit(1)
-    # Threads of Beam may still wait for something.
+    # Threads of Beam may still be waiting.
     os._exit(0)
 
 
@@ -193,7 +191,7 @@ def _end_with_worker(happened: threading.ExceptHookArgs) -> None:
 
 
 def _end_with_parent() -> None:
-    """The other end of standard input closes when the parent is gone, however it went."""
+    """Standard input closes when the parent process has ended, whatever the cause."""
     sys.stdin.buffer.read()
     os.killpg(0, signal.SIGKILL)
 

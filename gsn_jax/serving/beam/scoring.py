@@ -1,4 +1,4 @@
-"""Scoring a table with a pipeline into a folder of Parquet files, whole or not at all."""
+"""Scoring a table with a pipeline, into a folder of Parquet files that appear all at once."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from gsn_jax.serving.beam import exclusion, files, runners
 from gsn_jax.serving.beam.pipeline import SHARD, Job
 from gsn_jax.serving.beam.worker import Settings
 
-# Names within the output folder. Readers of Parquet folders pass over those with an underscore.
+# Names in the output folder. Readers of Parquet folders ignore names with an underscore.
 SUMMARY = "_summary.json"
 _UNFINISHED = "_unfinished"
 
-# How many bad pairs a summary names.
+# The most bad pairs that a summary lists.
 _NAMED = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a finished run has done.
+    """The outcome of a finished run.
 
     Attributes:
-        rows: pairs in the table.
-        bad: how many could not be scored.
-        errors: of the first of those.
-        files: the names of the Parquet files.
-        versions: what made the scores.
+        rows: number of pairs in the table.
+        bad: number of pairs that could not be scored.
+        errors: errors of the first of those.
+        files: names of the Parquet files.
+        versions: versions of the package and the models.
     """
 
     rows: int
@@ -59,27 +59,27 @@ def score_table(
 ) -> Summary:
     """Scores the pairs of a table into `out/scores-*.parquet`, and `out/_summary.json`.
 
-    The files have the columns row (from 0, the table's order), reference, distorted, one per
-    metric, error and versions. They appear when every row of the table is in them exactly once;
-    until then `out/_unfinished` has what was scored so far, with which the same call continues.
+    The files have the columns row (from 0, in the table's order), reference, distorted, one per
+    metric, error and versions. They appear when every row of the table is in them exactly once.
+    Until then, `out/_unfinished` holds the scores so far, and the same call continues from them.
 
     Args:
-        table: a pairs table; a path, or a URL of a file system that Beam knows.
-        out: a folder, new or of an unfinished run; likewise.
-        settings: what is computed.
+        table: a pairs table: a path, or a URL of a file system that Beam knows.
+        out: a folder that is new or belongs to an unfinished run: likewise.
+        settings: metrics and options.
         flags: Beam's options, see `gsn_jax.serving.beam.runners.parse_options`.
-        say: told what a person should know meanwhile.
+        say: called with messages for the user.
 
     Raises:
-        InputError: the table cannot be read, the folder has other files or a finished run, or the
-            pipeline has failed; or another run is writing the folder.
+        InputError: the table cannot be read, the folder has other files or a finished run, another
+            run is writing it, or the pipeline has failed.
     """
     if not files.is_remote(out):
         out = str(Path(out).absolute())
     table = table if files.is_remote(table) else str(Path(table).absolute())
     unfinished = files.join(out, _UNFINISHED)
     metrics = by_name.resolve_all(settings.metrics, settings.checkpoint)
-    with files.local_copy(table) as path:  # all of it, before machines are started
+    with files.local_copy(table) as path:  # errors in it are found before machines are started
         count = sum(1 for _ in pair_tables.read_rows(path))
     columns = [metric.name for metric in metrics]
     kept, shards = (files.join(unfinished, name) for name in ("units", _new_name()))
@@ -98,12 +98,12 @@ def _new_name() -> str:
 
 
 def _is_shard(folder: str, path: str) -> bool:
-    """Not so what lies deeper: Beam may leave there what it gave up."""
+    """False for files in subfolders, where Beam may leave output of failed workers."""
     return os.path.dirname(path) == folder and path.endswith(".parquet")
 
 
 def _publish(out: str, made: Sequence[str], summary: Summary) -> Summary:
-    """Renames the output into its folder, and completes the summary with its files."""
+    """Moves the output into its folder, and writes the summary with the files' names."""
     names = [f"{SHARD}-{index:05d}-of-{len(made):05d}.parquet" for index in range(len(made))]
     summary = dataclasses.replace(summary, files=names)
     with _writing(out):
@@ -115,7 +115,7 @@ def _publish(out: str, made: Sequence[str], summary: Summary) -> Summary:
 
 @contextlib.contextmanager
 def _alone(out: str) -> Iterator[None]:
-    """Locks other runs out of the folder while the context lasts."""
+    """Admits one run at a time to the output folder while the context lasts."""
     unfinished = files.join(out, _UNFINISHED)
     with contextlib.ExitStack() as lock:
         with _writing(out):
@@ -126,7 +126,7 @@ def _alone(out: str) -> Iterator[None]:
 
 
 def _refuse_taken(out: str) -> list[str]:
-    """What is in the folder, if it is new or of an unfinished run.
+    """The files of a folder that is new or belongs to an unfinished run.
 
     Raises:
         InputError: it is neither.
@@ -143,8 +143,8 @@ def _refuse_taken(out: str) -> list[str]:
 
 
 def _claim(out: str) -> None:
-    """Says what the folder is, and clears what a run left that died while it published."""
-    present = _refuse_taken(out)  # anew: another run may have finished just before
+    """Marks the folder, and clears files of a run that died while it published its output."""
+    present = _refuse_taken(out)  # once more, since another run may have just finished
     unfinished = files.join(out, _UNFINISHED)
     claim = files.join(unfinished, "README.txt")
     kept = claim, files.join(unfinished, "units", ""), files.join(unfinished, exclusion.RUNNING)
@@ -168,13 +168,14 @@ def _writing(out: str) -> Iterator[None]:
 
 
 def _check(shards: Sequence[str], count: int) -> tuple[int, list[str]]:
-    """Refuses shards that lack a row or have one twice; the number of bad pairs and first errors.
+    """Checks that the shards have every row once; counts bad pairs and lists their first errors.
 
     Raises:
-        InputError: they do.
+        InputError: the shards lack a row or have one twice.
     """
     rows: list[np.ndarray] = [np.zeros(0, np.int64)]
-    bad, first = 0, []
+    bad = 0
+    first: list[tuple[int, str]] = []
     for shard in shards:
         with files.opened(shard) as file:
             columns = pyarrow.parquet.read_table(file, columns=["row", "error"])
@@ -187,7 +188,7 @@ def _check(shards: Sequence[str], count: int) -> tuple[int, list[str]]:
     if not np.array_equal(got, np.arange(count)):
         raise InputError(
             f"the pipeline gave {len(got)} rows, {len(np.unique(got))} of them different, for "
-            f"{count} pairs; did the table change, or do workers write to another folder than "
-            "the one that is seen here? The same command continues"
+            f"{count} pairs; did the table change, or do workers see another folder under this "
+            "path? The same command continues"
         )
     return bad, [error for _, error in first]

@@ -1,4 +1,4 @@
-"""What a worker does with a unit: reads its images, with patience, and scores them."""
+"""The work on a unit: read its images, retrying errors that may be temporary, and score them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from gsn_jax.scoring.tables import versions
 from gsn_jax.serving.beam import files
 from gsn_jax.serving.beam.units import KeptUnits, Task
 
-# Seconds to wait before a file that could not be read is read again.
+# Seconds to wait before a file is read again after an error that may be temporary.
 WAITS = (1.0, 5.0)
 
-# What passes: a mounted file system or a network that hesitates, a process short of handles.
-_PASSING = frozenset(
+# Errors that may be temporary: of a mounted file system, a network, or a lack of handles.
+_TEMPORARY = frozenset(
     {
         errno.EAGAIN,
         errno.EBUSY,
@@ -54,11 +54,11 @@ _PASSING = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What is computed and how files are read; plain values, which travel to the workers.
+    """Metrics and reading options: plain values, which travel to the workers.
 
     Attributes:
         metrics: names of the metrics.
-        checkpoint: the model for gsn, a folder that every worker can read; None is what ships.
+        checkpoint: folder of the model for gsn, readable by every worker; None for the shipped one.
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
         resize: see `gsn_jax.scoring.many_pairs.Loading`.
@@ -73,28 +73,28 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class _PatientLoading(Loading):
-    """`Loading` that tries again where the reason may pass."""
+    """`Loading` that retries errors that may be temporary."""
 
     def load(self, path: Path) -> np.ndarray:
         return patiently(functools.partial(super().load, path))
 
 
 def patiently(read: Callable[[], Any]) -> Any:
-    """What `read()` gives, tried again after `WAITS` where it fails for a reason that may pass."""
+    """The result of `read()`, retried after `WAITS` on errors that may be temporary."""
     for wait in WAITS:
         try:
             return read()
         except Exception as error:
-            if not _may_pass(error):
+            if not _may_be_temporary(error):
                 raise
             time.sleep(wait)
     return read()
 
 
-def _may_pass(error: BaseException | None) -> bool:
-    """Whether a system error that may pass is behind this one."""
+def _may_be_temporary(error: BaseException | None) -> bool:
+    """Whether a temporary system error is this error or behind it."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _PASSING:
+        if isinstance(error, OSError) and error.errno in _TEMPORARY:
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -114,11 +114,11 @@ class Scorer:
         self._loading = _PatientLoading(*options)
         self.run = json.dumps(describe_run(self._metrics, Loading(*options)), sort_keys=True)
         self._versions = json.dumps(versions(self._metrics))
-        # A unit uses the whole machine; two at once would need twice the memory.
+        # A unit uses all cores; two at once would need twice the memory.
         self._one_at_a_time = threading.Lock()
 
     def score(self, name: str, tasks: Sequence[Task], kept: KeptUnits) -> list[dict[str, Any]]:
-        """The rows of a unit, in the order of its pairs; those kept from before are not scored."""
+        """The rows of a unit, in the order of its pairs. Kept scores are not computed again."""
         with self._one_at_a_time:
             tasks = list(tasks)
             scores = kept.load(name, tasks)
@@ -149,7 +149,7 @@ class Scorer:
 
 @contextlib.contextmanager
 def _fetched(tasks: Sequence[Task]) -> Iterator[tuple[list[Pair], Callable[[str], str]]]:
-    """The pairs with local files, remote ones copied; and a function that names them as given."""
+    """The pairs with local copies of remote files, and a function that restores their names."""
     with tempfile.TemporaryDirectory(prefix="gsn-") as folder:
         copies: dict[str, Path] = {}
         problems: dict[str, str] = {}
@@ -179,4 +179,4 @@ def _pair(task: Task, local: Callable[[str], Path], problems: dict[str, str]) ->
     problem = task.problem or next((problems[path] for path in paths if path in problems), "")
     if problem:
         return Pair(task.reference, task.distorted, None, None, problem)
-    return Pair(task.reference, task.distorted, *map(local, paths))
+    return Pair(task.reference, task.distorted, local(paths[0]), local(paths[1]))

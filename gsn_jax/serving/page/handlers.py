@@ -1,6 +1,6 @@
-"""What the page does, without its looks: files in, ranking, pictures and a table out.
+"""What the page computes: from uploaded files to a ranking, pictures and a table.
 
-A visitor sees base names only, never where the server keeps a file.
+Visitors see the names of files, never the folders in which the server keeps them.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ class Limits:
         max_pixels: of one image.
         max_images: distorted images at once.
         max_upload_mb: of one file.
+        max_total_mb: of all uploads and pictures that the server holds at a time.
         alpha: what happens to transparent pixels, see `gsn_jax.images.load_image`.
     """
 
     max_pixels: int = 4096 * 4096
     max_images: int = 100
     max_upload_mb: int = 50
+    max_total_mb: int = 4000
     alpha: Alpha = "refuse"
 
 
@@ -75,7 +77,7 @@ def rank(
     limits: Limits,
     watch: Callable[[Iterable[ScoredPair], int], Iterable[ScoredPair]] = lambda items, total: items,
 ) -> Ranking:
-    """Scores uploaded files and puts the best first.
+    """Scores uploaded files, best first.
 
     Args:
         reference: path of the uploaded reference; None where there is none yet.
@@ -83,11 +85,11 @@ def rank(
         metrics: names; the first one ranks.
         resolve: name to metric.
         limits: what is accepted.
-        watch: passes the scored pairs on while it shows how far they are.
+        watch: passes the scored pairs on and shows the progress.
 
     Raises:
         InputError: something is missing, or the reference cannot be used. A bad distorted image
-            spoils nothing else: it is in `failed`.
+            does not stop the others; it is in `failed`.
     """
     if not reference:
         raise InputError("drop a reference image first")
@@ -100,7 +102,7 @@ def rank(
         )
     if not metrics:
         raise InputError("choose at least one metric")
-    _read(reference, limits)  # what is wrong with it is said once, not for every image
+    _read(reference, limits)  # an error of the reference is reported once, not for every image
     chosen = [resolve(name) for name in metrics]
     names = _distinct([Path(path).name for path in distorted])
     pairs = [
@@ -146,24 +148,23 @@ def pictures(
     """Both sides of the slider, and a line about them.
 
     Args:
-        ranking: what was scored.
-        name: which of the distorted images to show.
+        ranking: the scored pairs.
+        name: the distorted image to show.
         view: one of `VIEWS`.
-        metric: whose map is shown.
-        limits: as when it was scored.
+        metric: the metric of the map.
+        limits: as for the scoring.
 
     Returns:
-        uint8 pictures `(h, w, 3)` of one size, reference first, or None where nothing is chosen;
-        and the caption as HTML.
+        uint8 pictures `(h, w, 3)` of one size, reference first, or None if no image is chosen; and
+        the caption as HTML.
 
     Raises:
-        InputError: the files are gone, or suit the map's metric no longer.
+        InputError: the files have been deleted, or cannot be used with the map's metric.
     """
     item = ranking.find(name)
     if item is None:
         return None, ""
-    paths = item.pair.reference_file, item.pair.distorted_file
-    reference, distorted = (_read(path, limits) for path in paths)
+    reference, distorted = (_read(path, limits) for path in item.pair.files)
     title = html.escape(item.pair.distorted)
     if view != MAP:
         caption = f"Left: reference. Right: <b>{title}</b>."
@@ -172,14 +173,14 @@ def pictures(
     scale = map_pictures.scale_of(values, metric)
     right = map_pictures.overlay(distorted, values, scale)
     caption = (
-        f"Left: reference. Right: where <b>{title}</b> is bad, says {html.escape(metric.name)}."
+        f"Left: reference. Right: errors in <b>{title}</b> by {html.escape(metric.name)}."
         + _colour_bar(scale)
     )
     return (_shown(_bytes(reference)), _shown(right)), caption
 
 
 def message(lines: Iterable[str]) -> str:
-    """What went wrong, as HTML; empty where nothing did."""
+    """Error messages as HTML; "" if there are none."""
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f'<div role="alert" class="problems"><ul>{items}</ul></div>' if items else ""
 
@@ -198,12 +199,13 @@ def _without_folders(item: ScoredPair) -> ScoredPair:
 
 def _base_names(text: str, paths: Iterable[str | os.PathLike[str] | None]) -> str:
     for path in paths:
-        text = text.replace(os.fspath(path), Path(path).name)
+        if path is not None:
+            text = text.replace(os.fspath(path), Path(path).name)
     return text
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Names made different: a second `x.png` becomes `x.png (2)`."""
+    """The names made unique: a second `x.png` becomes `x.png (2)`."""
     found: list[str] = []
     for name in names:
         candidate, number = name, 2

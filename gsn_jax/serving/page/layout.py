@@ -1,4 +1,4 @@
-"""How the page looks, and which handler each control calls."""
+"""The layout of the page, and the handler that each control calls."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ Drop a reference and its distorted versions, of one size: at most {max_images} f
 {max_upload_mb} MB. Files stay on the computer that runs this page.
 """
 
-# Uploads and pictures of visitors are deleted after a day without a restart.
+# Uploads and pictures are deleted after a day, even if the server keeps running.
 _DAY = 24 * 60 * 60
-# Scorings at once; more wait in the queue.
+# Scorings that run at once; others wait in the queue.
 _AT_ONCE = 2
 
 _log = logging.getLogger(__name__)
@@ -57,14 +57,14 @@ def build(
     limits: Limits,
     folder: str,
 ) -> gr.Blocks:
-    """The page.
+    """Builds the page.
 
     Args:
-        metrics: names offered, in the order shown; the first is chosen at the start.
-        mapped: those with a map.
+        metrics: names offered, in this order.
+        mapped: names of the metrics with a map.
         resolve: name to metric.
         limits: what is accepted.
-        folder: where tables to download are kept.
+        folder: where tables for download are kept.
     """
     chosen = [name for name in metrics if name in ("gsn", "psnr", "ssim")] or metrics[:1]
     with gr.Blocks(
@@ -114,7 +114,7 @@ def build(
                 map_metric = gr.Dropdown(
                     list(mapped), value=next(iter(mapped), None), label="Map of", elem_id="map"
                 )
-            # PNG: a lossy picture would lie about what is compared.
+            # PNG, because lossy compression would change what is compared.
             slider = gr.ImageSlider(
                 label="Drag the line",
                 format="png",
@@ -130,7 +130,7 @@ def build(
             reference: str | None,
             distorted: list[str] | None,
             names: list[str],
-            progress: gr.Progress = gr.Progress(),  # noqa: B008 - how Gradio asks for one
+            progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way to ask for one
         ) -> tuple:
             ordered = [name for name in metrics if name in (names or ())]
             work = functools.partial(
@@ -167,7 +167,7 @@ def build(
             return event.row_value[1]
 
         shown = [ranking, image, view, map_metric], [slider, caption]
-        private = {"api_visibility": "private", "concurrency_limit": _AT_ONCE}
+        private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": _AT_ONCE}
         score.click(
             score_files,
             [reference, distorted, names],
@@ -182,7 +182,7 @@ def build(
 
 
 def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
-    """The result and "", or None and what to tell the visitor: the page lives on."""
+    """The result and "", or None and a message for the visitor."""
     try:
         return work(), ""
     except InputError as error:

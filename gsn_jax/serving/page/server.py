@@ -1,4 +1,4 @@
-"""Serving the page on this computer: no telemetry, nothing loaded from elsewhere, no files left."""
+"""The page's server: no telemetry, nothing loaded from elsewhere, no files left behind."""
 
 from __future__ import annotations
 
@@ -7,19 +7,13 @@ import errno
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.scoring import by_name, maps, model_metric
-from gsn_jax.serving.page.handlers import Limits
-
-# The page's own files and what it draws; a browser refuses everything else.
-_POLICY = (
-    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'"
-)
+from gsn_jax.scoring import by_name, metric_choice, model_metric
+from gsn_jax.serving.page.guard import Guard
+from gsn_jax.serving.page.handlers import Limits, Resolve
 
 
 @contextlib.contextmanager
@@ -30,8 +24,9 @@ def running(
     browser: bool = False,
     checkpoint: str | None = None,
     limits: Limits | None = None,
+    allowed_hosts: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Runs the page while the context lasts, and gives its address.
+    """Runs the page while the context lasts, and yields its address.
 
     Args:
         host: address to listen on; the default can be reached from this computer only.
@@ -39,22 +34,33 @@ def running(
         browser: open the page in a browser.
         checkpoint: folder of a model that takes the place of the shipped gsn.
         limits: what the page accepts.
+        allowed_hosts: further host names under which the page may be requested.
 
     Raises:
-        InputError: Gradio is not installed, the model cannot be read, the port is taken, or the
-            address is none of this computer.
+        InputError: Gradio is not installed, the model cannot be read, the port is in use, or the
+            address does not belong to this computer.
     """
     limits = limits or Limits()
     _check_address(host, port)
     with _private_folder() as folder, _quiet_environment(folder):
         try:
-            import gradio  # noqa: F401 - here, where its absence has a name
+            import gradio  # noqa: F401 - imported here to name it if it is missing
         except ImportError:
-            raise InputError("the page is made with Gradio; pip install 'gsn_jax[web]'") from None
+            raise InputError("the page needs Gradio; pip install 'gsn_jax[web]'") from None
+        from starlette.middleware import Middleware
+
         from gsn_jax.serving.page import layout
 
         resolve = _resolver(checkpoint)
-        page = layout.build(_available(), maps.mapped_names(), resolve, limits, folder)
+        found, _ = metric_choice.available()
+        mapped = [metric.name for metric in found if metric.has_map]
+        page = layout.build([metric.name for metric in found], mapped, resolve, limits, folder)
+        guard = Middleware(
+            Guard,
+            hosts=[host, *allowed_hosts],
+            folder=folder,
+            max_bytes=limits.max_total_mb * 2**20,
+        )
         try:
             page.queue(max_size=64, api_open=False).launch(
                 server_name=host,
@@ -72,22 +78,22 @@ def running(
                 ssr_mode=False,
                 pwa=False,
                 mcp_server=False,
-                app_kwargs={"middleware": [_policy_middleware()]},
+                app_kwargs={"middleware": [guard]},
             )
         except OSError as error:
             raise InputError(f"cannot listen on {host}, port {port or 'any'} ({error})") from None
         try:
-            yield page.local_url
+            yield str(page.local_url)
         finally:
             page.close(verbose=False)
 
 
 def _check_address(host: str, port: int | None) -> None:
-    """Refuses an address that cannot be had, for which Gradio would try a hundred ports."""
+    """Refuses an address that cannot be used, for which Gradio would try a hundred ports."""
     reasons = {
-        errno.EADDRINUSE: "it is taken; name another port, or none for the first free one",
-        errno.EADDRNOTAVAIL: "no address of this computer; 127.0.0.1 is, 0.0.0.0 means all it has",
-        errno.EACCES: "not allowed; take a port from 1024 on",
+        errno.EADDRINUSE: "it is in use; choose another port, or omit --port",
+        errno.EADDRNOTAVAIL: "no address of this computer; try 127.0.0.1, or 0.0.0.0 for all",
+        errno.EACCES: "not allowed; choose a port from 1024 on",
     }
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]
@@ -95,21 +101,12 @@ def _check_address(host: str, port: int | None) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will
             probe.bind(address)
     except OSError as error:
-        reason = reasons.get(error.errno, error.strerror or error)
+        reason = reasons.get(error.errno or 0) or error.strerror or str(error)
         raise InputError(f"cannot listen on {host}, port {port or 'any'}: {reason}") from None
 
 
-def _available() -> list[str]:
-    """Models and metrics whose weights are installed."""
-    found = []
-    for name in (*model_metric.shipped(), *metrics.names()):
-        with contextlib.suppress(InputError):
-            by_name.resolve(name)
-            found.append(name)
-    return found
-
-
-def _resolver(checkpoint: str | None):
+def _resolver(checkpoint: str | None) -> Resolve:
+    """Name to metric; a checkpoint takes the place of gsn."""
     own = model_metric.load(checkpoint, name="gsn") if checkpoint is not None else None
 
     def resolve(name: str) -> Metric:
@@ -120,14 +117,14 @@ def _resolver(checkpoint: str | None):
 
 @contextlib.contextmanager
 def _private_folder() -> Iterator[str]:
-    """Where uploads and pictures are kept; it goes with the server."""
+    """A folder for uploads and pictures, deleted with the server."""
     with tempfile.TemporaryDirectory(prefix="gsn-serve-", ignore_cleanup_errors=True) as folder:
         yield folder
 
 
 @contextlib.contextmanager
 def _quiet_environment(folder: str) -> Iterator[None]:
-    """Gradio reads these when it is imported and when it builds a page."""
+    """Environment variables that Gradio reads when it is imported and when it builds a page."""
     ours = {
         "GRADIO_TEMP_DIR": folder,
         "GRADIO_ANALYTICS_ENABLED": "False",
@@ -145,23 +142,3 @@ def _quiet_environment(folder: str) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _policy_middleware():
-    """Adds `_POLICY` to every answer, as plain ASGI."""
-    from starlette.middleware import Middleware
-
-    class Policy:
-        def __init__(self, app):
-            self.app = app
-
-        async def __call__(self, scope, receive, send):
-            async def send_with_policy(message):
-                if message["type"] == "http.response.start":
-                    policy = (b"content-security-policy", _POLICY.encode())
-                    message = {**message, "headers": [*message.get("headers", ()), policy]}
-                await send(message)
-
-            await self.app(scope, receive, send_with_policy)
-
-    return Middleware(Policy)

@@ -83,7 +83,7 @@ def test_no_image_that_is_scored_is_replaced(images, tmp_path):
     scored = tmp_path / "x.ssim.map.png"
     scored.write_bytes(b"mine")
     writer = MapWriter(tmp_path, [SSIM], [scored])
-    with pytest.raises(InputError, match="is an image to score"):
+    with pytest.raises(InputError, match="is one of the scored images"):
         writer.write(("r.png", "x.png"), *images)
     assert scored.read_bytes() == b"mine"
 

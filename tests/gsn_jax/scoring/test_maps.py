@@ -51,7 +51,7 @@ def test_cells_that_nobody_declares_are_the_blocks_that_halving_gives():
     metric = types.SimpleNamespace()
     assert grid_of(metric, 96, 131, (6, 9)) == MapGrid(16, 7.5)
     assert grid_of(metric, 16, 16, (1, 1)) == MapGrid(16, 7.5)
-    with pytest.raises(ValueError, match="fits no halvings"):
+    with pytest.raises(ValueError, match="halved repeatedly"):
         grid_of(metric, 96, 131, (6, 10))
 
 

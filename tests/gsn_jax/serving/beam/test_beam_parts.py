@@ -148,7 +148,7 @@ def test_a_run_whose_workers_always_die_ends(monkeypatch):
 
 def test_a_run_that_fails_says_why(monkeypatch, temporary_files):
     script = "import sys; print('noise'); print('gsn: the reason', file=sys.stderr); sys.exit(1)"
-    with pytest.raises(InputError, match=r"^the reason; all that was said is in"):
+    with pytest.raises(InputError, match=r"^the reason; the whole log is in"):
         supervise(monkeypatch, script)
     (log,) = temporary_files.iterdir()
     assert "noise" in log.read_text()

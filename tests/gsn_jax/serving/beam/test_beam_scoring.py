@@ -192,7 +192,7 @@ def test_a_worker_process_that_dies(table, tmp_path, monkeypatch):
     summary = scoring.score_table(
         str(table), str(tmp_path / "out"), Settings(("psnr",)), flags, said.append
     )
-    assert said == ["a worker died; the run starts again and keeps what was finished"]
+    assert said == ["a worker died; the run starts again and keeps finished scores"]
     assert (summary.rows, summary.bad) == (15, 3)
     assert [row["row"] for row in rows_of(tmp_path / "out")] == list(range(15))
 

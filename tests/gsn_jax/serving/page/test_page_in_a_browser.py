@@ -30,21 +30,24 @@ def serving(folder, *options):
         try:
             yield re.match(r"(http://\S+) ", process.stdout.readline()).group(1)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             try:
                 process.wait(60)
-            finally:  # where Ctrl-C is ignored, as in a shell's background, fail and do not hang
+            finally:  # a process that does not end fails the test, and does not hang it
                 process.kill()
     assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")
-def address(model_folder, tmp_path_factory):
+def address(model_folder, files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
     with serving(folder, "--checkpoint", model_folder, "--max-upload-mb", "1") as address:
         assert address.startswith("http://127.0.0.1:")
         assert len(list(folder.glob("gsn-serve-*"))) == 1
         yield address
+        # It ends while a scoring is on its way, which compiles for seconds.
+        first, second = (uploaded(address, files / name) for name in ("original.png", "bad.png"))
+        start(address, first, [second], ["mad", "vsi", "fsim", "ms_ssim", "iw_ssim", "vif"])
     assert list(folder.glob("gsn-serve-*")) == []  # uploads and pictures are gone
 
 
@@ -126,10 +129,17 @@ def ask(address, *data):
     """What the page answers, through the interface that its own script uses."""
     import httpx
 
-    with httpx.Client(base_url=f"{address}gradio_api/", timeout=120) as client:
-        event = client.post("call/score", json={"data": data}).json()["event_id"]
-        lines = client.get(f"call/score/{event}").text.splitlines()
+    event = start(address, *data)
+    lines = httpx.get(f"{address}gradio_api/call/score/{event}", timeout=120).text.splitlines()
     return lines[-3], json.loads(lines[-2].removeprefix("data: "))
+
+
+def start(address, *data):
+    """Asks for scores, and does not wait for them."""
+    import httpx
+
+    answer = httpx.post(f"{address}gradio_api/call/score", json={"data": data}, timeout=120)
+    return answer.json()["event_id"]
 
 
 def uploaded(address, path):
@@ -161,6 +171,16 @@ def test_files_of_the_server_cannot_be_asked_for(address, files):
     stolen = {"path": str(files / "original.png"), "meta": {"_type": "gradio.FileData"}}
     event, _ = ask(address, stolen, [stolen], ["psnr"])
     assert event == "event: error"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"host": "rebound.example:7860"}, {"origin": "http://elsewhere.example"}]
+)
+def test_other_web_sites_cannot_use_the_page(address, headers):
+    import httpx
+
+    assert httpx.get(address, headers=headers).status_code == 403
+    assert httpx.get(address).status_code == 200
 
 
 def test_a_port_in_use_is_one_line():
