@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, neighbourhoods, reductions, resizing
-from gsn_jax.metrics._ssim import MS_MIN_SIZE, MS_WEIGHTS, WINDOW, dissimilarities
+from gsn_jax.metrics._ssim import MS_MIN_SIZE, MS_WEIGHTS, WINDOW, structural_terms
 from gsn_jax.metrics.distortion_channel import distortion_channel
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
@@ -53,13 +53,12 @@ def iw_ssim(
     score, total = jnp.ones((), planes.dtype), sum(MS_WEIGHTS)
     for scale, (band, weight) in enumerate(zip(bands, MS_WEIGHTS, strict=True)):
         if scale == len(bands) - 1:  # the low-pass residual, which alone holds the offsets
-            luminance, contrast = dissimilarities(band, offsets * 2**scale)
-            loss = reductions.mean(luminance + contrast - luminance * contrast)
+            mean = structural_terms(band, offsets * 2**scale).mean()
         else:
-            _, contrast = dissimilarities(band, jnp.zeros_like(offsets))
+            contrast = structural_terms(band, jnp.zeros_like(offsets)).contrast
             parent = bands[scale + 1][0] if scale < len(bands) - 2 else None
-            loss = _weighted_mean(contrast, _information(band, parent))
-        score = score * finite.power(1 - loss, weight / total)
+            mean = 1 - _weighted_mean(contrast, _information(band, parent))
+        score = score * finite.power(mean, weight / total)
     return score
 
 

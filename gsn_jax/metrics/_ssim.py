@@ -9,7 +9,7 @@ follow the authors' `ssim_index.m`, `ssim.m` and `msssim.m`.
 from __future__ import annotations
 
 import functools
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -51,7 +51,7 @@ def ssim(
     if downsample:
         factor = filters.viewing_factor(*planes.shape[-2:])
         planes = filters.box_downsample(planes, factor, "symmetric")
-    return 1 - reductions.mean(_product_loss(*dissimilarities(*_centred(planes))))
+    return 1 - reductions.mean(structural_terms(*_centred(planes)).loss)
 
 
 @pairwise("ssim", WINDOW)
@@ -60,7 +60,7 @@ def ssim_map(
 ) -> Float[Array, "*batch h-10 w-10"]:
     """The map `(..., H - 10, W - 10)` whose mean is `ssim`."""
     planes = colour.luma_and_change(reference, distorted)
-    return 1 - _product_loss(*dissimilarities(*_centred(planes)))
+    return 1 - structural_terms(*_centred(planes)).loss
 
 
 @pairwise("ms_ssim", MS_MIN_SIZE)
@@ -87,27 +87,50 @@ def ms_ssim(
         A quality in [0, 1] (a sum may fall below 0); 1 for equal images. Symmetric.
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
-    losses = []
+    means = []
     for scale in range(len(MS_WEIGHTS)):
         if scale:
             planes = filters.box_downsample(planes, 2, "symmetric")
-        luminance, contrast = dissimilarities(*_centred(planes))
+        terms = structural_terms(*_centred(planes))
         last = scale == len(MS_WEIGHTS) - 1
-        losses.append(reductions.mean(_product_loss(luminance, contrast) if last else contrast))
-    weighted = list(zip(MS_WEIGHTS, losses, strict=True))
+        means.append(terms.mean() if last else 1 - reductions.mean(terms.contrast))
+    weighted = list(zip(MS_WEIGHTS, means, strict=True))
     if pooling == "sum":
-        return 1 - reductions.add(weight * loss for weight, loss in weighted) / sum(MS_WEIGHTS)
-    factors = (finite.power(1 - loss, weight) for weight, loss in weighted)
-    return functools.reduce(jnp.multiply, factors)
+        loss = reductions.add(weight * (1 - mean) for weight, mean in weighted)
+        return 1 - loss / sum(MS_WEIGHTS)
+    return functools.reduce(jnp.multiply, (finite.power(mean, w) for w, mean in weighted))
 
 
-def dissimilarities(
+class StructuralTerms(NamedTuple):
+    """Local terms of SSIM, each one minus a similarity, so that they are accurate around 0.
+
+    Attributes:
+        luminance: (m_x - m_y)^2 / (m_x^2 + m_y^2 + C1), with the local means m of both images.
+        contrast: var(x - y) / (v_x + v_y + C2), with the local variances v; one minus the
+            contrast-structure term.
+        luminance_similarity: one minus `luminance`, accurate around 0 as well.
+    """
+
+    luminance: Float[Array, "h w"]
+    contrast: Float[Array, "h w"]
+    luminance_similarity: Float[Array, "h w"]
+
+    @property
+    def loss(self) -> Float[Array, "h w"]:
+        """One minus the product of both similarities, exactly zero for equal images."""
+        return self.luminance + self.contrast - self.luminance * self.contrast
+
+    def mean(self) -> Float[Array, ""]:
+        """The mean product of both similarities, accurate around 1 and around 0."""
+        loss = reductions.mean(self.loss)
+        direct = reductions.mean(self.luminance_similarity * (1 - self.contrast))
+        return jnp.where(loss < 0.5, 1 - loss, direct)
+
+
+def structural_terms(
     planes: Float[Array, "2 h w"], offsets: Float[Array, "2 1 1"]
-) -> tuple[Float[Array, "h-10 w-10"], Float[Array, "h-10 w-10"]]:
-    """One minus SSIM's luminance term, and one minus its contrast-structure term.
-
-    With the means m and variances v of both images, these are (m_x - m_y)^2 / (m_x^2 + m_y^2 + C1)
-    and var(x - y) / (v_x + v_y + C2), which are exactly zero for equal images.
+) -> StructuralTerms:
+    """The local terms `(H - 10, W - 10)` of both images.
 
     Args:
         planes: the reference and its change, on the scale of 8 bits, less `offsets`. Variances
@@ -122,21 +145,19 @@ def dissimilarities(
     other = mean + mean_change
     variances = jnp.maximum(power - (mean * mean + other * other), 0)
     change_variance = jnp.maximum(change_power - mean_change * mean_change, 0)
-    luminance = dissimilarity(mean + offsets[0], mean_change + offsets[1], C1)
-    return luminance, change_variance / (variances + C2)
+    mean, mean_change = mean + offsets[0], mean_change + offsets[1]
+    other = mean + mean_change
+    return StructuralTerms(
+        dissimilarity(mean, mean_change, C1),
+        change_variance / (variances + C2),
+        (2 * mean * other + C1) / (mean * mean + other * other + C1),
+    )
 
 
 def _centred(planes: Float[Array, "2 h w"]) -> tuple[Float[Array, "2 h w"], Float[Array, "2 1 1"]]:
-    """The arguments of `dissimilarities` for planes of 8-bit luma and their change."""
+    """The arguments of `structural_terms` for planes of 8-bit luma and their change."""
     offsets = jnp.array([127.5, 0], planes.dtype)[:, None, None]
     return planes - offsets, offsets
-
-
-def _product_loss(
-    first: Float[Array, "*shape"], second: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
-    """1 - (1 - `first`) * (1 - `second`)."""
-    return first + second - first * second
 
 
 def _valid_grid(height: int, width: int) -> MapGrid:

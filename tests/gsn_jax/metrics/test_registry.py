@@ -26,6 +26,25 @@ def test_metric_and_function_share_the_name(name):
     assert name in dir(metrics)
 
 
+LOWER_IS_BETTER = {
+    "lpips_alex": True,
+    "lpips_vgg": True,
+    "dists": True,
+    "pieapp": True,
+    "deepiqa": False,
+}
+
+
+@pytest.mark.parametrize("name", list(LOWER_IS_BETTER))
+def test_learned_metrics_are_registered(name):
+    assert name in metrics.names()
+    metric = metrics.get(name)
+    assert metric.name == name
+    assert metric.higher_is_better is not LOWER_IS_BETTER[name]
+    assert metric.has_map is name.startswith("lpips")
+    assert callable(getattr(metrics, name))
+
+
 def test_no_module_hides_a_metric():
     modules = {module.name for module in pkgutil.iter_modules(metrics.__path__)}
     assert not modules & set(metrics.names()), "importing the module would hide the function"

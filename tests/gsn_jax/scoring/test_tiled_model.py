@@ -120,21 +120,6 @@ def test_a_reference_is_encoded_once(tiled, rng):
     assert len(calls) == 1
 
 
-def test_the_cache_is_bounded_by_memory():
-    cache = FeatureCache(max_bytes=100)
-    made = []
-
-    def make(name, size=40):
-        return lambda: made.append(name) or np.zeros(size, np.uint8)
-
-    for name in ("a", "b", "a", "c", "a", "b"):  # c drives b out
-        cache.of(name)("part", make(name))
-    assert made == ["a", "b", "c", "b"]
-    for _ in range(2):
-        cache.of("large")("part", make("large", 1000))
-    assert made[-2:] == ["large", "large"]
-
-
 class TestCover:
     @pytest.mark.parametrize(
         "size", [(1, 1), (128, 128), (129, 600), (2048, 64), (1217, 1216), (2500, 3100)]
