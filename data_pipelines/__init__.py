@@ -1,10 +1,10 @@
-"""Image pairs with opinion scores: where they come from and how they reach a training step.
+"""Image pairs with opinion scores: data sets, tables, splits and the input pipeline.
 
     import data_pipelines
     pairs = data_pipelines.load("tid2013", "train")
     training, test = data_pipelines.split(pairs, (0.8, 0.2), seed=0)
 
-Functions are imported when they are first used, so that `import data_pipelines` stays cheap.
+Functions are imported on first use, which keeps `import data_pipelines` fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decoded reference images within a memory budget: each is compared with many distorted ones."""
+"""A cache of decoded reference images, since each belongs to many distorted ones."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from data_pipelines.sources import PairSource, check_sizes
 
 
 class ImageCache:
-    """The least recently used images leave first; safe to use from several threads.
+    """A thread-safe cache that drops the least recently used images.
 
-    A copy that is sent to another process starts empty.
+    A pickled copy starts empty.
 
     Args:
-        budget: bytes of pixels to hold at most; 0 keeps nothing.
+        budget: largest number of bytes of pixels to hold; 0 keeps nothing.
     """
 
     def __init__(self, budget: int):
@@ -31,7 +31,7 @@ class ImageCache:
         self.bytes = 0
 
     def get(self, key: Hashable, load: Callable[[], np.ndarray]) -> np.ndarray:
-        """The image under `key`, read-only, from `load()` when it is not held."""
+        """The image under `key`, read-only; from `load()` if it is not in the cache."""
         with self._lock:
             if key in self._images:
                 self._images.move_to_end(key)

@@ -1,4 +1,4 @@
-"""The data sets by name: what there is, preparing one, and opening a prepared one."""
+"""Data sets by name: listing, preparing and opening them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def builder(
         name: one of `names()`.
         data_dir: where prepared sets are; by default TFDS's folder (`~/tensorflow_datasets`, or
             the environment variable `TFDS_DATA_DIR`).
-        **options: further arguments of the builder.
+        **options: other arguments of the builder.
 
     Raises:
         InputError: there is no such data set.
@@ -57,16 +57,16 @@ def builder(
 def load(
     name: str, split: str = "train", data_dir: str | os.PathLike[str] | None = None
 ) -> PairSource:
-    """The whole pairs of a prepared data set, with random access.
+    """The pairs of a prepared data set, with random access.
 
     Args:
         name: one of `names()`.
-        split: `"train"` has all pairs that may be trained on; `"all"` has every pair; what else
-            there is depends on the set (`"reserved"` of `tid2013_regenerated`).
+        split: `"train"` has all pairs that may be trained on, `"all"` every pair; some sets have
+            more splits (`"reserved"` of `tid2013_regenerated`).
         data_dir: see `builder`.
 
     Raises:
-        InputError: there is no such data set or split, or it is not prepared yet.
+        InputError: there is no such data set or split, or the set is not prepared.
     """
     found = builder(name, data_dir)
     if not found.is_prepared():
@@ -85,17 +85,17 @@ def prepare(
     progress: Progress | None = None,
     **options: Any,
 ) -> PairBuilder:
-    """Verifies the authors' files and stores them for `load`; does nothing when that was done.
+    """Verifies the authors' files and stores them for `load`, unless that was done before.
 
     Args:
         name: one of `names()`.
         manual_dir: the folder with the downloaded data, as archives or unpacked.
         data_dir: see `builder`.
         progress: called as `progress(stage, done, total)`.
-        **options: further arguments of the builder.
+        **options: other arguments of the builder.
 
     Raises:
-        InputError: something is missing or wrong; it is listed, and nothing is stored.
+        InputError: something is missing or wrong; the message lists it, and nothing is stored.
     """
     import tensorflow_datasets as tfds
 
@@ -115,6 +115,6 @@ def prepare(
                 ),
             )
     finally:
-        with contextlib.suppress(OSError):  # holds something: the set, or another version
+        with contextlib.suppress(OSError):  # not empty: it holds the set or another version
             Path(found.data_dir).parent.rmdir()
     return found

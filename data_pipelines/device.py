@@ -1,4 +1,4 @@
-"""From host batches to global arrays on the devices, a few batches ahead."""
+"""Moves host batches to the devices as global arrays, a few batches ahead."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 
 class DevicePrefetcher(Iterator[dict[str, jax.Array]]):
-    """What `prefetch_to_device` returns; keeps the position of what was *given out*.
+    """See `prefetch_to_device`; its position is that of the batches it has returned.
 
     Attributes:
-        depth: batches that are on their way to the devices while one is worked on.
+        depth: batches on their way to the devices while one is in use.
     """
 
     def __init__(self, iterator: Iterator[dict[str, np.ndarray]], sharding: Any, depth: int):
-        self._iterator = iterator
+        self._iterator: Any = iterator
         self._sharding = sharding
         self.depth = depth
         self._queue: collections.deque[tuple[dict[str, jax.Array], Any]] = collections.deque()
@@ -52,17 +52,17 @@ class DevicePrefetcher(Iterator[dict[str, jax.Array]]):
         return batch
 
     def get_state(self) -> Any:
-        """The position after the last batch given out, not after the last one read ahead."""
+        """The position after the last batch returned, not after the last one read ahead."""
         return self._state
 
     def set_state(self, state: Any) -> None:
-        """Continues at `state`, dropping what was read ahead."""
+        """Continues at `state`; drops what was read ahead."""
         self._queue.clear()
         self._iterator.set_state(state)
         self._state = state
 
     def close(self) -> None:
-        """Ends the threads and processes of the iterator beneath."""
+        """Stops the threads and processes of the wrapped iterator."""
         self._queue.clear()
         if hasattr(self._iterator, "close"):
             self._iterator.close()
@@ -73,16 +73,16 @@ def prefetch_to_device(
     sharding: jax.sharding.Sharding | dict[str, jax.sharding.Sharding],
     depth: int = 2,
 ) -> DevicePrefetcher:
-    """Global arrays made of each process's local batches, `depth` batches ahead.
+    """Builds global arrays from the local batches of all processes, `depth` batches ahead.
 
     Args:
-        iterator: gives dicts of arrays `(batch_size, ...)`, the part of this process.
-        sharding: how the global arrays `(process_count * batch_size, ...)` lie on the devices, for
-            all of them or by name; e.g. `NamedSharding(mesh, PartitionSpec("data"))`.
-        depth: batches to transfer ahead; 0 transfers when asked.
+        iterator: yields dicts of arrays `(batch_size, ...)`, the part of this process.
+        sharding: sharding of the global arrays `(process_count * batch_size, ...)`, for all of
+            them or by name; e.g. `NamedSharding(mesh, PartitionSpec("data"))`.
+        depth: batches to transfer ahead; 0 transfers on demand.
 
     Returns:
-        An iterator over dicts of `jax.Array`, with `get_state`, `set_state` and `close` of the
-        iterator given, where it has them.
+        An iterator over dicts of `jax.Array`, with the `get_state`, `set_state` and `close` of
+        `iterator`, if it has them.
     """
     return DevicePrefetcher(iterator, sharding, depth)

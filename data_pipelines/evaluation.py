@@ -1,10 +1,10 @@
-"""Batches for evaluation: every pair exactly once, whatever the batch and the processes."""
+"""Batches for evaluation: every pair exactly once, for any batch size and number of processes."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import grain
 import numpy as np
@@ -22,11 +22,11 @@ from data_pipelines.sources import PairSource
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """Which pairs a process loads in one step.
+    """The pairs that a process loads in one step.
 
     Attributes:
-        indices: `batch_size` pairs of equal size; those beyond the real ones repeat one of them.
-        real: how many of them, from the start, count.
+        indices: `batch_size` pairs of equal size; the last ones may be repetitions that fill up.
+        real: how many, from the start, are no repetitions.
     """
 
     indices: tuple[int, ...]
@@ -36,7 +36,7 @@ class Step:
 def plan(
     sizes: Sequence[tuple[int, int]], batch_size: int, process_index: int, process_count: int
 ) -> list[Step]:
-    """The steps of one process; all processes have equally many, with equal sizes step by step.
+    """The steps of one process. All processes have as many, with the same image size in each.
 
     Args:
         sizes: height and width of each pair.
@@ -59,11 +59,11 @@ def plan(
 
 
 class _LoadStep(grain.transforms.Map):
-    """A step to its batch."""
+    """Loads the batch of a step."""
 
-    def __init__(self, source: PairSource, budget: int):
+    def __init__(self, source: PairSource):
         self._source = source
-        self._pairs = CachedPairs(source, budget)
+        self._pairs = CachedPairs(source, CACHE_BYTES)
 
     def map(self, element: Step) -> Batch:
         loaded = {index: self._pairs[index] for index in dict.fromkeys(element.indices)}
@@ -81,56 +81,39 @@ def eval_batches(
     source: PairSource,
     *,
     batch_size: int,
-    num_workers: int = 0,
-    num_threads: int | None = None,
     process_index: int = 0,
     process_count: int = 1,
-    prefetch: int = 2,
-    cache_bytes: int = CACHE_BYTES,
-) -> Iterator[Batch]:
-    """Whole images of every pair, batched by size, for a compiled function of constant shapes.
+) -> Generator[Batch]:
+    """Whole images of every pair, batched by size, so that a compiled function sees few shapes.
 
     Over all processes, every pair is valid in exactly one batch. Every process gets the same
-    number of batches in the same order of sizes, so that collective operations stay in step; the
-    last batch of a size is filled up by repeated pairs that are not valid.
+    number of batches in the same order of sizes, so that collective operations stay in step. The
+    last batch of a size is filled up with repeated pairs, which are not valid.
 
     Args:
         source: the pairs.
         batch_size: pairs per batch of this process.
-        num_workers: see `train_loader`; so the other settings.
-        num_threads: see `train_loader`.
         process_index: see `train_loader`.
         process_count: see `train_loader`.
-        prefetch: see `train_loader`.
-        cache_bytes: see `train_loader`.
 
     Yields:
-        Dicts of `reference` and `distorted`, uint8 `(batch_size, H, W, 3)`; `quality`, float32;
-        `index`, int32, the pair's position in the source; and `valid`, bool, False for what fills
-        up: all `(batch_size,)`.
+        Dicts of `reference` and `distorted`, uint8 `(batch_size, H, W, 3)`, and three arrays
+        `(batch_size,)`: `quality`, float32; `index`, int32, the position in the source; `valid`,
+        bool, False for repeated pairs.
 
     Raises:
         InputError: a setting is out of range, or an image cannot be read.
     """
-    check_process(batch_size, process_index, process_count, num_workers)
+    check_process(batch_size, process_index, process_count)
     steps = plan(_sizes(source), batch_size, process_index, process_count)
-    load = _LoadStep(source, cache_bytes // max(1, num_workers))
-    stream = iterate(
-        grain.MapDataset.source(steps).map(load),
-        num_workers,
-        default_threads(num_threads, num_workers),
-        prefetch,
-    )
-    return _closing(stream)
+    return _batches(grain.MapDataset.source(steps).map(_LoadStep(source)))
 
 
-def _closing(stream: grain.IterDataset) -> Iterator[Batch]:
-    """Iterates, and ends threads and processes at the end or when the caller stops early."""
-    iterator = iter(stream)
+def _batches(dataset: grain.MapDataset) -> Generator[Batch]:
+    """Iterates, and stops the decoding threads at the end or when the caller stops early."""
+    iterator = iter(iterate(dataset, 0, default_threads(None, 0)))
     try:
-        for batch in iterator:
-            # Worker processes hand over shared memory, which goes away with them.
-            yield {name: np.array(value) for name, value in batch.items()}
+        yield from iterator
     finally:
         iterator.close()
 

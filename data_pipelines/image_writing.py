@@ -1,23 +1,24 @@
-"""Lossless image files, whole or not at all."""
+"""Writes lossless images and text files atomically."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-_OPTIONS = {
+_OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 4},
     ".webp": {"format": "WEBP", "lossless": True, "quality": 40, "method": 2},
 }
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Writes uint8 `(H, W, 3)` losslessly as the suffix says (.png or .webp).
+    """Writes uint8 `(H, W, 3)` losslessly, as .png or .webp by the suffix.
 
-    The file is written aside and renamed: at `path` there is a whole file or none.
+    A temporary file is renamed, so that `path` is never incomplete.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -28,7 +29,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file aside and renames it."""
+    """Writes a text file in UTF-8; like `write_image`, `path` is never incomplete."""
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         aside.write_text(text, encoding="utf-8", newline="")

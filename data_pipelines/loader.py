@@ -1,15 +1,13 @@
 """Batches for training: shuffled, cropped, sharded by process, exactly resumable.
 
-What a batch holds depends on the source, the seed and the batch's number only, not on how many
-threads or worker processes decode, nor on where a run was stopped and resumed. A *global* batch,
-the processes' batches one after the other, does not depend on the number of processes either.
+A batch depends only on the source, the seed and its number: not on the number of threads or worker
+processes, nor on where a run was stopped and resumed. The *global* batch, which is the batches of
+all processes in order, does not depend on the number of processes either.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import sys
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ import grain
 import numpy as np
 from absl import flags
 
+from data_pipelines import parallel
 from data_pipelines.caching import CachedPairs
 from data_pipelines.sources import PairSource
 from gsn_jax.errors import InputError
@@ -26,54 +25,40 @@ from gsn_jax.errors import InputError
 Batch = dict[str, np.ndarray]
 
 CACHE_BYTES = 512 * 2**20
+_AHEAD = 2  # batches to have ready, per decoding process
+
+
+Window = tuple[int, int, bool]  # top, left, whether mirrored
 
 
 @dataclasses.dataclass(frozen=True)
 class Augment:
-    """The same random window and symmetry of both images of a pair.
+    """The same random window and mirroring for both images of a pair.
 
     Attributes:
         crop_size: side of the square window in pixels.
-        flip: mirror left and right, half of the time.
-        vertical_flip: mirror top and bottom, half of the time.
-        rot90: rotate by a random multiple of 90 degrees.
+        flip: whether to mirror half of the crops left to right.
     """
 
     crop_size: int
     flip: bool = True
-    vertical_flip: bool = False
-    rot90: bool = False
 
-    def window(
-        self, height: int, width: int, rng: np.random.Generator
-    ) -> tuple[int, int, bool, bool, int]:
-        """Top, left, mirror, turn upside down, quarter turns; uniform over what is allowed."""
+    def window(self, height: int, width: int, rng: np.random.Generator) -> Window:
+        """A window of an image of this size, uniform over all positions."""
         top = int(rng.integers(height - self.crop_size + 1))
         left = int(rng.integers(width - self.crop_size + 1))
-        # All numbers are drawn whatever is switched on, so that switching one on moves no window.
-        mirror, upside_down, turns = (int(rng.integers(n)) for n in (2, 2, 4))
-        return (
-            top,
-            left,
-            self.flip and mirror == 1,
-            self.vertical_flip and upside_down == 1,
-            turns if self.rot90 else 0,
-        )
+        return top, left, self.flip and int(rng.integers(2)) == 1
 
-    def apply(self, image: np.ndarray, window: tuple[int, int, bool, bool, int]) -> np.ndarray:
-        """The window of an image `(H, W, 3)`, a new array `(crop_size, crop_size, 3)`."""
-        top, left, mirror, upside_down, turns = window
+    def apply(self, image: np.ndarray, window: Window) -> np.ndarray:
+        """Cuts the window out of `(H, W, 3)`: a new array `(crop_size, crop_size, 3)`."""
+        top, left, mirror = window
         crop = image[top : top + self.crop_size, left : left + self.crop_size]
-        if mirror:
-            crop = crop[:, ::-1]
-        if upside_down:
-            crop = crop[::-1]
-        return np.ascontiguousarray(np.rot90(crop, turns))
+        return np.ascontiguousarray(crop[:, ::-1] if mirror else crop)
 
 
 @dataclasses.dataclass(frozen=True)
 class _CropPair(grain.transforms.RandomMap):
-    """A decoded pair to a training example."""
+    """Crops a decoded pair to a training example."""
 
     source: PairSource
     augment: Augment
@@ -88,12 +73,12 @@ class _CropPair(grain.transforms.RandomMap):
         return {
             "reference": self.augment.apply(reference, window),
             "distorted": self.augment.apply(distorted, window),
-            "quality": np.float32(self.source.quality[index]),
+            "quality": self.source.quality[index],
         }
 
 
 class _Part(grain.MapDataset):
-    """One process's run of examples within every global batch."""
+    """The examples of one process: its contiguous part of every global batch."""
 
     def __init__(self, parent: grain.MapDataset, batch_size: int, index: int, count: int):
         super().__init__(parent)
@@ -110,48 +95,41 @@ class _Part(grain.MapDataset):
 
 
 class TrainLoader(Iterator[Batch]):
-    """What `train_loader` returns: an iterator over batches that knows its position."""
+    """An endless iterator over batches that can save and restore its position."""
 
     def __init__(
-        self, batches: grain.MapDataset, identity: dict[str, Any], workers: int, threads: int, depth
+        self, batches: grain.MapDataset, identity: dict[str, Any], workers: int, threads: int
     ):
+        """See `train_loader`; a saved position must agree with `identity`."""
         self._batches = batches
         self._identity = identity
         self._workers = workers
         self._threads = threads
-        self._depth = depth
         self._position = 0
-        self._open: list[Any] = []  # the Grain iterator, while there is one
-        # Runs at the end of the program, too, before workers lose what they need to stop.
+        self._open: list[Any] = []  # the Grain iterator, if it is running
+        # Also runs at exit, before the worker processes lose what they need to stop.
         weakref.finalize(self, _close_all, self._open)
 
-    def __len__(self) -> int:
-        """Number of batches in all epochs; `sys.maxsize` where they never end."""
-        return len(self._batches)
-
     def __next__(self) -> Batch:
-        if self._position >= len(self._batches):
-            self.close()
-            raise StopIteration
         if not self._open:
             remaining = self._batches[self._position :] if self._position else self._batches
-            stream = iterate(remaining, self._workers, self._threads, self._depth)
-            self._open.append(iter(stream))
+            self._open.append(iter(iterate(remaining, self._workers, self._threads)))
         batch = next(self._open[0])
         self._position += 1
         if self._workers:
-            # Workers hand over shared memory, which goes away with them; a copy outlives them.
+            # Workers hand over shared memory, which ends with them.
             batch = {name: np.array(value) for name, value in batch.items()}
         return batch
 
     def get_state(self) -> dict[str, Any]:
-        """The position, as a small JSON-able dict for the checkpoint."""
+        """The position as a small dict for the checkpoint, which JSON can hold."""
         return {**self._identity, "next_batch": self._position}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Continues where `state` was taken; the next batch is the one that came next then.
+        """Restores a position from `get_state`.
 
-        The number of workers, threads and (for an equal global batch) processes may differ.
+        The number of workers and threads may differ, and for an equal global batch also the number
+        of processes.
 
         Raises:
             InputError: the state belongs to other data, another seed or another global batch.
@@ -166,7 +144,7 @@ class TrainLoader(Iterator[Batch]):
         self._position = int(state["next_batch"])
 
     def close(self) -> None:
-        """Ends threads and worker processes; the position stays."""
+        """Stops threads and worker processes; keeps the position."""
         _close_all(self._open)
 
 
@@ -182,64 +160,50 @@ def train_loader(
     crop_size: int,
     seed: int,
     flip: bool = True,
-    vertical_flip: bool = False,
-    rot90: bool = False,
     num_workers: int = 0,
     num_threads: int | None = None,
-    num_epochs: int | None = None,
     process_index: int = 0,
     process_count: int = 1,
-    prefetch: int = 2,
     cache_bytes: int = CACHE_BYTES,
 ) -> TrainLoader:
-    """Random crops of all pairs, in an order shuffled anew in every epoch.
+    """Endless random crops of all pairs, in an order shuffled anew in every epoch.
 
     A global batch may begin in one epoch and end in the next, so that every epoch shows every pair
-    exactly once; with a limited `num_epochs` the incomplete last batch is left out.
+    exactly once.
 
     Args:
         source: the pairs.
         batch_size: pairs per batch *of this process*; the global batch is `process_count` times it.
         crop_size: side of the square window, the same in both images.
-        seed: decides order, windows and symmetries.
-        flip: see `Augment`; so `vertical_flip` and `rot90`.
-        vertical_flip: see `Augment`.
-        rot90: see `Augment`.
-        num_workers: processes that decode; 0 decodes in threads of this process, which is as fast
-            where few cores decode, because decoders release the interpreter's lock.
+        seed: decides order, windows and mirroring.
+        flip: whether to mirror half of the crops left to right.
+        num_workers: decoding processes; 0 decodes in threads of this process, which is as fast on
+            few cores because decoders release the interpreter's lock.
         num_threads: threads per decoding process; by default all cores, or 1 in a worker process.
-        num_epochs: how often each pair is shown; None repeats for ever.
-        process_index: which part of the global batch to give, `jax.process_index()`.
+        process_index: which part of the global batch to return, `jax.process_index()`.
         process_count: number of parts, `jax.process_count()`.
-        prefetch: batches to have ready, per worker process.
-        cache_bytes: memory for decoded reference images, of all workers together.
+        cache_bytes: memory for decoded reference images, for all workers together.
 
     Returns:
         An iterator over dicts of `reference` and `distorted`, uint8 `(batch_size, crop_size,
         crop_size, 3)`, and `quality`, float32 `(batch_size,)` in [0, 1], up = better.
 
     Raises:
-        InputError: a setting is out of range, or there are fewer examples than a global batch;
-            while iterating: an image cannot be read or is smaller than the crop.
+        InputError: a setting is out of range; while iterating: an image cannot be read or is
+            smaller than the crop.
     """
     check_process(batch_size, process_index, process_count, num_workers)
     if not 0 <= seed < 2**32:
         raise InputError(f"seed: needs 0 <= seed < 2**32, got {seed}")
     if crop_size < 1:
         raise InputError(f"crop_size: needs at least 1 pixel, got {crop_size}")
-    available = len(source) * (num_epochs or sys.maxsize)
-    if available < batch_size * process_count:
-        raise InputError(
-            f"{available} examples do not fill a global batch of {batch_size * process_count}; "
-            "choose a smaller batch_size, or more epochs"
-        )
     pairs = CachedPairs(source, cache_bytes // max(1, num_workers))
     examples = (
         grain.MapDataset.source(pairs)
         .seed(seed)
         .shuffle()
-        .repeat(num_epochs)
-        .random_map(_CropPair(source, Augment(crop_size, flip, vertical_flip, rot90)))
+        .repeat()
+        .random_map(_CropPair(source, Augment(crop_size, flip)))
     )
     return in_batches(
         examples,
@@ -250,7 +214,6 @@ def train_loader(
         num_threads=num_threads,
         process_index=process_index,
         process_count=process_count,
-        prefetch=prefetch,
     )
 
 
@@ -264,9 +227,8 @@ def in_batches(
     num_threads: int | None = None,
     process_index: int = 0,
     process_count: int = 1,
-    prefetch: int = 2,
 ) -> TrainLoader:
-    """Examples of a source, in the order given, as `train_loader` returns them."""
+    """Batches endless examples in the given order; see `train_loader`."""
     batches = _Part(examples, batch_size, process_index, process_count).batch(
         batch_size, drop_remainder=True
     )
@@ -276,43 +238,35 @@ def in_batches(
         "seed": seed,
         "global_batch": batch_size * process_count,
     }
-    return TrainLoader(
-        batches, identity, num_workers, default_threads(num_threads, num_workers), prefetch
-    )
+    return TrainLoader(batches, identity, num_workers, default_threads(num_threads, num_workers))
 
 
-def iterate(batches: grain.MapDataset, workers: int, threads: int, depth: int) -> grain.IterDataset:
-    """Decodes the elements ahead, in threads or in worker processes, and keeps their order."""
+def iterate(batches: grain.MapDataset, workers: int, threads: int) -> grain.IterDataset:
+    """Decodes elements ahead, in threads or worker processes, and keeps their order."""
     stream = batches.to_iter_dataset(
-        grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(depth, threads))
+        grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(_AHEAD, threads))
     )
     if workers == 0:
         return stream
     if not flags.FLAGS.is_parsed():
-        # Grain reads absl flags here; outside `absl.app.run` nobody parses them: take the defaults.
+        # Grain reads absl's flags here, which only `absl.app.run` parses: use the defaults.
         flags.FLAGS.mark_as_parsed()
-    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=depth)
+    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=_AHEAD)
     return stream.mp_prefetch(options)
 
 
 def default_threads(threads: int | None, workers: int) -> int:
-    """Threads per decoding process: what is asked for, else all cores or one beside others."""
+    """Threads per decoding process: the given number, else all cores, or 1 in worker processes."""
     if threads is not None:
         return threads
-    return (
-        1
-        if workers
-        else len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else (os.cpu_count() or 1)
-    )
+    return 1 if workers else parallel.cores()
 
 
 def check_crop(source: PairSource, index: int, image: tuple[int, int], size: int) -> None:
-    """Refuses a pair whose images, of height and width `image`, are smaller than the crop.
+    """Checks that the images of a pair, of height and width `image`, are as large as the crop.
 
     Raises:
-        InputError: naming the pair.
+        InputError: they are smaller.
     """
     height, width = image
     if min(image) < size:
@@ -322,11 +276,11 @@ def check_crop(source: PairSource, index: int, image: tuple[int, int], size: int
         )
 
 
-def check_process(batch_size: int, index: int, count: int, workers: int) -> None:
-    """Refuses settings that make no sense.
+def check_process(batch_size: int, index: int, count: int, workers: int = 0) -> None:
+    """Checks the settings of a process.
 
     Raises:
-        InputError: naming the setting.
+        InputError: one is out of range.
     """
     if batch_size < 1:
         raise InputError(f"batch_size: needs at least 1 pair, got {batch_size}")
@@ -337,6 +291,6 @@ def check_process(batch_size: int, index: int, count: int, workers: int) -> None
 
 
 def fingerprint(source: PairSource) -> int:
-    """A checksum of names and labels, by which a saved position knows its data."""
+    """Checksum of names and labels, which tells whether a saved position belongs to the source."""
     names = "\n".join(source.fields["distorted"].tolist()).encode()
     return zlib.crc32(np.ascontiguousarray(source.quality).tobytes(), zlib.crc32(names))

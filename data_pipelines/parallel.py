@@ -1,4 +1,4 @@
-"""Independent jobs over all cores, in fresh processes."""
+"""Runs independent jobs on all cores, in fresh processes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Result = TypeVar("Result")
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(
     function: Callable[[Job], Result], jobs: Sequence[Job], workers: int | None = None
 ) -> Iterator[Result]:
-    """Results as they come, in any order; one worker runs here, more run in spawned processes.
+    """Yields results in any order. One worker runs here; several are spawned processes.
 
     Args:
-        function: importable (it is pickled by name), pure in its job.
-        jobs: picklable arguments.
-        workers: processes; None for one per core.
+        function: an importable function (it is pickled by name) without side effects on others.
+        jobs: its picklable arguments.
+        workers: number of processes; one per core by default.
     """
     workers = min(workers or cores(), len(jobs))
     if workers <= 1:

@@ -1,9 +1,8 @@
 """`tid2013_regenerated`: TID2013 rebuilt from the Kodak photographs.
 
-For every (scene, type, level) whose distortion can be made again faithfully, the strength is solved
-so that the pair's RGB PSNR equals the published PSNR of that very image, and its published mean
-opinion score is attached. What is faithful, how that was measured, and which types are left out:
-`docs/datasets.md`.
+For every (scene, type, level) with a faithful recipe, the strength is solved so that the RGB PSNR
+equals the image's published PSNR, and the image gets its published mean opinion score.
+`docs/datasets.md` defines "faithful" and lists the types that are left out.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ import numpy as np
 
 from data_pipelines import parallel
 from data_pipelines.image_writing import write_image, write_text
-from data_pipelines.tid2013 import crops, fidelity, published
-from data_pipelines.tid2013.matching import Match, match_psnr
+from data_pipelines.tid2013 import crops, fidelity, matching, published
+from data_pipelines.tid2013.matching import Match
 from data_pipelines.tid2013.published import Published
-from data_pipelines.tid2013.recipes import FAITHFUL, RECIPES, VERSION, Recipe
+from data_pipelines.tid2013.recipes import FAITHFUL, RECIPES, VERSION
 from gsn_jax.errors import InputError
 
 COLUMNS = ("reference", "distorted", "score", "score_std", "type", "level", "group", "split")
 _TABLE = "pairs.csv"
 _VERSION_FILE = "regeneration.txt"
 
-# An image is left out that differs by more from the published values of PSNR (dB), SSIM and GMSD.
+# Largest deviation from the published PSNR (dB), SSIM and GMSD; other images are left out.
 LARGEST_MISS = {"psnr": 0.3, "ssim": 0.03, "gmsd": 0.04}
 
 Key = tuple[int, int, int]
@@ -37,7 +36,7 @@ Key = tuple[int, int, int]
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One image to make: its key (scene, type, level), target values, photographs and path."""
+    """An image to make: its key (scene, type, level), published values, photographs and path."""
 
     key: Key
     target: Published
@@ -57,21 +56,21 @@ def regenerate(
 ) -> Path:
     """Writes the data set and returns the path of its pairs table.
 
-    Images that are there already are kept, so an interrupted run continues; the table is written
-    last. Equal arguments give equal files.
+    Keeps existing images, so that an interrupted run continues, and writes the table last. Equal
+    arguments give equal files.
 
     Args:
         photos: folder with the Kodak photographs `kodim01.png` to `kodim24.png`.
         tables: folder with `tid2013_per_image_metrics.csv.gz`, or that file.
         out: folder to write `pairs.csv`, `reference/` and `distorted/` to.
-        progress: called with (images done, images in all).
+        progress: called with the numbers of images done and in total.
         types: numbers of TID2013's types; the faithful ones by default.
         scenes: 1 to 24 without 23; all by default.
         workers: processes; one per core by default.
 
     Raises:
-        InputError: a photograph or the table is missing or wrong, or `out` holds what another
-            version of the recipes made.
+        InputError: a photograph or the table is missing or wrong, or `out` holds images of another
+            version of the recipes.
     """
     photos, out = Path(photos), Path(out)
     targets = published.read(Path(tables))
@@ -99,7 +98,7 @@ def regenerate(
 
 
 def write_one(job: Job) -> None:
-    """Makes and writes one image, or a note that says how it misses the published values."""
+    """Writes one image, or a note on how it misses the published values."""
     reference = crops.reference(job.photos, job.key[0])
     image = make(reference, job.key, job.target).image
     missed = misses(reference, image, job.target)
@@ -110,7 +109,7 @@ def write_one(job: Job) -> None:
 
 
 def misses(reference: np.ndarray, image: np.ndarray, target: Published) -> list[str]:
-    """What differs from the published values by more than `LARGEST_MISS`, one line each."""
+    """One line for each value that differs from the published one by more than `LARGEST_MISS`."""
     found = []
     for name, largest in LARGEST_MISS.items():
         value = getattr(fidelity, name)(reference, image)
@@ -124,10 +123,18 @@ def _miss(path: Path) -> Path:
 
 
 def make(reference: np.ndarray, key: Key, target: Published) -> Match:
-    """The regenerated image of (scene, type, level), nearest in PSNR and then in SSIM."""
+    """Regenerates the image of (scene, type, level): the variant nearest in PSNR and SSIM."""
     recipe = RECIPES[key[1]]
     matches = [
-        _match(recipe, index, reference, key, target) for index in range(len(recipe.variants))
+        matching.distort(
+            function,
+            reference,
+            [2013, *key],
+            strength=recipe.values[key[2] - 1] if recipe.values else None,
+            target=target.psnr,
+            bounds=recipe.bounds,
+        )
+        for function in recipe.variants
     ]
     if len(matches) == 1:
         return matches[0]
@@ -138,21 +145,6 @@ def make(reference: np.ndarray, key: Key, target: Published) -> Match:
         )
 
     return min(matches, key=misfit)
-
-
-def _match(
-    recipe: Recipe, variant: int, reference: np.ndarray, key: Key, target: Published
-) -> Match:
-    function = recipe.variants[variant]
-
-    def distort(strength: float) -> np.ndarray:
-        return function(reference, strength, np.random.default_rng([2013, *key]))
-
-    if recipe.values is not None:
-        strength = recipe.values[key[2] - 1]
-        image = distort(strength)
-        return Match(image, strength, fidelity.psnr(reference, image))
-    return match_psnr(distort, reference, target.psnr, recipe.bounds)
 
 
 def _check(types: Iterable[int], scenes: Iterable[int]) -> None:
@@ -166,7 +158,7 @@ def _check(types: Iterable[int], scenes: Iterable[int]) -> None:
 
 
 def _claim(out: Path) -> None:
-    """Makes the folders, and refuses a folder that another version began."""
+    """Creates the folders; refuses a folder that another version began."""
     mark = out / _VERSION_FILE
     if mark.is_file():
         if mark.read_text(encoding="utf-8").strip() != VERSION:

@@ -1,38 +1,32 @@
-"""Photographs that several data sets share, so that a cross-set evaluation can say what overlaps.
+"""Photographs that several data sets share, so that a cross-set evaluation can report overlaps.
 
-The Kodak suite (24 photographs) is the source of TID2013's references 1-24, 512x384 crops of
-photograph 1-24 in this order (Ponomarenko et al., 2015; reference 25 is artificial), and of 19 of
-LIVE's 29 references (Sheikh et al., 2006, took them from the Internet and photographic CD-ROMs).
+The Kodak suite (24 photographs) is the source of TID2013's references 1-24, which are 512 x 384
+crops of photographs 1-24 in this order (Ponomarenko et al., 2015; reference 25 is artificial), and
+of 19 of LIVE's 29 references (Sheikh et al., 2006, took them from the Internet and CD-ROMs).
 
-LIVE names its references by what they show. A name that fits one Kodak photograph only (`caps`,
-`parrots`, `lighthouse2` with its landscape format) is certain; where two photographs fit
-(four sailing boats, two in each format; two seascapes) the entry is likely, and which of the two it
-is does not matter for the question whether LIVE's image is a Kodak photograph. LIVE's six upright
-references are Kodak's six upright photographs.
+LIVE names its references by their content. Most names match one Kodak photograph only (`caps`,
+`parrots`, `lighthouse2` with its landscape format). The entries marked as likely match two
+photographs (four sailing boats, two in each format; two seascapes); for overlaps it does not matter
+which of the two it is. LIVE's six upright references are Kodak's six upright photographs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Literal
-
-Certainty = Literal["certain", "likely"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """A Kodak photograph and where it is found.
+    """A Kodak photograph and the data sets that use it.
 
     Attributes:
         kodak: its number in the Kodak suite, 1-24 (`kodim01.png`).
         live: LIVE's reference id, or None.
-        certainty: of `live`.
     """
 
     kodak: int
     live: str | None = None
-    certainty: Certainty = "certain"
 
     @property
     def tid2013(self) -> str:
@@ -51,17 +45,17 @@ SCENES = (
     Scene(3, "caps"),
     Scene(4, "womanhat"),
     Scene(5, "bikes"),
-    Scene(6, "sailing1", "likely"),
+    Scene(6, "sailing1"),  # likely
     Scene(7),
     Scene(8, "buildings"),
-    Scene(9, "sailing2", "likely"),
-    Scene(10, "sailing3", "likely"),
-    Scene(11, "sailing4", "likely"),
+    Scene(9, "sailing2"),  # likely
+    Scene(10, "sailing3"),  # likely
+    Scene(11, "sailing4"),  # likely
     Scene(12),
     Scene(13, "stream"),
     Scene(14, "rapids"),
     Scene(15),
-    Scene(16, "ocean", "likely"),
+    Scene(16, "ocean"),  # likely
     Scene(17, "statue"),
     Scene(18, "woman"),
     Scene(19, "lighthouse"),
@@ -81,9 +75,9 @@ _NAMES = {
 
 
 def scene(dataset: str, reference_id: str) -> str:
-    """The common name of a reference's content: `kodim03` for TID2013's `i03` and LIVE's `caps`.
+    """Common name of a reference's content: `kodim03` for TID2013's `i03` and LIVE's `caps`.
 
-    A reference that no other set has is named `DATASET/REFERENCE_ID`.
+    A reference without one is named `DATASET/REFERENCE_ID`.
     """
     return _NAMES.get(dataset, {}).get(reference_id, f"{dataset}/{reference_id}")
 
@@ -91,7 +85,7 @@ def scene(dataset: str, reference_id: str) -> str:
 def shared(
     first: str, first_ids: Iterable[str], second: str, second_ids: Iterable[str]
 ) -> list[tuple[str, str, str]]:
-    """What two data sets have in common.
+    """The contents that two data sets share.
 
     Args:
         first: name of a data set, e.g. "tid2013".
@@ -100,7 +94,7 @@ def shared(
         second_ids: its reference ids.
 
     Returns:
-        (scene, id in the first set, id in the second set), sorted; empty where nothing overlaps.
+        (scene, id in the first set, id in the second set), sorted.
     """
     mine = {scene(first, name): name for name in set(first_ids)}
     theirs = {scene(second, name): name for name in set(second_ids)}

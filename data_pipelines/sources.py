@@ -1,7 +1,6 @@
-"""Random-access sources of whole pairs: the one interface that the loader and evaluation know.
+"""Random-access sources of pairs: the interface behind the loader, evaluation and benchmark.
 
-A source knows the labels and the reference of every pair without decoding an image, and decodes
-reference and distorted image of pair `i` when asked for `source[i]`.
+A source knows the labels of every pair without decoding an image; `source[i]` decodes pair `i`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 
 from gsn_jax.errors import InputError
 
-# What every source knows of its pairs, with the type of the column.
+# The columns of labels and names, with their types.
 FIELDS = {
     "score": np.float64,
     "score_std": np.float64,
@@ -28,15 +27,15 @@ FIELDS = {
 
 
 class PairSource(abc.ABC):
-    """Pairs of a pristine and a distorted image with an opinion score, in a fixed order.
+    """Pairs of a reference and a distorted image with an opinion score, in a fixed order.
 
     `source[i]` is a dict with
 
     - `reference`, `distorted`: uint8 `(H, W, 3)`, sRGB, of equal shape;
-    - `score`: float, as published; `score_std`: float, NaN where not published;
+    - `score`: float, as published; `score_std`: float, NaN if not published;
     - `quality`: float32 in [0, 1], up = better;
-    - `reference_id`: str, equal for pairs of the same content (what splits keep together);
-    - `distortion_type`: str; `distortion_level`: int, 0 where unknown.
+    - `reference_id`: str, the content; splits keep pairs of one content together;
+    - `distortion_type`: str; `distortion_level`: int, 0 if unknown.
     """
 
     def __init__(self, fields: Mapping[str, Any]):
@@ -44,38 +43,38 @@ class PairSource(abc.ABC):
 
     @property
     def fields(self) -> dict[str, np.ndarray]:
-        """Columns `(N,)` of labels and image names, named as in `FIELDS`; nothing is decoded."""
+        """Columns `(N,)` of labels and image names, by the names in `FIELDS`."""
         return self._fields
 
     @property
     def reference_ids(self) -> list[str]:
-        """The content of each pair, `N` strings; nothing is decoded."""
+        """The content of each pair."""
         return self._fields["reference_id"].tolist()
 
     @property
     def quality(self) -> np.ndarray:
-        """Labels, float32 `(N,)` in [0, 1], up = better; nothing is decoded."""
+        """Labels, float32 `(N,)` in [0, 1], up = better."""
         return self._fields["quality"]
 
     @abc.abstractmethod
     def load_reference(self, index: int) -> np.ndarray:
-        """The pristine image of pair `index`, uint8 `(H, W, 3)`."""
+        """The reference image of pair `index`, uint8 `(H, W, 3)`."""
 
     @abc.abstractmethod
     def load_distorted(self, index: int) -> np.ndarray:
         """The distorted image of pair `index`, uint8 `(H, W, 3)`."""
 
     def reference_key(self, index: int) -> Hashable:
-        """Equal for two pairs exactly when they have the same reference image."""
+        """A key that two pairs share if and only if they have the same reference image."""
         return str(self._fields["reference"][index])
 
     def image_size(self, index: int) -> tuple[int, int] | None:
-        """Height and width of pair `index` where known without decoding, else None."""
+        """Height and width of pair `index`, or None if that needs decoding."""
         del index
         return None
 
     def labels(self, index: int) -> dict[str, Any]:
-        """What `source[index]` says beside the images, as Python values."""
+        """The labels in `source[index]`, as Python values."""
         row = {name: column[index].item() for name, column in self._fields.items()}
         del row["reference"], row["distorted"]
         row["quality"] = np.float32(row["quality"])
@@ -102,7 +101,7 @@ class PairSource(abc.ABC):
 
 
 def check_index(index: Any, length: int) -> int:
-    """`index` as an int in [0, length), negative ones counted from the end.
+    """`index` as an int in [0, length); negative indices count from the end.
 
     Raises:
         IndexError: there is no such element.
@@ -116,10 +115,10 @@ def check_index(index: Any, length: int) -> int:
 def check_sizes(
     source: PairSource, index: int, reference: np.ndarray, distorted: np.ndarray
 ) -> None:
-    """Refuses a pair whose images differ in size.
+    """Checks that both images of a pair have the same size.
 
     Raises:
-        InputError: they do.
+        InputError: they differ.
     """
     if reference.shape != distorted.shape:
         sizes = ["{1} x {0}".format(*image.shape) for image in (distorted, reference)]
@@ -130,7 +129,7 @@ def check_sizes(
 
 
 class Subset(PairSource):
-    """The pairs `indices` of `source`, in that order; what `split` and `kfold` return."""
+    """The pairs `indices` of `source`, in that order."""
 
     def __init__(self, source: PairSource, indices: Sequence[int] | np.ndarray):
         self.source = source
@@ -161,24 +160,24 @@ class Subset(PairSource):
 
 
 class Rescaled(Subset):
-    """All pairs of `source` with another mapping of their scores to quality.
+    """All pairs of `source` with another mapping from score to quality.
 
-    A set's nominal range need not be what people used of it, and sets that are trained on together
-    should agree on what quality means.
+    People may not use all of a set's nominal range, and data sets for the same training need
+    comparable qualities.
     """
 
     def __init__(self, source: PairSource, worst: float, best: float):
-        """Maps the score `worst` to quality 0 and `best` to 1, linearly.
+        """Maps scores linearly: `worst` to quality 0 and `best` to 1.
 
         Raises:
-            InputError: a score lies outside of them.
+            InputError: a score lies outside this range.
         """
         super().__init__(source, np.arange(len(source)))
         quality = (self._fields["score"] - worst) / (best - worst)
         if not ((quality >= 0) & (quality <= 1)).all():
             scores = self._fields["score"]
             raise InputError(
-                f"scores from {scores.min():g} to {scores.max():g} lie outside of {worst:g} to "
+                f"scores from {scores.min():g} to {scores.max():g} lie outside {worst:g} to "
                 f"{best:g}; give a wider range"
             )
         self._fields["quality"] = quality.astype(np.float32)
@@ -187,9 +186,9 @@ class Rescaled(Subset):
 class Concatenated(PairSource):
     """All pairs of several sources, one source after the other.
 
-    Contents keep their ids, so that a photograph that occurs in two sources stays on one side of a
-    split; where equal ids mean different photographs (TID2013's and KADID-10k's `i01`), give
-    `names`, which are put in front: `tid2013/i01`.
+    Contents keep their ids, so that a photograph in two sources stays on one side of a split. If
+    equal ids mean different photographs (TID2013's and KADID-10k's `i01`), pass `names`, which
+    become prefixes: `tid2013/i01`.
     """
 
     def __init__(self, sources: Sequence[PairSource], names: Sequence[str] | None = None):

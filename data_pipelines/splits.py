@@ -1,13 +1,13 @@
-"""Splits by reference content only: no photograph is on two sides.
+"""Splits by reference content: no photograph is on two sides.
 
-Which side a reference falls on is decided by a hash of seed and reference id, so that a split is
-the same on every machine and with every library version, whatever the order of the pairs.
+A hash of the seed and the reference id decides the side of a reference, so that a split does not
+depend on the machine, library versions or the order of the pairs.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -22,22 +22,22 @@ RATIOS_2 = (0.8, 0.2)
 def split(
     source: PairSource, ratios: Sequence[float] = RATIOS_3, seed: int = 0
 ) -> tuple[Subset, ...]:
-    """Parts of a source in the given proportions of *references*, with all pairs of each.
+    """Splits a source in the given proportions of *references*, with all pairs of each.
 
     Args:
         source: the pairs.
         ratios: positive, in any unit; (0.8, 0.2) and (4, 1) mean the same.
-        seed: another seed, another split.
+        seed: seed of the split.
 
     Returns:
-        One source per ratio, with at least one reference each; together they hold every pair once.
+        One source per ratio, with at least one reference each; together they have every pair once.
 
     Raises:
         InputError: a ratio is not positive, or there are fewer references than ratios.
     """
     if not ratios or min(ratios) <= 0:
         raise InputError(f"ratios: needs positive numbers, got {tuple(ratios)}")
-    order = _shuffled_references(source, seed, parts=len(ratios))
+    order = _shuffled(source.reference_ids, seed, parts=len(ratios))
     ends = np.cumsum(_counts(len(order), ratios))
     side = {reference: int(np.searchsorted(ends, i, "right")) for i, reference in enumerate(order)}
     return _parts(source, side, len(ratios))
@@ -49,20 +49,25 @@ def kfold(source: PairSource, k: int = 5, seed: int = 0) -> list[tuple[Subset, S
     Args:
         source: the pairs.
         k: number of folds.
-        seed: another seed, other folds.
+        seed: seed of the folds.
 
     Raises:
         InputError: `k` is below 2, or there are fewer references than folds.
     """
+    pairs = []
+    for held_out in folds(source.reference_ids, k, seed):
+        tested = np.asarray([reference in held_out for reference in source.reference_ids])
+        training, test = (Subset(source, np.flatnonzero(part)) for part in (~tested, tested))
+        pairs.append((training, test))
+    return pairs
+
+
+def folds(references: Iterable[str], k: int = 5, seed: int = 0) -> list[set[str]]:
+    """The references that each of `k` folds holds out; see `kfold`."""
     if k < 2:
         raise InputError(f"k: needs at least 2 folds, got {k}")
-    order = _shuffled_references(source, seed, parts=k)
-    fold = {reference: i % k for i, reference in enumerate(order)}
-    folds = np.asarray([fold[reference] for reference in source.reference_ids])
-    return [
-        (Subset(source, np.flatnonzero(folds != i)), Subset(source, np.flatnonzero(folds == i)))
-        for i in range(k)
-    ]
+    order = _shuffled(references, seed, parts=k)
+    return [set(order[i::k]) for i in range(k)]
 
 
 def seeded_splits(
@@ -73,10 +78,10 @@ def seeded_splits(
 
 
 def check_disjoint(*sources: PairSource) -> None:
-    """Raises when a reference occurs in two of the sources.
+    """Checks that no reference occurs in two of the sources.
 
     Raises:
-        InputError: naming the first shared references.
+        InputError: some do; the message names the first ones.
     """
     seen: dict[str, int] = {}
     shared = []
@@ -91,17 +96,17 @@ def check_disjoint(*sources: PairSource) -> None:
         )
 
 
-def _shuffled_references(source: PairSource, seed: int, parts: int) -> list[str]:
-    references = set(source.reference_ids)
-    if len(references) < parts:
+def _shuffled(references: Iterable[str], seed: int, parts: int) -> list[str]:
+    names = set(references)
+    if len(names) < parts:
         raise InputError(
-            f"{len(references)} references cannot be split into {parts} parts; use fewer parts"
+            f"{len(names)} references cannot be split into {parts} parts; use fewer parts"
         )
-    return sorted(references, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest())
 
 
 def _counts(total: int, ratios: Sequence[float]) -> np.ndarray:
-    """How many references each part gets: one, and the rest by largest remainder."""
+    """Number of references in each part: at least one, by largest remainder."""
     shares = np.asarray(ratios, np.float64) / np.sum(ratios) * total
     counts = np.maximum(np.floor(shares), 1).astype(int)
     while counts.sum() < total:

@@ -1,20 +1,19 @@
 """Quality labels of synthesised images, in [0, 1], up = better, 1 = identical.
 
-- "ensemble": classical metrics and LPIPS, fused so that they follow TID2013's opinion scores. With
-  d_m the distance of metric m (0 = identical), quality = sigmoid(b + o - sum_m w_m log(d_m + e_m)),
-  w >= 0, and o an offset of the distortion type, as far as TID2013 knows the type or one like it.
-  Fitted by `scripts/fit_synthesis_labels.py`; the coefficients are in `synthesis_weights`. For
-  those types it is mixed with the label "level" (30 %), which orders levels that the metrics hardly
-  tell apart (a change of saturation). Restored images (of scaling and restoration, as far as
-  TID2013 has none like it) are judged by LPIPS and DISTS, each likewise mapped to quality, on
-  average: LPIPS learned from what people say of such images, DISTS does not mind other textures of
-  the same kind, and classical metrics agree least there (Zhang et al., CVPR 2018).
-- "level": the mean opinion of the type's level in TID2013, and a common one for other types. It
-  knows nothing of the photograph.
-- NAME of a metric in `gsn_jax.metrics` whose values lie in [0, 1].
+- "ensemble": classical metrics and LPIPS, fused to follow TID2013's opinion scores. With d_m the
+  distance of metric m (0 = identical), quality = sigmoid(b + o - sum_m w_m log(d_m + e_m)),
+  w >= 0. The offset o belongs to the distortion type, if TID2013 has that type or a similar one.
+  `scripts/fit_synthesis_labels.py` fits the coefficients, which are in `synthesis_weights`. For
+  types with an offset, 30 % of the label "level" are mixed in; it orders levels that metrics hardly
+  distinguish (a change of saturation). Restored images (groups scaling and restoration, unless
+  TID2013 has a similar type) get the mean of LPIPS and DISTS, each mapped to quality: LPIPS was
+  trained on human judgements of such images, DISTS tolerates other textures of the same kind, and
+  classical metrics agree least with people there (Zhang et al., CVPR 2018).
+- "level": TID2013's mean opinion of the type and level, or of the level for other types. It does
+  not depend on the photograph.
+- NAME of a metric in `gsn_jax.metrics` with values in [0, 1].
 
-Whatever the label, it never rises with the level within a photograph and type (isotonic
-regression).
+No label rises with the level within a photograph and type (isotonic regression).
 """
 
 from __future__ import annotations
@@ -23,21 +22,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.optimize
+from numpy.typing import ArrayLike
 
 from data_pipelines import synthesis_weights as weights
 from gsn_jax.errors import InputError
-from gsn_jax.metric import FeatureCache, Remember, forget
+from gsn_jax.metric import FeatureCache, ReferenceCaching, Remember, forget
 from gsn_jax.pretrained import packages
 
 DEFAULT = "ensemble"
 
-# A mean opinion score of TID2013 (0-9) that stands for "as good as the original"; 7.21 is the best.
+# The mean opinion score of TID2013 (0-9) that becomes quality 1; the best image has 7.21.
 BEST_MOS = 7.2
 
-# The part of the label "level" in "ensemble".
+# Share of the label "level" in "ensemble".
 _LEVEL_SHARE = 0.3
 
-# Distortions that are judged like one of TID2013's.
+# Distortions that get the offset and levels of one of TID2013's.
 LIKE = {
     "colour_diffusion": "chromatic_aberration",
     "colour_shift": "chromatic_aberration",
@@ -66,11 +66,11 @@ LIKE = {
 
 
 def check(name: str) -> None:
-    """Refuses a label that does not exist.
+    """Checks that a label can be computed.
 
     Raises:
-        InputError: it is no label and no metric with values in [0, 1], or its metrics need weights
-            that are not installed.
+        InputError: there is no such label, the metric has values outside [0, 1], or its weights
+            are not installed.
     """
     if name == "ensemble":
         packages.lpips_heads("alexnet")
@@ -102,8 +102,9 @@ def label(
         distorted: one uint8 `(H, W, 3)` per level.
 
     Returns:
-        One value in [0, 1] per level, never rising.
+        One value in [0, 1] per level, not rising.
     """
+    values: Sequence[float] | np.ndarray
     if name == "level":
         values = [level_quality(kind, level) for level in levels]
     elif name == "ensemble":
@@ -133,35 +134,36 @@ def _is_restored(kind: str) -> bool:
 
 
 def restored_quality(values: np.ndarray) -> np.ndarray:
-    """The quality `(N,)` of restored images with distances `(N, M)` by the M metrics for them."""
+    """Quality `(N,)` of restored images from their distances `(N, M)` by `weights.RESTORED`."""
     floors, offsets, slopes = np.transpose(list(weights.RESTORED.values()))
     logs = np.log(np.maximum(values, 0) + floors)
     return np.mean(1 / (1 + np.exp(-(offsets - slopes * logs))), axis=1)
 
 
 def _number(kind: str) -> int | None:
-    """TID2013's number of the type, or of the one that it is judged like."""
+    """TID2013's number of the type or of the similar type in `LIKE`; None without either."""
     from data_pipelines import distortions
 
     return distortions.get(LIKE.get(kind, kind)).tid2013
 
 
-def falling(values: Sequence[float]) -> np.ndarray:
-    """The nearest never-rising sequence (least squares), clipped to [0, 1]."""
+def falling(values: ArrayLike) -> np.ndarray:
+    """The nearest non-increasing sequence (least squares), clipped to [0, 1]."""
     fitted = scipy.optimize.isotonic_regression(values, increasing=False).x
     return np.clip(fitted, 0, 1)
 
 
 def level_quality(kind: str, level: int) -> float:
-    """TID2013's mean opinion of a type's level, or of the level over its types."""
-    opinions = weights.MOS.get(_number(kind), weights.MEAN_MOS)
+    """TID2013's mean opinion of a type and level as quality; for other types, of the level."""
+    number = _number(kind)
+    opinions = weights.MEAN_MOS if number is None else weights.MOS[number]
     return min(opinions[level - 1] / BEST_MOS, 1.0)
 
 
 def distances(
     names: Sequence[str], reference: np.ndarray, distorted: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """Distances `(N, M)` of N images by the M metrics of these names, 0 = identical."""
+    """Distances `(N, M)` of N images by M metrics, 0 = identical."""
     features = FeatureCache()
     return np.array(
         [
@@ -172,7 +174,7 @@ def distances(
 
 
 def ensemble_quality(kind: str, values: np.ndarray) -> np.ndarray:
-    """The fused quality `(N,)` of distances `(N, M)`."""
+    """Fused quality `(N,)` from distances `(N, M)` by `weights.METRICS`."""
     offset = weights.BIAS + weights.OFFSETS.get(LIKE.get(kind, kind), 0.0)
     logs = np.log(np.maximum(values, 0) + weights.FLOORS)
     return 1 / (1 + np.exp(-(offset - logs @ np.asarray(weights.WEIGHTS))))
@@ -181,16 +183,18 @@ def ensemble_quality(kind: str, values: np.ndarray) -> np.ndarray:
 def distance(
     name: str, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
 ) -> float:
-    """How far a metric of `gsn_jax.metrics` is from its value for identical images, >= 0.
+    """Distance of a metric's score from its value for identical images, >= 0.
 
     Args:
-        name: of the metric.
+        name: name of the metric.
         reference: uint8 `(H, W, 3)`.
-        distorted: as `reference`.
-        remember: keeps what the metric computes of the reference.
+        distorted: uint8 `(H, W, 3)`.
+        remember: keeps the reference's features, see `gsn_jax.metric.Remember`.
     """
     from gsn_jax import metrics
 
     metric = metrics.get(name)
+    if not isinstance(metric, ReferenceCaching):
+        raise TypeError(f"{name} does not score arrays")
     value = float(metric.score_arrays(reference, distorted, remember))
     return max(1.0 - value if metric.higher_is_better else value, 0.0)

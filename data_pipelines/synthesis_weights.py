@@ -1,19 +1,18 @@
-"""Coefficients of the labels in `synthesis_labels`; made by
-`scripts/fit_synthesis_labels.py` from TID2013's opinion scores of scenes that are not
-reserved."""
+"""Coefficients of the labels in `synthesis_labels`, fitted by `scripts/fit_synthesis_labels.py`
+to TID2013's opinion scores of scenes that are not reserved."""
 
 METRICS = ("lpips_alex", "mdsi", "haarpsi", "gmsd", "vifp", "vsi", "ms_ssim")
 FLOORS = (0.01, 0.02, 0.01, 0.004, 0.05, 0.0005, 0.001)
 BIAS = -1.2307
 WEIGHTS = (0.2671, 0.0731, 0.0738, 0.0834, 0.0594, 0.1039, 0.0760)
 
-# Of restored images: each metric's floor, offset and weight.
+# For restored images: each metric's floor, offset and weight.
 RESTORED = {
     "lpips_alex": (0.01, -1.1290, 0.9960),
     "dists": (0.01, -2.0546, 1.4210),
 }
 
-# What the metrics judge too harshly (> 0) or too mildly (< 0), by distortion.
+# By distortion: > 0 if the metrics judge it too harshly, < 0 if too mildly.
 OFFSETS = {
     "chromatic_aberration": 0.3329,
     "colour_noise": 0.2805,

@@ -1,8 +1,8 @@
-"""A data set of distorted photographs: a pairs table, references and distorted images.
+"""Synthesises a data set of distorted photographs: pairs table, references, distorted images.
 
-One job per photograph writes its images and, last, its part of the table; the table itself is put
-together from the parts when all are there. So a run that was interrupted continues where it
-stopped, and ends with the same bytes as one that was not.
+One job per photograph writes its images and then its part of the table; the table is assembled when
+all parts exist. An interrupted run can therefore continue, and gives the same bytes as one that was
+not interrupted.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ _PARTS = "parts"
 _SMALLEST = 64
 _VERSION = 4
 
-# Data sets whose levels and opinions photographs can be given.
+# Data sets whose levels and opinions can be applied to photographs.
 LIKE = ("", "tid2013")
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a synthesised data set is made of; equal settings and photographs give equal bytes.
+    """Settings of a synthesised data set; equal settings and photographs give equal bytes.
 
     Attributes:
         types: names of distortions.
-        without: types that are left out of those that a photograph draws; it draws no others.
+        without: types to leave out after each photograph has drawn its types.
         levels: whole levels from 1 to 5, rising.
-        seed: of all random draws.
+        seed: seed of all random draws.
         size: crop photographs around their centre to at most this many pixels per side, or None.
         label: "ensemble", "level", or the name of a metric; see `synthesis_labels`.
-        like: "tid2013" makes the levels as strong as there and labels them with its mean opinions,
-            whatever `label` says; see `data_pipelines.tid2013.typical`. "" is the bank's levels.
-        consensus: share of the mean over photographs in each label, from 0 to 1. Metrics differ
-            between photographs more than people do, who see through content.
-        types_per_photo: that many of the types for each photograph, drawn anew; None for all.
-        identical: whether each photograph is also paired with itself (level 0, score 1).
+        like: "tid2013" uses its strengths and its mean opinions, which replace `label`; see
+            `data_pipelines.tid2013.typical`. "" uses the levels of the distortion bank.
+        consensus: share of the mean over photographs in each label, from 0 to 1. Metrics depend on
+            content more than people do.
+        types_per_photo: number of types to draw for each photograph; None for all.
+        identical: whether to pair each photograph with itself as well (level 0, score 1).
         suffix: ".png" or ".webp", both lossless.
     """
 
@@ -79,7 +79,8 @@ def find_photos(source: Path) -> list[Path]:
     """The photographs of a folder and its subfolders, sorted.
 
     Raises:
-        InputError: no such folder, no photographs in it, or two whose names differ only in suffix.
+        InputError: there is no such folder, it has no photographs, or two of them differ only in
+            suffix.
     """
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; give the folder with the photographs")
@@ -110,14 +111,14 @@ def synthesize(
 
     Args:
         source: folder of photographs; subfolders are searched too.
-        out: folder to write to; one that an interrupted run began is continued.
-        settings: what to make.
-        progress: called with (photographs done, photographs in all).
-        workers: processes; one per core by default.
+        out: folder to write to; the run continues if it was interrupted there.
+        settings: see `Settings`.
+        progress: called with the numbers of photographs done and in total.
+        workers: number of processes; one per core by default.
 
     Raises:
-        InputError: see `find_photos`; a photograph cannot be read or is too small; or `out` holds
-            something else, or what other settings made.
+        InputError: see `find_photos`; or a photograph cannot be read or is too small; or `out`
+            holds something else, or a data set with other settings.
     """
     source, out = Path(source), Path(out)
     photos = find_photos(source)
@@ -151,9 +152,9 @@ def _check(settings: Settings) -> None:
 
 
 def agreeing(rows: Sequence[Sequence[str]], share: float) -> list[tuple[object, ...]]:
-    """Rows of the table whose scores move by `share` to the mean of their type and level.
+    """Moves the score of each row by `share` towards the mean of its type and level.
 
-    The order of a photograph's levels stays, since that of the means is the same.
+    This keeps the order of a photograph's levels, since the means have the same order.
     """
     if share == 0:
         return [tuple(row) for row in rows]
@@ -171,7 +172,7 @@ def agreeing(rows: Sequence[Sequence[str]], share: float) -> list[tuple[object, 
 
 
 def crop_to(image: np.ndarray, size: int | None) -> np.ndarray:
-    """The middle of an image, at most `size` x `size` pixels."""
+    """The centre of an image, at most `size` x `size` pixels."""
     if size is None:
         return image
     height, width = image.shape[:2]
@@ -180,12 +181,12 @@ def crop_to(image: np.ndarray, size: int | None) -> np.ndarray:
 
 
 def _make_photo(job: _Job) -> None:
-    """Writes one photograph's reference, distorted images and part of the table."""
+    """Writes the reference, the distorted images and the table's part of one photograph."""
     settings = job.settings
     photo = _read(job.photo)
     photo = crop_to(photo, settings.size)
     reference_path = f"reference/{job.name}{settings.suffix}"
-    _write_missing(job.out / reference_path, lambda: photo)
+    _write_missing(job.out / reference_path, photo)
     rows: list[tuple[object, ...]] = []
     if settings.identical:
         rows.append((reference_path, reference_path, 1.0, "identical", 0, job.name))
@@ -195,7 +196,7 @@ def _make_photo(job: _Job) -> None:
         for level in settings.levels:
             path = f"distorted/{job.name}/{kind}_{level}{settings.suffix}"
             image = _distorted(settings, kind, photo, level, seed)
-            _write_missing(job.out / path, lambda image=image: image)
+            _write_missing(job.out / path, image)
             images.append(image)
             paths.append(path)
         scores = _scores(settings, kind, photo, images)
@@ -215,7 +216,7 @@ def _distorted(
 def _scores(
     settings: Settings, kind: str, photo: np.ndarray, images: Sequence[np.ndarray]
 ) -> list[float]:
-    """In [0, 1]; not falling with the level where people do not mind it more."""
+    """One score in [0, 1] per level."""
     if settings.like:
         opinions = [typical.opinion(kind, level) for level in settings.levels]
         return [min(opinion / synthesis_labels.BEST_MOS, 1.0) for opinion in opinions]
@@ -223,8 +224,8 @@ def _scores(
 
 
 def _drawn(settings: Settings, seed: int) -> Sequence[str]:
-    """The types of one photograph, in their order."""
-    wanted, types = settings.types_per_photo, settings.types
+    """The types of one photograph, in the order of the settings."""
+    wanted, types = settings.types_per_photo, list(settings.types)
     if wanted is not None and wanted < len(types):
         chosen = np.random.default_rng(seed).permutation(len(types))[:wanted]
         types = [types[index] for index in sorted(chosen)]
@@ -243,10 +244,10 @@ def _read(path: Path) -> np.ndarray:
     return image
 
 
-def _write_missing(path: Path, make: Callable[[], np.ndarray]) -> None:
+def _write_missing(path: Path, image: np.ndarray) -> None:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_image(path, make())
+        write_image(path, image)
 
 
 def _csv(rows: Sequence[tuple[object, ...]]) -> str:
@@ -261,7 +262,7 @@ def _rows(part: Path) -> list[list[str]]:
 
 
 def _name(photo: Path, source: Path) -> str:
-    """The photograph's id: its path inside the folder without suffix, one word per level."""
+    """The photograph's id: its path in the folder without suffix, joined by `__`."""
     return "__".join(photo.relative_to(source).with_suffix("").parts)
 
 
@@ -270,7 +271,7 @@ def _part(job: _Job) -> Path:
 
 
 def _claim(out: Path, settings: Settings) -> None:
-    """Makes the folders, and refuses a folder that something else made."""
+    """Creates the folders; refuses a folder with something else in it."""
     text = json.dumps({"version": _VERSION, **dataclasses.asdict(settings)}, indent=1) + "\n"
     mark = out / _SETTINGS
     if mark.is_file():

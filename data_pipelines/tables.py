@@ -1,4 +1,7 @@
-"""A pairs table: a CSV file that names reference and distorted images with their scores."""
+"""A pairs table as a source of pairs: a CSV file of images with their opinion scores.
+
+`gsn_jax.images.pair_tables` reads the file; this module checks its scores and images.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,23 +23,23 @@ _SHOWN = 10  # missing images that an error lists
 
 
 class PairTable(PairSource):
-    """The pairs of a CSV file with a header line, UTF-8.
+    """The pairs of a CSV file in UTF-8 with a header line.
 
     Columns: `reference,distorted,score[,quality][,score_std][,type][,level][,group]`; others are
-    ignored. Paths are relative to the table's folder and stay inside it; an image elsewhere is
-    named by its absolute path. `group` names the content and defaults to the reference's path.
+    ignored. Relative paths start at the table's folder and stay inside it; other images have
+    absolute paths. `group` names the content and defaults to the reference's path.
 
-    `quality` is, in this order: the column of that name; the score mapped linearly from
-    `score_range`; the score itself where all scores lie in [0, 1] (1 - score if down is better).
+    `quality` is the column of that name; without it, the score mapped linearly from `score_range`;
+    without a range, the score itself, which then lies in [0, 1] (1 - score if lower is better).
 
     Args:
         path: the table.
-        alpha: what to do with transparent pixels, see `gsn_jax.images.load_image`.
+        alpha: how to handle transparent pixels, see `gsn_jax.images.load_image`.
         score_range: smallest and largest possible score, mapped to quality 0 and 1.
         higher_is_better: direction of the score; False maps the largest score to quality 0.
         score_column: name of the column with the score, e.g. "mos".
         group_column: name of the column with the content.
-        type_column: name of the column with the kind of distortion.
+        type_column: name of the column with the type of distortion.
 
     Attributes:
         path: the table.
@@ -62,7 +66,7 @@ class PairTable(PairSource):
         rows = list(_read_rows(self.path, score_column))
         if not rows:
             raise InputError(f"{path}: no pairs below the header line; add some")
-        columns: dict[str, list] = {}
+        columns: dict[str, Any] = {}
         lines = [line for line, _ in rows]
         columns["score"] = [_number(path, line, row, score_column) for line, row in rows]
         columns["score_std"] = [
@@ -108,7 +112,7 @@ class PairTable(PairSource):
         return str(self._paths["distorted"][index])
 
     def paths(self, index: int) -> tuple[Path, Path]:
-        """Files of reference and distorted image of pair `index`."""
+        """The files of the reference and the distorted image of pair `index`."""
         return self._paths["reference"][index], self._paths["distorted"][index]
 
 
@@ -119,7 +123,14 @@ def quality_of(
     score_range: tuple[float, float] | None,
     higher_is_better: bool,
 ) -> np.ndarray:
-    """Scores `(N,)` as float32 quality in [0, 1], up = better; `lines` name them in an error.
+    """Maps scores `(N,)` to float32 quality in [0, 1], up = better.
+
+    Args:
+        scores: the opinion scores.
+        lines: their line numbers in the table, for errors.
+        path: the table, for errors.
+        score_range: see `PairTable`.
+        higher_is_better: see `PairTable`.
 
     Raises:
         InputError: a score lies outside `score_range`, or outside [0, 1] without a range.
@@ -139,7 +150,7 @@ def quality_of(
 
 
 def _read_rows(path: Path, score_column: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and fields of each row; a training set has no room for broken rows."""
+    """Line number and fields of each row; a broken row is an error."""
     for row in pair_tables.read_rows(path, (score_column,)):
         if row.problem:
             raise InputError(f"{path}, line {row.line}: {row.problem}")
@@ -152,13 +163,32 @@ def _number(
     text = row.get(name, "")
     if optional and not text:
         return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = as_number(text)
+    if value is None:
         raise InputError(f"{path}, line {line}: {name} {text!r} is not a number")
     return value
+
+
+def number(value: Any) -> float:
+    """A finite number from a table's cell.
+
+    Raises:
+        ValueError: it is none; `4_5`, which Python reads as 45, is none either.
+    """
+    if isinstance(value, str) and "_" in value:
+        raise ValueError(f"{value!r} is not a number")
+    result = float(value)
+    if not math.isfinite(result):
+        raise ValueError(f"{value!r} is not a finite number")
+    return result
+
+
+def as_number(text: str) -> float | None:
+    """Like `number`, but None if the text is not a finite number."""
+    try:
+        return number(text)
+    except ValueError:
+        return None
 
 
 def _quality(path: str | os.PathLike[str], line: int, row: dict[str, str]) -> float:
@@ -171,6 +201,8 @@ def _quality(path: str | os.PathLike[str], line: int, row: dict[str, str]) -> fl
 def _level(path: str | os.PathLike[str], line: int, row: dict[str, str]) -> int:
     text = row.get("level", "")
     try:
+        if "_" in text:  # Python reads 4_5 as 45
+            raise ValueError
         return int(text) if text else 0
     except ValueError:
         raise InputError(f"{path}, line {line}: level {text!r} is not a whole number") from None
@@ -184,7 +216,11 @@ def _resolve(table: str | os.PathLike[str], line: int, name: str) -> Path:
 
 
 def _check_files(path: Path, lines: list[int], files: dict[str, list[Path]]) -> None:
-    """Refuses a table that names files which do not exist, before hours of training."""
+    """Checks that all images exist, before hours of training.
+
+    Raises:
+        InputError: some do not; the message lists the first ones.
+    """
     known: dict[Path, bool] = {}
     missing = []
     for position, line in enumerate(lines):

@@ -156,16 +156,43 @@ def bootstrap_ci(
     labels = np.arange(len(scores)) if groups is None else np.asarray(groups)
     if labels.shape != scores.shape:
         raise ValueError(f"groups must have shape {scores.shape}, got {labels.shape}")
-    _, membership = np.unique(labels, return_inverse=True)
-    members = [np.flatnonzero(membership == group) for group in range(membership.max() + 1)]
-    if len(members) < 2:
+    membership, counts = bootstrap_samples(labels, resamples=resamples, seed=seed)
+    if counts.shape[1] < 2:
         return float("nan"), float("nan")
-    generator = np.random.default_rng(seed)
     values = []
-    for _ in range(resamples):
-        drawn = generator.integers(len(members), size=len(members))
-        rows = np.concatenate([members[group] for group in drawn])
+    for drawn in counts:
+        rows = np.repeat(np.arange(len(scores)), drawn[membership])
         values.append(statistic(predictions[rows], scores[rows]))
+    return percentile_interval(values, confidence)
+
+
+def bootstrap_samples(
+    groups: Sequence[object] | np.ndarray, *, resamples: int = 1000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bootstrap samples that draw as many whole groups as there are, with replacement.
+
+    Args:
+        groups: `(N,)` group of each pair, e.g. its reference.
+        resamples: number of samples.
+        seed: seed of the draws.
+
+    Returns:
+        The number of each pair's group, `(N,)`, and how often each sample draws each group,
+        `(resamples, groups)`; both int64.
+    """
+    _, membership = np.unique(np.asarray(groups), return_inverse=True)
+    number = int(membership.max()) + 1
+    generator = np.random.default_rng(seed)
+    drawn = (generator.integers(number, size=number) for _ in range(resamples))
+    return membership, np.stack([np.bincount(groups, minlength=number) for groups in drawn])
+
+
+def percentile_interval(
+    values: Sequence[float] | np.ndarray, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Percentile interval of a statistic over samples; NaN if no sample has a value."""
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
     tail = (1 - confidence) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)

@@ -1,15 +1,15 @@
-"""Scene-disjoint cross-validation: trains a configuration once per fold, judges what it held out.
+"""Cross-validation by scene: trains a configuration once per fold, evaluates the held-out scenes.
 
     python scripts/cross_validate.py gsn REGENERATED/pairs.csv runs/folds --folds 5 \
         --carried data/carried/pairs.csv \
         -- --config.data.train="(('TABLE',0,7.25), ('CARRIED',0,7.25), 'data/synthetic/pairs.csv')"
 
-The table has the columns reference,distorted,score,type,level,group[,split]; rows whose split is
+The table has the columns reference,distorted,score,type,level,group[,split]; rows of the split
 `reserved` are left out. In the overrides after `--`, TABLE stands for the rows of a fold's training
-scenes, and CARRIED for a table of `gsn synthesize --like tid2013` whose scores are replaced by the
-mean opinion of their type and level over these scenes: those held out must not be known. SRCC
-overall is the mean over folds (each model has its own scale); a type's SRCC is over all its pairs,
-by quality. A fold that has its model is not trained again.
+scenes. CARRIED stands for a table of `gsn synthesize --like tid2013` whose scores are replaced by
+the mean opinion of their type and level over the training scenes, since opinions of the held-out
+scenes must not leak. The overall SRCC is the mean over folds, since each model has its own scale; a
+type's SRCC is over all its pairs. A fold that already has a model is not trained again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 from tabulate import tabulate
 
 import gsn_jax
+from data_pipelines.splits import folds
 from gsn_jax import agreement
 from gsn_jax.images import load_image
 from gsn_jax.metric import FeatureCache
@@ -38,7 +39,7 @@ def main() -> None:
     options = parse(sys.argv[1:])
     rows = read_rows(options.table)
     others = read_rows(options.carried) if options.carried else []
-    parts = fold_groups([row["group"] for row in rows], options.folds, options.seed)
+    parts = folds((row["group"] for row in rows), options.folds, options.seed)
     scored = []
     for fold, held_out in enumerate(parts):
         folder = options.workdir / f"fold{fold}"
@@ -76,12 +77,6 @@ def read_rows(path: Path) -> list[Row]:
         for name in ("reference", "distorted"):
             row[name] = str((path.parent / row[name]).resolve())
     return rows
-
-
-def fold_groups(groups: Sequence[str], folds: int, seed: int) -> list[set[str]]:
-    """The contents that each fold holds out; every content once."""
-    names = np.random.default_rng(seed).permutation(sorted(set(groups)))
-    return [set(part.tolist()) for part in np.array_split(names, folds)]
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> Path:
@@ -126,7 +121,7 @@ def score_fold(folder: Path, rows: Sequence[Row]) -> tuple[float, list[tuple[str
     """SRCC of the fold, and the type, quality and opinion of each of its pairs."""
     metric, cache = gsn_jax.load(folder / "run" / "model"), FeatureCache()
     pairs = []
-    for row in sorted(rows, key=lambda row: row["reference"]):  # each passes the trunk once
+    for row in sorted(rows, key=lambda row: row["reference"]):  # its features are computed once
         images = (load_image(row[name]) for name in ("reference", "distorted"))
         quality = metric.score_arrays(*images, cache.of(row["reference"]))
         pairs.append((row["type"], float(quality), float(row["score"])))
@@ -136,9 +131,12 @@ def score_fold(folder: Path, rows: Sequence[Row]) -> tuple[float, list[tuple[str
 
 def table(scored: Sequence[tuple[float, list[tuple[str, float, float]]]]) -> str:
     """Markdown: overall and by type."""
-    folds = np.array([value for value, _ in scored])
+    overall = np.array([value for value, _ in scored])
     pairs = [pair for _, part in scored for pair in part]
-    rows = [("overall, mean of folds", len(pairs), folds.mean()), ("worst fold", "", folds.min())]
+    rows = [
+        ("overall, mean of folds", len(pairs), overall.mean()),
+        ("worst fold", "", overall.min()),
+    ]
     for kind in sorted({kind for kind, _, _ in pairs}):
         chosen = np.array([pair[1:] for pair in pairs if pair[0] == kind])
         rows.append((kind, len(chosen), float(agreement.srcc(chosen[:, 0], chosen[:, 1]))))

@@ -154,16 +154,16 @@ def _module(
 ) -> str:
     count = len(METRICS)
     lines = [
-        '"""Coefficients of the labels in `synthesis_labels`; made by',
-        "`scripts/fit_synthesis_labels.py` from TID2013's opinion scores of scenes that are not",
-        'reserved."""',
+        '"""Coefficients of the labels in `synthesis_labels`, fitted by '
+        "`scripts/fit_synthesis_labels.py`",
+        'to TID2013\'s opinion scores of scenes that are not reserved."""',
         "",
         f"METRICS = {_words(METRICS)}",
         f"FLOORS = {FLOORS}",
         f"BIAS = {coefficients[0]:.4f}",
         f"WEIGHTS = ({', '.join(f'{w:.4f}' for w in coefficients[1 : 1 + count])})",
         "",
-        "# Of restored images: each metric's floor, offset and weight.",
+        "# For restored images: each metric's floor, offset and weight.",
         "RESTORED = {",
         *(
             f'    "{name}": ({floor:g}, {offset:.4f}, {weight:.4f}),'
@@ -171,7 +171,7 @@ def _module(
         ),
         "}",
         "",
-        "# What the metrics judge too harshly (> 0) or too mildly (< 0), by distortion.",
+        "# By distortion: > 0 if the metrics judge it too harshly, < 0 if too mildly.",
         "OFFSETS = {",
         *(
             f'    "{kind}": {value:.4f},'

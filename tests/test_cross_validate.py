@@ -21,12 +21,6 @@ def test_opinions_are_carried_from_the_training_scenes_alone():
     ]
 
 
-def test_every_scene_is_held_out_once():
-    scenes = [f"I{number:02d}" for number in range(7)]
-    folds = cross_validate.fold_groups([*scenes, *scenes], 3, seed=0)
-    assert sorted(scene for fold in folds for scene in fold) == scenes
-
-
 def test_overrides_may_follow_the_options():
     command = ["gsn", "pairs.csv", "runs/folds", "--folds", "4", "--", "--config.train.steps=9"]
     options = cross_validate.parse(command)

@@ -1,1 +1,1 @@
-"""TFDS builders of the public data sets, one module each; they need no TensorFlow."""
+"""TFDS builders of the public data sets, one module each. They do not need TensorFlow."""

@@ -1,4 +1,4 @@
-"""What the builders share: verification, storing each reference once, and reading whole pairs."""
+"""The common base of the builders: it verifies the images, stores them and reads whole pairs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import collections
 import dataclasses
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.dataset_builder import FileReaderBuilder
 from tensorflow_datasets.core.dataset_info import DatasetIdentity
 
 from data_pipelines.builders.inputs import Inputs, Problems, Progress
@@ -25,17 +25,17 @@ class Pair:
     """A row of a data set's table, with the files it names.
 
     Attributes:
-        reference: the reference's name, unique in the set.
-        reference_path: its file, None where missing.
-        distorted: the distorted image's name, unique in the set.
-        distorted_path: its file, None where missing.
-        score: as published.
-        reference_id: the content.
+        reference: name of the reference, unique in the set.
+        reference_path: its file; None if it is missing.
+        distorted: name of the distorted image, unique in the set.
+        distorted_path: its file; None if it is missing.
+        score: the published score.
+        reference_id: the content; splits keep pairs of one content together.
         distortion_type: the set's name for the distortion.
-        distortion_level: the set's number of its strength, 0 where it has none.
-        score_std: as published, or NaN.
-        quality: in [0, 1], up = better; None computes it from the score and the set's range.
-        split: where the pair goes.
+        distortion_level: the set's level of strength; 0 if it has none.
+        score_std: the published standard deviation, or NaN.
+        quality: in [0, 1], up = better; None maps the score linearly from the set's range.
+        split: name of the pair's split.
     """
 
     reference: str
@@ -52,20 +52,21 @@ class Pair:
 
 
 class _Info(tfds.core.DatasetInfo):
-    """Information that is only kept with the prepared set."""
+    """Information that is stored with the prepared set only."""
 
     def initialize_from_bucket(self) -> None:
-        """Looks nothing up on TFDS's server, and leaves no temporary folder behind for it."""
+        """Does nothing: TFDS's server does not know these sets, and asking leaves a folder."""
 
 
-class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Builds a data set of pairs from `manual_dir`; a subclass reads the authors' table.
 
-    The records of the split `references` are the pristine images; those of the other splits are
-    the distorted images with their labels. `as_data_source` joins them to whole pairs.
+    The records of the split `references` are the reference images, those of the other splits the
+    distorted images. The labels are stored once, in the set's metadata. `as_data_source` joins all
+    three to whole pairs.
     """
 
-    # Nothing is downloaded; looking for checksums would need a package that TFDS does not install.
+    # Nothing is downloaded. TFDS would look for checksums with a package that it does not install.
     url_infos: ClassVar[dict[str, Any]] = {}
 
     VERSION = tfds.core.Version("1.0.0")
@@ -78,7 +79,7 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     ARCHIVES: ClassVar[tuple[str, ...]] = ()
     SCORE_RANGE: ClassVar[tuple[float, float]] = (0.0, 1.0)
     HIGHER_IS_BETTER: ClassVar[bool] = True
-    # How many there must be; None accepts any number.
+    # Expected counts; None accepts any number.
     NUM_REFERENCES: ClassVar[int | None] = None
     NUM_PAIRS: ClassVar[int | None] = None
 
@@ -87,10 +88,15 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(file_format="array_record", **kwargs)
 
     def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
-        """The set's table and the files it names; what is wrong goes to `problems`.
+        """Reads the set's table and finds the files it names.
+
+        Args:
+            inputs: the files in `manual_dir`.
+            problems: collects broken rows.
+            scratch: folder for temporary files.
 
         Raises:
-            InputError: the table itself is missing.
+            InputError: the table itself is missing or cannot be read.
         """
         raise NotImplementedError
 
@@ -98,7 +104,6 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return self._make_info(self)
 
     def _make_info(self, builder: PairBuilder | DatasetIdentity) -> tfds.core.DatasetInfo:
-        # A record holds floats in single precision; `PreparedPairs` has scores in double precision.
         return _Info(
             builder=builder,
             description=self.TITLE,
@@ -109,13 +114,6 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 {
                     "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
                     "name": tfds.features.Text(),
-                    "reference": tfds.features.Text(),
-                    "reference_id": tfds.features.Text(),
-                    "score": tfds.features.Scalar(np.float32),
-                    "score_std": tfds.features.Scalar(np.float32),
-                    "quality": tfds.features.Scalar(np.float32),
-                    "distortion_type": tfds.features.Text(),
-                    "distortion_level": tfds.features.Scalar(np.int64),
                 }
             ),
             disable_shuffling=True,
@@ -123,27 +121,25 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def is_prepared(self) -> bool:
-        """Whether the set is in `data_dir`, without TFDS's warning when it is not."""
+        """Whether the set is in `data_dir`; unlike TFDS's method, it does not warn if not."""
         return (Path(self.data_dir) / "dataset_info.json").is_file()
 
     def _log_download_bytes(self) -> None:
-        """Silences TFDS's announcement of a download; there is none."""
+        """Silences TFDS's message about a download, since there is none."""
 
     def _log_download_done(self) -> None:
-        """Silences its end, too; the caller says what is ready."""
-
-    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        raise NotImplementedError("the records are written by _download_and_prepare")
-
-    def _generate_examples(self) -> Iterator[Any]:
-        raise NotImplementedError("the records are written by _download_and_prepare")
+        """Silences TFDS's message about its end; the caller reports what is ready."""
 
     def _download_and_prepare(
         self,
         dl_manager: tfds.download.DownloadManager,
         download_config: tfds.download.DownloadConfig,
     ) -> None:
-        """Verifies everything and writes the records; raises when anything is wrong."""
+        """TFDS's hook: verifies all files and writes the records.
+
+        Raises:
+            InputError: something is missing or wrong; the message lists it.
+        """
         manual_dir = download_config.manual_dir or dl_manager.manual_dir
         problems = Problems()
         with (
@@ -156,7 +152,7 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         problems.raise_if_any(f"{self.name}: {manual_dir}")
 
     def _check_table(self, pairs: Sequence[Pair], problems: Problems) -> None:
-        """Counts, duplicates and scores; the images follow when they are decoded."""
+        """Checks counts, duplicates and scores; `write_records` checks the images."""
         references = {pair.reference for pair in pairs}
         for found, wanted, what in (
             (len(references), self.NUM_REFERENCES, "references"),
@@ -172,8 +168,7 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             if pair.quality is None and not low <= pair.score <= high:
                 problems.add(f"{pair.distorted}: score {pair.score} is not in [{low:g}, {high:g}]")
 
-    def quality(self, pair: Pair) -> float:
-        """The pair's label in [0, 1], up = better."""
+    def _quality(self, pair: Pair) -> float:
         if pair.quality is not None:
             return float(pair.quality)
         low, high = self.SCORE_RANGE
@@ -181,21 +176,19 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return share if self.HIGHER_IS_BETTER else 1 - share
 
     def _write(self, pairs: Sequence[Pair], problems: Problems) -> None:
-        references = {pair.reference: pair for pair in pairs}
-        records = [
-            Record(REFERENCES, pair.reference_path, _reference_labels(pair))
-            for pair in references.values()
+        references = {pair.reference: pair.reference_path for pair in pairs}
+        records = [Record(REFERENCES, path, name, name) for name, path in references.items()]
+        records += [
+            Record(pair.split, pair.distorted_path, pair.distorted, pair.reference)
+            for pair in pairs
         ]
-        records += [Record(pair.split, pair.distorted_path, self._labels(pair)) for pair in pairs]
         # TFDS's `self.info` names the final folder; the records go to a temporary one until then.
         info = self._make_info(DatasetIdentity.from_builder(self))
         sizes = write_records(info, records, problems, self._progress)
         self.info.set_splits(info.splits)
-        # What is known without decoding: the labels in the order of the records.
         columns: dict[str, dict[str, list[Any]]] = {}
         for pair in pairs:
             row = {**self._labels(pair), "size": sizes.get(pair.reference)}
-            row["score_std"] = None if math.isnan(pair.score_std) else pair.score_std
             split = columns.setdefault(pair.split, {name: [] for name in row})
             for name, value in row.items():
                 split[name].append(value)
@@ -207,23 +200,23 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             "reference": pair.reference,
             "reference_id": pair.reference_id,
             "score": pair.score,
-            "score_std": pair.score_std,
-            "quality": self.quality(pair),
+            "score_std": None if math.isnan(pair.score_std) else pair.score_std,  # for JSON
+            "quality": self._quality(pair),
             "distortion_type": pair.distortion_type,
             "distortion_level": pair.distortion_level,
         }
 
     def records(self, split: str) -> Any:
-        """The stored records of one split as TFDS gives them, images as PNG bytes."""
+        """The records of one split as TFDS reads them: `name`, and `image` as PNG bytes."""
         return super().as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
 
     def as_data_source(self, split: Any = None, **kwargs: Any) -> Any:
-        """Whole pairs, reference and distorted image joined; see `PreparedPairs`.
+        """Whole pairs with random access; see `PreparedPairs`.
 
         Args:
-            split: `"train"`, or another split of the set; `"all"` is all of them. None gives a
-                dict of all splits.
-            **kwargs: refused; the pairs are always decoded.
+            split: `"train"` or another split of the set; `"all"` joins them. None returns a dict
+                of all splits.
+            **kwargs: TFDS's other arguments, which are refused: pairs are always decoded.
 
         Raises:
             InputError: there is no such split.
@@ -238,16 +231,3 @@ class PairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 f"{self.name} has no split {split!r}; there are {', '.join([*splits, 'all'])}"
             )
         return PreparedPairs(self, splits if split == "all" else [split])
-
-
-def _reference_labels(pair: Pair) -> dict[str, Any]:
-    return {
-        "name": pair.reference,
-        "reference": pair.reference,
-        "reference_id": pair.reference_id,
-        "score": math.nan,
-        "score_std": math.nan,
-        "quality": math.nan,
-        "distortion_type": "",
-        "distortion_level": 0,
-    }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.tables import number
 from gsn_jax.errors import InputError
 
 # The table's name of a type -> (our name, folder and file name part).
@@ -51,7 +53,7 @@ class Csiq(PairBuilder):
             "csiq.DMOS.xlsx", self.MANUAL_DOWNLOAD_INSTRUCTIONS
         )
         pairs = []
-        for number, (image, kind, level, deviation, score) in _rows(table):
+        for row, (image, kind, level, deviation, score) in _rows(table):
             name = str(image)
             try:
                 ours, folder = TYPES[kind]
@@ -62,23 +64,23 @@ class Csiq(PairBuilder):
                         reference_path=inputs.find(f"src_imgs/{name}.png"),
                         distorted=path.split("/")[1],
                         distorted_path=inputs.find(path),
-                        score=float(score),
-                        score_std=float(deviation),
+                        score=number(score),
+                        score_std=number(deviation),
                         reference_id=name,
                         distortion_type=ours,
                         distortion_level=int(level),
                     )
                 )
             except (KeyError, TypeError, ValueError):
-                problems.add(f"{table.name}, row {number}: no type, level and score of an image")
+                problems.add(f"{table.name}, row {row}: no type, level and score of an image")
         return pairs
 
 
-def _rows(table: Path) -> list[tuple[int, tuple[object, ...]]]:
-    """Row number and the values of `_COLUMNS` below the sheet's heading.
+def _rows(table: Path) -> list[tuple[int, tuple[Any, ...]]]:
+    """Row number and the values of `_COLUMNS` of each row below the sheet's heading.
 
     Raises:
-        InputError: this is not the table.
+        InputError: the file has no such sheet.
     """
     import openpyxl
 

@@ -1,4 +1,4 @@
-"""The files of a data set as its authors ship them: a folder, or archives in a folder."""
+"""The files of a data set as its authors publish them: a folder, or archives in a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from types import TracebackType
 
 from gsn_jax.errors import InputError
 
-# (what is being done, how many are done, of how many)
+# (stage, number done, total)
 Progress = Callable[[str, int, int], None]
 
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -25,20 +25,20 @@ SHOWN = 10
 
 
 class Problems:
-    """What is missing or wrong, collected so that one error can list it."""
+    """Collects what is missing or wrong, so that one error lists it all."""
 
     def __init__(self) -> None:
         self._found: list[str] = []
 
     def add(self, problem: str) -> None:
-        """Notes a problem, a few words that name the file or line."""
+        """Adds a problem: a few words that name the file or line."""
         self._found.append(problem)
 
     def __len__(self) -> int:
         return len(self._found)
 
     def raise_if_any(self, where: str) -> None:
-        """Ends with an error that lists the first ten and counts all.
+        """Raises an error that lists the first ten problems and counts all.
 
         Raises:
             InputError: there are problems.
@@ -51,16 +51,16 @@ class Problems:
 
 
 class Inputs:
-    """Finds files below a folder whatever the case of their names; unpacks archives first.
+    """Finds files below a folder, ignoring the case of their names; unpacks archives first.
 
-    An archive is unpacked (into a temporary folder, removed at the end) when its name fits one of
-    the patterns and no folder of its name lies beside it.
+    An archive is unpacked into a temporary folder if its name matches one of the patterns and no
+    folder of its name lies beside it. The temporary folder is removed at the end.
 
     Args:
         folder: the folder with the data, or one archive.
-        archives: patterns of lower-case archive names without ending, e.g. `tid2013*`.
-        scratch: where to unpack.
-        progress: told about the unpacking.
+        archives: patterns of lower-case archive names without their ending, e.g. `tid2013*`.
+        scratch: where to create the temporary folder.
+        progress: called while unpacking.
 
     Raises:
         InputError: there is no such folder, or an archive cannot be unpacked safely.
@@ -106,7 +106,7 @@ class Inputs:
         return None
 
     def glob(self, pattern: str) -> list[Path]:
-        """The files in folders `FOLDER` that fit a lower-case pattern `FOLDER/PATTERN`, sorted."""
+        """The files in folders named `FOLDER` that match `FOLDER/PATTERN` (lower case), sorted."""
         folder, name = pattern.split("/")
         found: dict[str, Path] = {}
         for entries in self._index.values():
@@ -116,10 +116,10 @@ class Inputs:
         return [found[key] for key in sorted(found)]
 
     def require(self, name: str, instructions: str) -> Path:
-        """As `find`, for what nothing goes without.
+        """Like `find`, but the file must exist.
 
         Raises:
-            InputError: there is no such file.
+            InputError: there is no such file; the message ends with `instructions`.
         """
         path = self.find(name)
         if path is None:
@@ -129,7 +129,7 @@ class Inputs:
         return path
 
     def _archives(self, endings: Sequence[str]) -> list[Path]:
-        """Archives to consider, in the order of their names."""
+        """Archives to unpack, sorted by name."""
         if self.folder.is_file():
             files = [self.folder]
         else:
@@ -147,7 +147,7 @@ class Inputs:
 
 
 def _stem(path: Path, endings: Sequence[str]) -> str | None:
-    """An archive's name without its ending; None for any other file."""
+    """The name of an archive without its ending; None for other files."""
     for ending in sorted(endings, key=len, reverse=True):
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
@@ -155,7 +155,7 @@ def _stem(path: Path, endings: Sequence[str]) -> str | None:
 
 
 def _index(folders: Sequence[Path]) -> dict[str, list[tuple[Path, tuple[str, ...]]]]:
-    """Lower-case file name to paths, with the lower-case parts of each below its folder."""
+    """Lower-case file name to its paths, each with its lower-case parts below the folder."""
     index = collections.defaultdict(list)
     for folder in folders:
         if not folder.is_dir():
@@ -164,7 +164,7 @@ def _index(folders: Sequence[Path]) -> dict[str, list[tuple[Path, tuple[str, ...
             names[:] = sorted(name for name in names if name != "__MACOSX")
             for file in sorted(files):
                 if file.startswith("._"):
-                    continue  # what macOS adds to archives
+                    continue  # added to archives by macOS
                 path = Path(parent, file)
                 lower = tuple(
                     part.lower() for part in (folder.name, *path.relative_to(folder).parts)
@@ -174,10 +174,10 @@ def _index(folders: Sequence[Path]) -> dict[str, list[tuple[Path, tuple[str, ...
 
 
 def unpack(archive: Path, folder: str | os.PathLike[str], progress: Progress) -> None:
-    """Unpacks a zip or tar archive; nothing is written outside `folder`.
+    """Unpacks a zip or tar archive; never writes outside `folder`.
 
     Raises:
-        InputError: the archive is damaged or encrypted, or a member would leave the folder.
+        InputError: the archive is damaged or encrypted, or a member leads out of the folder.
     """
     try:
         if archive.name.lower().endswith(".zip"):
@@ -188,7 +188,7 @@ def unpack(archive: Path, folder: str | os.PathLike[str], progress: Progress) ->
         raise InputError(f"{archive}: refused to unpack it ({error}); get a clean copy") from None
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise InputError(f"{archive}: damaged archive ({error}); download it again") from None
-    except RuntimeError as error:  # zipfile's word for a password
+    except RuntimeError as error:  # zipfile raises it for encrypted archives
         raise InputError(f"{archive}: cannot be unpacked ({error}); unpack it yourself") from None
 
 

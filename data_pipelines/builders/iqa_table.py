@@ -1,4 +1,4 @@
-"""Any folder with a pairs table, stored as a TFDS data set."""
+"""A folder with a pairs table as a TFDS data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class IqaTable(PairBuilder):
     """Reads the one CSV file of the folder, or its `pairs.csv`; see `PairTable` for the columns.
 
     Args:
-        score_range: smallest and largest possible score, where the scores are not in [0, 1].
+        score_range: smallest and largest possible score, if the scores are not in [0, 1].
         higher_is_better: direction of the score.
         **kwargs: see `PairBuilder`.
     """
@@ -66,10 +66,10 @@ class IqaTable(PairBuilder):
 
 
 def pairs_of_table(table: PairTable) -> list[Pair]:
-    """The rows of a table for a builder; a column `split` says where each goes.
+    """The rows of a table for a builder; an optional column `split` names the splits.
 
     Raises:
-        InputError: a split has a name that it cannot have.
+        InputError: the name of a split is not allowed.
     """
     fields = {name: column.tolist() for name, column in table.fields.items()}
     splits = table.text.get("split", ["train"] * len(table))

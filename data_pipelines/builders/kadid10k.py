@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.tables import number
 
 # Types 1 to 25 in the set's order, by the names of `data_pipelines.distortions`.
 TYPES = (
@@ -86,8 +87,8 @@ def _pair(row: dict[str, str], inputs: Inputs) -> Pair:
         reference_path=inputs.find(f"images/{reference}"),
         distorted=distorted,
         distorted_path=inputs.find(f"images/{distorted}"),
-        score=float(row["dmos"]),
-        score_std=float(row["var"]) ** 0.5,
+        score=number(row["dmos"]),
+        score_std=number(row["var"]) ** 0.5,
         reference_id=reference.lower().removesuffix(".png"),
         distortion_type=TYPES[int(found[2]) - 1],
         distortion_level=int(found[3]),

@@ -23,7 +23,7 @@ FOLDERS = (
 
 
 class LiveIqa(PairBuilder):
-    """Reads `dmos_realigned.mat` and `refnames_all.mat`; of 982 rows, 203 are references."""
+    """Reads `dmos_realigned.mat` and `refnames_all.mat`; 203 of the 982 rows are references."""
 
     TITLE = "LIVE image quality, release 2: 779 distorted images with realigned DMOS"
     HOMEPAGE = "https://live.ece.utexas.edu/research/quality/subjective.htm"
@@ -38,7 +38,7 @@ class LiveIqa(PairBuilder):
         "databaserelease2.zip and dmos_realigned.mat into the folder"
     )
     ARCHIVES = ("*databaserelease2*", "*live*")
-    # Realigned DMOS lies between -2.64 and 111.77; this is the next whole range around it.
+    # Realigned DMOS lies between -2.64 and 111.77; rounded outwards.
     SCORE_RANGE = (-3.0, 112.0)
     HIGHER_IS_BETTER = False
     NUM_REFERENCES = 29
@@ -64,7 +64,7 @@ class LiveIqa(PairBuilder):
         pairs = []
         for row, (folder, kind, _, number) in enumerate(rows):
             if scores["orgs"][row]:
-                continue  # a reference that was shown among the distorted images
+                continue  # a reference, which was shown among the distorted images
             reference = str(names[row][0])
             distorted = f"{folder}/img{number}.bmp"
             pairs.append(
@@ -86,7 +86,7 @@ def _variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Variables of a MATLAB file, flattened.
 
     Raises:
-        InputError: the file cannot be read or lacks one.
+        InputError: the file cannot be read or lacks a variable.
     """
     try:
         data = scipy.io.loadmat(path, variable_names=names)

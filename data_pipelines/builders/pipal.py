@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.tables import number
 from gsn_jax.errors import InputError
 
 _NAME = re.compile(r"(A\d{4})_(\d\d)_(\d\d)\.bmp", re.IGNORECASE)
@@ -16,7 +17,7 @@ class Pipal(PairBuilder):
     """Reads `Train_Label/A0001.txt` (`name,elo`) of each `Train_Ref/A0001.bmp`.
 
     `distortion_type` is the first of the two numbers in a name, the kind of algorithm ("00"
-    traditional, ... "06"); `distortion_level` is the second, which of them, and no strength.
+    traditional, ... "06"). `distortion_level` is the second, the algorithm; it is not a strength.
     """
 
     TITLE = "PIPAL (training part): 23200 distorted images with Elo scores"
@@ -48,13 +49,13 @@ class Pipal(PairBuilder):
             )
         pairs = []
         for table in tables:
-            for number, line in enumerate(table.read_text("utf-8-sig").splitlines(), start=1):
+            for row, line in enumerate(table.read_text("utf-8-sig").splitlines(), start=1):
                 if not line.strip():
                     continue
                 try:
                     pairs.append(_pair(line, inputs))
                 except ValueError:
-                    problems.add(f"{table.name}, line {number}: {line!r} is not 'name,elo'")
+                    problems.add(f"{table.name}, line {row}: {line!r} is not 'name,elo'")
         return pairs
 
 
@@ -63,14 +64,14 @@ def _pair(line: str, inputs: Inputs) -> Pair:
     found = _NAME.fullmatch(distorted)
     if found is None:
         raise ValueError(distorted)
-    reference, kind, number = found[1].upper(), found[2], int(found[3])
+    reference = found[1].upper()
     return Pair(
         reference=f"{reference}.bmp",
         reference_path=inputs.find(f"train_ref/{reference}.bmp"),
         distorted=distorted,
         distorted_path=inputs.find(distorted),
-        score=float(score),
+        score=number(score),
         reference_id=reference,
-        distortion_type=kind,
-        distortion_level=number,
+        distortion_type=found[2],
+        distortion_level=int(found[3]),
     )

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class PreparedPairs(PairSource):
-    """Random access to the pairs of some splits of a prepared set; references are stored once.
+    """Random access to the pairs of some splits of a prepared set.
 
-    Labels and sizes come from the set's metadata, so that only images are read from the records.
+    Labels and sizes come from the set's metadata; the records hold the images.
     """
 
     def __init__(self, builder: PairBuilder, splits: Sequence[str]):

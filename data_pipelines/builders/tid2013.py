@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.tables import as_number
 
 # Types 1 to 24 in the set's order, by the names of `data_pipelines.distortions`.
 TYPES = (
@@ -70,11 +71,12 @@ class Tid2013(PairBuilder):
         deviations = self._deviations(inputs, problems, len(lines))
         pairs = []
         for number, (line, deviation) in enumerate(zip(lines, deviations, strict=True), start=1):
+            if not line:
+                continue
             found = _LINE.fullmatch(line)
-            score = _score(found[1]) if found else None
-            if score is None or not 1 <= int(found[3]) <= len(TYPES):
-                if line:
-                    problems.add(f"{_TABLE}, line {number}: {line!r} is not 'MOS iRR_TT_L.bmp'")
+            score = as_number(found[1]) if found else None
+            if not found or score is None or not 1 <= int(found[3]) <= len(TYPES):
+                problems.add(f"{_TABLE}, line {number}: {line!r} is not 'MOS iRR_TT_L.bmp'")
                 continue
             reference, kind, level = found[2], int(found[3]), int(found[4])
             distorted = f"i{reference}_{kind:02d}_{level}.bmp"
@@ -94,19 +96,14 @@ class Tid2013(PairBuilder):
         return pairs
 
     def _deviations(self, inputs: Inputs, problems: Problems, count: int) -> list[float]:
-        """The lines of `mos_std.txt`, NaN where the file is not there."""
+        """The numbers in `mos_std.txt`; NaN without the file."""
+        nothing = [float("nan")] * count
         table = inputs.find("mos_std.txt")
         if table is None:
-            return [float("nan")] * count
-        values = [_score(line) for line in table.read_text("utf-8-sig").splitlines()]
-        if None in values[:count] or len(values) < count:
+            return nothing
+        lines = table.read_text("utf-8-sig").splitlines()
+        values = [value for line in lines[:count] if (value := as_number(line)) is not None]
+        if len(values) < count:
             problems.add(f"mos_std.txt does not hold {count} numbers")
-            return [float("nan")] * count
-        return values[:count]
-
-
-def _score(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+            return nothing
+        return values

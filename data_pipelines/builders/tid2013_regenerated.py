@@ -14,12 +14,12 @@ from gsn_jax.errors import InputError
 
 
 class Tid2013Regenerated(PairBuilder):
-    """Regenerates the images (see `data_pipelines.regenerate_tid2013`), then stores them.
+    """Regenerates the images with `data_pipelines.regenerate_tid2013` and stores them.
 
-    A folder that `regenerate_tid2013.regenerate` wrote is stored as it is.
+    `manual_dir` may also be a folder that `regenerate_tid2013.regenerate` wrote.
 
-    The reserved scenes are in the split `reserved`, all others in `train`. References have the ids
-    of TID2013.
+    The split `reserved` has the reserved scenes, `train` all others. References have the ids of
+    TID2013.
     """
 
     TITLE = "TID2013 rebuilt from the Kodak photographs, distortions matched by published PSNR"
@@ -45,7 +45,7 @@ class Tid2013Regenerated(PairBuilder):
         ]
 
     def _regenerate(self, folder: Path, out: Path) -> Path:
-        """Makes the images in `out`, and returns their table."""
+        """Writes the images to `out` and returns the path of their table."""
         from data_pipelines import regenerate_tid2013
 
         photos, tables = folder / "photos" / "kodak", folder / "tables"

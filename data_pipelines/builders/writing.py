@@ -1,7 +1,7 @@
-"""Verified images into array_record files, in one streaming pass.
+"""Writes verified images to array_record files in one streaming pass.
 
-TFDS's own writer holds a whole split in memory to order it, or spills it, for which it needs
-TensorFlow; its `SequentialWriter` writes in the order given.
+TFDS's default writer sorts a split: in memory, or on disk with the help of TensorFlow. Its
+`SequentialWriter` needs neither, since it keeps the order given.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow_datasets as tfds
 
@@ -19,7 +19,7 @@ from data_pipelines import decoding
 from data_pipelines.builders.inputs import Problems, Progress
 from gsn_jax.errors import InputError
 
-REFERENCES = "references"  # the split with the pristine images
+REFERENCES = "references"  # the split with the reference images
 _SHARD = 1024  # images per file
 _AT_ONCE = 64  # images in memory
 
@@ -30,29 +30,31 @@ class Record(NamedTuple):
     """An image to store.
 
     Attributes:
-        split: where it goes.
-        path: its file, None where missing.
-        labels: the record's features beside the image, among them `name` and `reference`.
+        split: name of its split.
+        path: its file; None if it is missing.
+        name: its name, stored beside the image.
+        reference: name of its reference, which has the same size; its own for a reference.
     """
 
     split: str
     path: Path | None
-    labels: dict[str, Any]
+    name: str
+    reference: str
 
 
 def write_records(
     info: tfds.core.DatasetInfo, records: Sequence[Record], problems: Problems, progress: Progress
 ) -> dict[str, Size]:
-    """Decodes every image, and stores them as long as nothing is wrong.
+    """Decodes every image; stores them until the first problem.
 
     Args:
-        info: of the set; its folder exists, and it learns of the splits.
-        records: each reference before its distorted images.
-        problems: told of images that are missing, unreadable or of another size.
-        progress: told how many are done.
+        info: information on the set, whose folder exists; its splits are set.
+        records: what to store, each reference before its distorted images.
+        problems: collects images that are missing, unreadable or of another size.
+        progress: called after each chunk.
 
     Returns:
-        Height and width of each reference that could be read, by name.
+        Height and width of each readable reference, by name.
     """
     writer = tfds.core.SequentialWriter(info, _SHARD, file_format="array_record")
     writer.initialize_splits(list(dict.fromkeys(record.split for record in records)))
@@ -66,7 +68,7 @@ def write_records(
                 if problem:
                     problems.add(problem)
                 else:
-                    examples[record.split].append({"image": image[0], **record.labels})
+                    examples[record.split].append({"image": image[0], "name": record.name})
             if not len(problems):
                 writer.add_examples(examples)
             progress("images", start + len(chunk), len(records))
@@ -75,9 +77,9 @@ def write_records(
 
 
 def _read(record: Record) -> tuple[bytes, Size] | str:
-    """An image as PNG with its size, or what is wrong with it."""
+    """The image as PNG with its size, or a description of the problem."""
     if record.path is None:
-        return f"{record.labels['name']} is missing"
+        return f"{record.name} is missing"
     try:
         return decoding.as_png(record.path)
     except InputError as error:
@@ -85,12 +87,12 @@ def _read(record: Record) -> tuple[bytes, Size] | str:
 
 
 def _mismatch(record: Record, size: Size, sizes: dict[str, Size]) -> str:
-    """Notes the size of a reference; says what is wrong with that of a distorted image."""
+    """Notes a reference's size, or describes how a distorted image differs from it ("" if not)."""
     if record.split == REFERENCES:
-        sizes[record.labels["name"]] = size
-    wanted = sizes.get(record.labels["reference"], size)  # a bad reference is its own problem
+        sizes[record.name] = size
+    wanted = sizes.get(record.reference, size)  # a bad reference is reported by itself
     if size == wanted:
         return ""
     return "{}: size {} x {} differs from {} x {} of its reference".format(
-        record.labels["name"], *size[::-1], *wanted[::-1]
+        record.name, *size[::-1], *wanted[::-1]
     )

@@ -1,4 +1,4 @@
-"""Distortion bank: what happens to photographs, as functions of (image, level, seed).
+"""Distortion bank: functions of (image, level, seed).
 
     from data_pipelines import distortions
     distortions.names()                                   # every type, by group
@@ -7,10 +7,10 @@
     distortions.get("jpeg").strengths                     # the five levels, in its own unit
 
 It holds the 24 types of TID2013 (Ponomarenko et al., Signal Processing: Image Communication 30,
-2015), the 25 of KADID-10k (Lin, Hosu and Saupe, QoMEX 2019), what scaling and restoration leave
-behind, by filters and by small networks, and pairs of these. The strengths of a level are ours:
-spread so that levels 1 to 5 go from hardly visible to severe. Functions are deterministic: equal
-arguments give equal bytes with the same versions of the libraries below.
+2015), the 25 of KADID-10k (Lin, Hosu and Saupe, QoMEX 2019), artefacts of scaling and restoration
+by filters and small networks, and combinations of two. The strengths of the levels are our own,
+from hardly visible (1) to severe (5). Functions are deterministic: equal arguments give equal bytes
+with the same versions of the libraries underneath.
 """
 
 from data_pipelines.distortions.entry import LEVELS, Distortion

@@ -1,4 +1,4 @@
-"""Blur: Gaussian, out of focus, motion."""
+"""Blur: Gaussian, lens and motion."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def lens_blur(image: np.ndarray, radius: float, rng: np.random.Generator) -> np.
 
 
 def motion_blur(image: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
-    """Camera motion: mean along a straight line of `length` pixels in a random direction."""
+    """Camera motion: the mean along a line of `length` pixels in a random direction."""
     return _convolve(image, line(length, rng.uniform(0, np.pi)))
 
 
 def disk(radius: float) -> np.ndarray:
-    """A disk's area per pixel, summing to 1: float32 `(k, k)`, k odd."""
+    """Area of a disk in each pixel, summing to 1: float32 `(k, k)`, k odd."""
     half = int(np.ceil(radius + 0.5))
     y, x = _subpixels(half)
     return _area(np.hypot(y, x) <= max(radius, 0.5), half)
 
 
 def line(length: float, angle: float) -> np.ndarray:
-    """A line one pixel wide, centred, as area per pixel, summing to 1: float32 `(k, k)`."""
+    """Area of a centred line of width 1 in each pixel, summing to 1: float32 `(k, k)`."""
     half = int(np.ceil(length / 2 + 1))
     y, x = _subpixels(half)
     along = x * np.cos(angle) + y * np.sin(angle)

@@ -17,7 +17,7 @@ from data_pipelines.distortions.pixels import (
 
 
 def scale_chroma(image: np.ndarray, factor: float) -> np.ndarray:
-    """Cb and Cr times `factor`; 0 is gray, a negative factor inverts the hues."""
+    """Scales Cb and Cr by `factor`; 0 gives gray, a negative factor inverts the hues."""
     planes = rgb_to_ycbcr(image)
     planes[..., 1:] = (planes[..., 1:] - 127.5) * factor + 127.5
     return ycbcr_to_rgb(planes)
@@ -31,7 +31,7 @@ def saturation(image: np.ndarray, change: float, rng: np.random.Generator) -> np
 def saturation_hsv(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
     """The saturation of HSV lowered by the factor `1 - change`."""
     planes = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
-    planes[..., 1] *= np.float32(1 - change)
+    planes[..., 1] = planes[..., 1] * np.float32(1 - change)
     return to_uint8(cv2.cvtColor(planes, cv2.COLOR_HSV2RGB) * 255)
 
 
@@ -43,7 +43,7 @@ def saturation_lab(image: np.ndarray, change: float, rng: np.random.Generator) -
 
 
 def colour_diffusion(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian blur of the chroma of CIE Lab, as when ink or a codec spreads colour."""
+    """Gaussian blur of the chroma of CIE Lab, like spreading ink or a codec's colour bleeding."""
     planes = rgb_to_lab(image)
     if sigma >= 0.05:
         planes[..., 1:] = cv2.GaussianBlur(
@@ -61,7 +61,7 @@ def colour_shift(image: np.ndarray, amount: float, rng: np.random.Generator) -> 
 
 
 def chromatic_aberration(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Red moved right, blue left by `amount` pixels, and both blurred, as by a simple lens."""
+    """Red moved right, blue left by `amount` pixels and both blurred, like a simple lens."""
     planes = image.copy()
     for channel, sign in ((0, 1), (2, -1)):
         moved = _translate(image[..., channel], 0, sign * amount)
@@ -72,7 +72,7 @@ def chromatic_aberration(image: np.ndarray, amount: float, rng: np.random.Genera
 
 
 def _translate(plane: np.ndarray, down: float, right: float) -> np.ndarray:
-    matrix = np.float32([[1, 0, right], [0, 1, down]])
+    matrix = np.array([[1, 0, right], [0, 1, down]], np.float32)
     height, width = plane.shape
     moved = cv2.warpAffine(
         plane.astype(np.float32),

@@ -31,15 +31,15 @@ _CHROMINANCE = (
     *([99] * 32),
 )
 _SUBSAMPLING = "4:2:0"
-_NEUTRAL = np.float32([0, 127.5, 127.5])
-_CHROMA_WEIGHT = np.float32([1, 0.6, 0.6])
+_NEUTRAL = np.array([0, 127.5, 127.5], np.float32)
+_CHROMA_WEIGHT = np.array([1, 0.6, 0.6], np.float32)
 
 
 def jpeg_bytes(image: np.ndarray, scale: float, largest_step: int = 255, **options: int) -> bytes:
     """A 4:2:0 JPEG whose quantisation tables are annex K's times `scale` percent.
 
-    libjpeg's quality q is scale 5000 / q below 50 and 200 - 2 q above. Baseline JPEG has steps up
-    to 255; a larger `largest_step` makes an extended one.
+    libjpeg's quality q is a scale of 5000 / q below 50, and of 200 - 2 q above. Baseline JPEG has
+    steps up to 255; a larger `largest_step` writes extended JPEG.
     """
     tables = [
         [int(np.clip((value * scale + 50) // 100, 1, largest_step)) for value in table]
@@ -59,15 +59,15 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def jpeg(image: np.ndarray, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """JPEG and back."""
+    """Encodes as JPEG and decodes."""
     return decode(jpeg_bytes(image, scale))
 
 
 def jpeg2000(image: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
-    """JPEG 2000 (9/7 wavelet) at a compression ratio, and back.
+    """Encodes as JPEG 2000 (9/7 wavelet) at a compression ratio and decodes.
 
-    It is encoded as Y, Cb and Cr, with the chroma scaled by 0.6, the visual weighting that comes
-    nearest to TID2013's published values.
+    Encodes Y, Cb and Cr with the chroma scaled by 0.6, the visual weighting that comes nearest to
+    TID2013's published values.
     """
     planes = (rgb_to_ycbcr(image) - _NEUTRAL) * _CHROMA_WEIGHT + _NEUTRAL
     buffer = io.BytesIO()
@@ -85,7 +85,7 @@ def jpeg2000(image: np.ndarray, ratio: float, rng: np.random.Generator) -> np.nd
 
 
 def webp(image: np.ndarray, loss: float, rng: np.random.Generator) -> np.ndarray:
-    """Lossy WebP at quality `100 - loss`, and back."""
+    """Encodes as lossy WebP at quality `100 - loss` and decodes."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "WEBP", quality=100 - loss, method=4)
     return decode(buffer.getvalue())

@@ -20,9 +20,3 @@ def block_idct(coefficients: np.ndarray, height: int, width: int) -> np.ndarray:
     blocks = scipy.fft.idctn(coefficients, axes=(2, 3), norm="ortho")
     rows, columns, size, _ = blocks.shape
     return blocks.swapaxes(1, 2).reshape(rows * size, columns * size)[:height, :width]
-
-
-def frequencies(size: int) -> np.ndarray:
-    """Distance `(size, size)` of each coefficient from the mean, in coefficient steps."""
-    steps = np.arange(size)
-    return np.hypot(steps[:, None], steps[None, :])

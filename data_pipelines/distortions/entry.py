@@ -1,4 +1,4 @@
-"""What one entry of the distortion bank is: a function, its strengths and where it comes from."""
+"""An entry of the distortion bank: a function, its strengths and its source."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Distortion:
 
     Attributes:
         name: registry name.
-        group: subject, e.g. "noise".
+        group: e.g. "noise".
         function: maps (image uint8 `(H, W, 3)`, strength, generator) to an image of the same
             shape and type. Equal arguments and generator states give equal bytes.
-        strengths: the strengths of levels 1 to 5, rising; more strength is more distortion.
-        bounds: the range of strengths that the function is defined on, for searches.
-        unit: what the strength measures.
+        strengths: strengths of levels 1 to 5, rising; more strength is more distortion.
+        bounds: range of strengths on which the function is defined.
+        unit: unit of the strength.
         description: one sentence.
-        source: the data set or paper that the distortion follows.
-        tid2013: its number (1-24) in TID2013, if it stands for one of those.
-        kadid10k: its number (1-25) in KADID-10k, if it stands for one of those.
+        source: the data set or paper that it follows.
+        tid2013: number (1-24) of the TID2013 type that it represents, if any.
+        kadid10k: number (1-25) of the KADID-10k type that it represents, if any.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Distortion:
     kadid10k: int | None = None
 
     def strength_at(self, level: float) -> float:
-        """The strength of a level from 1 to 5; between two whole levels their geometric mean.
+        """Strength of a level from 1 to 5; between whole levels, interpolated geometrically.
 
         Raises:
             InputError: the level lies outside 1 to 5.
@@ -69,23 +69,26 @@ class Distortion:
         *,
         strength: float | None = None,
     ) -> np.ndarray:
-        """The distorted image, a new uint8 array `(H, W, 3)`.
+        """Distorts an image; returns a new uint8 array `(H, W, 3)`.
 
         Args:
             image: sRGB, uint8 `(H, W, 3)`; it is not changed.
-            level: 1 (slight) to 5 (severe), whole or in between.
-            seed: where the distortion draws at random, equal seeds draw equally, whatever the
-                strength: a seed's noise field only grows with the strength.
-            strength: instead of a level, in the distortion's own unit, within `bounds`.
+            level: 1 (slight) to 5 (severe), may be fractional.
+            seed: seed of random draws, which do not depend on the strength: the noise field of a
+                seed only grows with it.
+            strength: in the distortion's own unit, within `bounds`; instead of a level.
 
         Raises:
-            InputError: the image is not uint8 `(H, W, 3)`; not exactly one of level and strength
-                is given; or it is out of range.
+            InputError: the image is not uint8 `(H, W, 3)`; or not exactly one of level and
+                strength is given; or it is out of range.
         """
         check_image(image, self.name)
-        if (level is None) == (strength is None):
+        if strength is not None and level is None:
+            value = float(strength)
+        elif level is not None and strength is None:
+            value = self.strength_at(level)
+        else:
             raise InputError(f"{self.name}: give either a level or a strength")
-        value = self.strength_at(level) if strength is None else float(strength)
         low, high = self.bounds
         if not low <= value <= high:
             raise InputError(f"{self.name}: strength {value} lies outside {low:g} to {high:g}")
@@ -93,10 +96,10 @@ class Distortion:
 
 
 def check_image(image: np.ndarray, name: str) -> None:
-    """Refuses what is not a uint8 array `(H, W, 3)` of at least 16 x 16 pixels.
+    """Checks for a uint8 array `(H, W, 3)` of at least 16 x 16 pixels.
 
     Raises:
-        InputError: as said.
+        InputError: it is something else.
     """
     good = isinstance(image, np.ndarray) and image.dtype == np.uint8
     if not good or image.ndim != 3 or image.shape[-1] != 3 or min(image.shape[:2]) < 16:
@@ -108,5 +111,5 @@ def check_image(image: np.ndarray, name: str) -> None:
 
 
 def generator(name: str, seed: int) -> np.random.Generator:
-    """The random generator of a distortion and a seed; different names draw differently."""
+    """Random generator of a distortion and a seed; other names give other draws."""
     return np.random.default_rng([zlib.crc32(name.encode()), seed])

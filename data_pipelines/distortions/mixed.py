@@ -1,4 +1,4 @@
-"""Two distortions in a row, as photographs meet them: blur then compression, and so on."""
+"""Two distortions in sequence, as they occur in practice: blur, then compression, and so on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PAIRS = (
 
 @dataclasses.dataclass(frozen=True)
 class _Chain:
-    """Applies two distortions at the same level, the strength being that level."""
+    """Applies two distortions at the same level, which is the strength."""
 
     first: Distortion
     second: Distortion

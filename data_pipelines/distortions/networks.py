@@ -1,9 +1,9 @@
-"""What restoration by small convolutional networks leaves behind.
+"""Artefacts of restoration by small convolutional networks.
 
-Networks fail unlike filters: edges are sharper than any kernel makes them, and where the photograph
-had texture there is paint, or texture of another place. Each network adds a residual to an RGB
-image that it knows the strength of the damage of. `scripts/train_restoration_networks.py` trains
-them and writes `networks.npz`.
+Networks fail differently from filters: they sharpen edges beyond any kernel and replace texture by
+smooth areas or by wrong texture. Each network predicts a residual of an RGB image, given the
+strength of the damage. `scripts/train_restoration_networks.py` trains them and writes
+`networks.npz`.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ Generator = np.random.Generator
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]
 
 FILE = "networks.npz"
-# Kernel sizes of all networks; the widths between them are those of the kernels in the file.
+# Kernel sizes of all networks; the file determines the widths.
 KERNELS = (5, 3, 3, 3, 3)
 REACH = sum(size // 2 for size in KERNELS)
-# Rows computed at once: few enough for the cache, and memory does not grow with the image.
+# Rows computed at once: they fit into the cache, and memory does not grow with the image.
 _ROWS = 32
 
 upscaled = functools.partial(scaling.upscaled, up="bicubic")
 
-# What each network repairs: (image, strength, generator) -> damaged image.
+# The damage that each network repairs: (image, strength, generator) -> damaged image.
 DAMAGE: dict[str, Callable[[np.ndarray, float, Generator], np.ndarray]] = {
     "upscaling": upscaled,
     "texture": upscaled,
     "denoising": white_noise,
     "deblocking": jpeg,
 }
-# The strengths that each network was trained for. What is stronger is treated as the strongest.
+# Strengths that each network was trained for; stronger damage counts as the strongest.
 TRAINED = {
     "upscaling": (1.0, 4.0),
     "texture": (1.0, 7.0),
@@ -50,20 +50,20 @@ TRAINED = {
 
 
 def condition(kind: str, strength: float) -> float:
-    """The strength as the network's fourth input plane holds it, in [0, 1]."""
+    """The strength scaled to [0, 1] for the network's fourth input plane."""
     low, high = TRAINED[kind]
     known = min(max(strength, low), high)
     return known / high if low == 0 else math.log(known / low) / math.log(high / low)
 
 
 def restored(image: np.ndarray, strength: float, rng: Generator, *, kind: str) -> np.ndarray:
-    """The image damaged at `strength`, and repaired by the network `kind`."""
+    """Damages the image at `strength` and repairs it with the network `kind`."""
     damaged = DAMAGE[kind](image, strength, rng)
     return repair(damaged, condition(kind, strength), layers(kind))
 
 
 def repair(image: np.ndarray, known: float, network: Layers) -> np.ndarray:
-    """The image plus the residual that a network finds, told the condition `known`."""
+    """Adds a network's residual to the image, given the condition `known`."""
     height = image.shape[0]
     padded = np.pad(image, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="symmetric")
     strips = [
@@ -85,7 +85,7 @@ def convolve(planes: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.nda
     """Correlation without padding: `(C, H, W)`, `(k, k, C, D)`, `(D,)` to `(D, H-k+1, W-k+1)`."""
     size, _, channels, depth = kernel.shape
     height, width = planes.shape[1] - size + 1, planes.shape[2] - size + 1
-    # Shifts to the side are copied, shifts down are views of the products: copying is what costs.
+    # Horizontal shifts are copied; vertical ones are views of the products, which saves copies.
     columns = np.concatenate([planes[:, :, right : right + width] for right in range(size)])
     rows = kernel.reshape(size, size * channels, depth).transpose(0, 2, 1).reshape(size * depth, -1)
     products = (rows @ columns.reshape(size * channels, -1)).reshape(size, depth, -1, width)
@@ -96,7 +96,7 @@ def convolve(planes: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.nda
 
 @functools.cache
 def layers(kind: str) -> Layers:
-    """The shipped kernels `(k, k, C, D)` and biases `(D,)` of a network, first layer first."""
+    """Kernels `(k, k, C, D)` and biases `(D,)` of a network, first layer first."""
     file = importlib.resources.files(__package__) / FILE
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
         return tuple(

@@ -16,8 +16,8 @@ Generator = np.random.Generator
 _SIGMAS = (5.7, 8.06, 11.4, 16.1, 22.7)
 
 
-# Share of the noise's standard deviation in Y, Cb and Cr, measured on TID2013's published values.
-_LUMA_LESS = np.float32([0.5, 1, 1])
+# Share of the noise's standard deviation in Y, Cb and Cr, fitted to TID2013's published values.
+_LUMA_LESS = np.array([0.5, 1, 1], np.float32)
 
 
 def white_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
@@ -39,7 +39,7 @@ def correlated_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndar
 
 
 def masked_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
-    """Noise in Y, Cb and Cr where texture hides it: its amplitude follows the local contrast."""
+    """Noise in Y, Cb and Cr that follows the local contrast, so that texture masks it."""
     plane = luma(image)
     mean = cv2.GaussianBlur(plane, (0, 0), 3)
     variance = np.maximum(cv2.GaussianBlur(plane * plane, (0, 0), 3) - mean * mean, 0)
@@ -76,7 +76,7 @@ def multiplicative_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.
 def comfort_noise(image: np.ndarray, step: float, rng: Generator) -> np.ndarray:
     """A DCT coder (32 x 32 blocks) that sends small coefficients without their sign.
 
-    Coefficients below `step` are noise-like; giving them random signs keeps the texture's energy.
+    Coefficients below `step` resemble noise; random signs keep the texture's energy.
     """
     height, width = image.shape[:2]
     planes = rgb_to_ycbcr(image)

@@ -1,4 +1,4 @@
-"""Between uint8 images and the float planes that distortions compute on."""
+"""Conversions between uint8 images and the float planes that distortions compute on."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ def lab_to_rgb(planes: np.ndarray) -> np.ndarray:
 
 def luma(image: np.ndarray) -> np.ndarray:
     """BT.601 luma of uint8 RGB `(H, W, 3)`: float32 `(H, W)`, 0-255."""
-    return image.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])
+    return image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)

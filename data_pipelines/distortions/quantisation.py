@@ -1,4 +1,4 @@
-"""Fewer values: quantisation of the samples, and of the palette with and without dithering."""
+"""Quantisation of samples, of the palette (with and without dithering) and of positions."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from data_pipelines.distortions.pixels import to_uint8
 
 
 def quantisation(image: np.ndarray, step: float, rng: np.random.Generator) -> np.ndarray:
-    """Every sample to the nearest multiple of `step`."""
+    """Rounds every sample to a multiple of `step`."""
     if step <= 1:
         return image.copy()
     return to_uint8(np.rint(image / step) * step)
 
 
 def colour_quantisation(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """The nearest colours of a palette of `256 / share` colours, without dithering."""
+    """Maps to a palette of `256 / share` colours without dithering."""
     return _to_palette(image, share, Image.Dither.NONE)
 
 
 def colour_quantisation_dither(
     image: np.ndarray, share: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """A palette of `256 / share` colours with Floyd-Steinberg dithering."""
+    """Maps to a palette of `256 / share` colours with Floyd-Steinberg dithering."""
     return _to_palette(image, share, Image.Dither.FLOYDSTEINBERG)
 
 
@@ -37,7 +37,7 @@ def _to_palette(image: np.ndarray, share: float, dither: Image.Dither) -> np.nda
 
 
 def pixelate(image: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
-    """Blocks of about `size` pixels, each its mean colour."""
+    """Replaces blocks of about `size` pixels by their mean colour."""
     height, width = image.shape[:2]
     small = (max(1, round(width / size)), max(1, round(height / size)))
     reduced = cv2.resize(image.astype(np.float32), small, interpolation=cv2.INTER_AREA)

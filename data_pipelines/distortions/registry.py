@@ -53,15 +53,15 @@ def names(group: str | None = None) -> tuple[str, ...]:
 
 
 def groups() -> tuple[str, ...]:
-    """The groups of distortions, e.g. "noise"."""
+    """The names of all groups, e.g. "noise"."""
     return tuple(dict.fromkeys(entry.group for entry in _ENTRIES.values()))
 
 
 def get(name: str) -> Distortion:
-    """The distortion of a name.
+    """The distortion with this name.
 
     Raises:
-        InputError: there is none; the message proposes the nearest names.
+        InputError: there is none; the message suggests similar names.
     """
     if name not in _ENTRIES:
         near = difflib.get_close_matches(name, _ENTRIES, n=3) or sorted(_ENTRIES)[:3]
@@ -70,12 +70,12 @@ def get(name: str) -> Distortion:
 
 
 def of_tid2013(index: int) -> Distortion:
-    """The distortion that stands for type 1 to 24 of TID2013."""
+    """The distortion that represents type 1 to 24 of TID2013."""
     return _numbered("tid2013", index)
 
 
 def of_kadid10k(index: int) -> Distortion:
-    """The distortion that stands for type 1 to 25 of KADID-10k."""
+    """The distortion that represents type 1 to 25 of KADID-10k."""
     return _numbered("kadid10k", index)
 
 
@@ -99,7 +99,7 @@ def apply(
 
 
 def select(patterns: Iterable[str]) -> tuple[str, ...]:
-    """Names from names, groups, and the words "all", "tid2013" and "kadid10k", without repeats.
+    """Expands names, groups and the words "all", "tid2013" and "kadid10k" to distinct names.
 
     Raises:
         InputError: a word is none of these.

@@ -1,4 +1,4 @@
-"""What restoration leaves behind: denoising, deblocking, sharpening, sparse reconstruction."""
+"""Artefacts of restoration: denoising, deblocking, sharpening, sparse reconstruction."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def deblocking(image: np.ndarray, scale: float, rng: Generator) -> np.ndarray:
 
 
 def sharpening(image: np.ndarray, amount: float, rng: Generator) -> np.ndarray:
-    """Unsharp masking: the image plus `amount` times what a Gaussian of 2 pixels removes."""
+    """Unsharp masking: adds `amount` times the difference to a Gaussian blur of 2 pixels."""
     values = image.astype(np.float32)
     return to_uint8(values + amount * (values - cv2.GaussianBlur(values, (0, 0), 2)))
 
 
 def sparse_sampling(image: np.ndarray, lost: float, rng: Generator) -> np.ndarray:
-    """A share `lost` of the pixels is dropped and reconstructed from the rest.
+    """Drops a share `lost` of the pixels and reconstructs them from the rest.
 
     Reconstruction: thresholding of overlapping 8 x 8 DCTs with a falling threshold, keeping the
     known pixels in every round (Guleryuz, 2006).

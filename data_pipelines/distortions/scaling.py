@@ -1,4 +1,4 @@
-"""Down- and upscaling, the raw material of judging super-resolution."""
+"""Downscaling and upscaling, as in the evaluation of super-resolution."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ def _reduce(image: np.ndarray, factor: float, filter_name: str = "bicubic") -> n
 def upscaled(
     image: np.ndarray, factor: float, rng: Generator, *, up: str, down: str = "bicubic"
 ) -> np.ndarray:
-    """Reduced by `factor` with the filter `down`, and enlarged again with the filter `up`."""
+    """Reduces by `factor` with the filter `down` and enlarges with the filter `up`."""
     height, width = image.shape[:2]
     return resize(_reduce(image, factor, down), width, height, up)
 
 
 def upscaled_sharpened(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
-    """Enlarged with Lanczos and sharpened, the more the larger the factor."""
+    """Enlarges with Lanczos and sharpens in proportion to the factor."""
     return sharpening(upscaled(image, factor, rng, up="lanczos"), min(factor - 1, 4) / 2, rng)
 
 
 def upscaled_jpeg(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
-    """The reduced image goes through JPEG before it is enlarged."""
+    """Compresses the reduced image as JPEG before enlarging it."""
     height, width = image.shape[:2]
     small = jpeg(_reduce(image, factor), 40 * factor, rng)
     return resize(small, width, height, "bicubic")
 
 
 def upscaled_noise(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
-    """The reduced image takes noise before it is enlarged."""
+    """Adds noise to the reduced image before enlarging it."""
     height, width = image.shape[:2]
     small = white_noise(_reduce(image, factor), 2 * factor, rng)
     return resize(small, width, height, "bicubic")
 
 
 def back_projection(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
-    """Enlarged by iterated back-projection (Irani and Peleg, 1991): sharp, with ringing."""
+    """Enlarges by iterated back-projection (Irani and Peleg, 1991): sharp, with ringing."""
     height, width = image.shape[:2]
     small = _reduce(image, factor).astype(np.float32)
     estimate = _resize_float(small, width, height)

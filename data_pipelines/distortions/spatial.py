@@ -1,4 +1,4 @@
-"""Pixels out of place: copied patches, blocks of colour, jitter."""
+"""Displaced pixels: copied patches, blocks of colour, jitter."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _MOST = 4096
 
 
 def pattern_noise(image: np.ndarray, count: float, rng: np.random.Generator) -> np.ndarray:
-    """Small patches replaced by what lies a few pixels beside them.
+    """Replaces small patches by the image a few pixels beside them.
 
-    `count` patches of 15 x 15 pixels each (per 512 x 384 pixels); a fraction is a lower patch.
+    `count` patches of 15 x 15 pixels per 512 x 384 pixels; a fraction makes a lower patch.
     """
     height, width = image.shape[:2]
     size = min(_PATCH, height // 2, width // 2)
@@ -35,7 +35,7 @@ def pattern_noise(image: np.ndarray, count: float, rng: np.random.Generator) -> 
 
 
 def blocks(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """32 x 32 blocks whose colour is moved by `amount` (of 255) in a random direction each."""
+    """Offsets the colour of 32 x 32 blocks by `amount` (of 255), each in a random direction."""
     height, width = image.shape[:2]
     places = rng.random((_MOST, 2))
     signs = rng.choice([-1, 1], (_MOST, 3))
@@ -49,7 +49,7 @@ def blocks(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.nda
 
 
 def colour_blocks(image: np.ndarray, count: float, rng: np.random.Generator) -> np.ndarray:
-    """Blocks of 32 x 32 pixels painted with random colours; `count` per 512 x 384 pixels."""
+    """Paints blocks of 32 x 32 pixels with random colours; `count` per 512 x 384 pixels."""
     height, width = image.shape[:2]
     places = rng.random((_MOST, 2))
     colours = rng.integers(0, 256, (_MOST, 3), np.uint8)
@@ -62,7 +62,7 @@ def colour_blocks(image: np.ndarray, count: float, rng: np.random.Generator) -> 
 
 
 def jitter(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Every pixel taken from a random place, Gaussian with `amount` pixels, bilinearly."""
+    """Takes every pixel from a random place nearby, bilinearly; Gaussian of `amount` pixels."""
     height, width = image.shape[:2]
     moves = np.float32(amount) * rng.standard_normal((2, height, width), np.float32)
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -77,7 +77,7 @@ def jitter(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.nda
 
 
 def _parts(count: float) -> list[tuple[int, float]]:
-    """Indices of the whole ones in `count`, and the fraction that remains."""
+    """Indices of the whole items in `count` with 1, then the index and size of the remainder."""
     whole = min(int(count), _MOST - 1)
     parts = [(index, 1.0) for index in range(whole)]
     return [*parts, (whole, count - whole)] if count > whole else parts

@@ -7,32 +7,30 @@ import numpy as np
 from data_pipelines.distortions.entry import Distortion
 from data_pipelines.distortions.pixels import lab_to_rgb, rgb_to_lab, to_uint8
 
-_CONTRAST_PIVOT = 127.5
-
 
 def shift(image: np.ndarray, amount: float) -> np.ndarray:
-    """All samples plus `amount` (of 255, either sign)."""
+    """Adds `amount` (of 255, either sign) to all samples."""
     return to_uint8(image + np.float32(amount))
 
 
 def scale_contrast(image: np.ndarray, factor: float) -> np.ndarray:
-    """Deviations from the image's mean colour value times `factor`."""
+    """Scales deviations from the image's mean sample by `factor`."""
     mean = image.mean(dtype=np.float64)
     return to_uint8((image - mean) * factor + mean)
 
 
 def mean_shift(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """All samples shifted by `amount`, up or down by the seed."""
+    """Shifts all samples by `amount`, up or down depending on the seed."""
     return shift(image, amount if rng.random() < 0.5 else -amount)
 
 
 def brighten(image: np.ndarray, power: float, rng: np.random.Generator) -> np.ndarray:
-    """Lightness lifted along a curve with fixed black and white: L to L ** (1 / (1 + power))."""
+    """Raises lightness and keeps black and white: L to L ** (1 / (1 + power))."""
     return _lightness_curve(image, 1 / (1 + power))
 
 
 def darken(image: np.ndarray, power: float, rng: np.random.Generator) -> np.ndarray:
-    """Lightness lowered along a curve with fixed black and white: L to L ** (1 + power)."""
+    """Lowers lightness and keeps black and white: L to L ** (1 + power)."""
     return _lightness_curve(image, 1 + power)
 
 
@@ -43,18 +41,18 @@ def _lightness_curve(image: np.ndarray, exponent: float) -> np.ndarray:
 
 
 def contrast(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
-    """Contrast raised by the factor `1 + change`, or lowered by its inverse, by the seed."""
+    """Multiplies or divides the contrast by `1 + change`, depending on the seed."""
     factor = 1 + change
     return scale_contrast(image, factor if rng.random() < 0.5 else 1 / factor)
 
 
 def contrast_decrease(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
-    """Deviations from the mean divided by `1 + change`."""
+    """Divides deviations from the mean by `1 + change`."""
     return scale_contrast(image, 1 / (1 + change))
 
 
 def contrast_increase(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
-    """Deviations from the mean times `1 + change`, clipped."""
+    """Multiplies deviations from the mean by `1 + change` and clips."""
     return scale_contrast(image, 1 + change)
 
 

@@ -18,8 +18,8 @@ _ERRORS = 600
 def jpeg_errors(image: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
     """A JPEG stream with flipped bits, decoded by libjpeg.
 
-    Restart markers after every 8 coding units bound what one error reaches. Markers stay whole,
-    as a transport protects its packet headers. A fraction of an error blends the last one in.
+    Restart markers after every 8 coding units limit the reach of an error. Markers are not
+    damaged, since transports protect packet headers. A fraction blends in the last error.
     """
     data = jpeg_bytes(image, _TABLE_SCALE, restart_marker_blocks=_RESTART_BLOCKS)
     places = _flips(data, rng)
@@ -34,7 +34,7 @@ def jpeg_errors(image: np.ndarray, rate: float, rng: np.random.Generator) -> np.
 
 
 def _flips(data: bytes, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Where bits can be flipped (byte, bit) without making or breaking a marker."""
+    """Positions (byte, bit) of bits whose flip neither creates nor breaks a marker."""
     start = data.index(b"\xff\xda") + 14
     stream = np.frombuffer(data, np.uint8)
     places = rng.integers(start, len(data) - 2, 4 * _ERRORS)
@@ -51,7 +51,7 @@ def _damage(data: bytes, places: list[tuple[int, int]]) -> bytes:
     damaged = bytearray(data)
     for place, bit in places:
         damaged[place] ^= 1 << bit
-    # Two flips in one byte may have made a marker's first byte.
+    # Two flips in one byte may have created the first byte of a marker.
     for place, _ in places:
         if damaged[place] == 0xFF:
             damaged[place] = data[place]
@@ -59,10 +59,10 @@ def _damage(data: bytes, places: list[tuple[int, int]]) -> bytes:
 
 
 def jpeg2000_errors(image: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Code blocks of a 9/7 wavelet transform whose lower bit planes arrive as noise.
+    """Replaces the lower bit planes of code blocks of a 9/7 wavelet transform by noise.
 
-    An error in a code block's arithmetic code destroys all that follows it: every coefficient
-    keeps its high bits and gets random low ones, up to about half of the block's largest.
+    An error in a code block's arithmetic code destroys the rest of the block: every coefficient
+    keeps its high bits and gets random low bits, up to about half of the block's largest.
     """
     planes = rgb_to_ycbcr(image)
     bands = wavelet.decompose(planes, 5)
@@ -90,7 +90,7 @@ def jpeg2000_errors(image: np.ndarray, rate: float, rng: np.random.Generator) ->
 
 
 def _code_size(rest: np.ndarray) -> float:
-    """About how many bits a code block takes: errors hit what is long."""
+    """Approximate bits of a code block, since long blocks are hit more often."""
     block = rest[:_CODE_BLOCK, :_CODE_BLOCK, 0]
     return float(np.log2(2 + np.abs(block)).sum())
 

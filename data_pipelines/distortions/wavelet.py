@@ -9,7 +9,7 @@ _SCALE = 1.230174104914001
 
 
 def decompose(image: np.ndarray, levels: int) -> list[np.ndarray]:
-    """Bands of `(H, W, C)`, finest first: per level HL, LH, HH; the last is the mean image LL."""
+    """Bands of `(H, W, C)`, finest first: HL, LH, HH of each level, then the mean image LL."""
     bands = []
     low = np.asarray(image, np.float64)
     for _ in range(levels):
@@ -42,7 +42,7 @@ def reconstruct(bands: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
 
 
 def _forward(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high half of a transform along axis 0."""
+    """Low and high band of a transform along axis 0."""
     even, odd = signal[0::2].copy(), signal[1::2].copy()
     for index, factor in enumerate(_LIFTING):
         if index % 2 == 0:
@@ -65,13 +65,13 @@ def _inverse(low: np.ndarray, high: np.ndarray, length: int) -> np.ndarray:
 
 
 def _neighbours_of_odd(even: np.ndarray, count: int) -> np.ndarray:
-    """The sum of both even neighbours of each odd sample, mirrored at the end."""
+    """Sum of the even neighbours of each odd sample, mirrored at the end."""
     right = np.concatenate([even[1:], even[-1:]])[:count]
     return even[:count] + right
 
 
 def _neighbours_of_even(odd: np.ndarray, count: int) -> np.ndarray:
-    """The sum of both odd neighbours of each even sample, mirrored at both ends."""
+    """Sum of the odd neighbours of each even sample, mirrored at both ends."""
     left = np.concatenate([odd[:1], odd])[:count]
     right = np.concatenate([odd, odd[-1:]])[:count]
     return left + right

@@ -1,9 +1,9 @@
 """Where TID2013's reference images lie inside the Kodak photographs.
 
-TID2013's references 1 to 24 are 512 x 384 crops of the photographs kodim01 to kodim24. An offset
-counts as found when JPEG compression of the crop at qualities 80, 60, 23, 8 and 4 gives all five
-published PSNRs of that scene to the table's five decimals; see `docs/datasets.md`.
-Reference 25 is synthetic and no Kodak photograph; reference 23 matches no window of kodim23.
+TID2013's references 1 to 24 are 512 x 384 crops of the photographs kodim01 to kodim24. JPEG
+confirms the offsets: compressing a crop at qualities 80, 60, 23, 8 and 4 gives all five published
+PSNRs of the scene to the table's five decimals; see `docs/datasets.md`. Reference 25 is
+synthetic, not a Kodak photograph; reference 23 matches no window of kodim23.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ OFFSETS = {
     24: (116, 65),
 }
 
-# Kept out of every training split.
+# Scenes that no training split has.
 RESERVED = frozenset({1, 3, 4, 6, 8, 19, 21, 23})
 
 

@@ -1,4 +1,4 @@
-"""JPEG of a libjpeg quality with steps beyond 255, as TID2013's strongest levels have them."""
+"""JPEG with quantisation steps above 255, which TID2013's strongest levels use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from data_pipelines.distortions.compression import decode, jpeg_bytes
 
 
 def jpeg_of_quality(image: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndarray:
-    """JPEG and back at libjpeg's `quality` (1 to 100), 4:2:0, steps not limited to 8 bits."""
+    """Encodes as 4:2:0 JPEG at libjpeg's `quality` (1 to 100), steps above 255 allowed; decodes."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     if scale <= 210:  # 121 * 210 % = 255: all steps fit into 8 bits
         return decode(jpeg_bytes(image, scale))
@@ -23,7 +23,7 @@ def jpeg_of_quality(image: np.ndarray, quality: float, rng: np.random.Generator)
 
 @contextlib.contextmanager
 def _without_caution() -> Iterator[None]:
-    """libjpeg writes "Caution: quantization tables are too coarse" straight to descriptor 2."""
+    """Hides libjpeg's "Caution: quantization tables are too coarse", written to descriptor 2."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:

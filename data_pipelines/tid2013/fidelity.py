@@ -1,8 +1,8 @@
-"""PSNR, SSIM and GMSD as the table of published per-image values computed them.
+"""PSNR, SSIM and GMSD as in the table of published per-image values.
 
-They are not the library's metrics: SSIM smooths across the colour channels as well, and GMSD works
-on luma rounded to integers. On images that are known exactly (JPEG) they give the published values:
-PSNR and GMSD to the table's five decimals, SSIM to 0.0001.
+They differ from the library's metrics: SSIM also smooths across the colour channels, and GMSD uses
+luma rounded to integers. On images that are known exactly (JPEG) they agree with the published
+values: PSNR and GMSD to the table's five decimals, SSIM to 0.0001.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,13 +13,17 @@ TOLERANCE = 0.004  # dB
 _EVALUATIONS = 40
 
 
+# (image uint8 (H, W, 3), strength, random generator) -> uint8 (H, W, 3)
+Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+
+
 @dataclasses.dataclass(frozen=True)
 class Match:
-    """A distorted image and how it was reached.
+    """A distorted image and the strength that made it.
 
     Attributes:
         image: uint8 `(H, W, 3)`.
-        strength: what was passed to the distortion.
+        strength: the distortion's strength.
         psnr: over R, G and B, in dB.
     """
 
@@ -28,19 +32,48 @@ class Match:
     psnr: float
 
 
+def distort(
+    function: Function,
+    reference: np.ndarray,
+    seed: Sequence[int],
+    *,
+    strength: float | None,
+    target: float,
+    bounds: tuple[float, float],
+) -> Match:
+    """Distorts at a known strength, or else at the strength that gives the target PSNR.
+
+    Args:
+        function: the distortion.
+        reference: uint8 `(H, W, 3)`.
+        seed: seed of its random generator, the same at all strengths.
+        strength: None searches for the target.
+        target: in dB.
+        bounds: see `match_psnr`.
+    """
+
+    def at(strength: float) -> np.ndarray:
+        return function(reference, strength, np.random.default_rng(seed))
+
+    if strength is None:
+        return match_psnr(at, reference, target, bounds)
+    image = at(strength)
+    return Match(image, strength, psnr(reference, image))
+
+
 def match_psnr(
     distort: Callable[[float], np.ndarray],
     reference: np.ndarray,
     target: float,
     bounds: tuple[float, float],
 ) -> Match:
-    """The image of PSNR nearest to `target` that a bracketing search finds.
+    """Searches for the strength whose PSNR is nearest to `target`.
 
-    The search is the Illinois variant of regula falsi on PSNR over log-strength, with a bisection
-    whenever the bracket shrinks too slowly, and so also ends at the jumps of a stepped distortion.
+    The search is the Illinois variant of regula falsi on PSNR over log-strength. Every third step
+    bisects, so that the search also ends at the jumps of a stepped distortion.
 
     Args:
-        distort: strength to uint8 `(H, W, 3)`; PSNR falls as the strength rises.
+        distort: maps a strength to uint8 `(H, W, 3)`; PSNR falls as the strength rises.
         reference: uint8 `(H, W, 3)`.
         target: in dB.
         bounds: strengths (low, high), 0 < low < high, that should bracket the target.

@@ -17,7 +17,7 @@ _NAME = re.compile(r"i(\d\d)_(\d\d)_(\d)\.bmp", re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """What was measured on one distorted image of TID2013.
+    """Published values of one distorted image of TID2013.
 
     Attributes:
         mos: mean opinion score, 0-9, up = better.
@@ -35,13 +35,13 @@ class Published:
 
 
 def read(tables: Path) -> dict[tuple[int, int, int], Published]:
-    """The table's rows by (scene, type, level).
+    """Reads the table; returns its rows by (scene, type, level).
 
     Args:
         tables: the folder with `tid2013_per_image_metrics.csv.gz`, or that file.
 
     Raises:
-        InputError: the file is missing, or is not such a table.
+        InputError: the file is missing or is another table.
     """
     path = tables / TABLE if tables.is_dir() else tables
     try:

@@ -1,13 +1,13 @@
-"""How each distortion type of TID2013 is made again: one or more functions of a strength.
+"""Recipes that regenerate TID2013's distortion types: one or more functions of a strength.
 
-A recipe's variants differ in what a strength cannot express (a sign); the one whose SSIM is
-nearest to the published SSIM is taken.
+A recipe's variants differ in what a strength cannot express (a sign). `regenerate_tid2013` takes
+the variant whose SSIM is nearest to the published SSIM.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,20 +15,19 @@ import numpy as np
 from data_pipelines.distortions import colour, of_tid2013, tone
 from data_pipelines.distortions.pixels import to_uint8
 from data_pipelines.tid2013.extended_jpeg import jpeg_of_quality
-
-Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+from data_pipelines.tid2013.matching import Function
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How one type is made again.
+    """How to regenerate one type.
 
     Attributes:
         number: 1 to 24 in TID2013.
-        name: the name in the distortion bank.
-        variants: functions (image, strength, generator) -> image.
-        bounds: strengths to search in, both above zero.
-        values: strengths of the five levels where they are known exactly; nothing is searched.
+        name: name in the distortion bank.
+        variants: the candidate distortions.
+        bounds: smallest and largest strength of the search, both above zero.
+        values: the exact strengths of the five levels, if known; None searches.
     """
 
     number: int
@@ -38,7 +37,7 @@ class Recipe:
     values: tuple[float, ...] | None = None
 
 
-def _of_bank(number: int, **changes: object) -> Recipe:
+def _of_bank(number: int, **changes: Any) -> Recipe:
     entry = of_tid2013(number)
     low, high = entry.bounds
     recipe = Recipe(number, entry.name, (entry.function,), (max(low, 1e-3 * high), high))
@@ -46,7 +45,7 @@ def _of_bank(number: int, **changes: object) -> Recipe:
 
 
 def _blur(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """MATLAB's `imfilter` with an 11 x 11 Gaussian: outside the image there is black."""
+    """MATLAB's `imfilter` with an 11 x 11 Gaussian; the image is padded with black."""
     kernel = cv2.getGaussianKernel(11, sigma)
     return to_uint8(
         cv2.sepFilter2D(
@@ -67,21 +66,18 @@ def _more_chroma(image: np.ndarray, change: float, rng: np.random.Generator) -> 
     return colour.scale_chroma(image, 1 + change)
 
 
-RECIPES = {
-    number: _of_bank(number, **changes)
-    for number, changes in (
-        *((n, {}) for n in range(1, 25) if n not in (7, 8, 10, 16, 17, 18)),
-        (7, {"values": (19, 27, 39, 55, 76)}),
-        (8, {"variants": (_blur,), "values": (0.5, 0.65, 1.0, 1.7, 4.0)}),
-        (10, {"variants": (jpeg_of_quality,), "values": (80, 60, 23, 8, 4)}),
-        (16, {"variants": (_shift_up, _shift_down)}),
-        (17, {"variants": (tone.contrast_decrease, tone.contrast_increase)}),
-        (18, {"variants": (colour.saturation, _more_chroma)}),
-    )
+_CHANGES: dict[int, dict[str, Any]] = {
+    7: {"values": (19, 27, 39, 55, 76)},
+    8: {"variants": (_blur,), "values": (0.5, 0.65, 1.0, 1.7, 4.0)},
+    10: {"variants": (jpeg_of_quality,), "values": (80, 60, 23, 8, 4)},
+    16: {"variants": (_shift_up, _shift_down)},
+    17: {"variants": (tone.contrast_decrease, tone.contrast_increase)},
+    18: {"variants": (colour.saturation, _more_chroma)},
 }
+RECIPES = {number: _of_bank(number, **_CHANGES.get(number, {})) for number in range(1, 25)}
 
-# Part of the data set's identity: changes whenever a recipe's images change.
+# Identifies the data set: increase it when a recipe's images change.
 VERSION = "2"
 
-# Types whose regenerated images agree with the published values; see docs/datasets.md.
+# Types whose regenerated images agree with the published values, see docs/datasets.md.
 FAITHFUL = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 23)

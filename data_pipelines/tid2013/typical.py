@@ -1,23 +1,26 @@
-"""TID2013's distortions on any photograph: as strong as at its five levels, and people's opinion.
+"""TID2013's distortions for any photograph: as strong as its five levels, with people's opinion.
 
-What people say of a type and level depends little on the scene: the mean over the other scenes of
-`tid2013_regenerated` follows a scene's own opinions with an SRCC of 0.94. So their mean may be
-carried over to other photographs that are distorted alike, see `gsn synthesize --like tid2013`.
+Opinions of a type and level depend little on the scene: the mean over the other scenes of
+`tid2013_regenerated` has an SRCC of 0.94 with a scene's own opinions. The means therefore label
+other photographs with the same distortions, see `gsn synthesize --like tid2013`.
 
 Opinions and PSNRs are means of the published table (`published`) over the scenes that are not
-reserved. Strengths are those that `recipes` knows or, solved for such scenes, hardly differ:
+reserved. Strengths come from `recipes`, or from solving such scenes where they hardly vary:
 denoising (the median of six scenes), mean shift and contrast (the same for all).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from data_pipelines.distortions import blur, of_tid2013, tone
-from data_pipelines.tid2013.matching import match_psnr
-from data_pipelines.tid2013.recipes import RECIPES, Function
+from data_pipelines.tid2013 import matching
+from data_pipelines.tid2013.matching import Function
+from data_pipelines.tid2013.recipes import RECIPES
 from gsn_jax.errors import InputError
 
 Five = tuple[float, float, float, float, float]
@@ -25,19 +28,19 @@ Five = tuple[float, float, float, float, float]
 
 @dataclasses.dataclass(frozen=True)
 class Typical:
-    """A type of TID2013 at its levels.
+    """One of TID2013's types at its five levels.
 
     Attributes:
-        mos: mean opinion of levels 1 to 5, 0-9, up = better. Not falling where the levels mean
-            different things: contrast is lowered at odd levels and raised at even ones.
-        psnr: in dB over R, G and B, where the strength is searched for every photograph.
-        strengths: where the levels have the same strengths for every photograph.
-        function: what is done with that strength; the recipe's function otherwise.
+        mos: mean opinion of levels 1 to 5, 0-9, up = better. For contrast it does not fall: odd
+            levels lower the contrast, even ones raise it.
+        psnr: PSNR in dB over R, G and B, if the strength depends on the photograph.
+        strengths: the strengths, if they are the same for every photograph.
+        function: the distortion; None is the recipe's.
     """
 
     mos: Five
     psnr: Five | None = None
-    strengths: Five | None = None
+    strengths: Sequence[float] | None = None
     function: Function | None = None
 
 
@@ -62,9 +65,9 @@ _BY_PSNR = {
     23: ((6.05, 5.86, 5.13, 4.25, 2.78), (33.0, 28.0, 25.0, 23.1, 21.0)),
 }
 
-_BY_STRENGTH: dict[int, tuple[Five, Five, Function | None]] = {
+_BY_STRENGTH: dict[int, tuple[Five, Sequence[float] | None, Function | None]] = {
     7: ((5.43, 4.90, 4.25, 3.56, 2.85), RECIPES[7].values, None),
-    # The black outside of TID2013's images would be a larger part of a small photograph.
+    # TID2013 blurs black into the borders, which would matter more in a small photograph.
     8: ((5.68, 5.03, 4.15, 3.31, 2.47), RECIPES[8].values, blur.gaussian_blur),
     9: ((6.01, 5.72, 4.72, 3.43, 2.05), (7.1, 10.3, 18.2, 36.0, 83.0), None),
     10: ((5.91, 5.69, 4.90, 3.41, 2.16), RECIPES[10].values, None),
@@ -85,41 +88,45 @@ NUMBERS = {of_tid2013(number).name: number for number in sorted(TYPICAL)}
 
 
 def distort(name: str, image: np.ndarray, level: int, seed: int = 0) -> np.ndarray:
-    """The photograph as TID2013 would have distorted it.
+    """Distorts a photograph as TID2013 would.
 
     Args:
-        name: of one of `NUMBERS`.
+        name: one of `NUMBERS`.
         image: uint8 `(H, W, 3)`.
         level: 1 to 5.
-        seed: of random draws; levels of a type draw alike.
+        seed: seed of random draws; all levels of a type use the same draws.
 
     Returns:
-        uint8 `(H, W, 3)`. Where the PSNR cannot be reached (chroma of a gray photograph) it is the
-        nearest that can.
+        uint8 `(H, W, 3)`, with the nearest possible PSNR if the type's cannot be reached (chroma
+        noise in a gray photograph).
 
     Raises:
-        InputError: the type is unknown here, or its regenerated images are not faithful.
+        InputError: the type is not in `NUMBERS`.
     """
     check(name)
     number = NUMBERS[name]
     typical, recipe = TYPICAL[number], RECIPES[number]
-    function = typical.function or recipe.variants[0]
-
-    def at(strength: float) -> np.ndarray:
-        return function(image, strength, np.random.default_rng([2013, number, seed]))
-
-    if typical.strengths is not None:
-        return at(typical.strengths[level - 1])
-    return match_psnr(at, image, typical.psnr[level - 1], recipe.bounds).image
+    return matching.distort(
+        typical.function or recipe.variants[0],
+        image,
+        [2013, number, seed],
+        strength=typical.strengths[level - 1] if typical.strengths else None,
+        target=typical.psnr[level - 1] if typical.psnr else math.nan,
+        bounds=recipe.bounds,
+    ).image
 
 
 def opinion(name: str, level: int) -> float:
-    """The mean opinion score, 0-9, up = better, of a type and level; as `distort`."""
+    """Mean opinion score of a type and level, 0-9, up = better; see `distort`."""
     check(name)
     return TYPICAL[NUMBERS[name]].mos[level - 1]
 
 
 def check(name: str) -> None:
-    """Raises an InputError if nothing is known of TID2013's levels of a distortion."""
+    """Checks that TID2013's levels of a distortion are known.
+
+    Raises:
+        InputError: they are not.
+    """
     if name not in NUMBERS:
-        raise InputError(f"{name}: TID2013's levels are known only of {', '.join(NUMBERS)}")
+        raise InputError(f"{name}: TID2013's levels are known only for {', '.join(NUMBERS)}")

@@ -1,10 +1,9 @@
-"""Correlations on many bootstrap samples at once, resampled by reference content.
+"""Correlations of many bootstrap samples at once, resampled by reference content.
 
-A sample draws as many contents as there are, with replacement; a content that is drawn twice
-counts twice. So a sample is a whole-number weight per pair, and each correlation has a form in
-weights that equals its value on the pairs written out: that is what is computed here, hundreds of
-times faster than sample by sample. All metrics see the same samples, which makes differences
-between metrics paired.
+A sample draws as many contents as there are, with replacement, and is therefore an integer weight
+per pair. Each correlation has a weighted form that equals its value on the repeated pairs; it is
+computed for all samples together, hundreds of times faster than one by one. All metrics see the
+same samples, so that differences between metrics are paired.
 """
 
 from __future__ import annotations
@@ -13,14 +12,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gsn_jax import agreement
+
 _CHUNK = 2_000_000  # elements of the largest arrays
 
 
 class ContentBootstrap:
-    """The samples of one data set; for equal seeds those of `agreement.bootstrap_ci`.
+    """The samples of a data set: those of `agreement.bootstrap_ci` with the same seed.
 
     Attributes:
-        counts: int64 `(resamples, contents)`, how often each content was drawn.
+        counts: int64 `(resamples, contents)`, how often a sample draws each content.
     """
 
     def __init__(self, contents: list[str] | np.ndarray, resamples: int = 1000, seed: int = 0):
@@ -28,22 +29,20 @@ class ContentBootstrap:
 
         Args:
             contents: `(N,)` content of each pair.
-            resamples: how many samples.
-            seed: makes them reproducible.
+            resamples: number of samples.
+            seed: seed of the draws.
         """
-        _, self._membership = np.unique(np.asarray(contents), return_inverse=True)
-        number = int(self._membership.max()) + 1
-        generator = np.random.default_rng(seed)
-        drawn = (generator.integers(number, size=number) for _ in range(resamples))
-        self.counts = np.stack([np.bincount(contents, minlength=number) for contents in drawn])
+        self._membership, self.counts = agreement.bootstrap_samples(
+            contents, resamples=resamples, seed=seed
+        )
 
     def plcc(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """Pearson correlation of the pairs `rows` in each sample, `(resamples,)`; NaN if none.
+        """Pearson correlation of the pairs `rows` in each sample, `(resamples,)`; NaN if undefined.
 
         Args:
-            x: `(N,)` scores; only `rows` need be finite.
+            x: `(N,)` scores, finite in `rows`.
             y: `(N,)` opinion scores.
-            rows: bool `(N,)`, which pairs take part; all by default.
+            rows: bool `(N,)`, the pairs to use; all by default.
         """
         x, y, member, counts = self._taking_part(x, y, rows)
         x, y = x - x.mean(), y - y.mean()
@@ -53,7 +52,7 @@ class ContentBootstrap:
         return _ratio(n * sxy - sx * sy, n * sxx - sx * sx, n * syy - sy * sy)
 
     def srcc(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """Spearman correlation, as `plcc`; ties share their mean rank."""
+        """Spearman's correlation, see `plcc`; ties share their mean rank."""
         x, y, member, counts = self._taking_part(x, y, rows)
         return np.concatenate(
             [
@@ -63,9 +62,9 @@ class ContentBootstrap:
         )
 
     def krcc(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """Kendall's tau-b, as `plcc`."""
+        """Kendall's tau-b, see `plcc`."""
         x, y, member, counts = self._taking_part(x, y, rows)
-        # How pairs of pairs stand, summed over each pair of contents.
+        # Concordance of pairs of pairs, summed over each pair of contents.
         concordant, untied_x, untied_y = (
             np.einsum("bg,gh,bh->b", counts, table, counts, optimize=True)
             for table in _pair_tables(x, y, member, counts.shape[1])
@@ -75,20 +74,11 @@ class ContentBootstrap:
     def _taking_part(
         self, x: np.ndarray, y: np.ndarray, rows: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Values and contents of the rows, and counts of these contents, as float64."""
+        """Values and contents of the rows, and the counts of these contents as float64."""
         rows = np.ones(len(self._membership), bool) if rows is None else np.asarray(rows, bool)
         present, member = np.unique(self._membership[rows], return_inverse=True)
         counts = self.counts[:, present].astype(np.float64)
-        return np.float64(x)[rows], np.float64(y)[rows], member, counts
-
-
-def interval(samples: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of a statistic's samples; NaN where no sample has a value."""
-    if np.isnan(samples).all():
-        return float("nan"), float("nan")
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(samples, [tail, 1 - tail])
-    return float(low), float(high)
+        return np.asarray(x, np.float64)[rows], np.asarray(y, np.float64)[rows], member, counts
 
 
 def _weights(counts: np.ndarray, member: np.ndarray) -> Iterator[np.ndarray]:
@@ -99,7 +89,7 @@ def _weights(counts: np.ndarray, member: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _weighted_ranks(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Mean ranks among the pairs written out, `(samples, N)`."""
+    """Mean ranks among the repeated pairs, `(samples, N)`."""
     order = np.argsort(values, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(values[order])), len(values) - 1)
     upto = np.cumsum(weights[:, order], axis=1)[:, ends]
@@ -132,7 +122,7 @@ def _pair_tables(
 
 
 def _ratio(product: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """A correlation from its three sums; NaN where a variance is nought, up to rounding."""
+    """A correlation from its three sums; NaN where a variance is zero up to rounding."""
     scale = np.sqrt(np.maximum(first, 0) * np.maximum(second, 0))
     usable = (first > 1e-12 * np.nanmax(first, initial=0)) & (
         second > 1e-12 * np.nanmax(second, initial=0)

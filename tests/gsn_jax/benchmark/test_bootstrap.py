@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from gsn_jax import agreement
-from gsn_jax.benchmark.bootstrap import ContentBootstrap, interval
+from gsn_jax.benchmark.bootstrap import ContentBootstrap
 
 SCIPYS = {"plcc": stats.pearsonr, "srcc": stats.spearmanr, "krcc": stats.kendalltau}
 
@@ -42,7 +42,7 @@ def test_a_constant_has_no_interval(sample, name):
     _, opinion, contents = sample
     samples = getattr(ContentBootstrap(contents, 10), name)(np.full(40, 0.1), opinion)
     assert np.isnan(samples).all()
-    assert np.isnan(interval(samples)).all()
+    assert np.isnan(agreement.percentile_interval(samples)).all()
 
 
 @pytest.mark.parametrize("name", SCIPYS)
@@ -52,11 +52,11 @@ def test_intervals_are_those_of_bootstrap_ci(sample, name):
         getattr(agreement, name), scores, opinion, contents, resamples=40, seed=7
     )
     samples = getattr(ContentBootstrap(contents, 40, seed=7), name)(scores, opinion)
-    assert interval(samples) == pytest.approx(want)
+    assert agreement.percentile_interval(samples) == pytest.approx(want)
 
 
 def test_draws_as_many_contents_as_there_are():
     bootstrap = ContentBootstrap(["a", "b", "a", "c"], 50)
     assert bootstrap.counts.shape == (50, 3)
     assert (bootstrap.counts.sum(axis=1) == 3).all()
-    assert interval(np.arange(101.0)) == pytest.approx((2.5, 97.5))
+    assert agreement.percentile_interval(np.arange(101.0)) == pytest.approx((2.5, 97.5))

@@ -71,13 +71,6 @@ def test_a_process_without_real_pairs_still_takes_part():
     assert [(s.indices, s.real) for s in plan([(4, 4)], 2, 1, 2)] == [((0, 0), 0)]
 
 
-def test_worker_processes_give_the_same_batches(source):
-    plain = list(eval_batches(source, batch_size=4))
-    for one, other in zip(plain, eval_batches(source, batch_size=4, num_workers=1), strict=True):
-        for name in one:
-            np.testing.assert_array_equal(one[name], other[name])
-
-
 def test_settings_out_of_range(source):
     with pytest.raises(InputError, match="batch_size"):
         eval_batches(source, batch_size=0)

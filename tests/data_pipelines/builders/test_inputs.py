@@ -1,0 +1,61 @@
+"""The files of a data set: archives of every kind, and names in any case."""
+
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from data_pipelines import catalogue
+from data_pipelines.builders import inputs as inputs_module
+from data_pipelines.builders.inputs import Inputs
+from gsn_jax.errors import InputError
+
+
+@pytest.mark.parametrize("member", ["../evil.txt", "/tmp/evil.txt", "a/../../evil.txt"])
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+def test_archives_that_would_write_elsewhere_are_refused(tmp_path, member, ending):
+    archive = tmp_path / f"tid2013.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(member, "x")
+    else:
+        with tarfile.open(archive, "w") as file:
+            file.addfile(tarfile.TarInfo(member), io.BytesIO())
+    (tmp_path / "out").mkdir()
+    if ending == "tar" and member.startswith("/"):  # tarfile strips the leading slash
+        inputs_module.unpack(archive, tmp_path / "out", lambda *args: None)
+        assert (tmp_path / "out" / "tmp" / "evil.txt").exists()
+        return
+    with pytest.raises(InputError, match="refused to unpack"):
+        inputs_module.unpack(archive, tmp_path / "out", lambda *args: None)
+    assert not list(tmp_path.rglob("evil.txt"))
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+def test_damaged_archives(tmp_path, ending):
+    (tmp_path / f"tid2013.{ending}").write_bytes(b"PK nothing")
+    with pytest.raises(InputError, match="damaged archive"):
+        catalogue.prepare("tid2013", tmp_path, tmp_path / "data")
+
+
+def test_what_a_mac_adds_is_not_read(tmp_path):
+    for name in ("__MACOSX/images/x.png", "images/._x.png", "images/y.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    with Inputs(tmp_path, (), tmp_path, lambda *args: None) as found:
+        assert found.find("images/x.png") is None
+        assert found.find("._x.png") is None
+        assert found.find("Images/Y.PNG") == tmp_path / "images" / "y.png"
+
+
+def test_encrypted_archives(tmp_path):
+    archive = tmp_path / "tid2013.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.txt", "x")
+    data = bytearray(archive.read_bytes())
+    data[6] |= 1  # "encrypted", in the local header and in the directory
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(data)
+    with pytest.raises(InputError, match=r"tid2013\.zip: cannot be unpacked .*unpack it yourself"):
+        catalogue.prepare("tid2013", tmp_path, tmp_path / "data")

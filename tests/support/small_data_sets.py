@@ -1,0 +1,92 @@
+"""Small data sets in their authors' layout: images that only their name has, and checks."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import data_pipelines
+from data_pipelines import catalogue
+from gsn_jax.errors import InputError
+
+HEIGHT, WIDTH = 6, 8
+
+
+def picture(name, height=HEIGHT, width=WIDTH):
+    """An image that only this name has."""
+    seed = list(name.lower().encode())
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def save(folder, name, key=None):
+    """Writes the picture of `key` (by default of the name) in the format of the name."""
+    path = Path(folder, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture(key or path.name)).save(path)
+
+
+def check_pairs(source, expected):
+    assert len(source) == len(expected)
+    for i, (reference, distorted, score, deviation, quality, content, kind, level) in enumerate(
+        expected
+    ):
+        pair = source[i]
+        np.testing.assert_array_equal(pair["reference"], picture(reference))
+        np.testing.assert_array_equal(pair["distorted"], picture(distorted))
+        assert pair["score"] == score
+        np.testing.assert_allclose(pair["score_std"], deviation, rtol=1e-12)
+        np.testing.assert_allclose(pair["quality"], quality, atol=1e-7)
+        assert pair["reference_id"] == content == source.reference_ids[i]
+        assert (pair["distortion_type"], pair["distortion_level"]) == (kind, level)
+        assert source.image_size(i) == (HEIGHT, WIDTH)
+
+
+def left_behind(folder):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*"))
+
+
+def check_built(name, folder, expected, data):
+    """Prepares the set and compares every pair and every progress report."""
+    stages = []
+    catalogue.prepare(name, folder, data, progress=lambda *args: stages.append(args))
+    check_pairs(data_pipelines.load(name, data_dir=data), expected)
+    check_pairs(data_pipelines.load(name, "all", data), expected)
+    references = len({row[0] for row in expected})
+    assert stages[-1] == ("images", references + len(expected), references + len(expected))
+    assert len(catalogue.builder(name, data).records("references")) == references
+    assert "tensorflow" not in sys.modules
+
+
+def check_upper_case_names(name, folder, expected, data):
+    """Names whose case is swapped are found all the same."""
+    for path in sorted(folder.rglob("*"), key=lambda path: -len(path.parts)):
+        path.rename(path.with_name(path.name.swapcase()))
+    catalogue.prepare(name, folder, data)
+    check_pairs(data_pipelines.load(name, data_dir=data), expected)
+
+
+def check_missing_table(name, folder, data):
+    """A folder that is absent or has no table is refused."""
+    with pytest.raises(InputError, match="no such folder"):
+        catalogue.prepare(name, folder / "none", data)
+    empty = folder / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match=r"download|ask for|put the images"):
+        catalogue.prepare(name, empty, data)
+
+
+def check_broken_table(name, folder, data, table, words):
+    """A file that is not the table is refused."""
+    (folder / table).write_bytes(b"something else")
+    with pytest.raises(InputError, match=words):
+        catalogue.prepare(name, folder, data)
+
+
+def check_broken_row(name, folder, data, table, old, new, words):
+    """A broken row is named."""
+    path = folder / table
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(InputError, match=words):
+        catalogue.prepare(name, folder, data)
