@@ -1,4 +1,4 @@
-"""Agreement of the metrics of a scored set with its opinion scores: the numbers of every table."""
+"""Computes the agreement of metrics with the opinion scores of a data set."""
 
 from __future__ import annotations
 
@@ -9,35 +9,37 @@ import numpy as np
 
 from data_pipelines.sources import PairSource
 from gsn_jax import agreement
-from gsn_jax.benchmark.bootstrap import ContentBootstrap, interval
-from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
+from gsn_jax.agreement import percentile_interval
+from gsn_jax.benchmark.bootstrap import ContentBootstrap
+from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet, scores_fall
 
 Interval = tuple[float, float]
 _NO_INTERVAL = (math.nan, math.nan)
+_FIT_PARAMETERS = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How well a metric agrees with people, over a set or over one of its distortion types.
+    """Agreement of a metric with people, over a set or one of its distortion types.
 
-    Correlations are positive where the metric agrees in its own direction: a distance that falls
-    with quality has a positive one. Negative ones mean that it says the opposite of people.
+    Correlations are positive if the metric agrees in its own direction: a distance that falls with
+    quality has a positive correlation. A negative one means that it contradicts people.
 
     Attributes:
-        metric: its name.
+        metric: name of the metric.
         kind: the distortion type; "" for the whole set.
-        pairs: how many pairs it scored.
-        left_out: how many it could not score, which count in no number here.
-        contents: how many contents these pairs have.
+        pairs: number of pairs that it scored.
+        left_out: number of pairs that it could not score; no statistic includes them.
+        contents: number of contents of the scored pairs.
         srcc: Spearman's rank correlation.
         krcc: Kendall's tau-b.
-        plcc_raw: Pearson's correlation of the scores as they are.
-        plcc: Pearson's correlation after the 4-parameter logistic fit.
+        plcc_raw: Pearson's correlation without a fit.
+        plcc: Pearson's correlation after the 4-parameter logistic fit; NaN without a fit.
         rmse: root mean squared error after the fit, in the unit of the opinion scores.
-        converged: whether the fit did; `plcc` and `rmse` are those of the best curve found.
-        seconds: for one pair, NaN where not measured.
+        converged: whether the fit converged; if not, `plcc` and `rmse` are of the best curve found.
+        seconds: time for one pair; NaN if not measured.
         intervals: statistic to its 95 % interval; for the whole set srcc, krcc, plcc_raw and
-            plcc (with the curve held), for a type srcc.
+            plcc (with the curve held fixed), for a type srcc.
     """
 
     metric: str
@@ -56,27 +58,27 @@ class Agreement:
 
     @property
     def main_score(self) -> float:
-        """|PLCC| + |SRCC|, PLCC after the fit, as in the published tables."""
+        """|PLCC| + |SRCC| with PLCC after the fit, as in published tables."""
         return abs(self.plcc) + abs(self.srcc)
 
     @property
     def main_score_raw(self) -> float:
-        """|PLCC| + |SRCC| of the scores as they are."""
+        """|PLCC| + |SRCC| without a fit."""
         return abs(self.plcc_raw) + abs(self.srcc)
 
     @property
     def wrong_direction(self) -> bool:
-        """Whether it says the opposite of people."""
+        """Whether it contradicts people."""
         return self.srcc < 0
 
     def interval(self, statistic: str) -> Interval:
-        """The 95 % interval of a statistic's absolute value as it is printed; NaN if none."""
+        """The 95 % interval of a statistic's absolute value; NaN if there is none."""
         low, high = self.intervals.get(statistic, _NO_INTERVAL)
         return (low, high) if not getattr(self, statistic) < 0 else (-high, -low)
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the numbers must know, in short words."""
+        """Short remarks that the numbers need."""
         notes = []
         if self.pairs < 2:
             return [f"{self.left_out} left out"] * bool(self.left_out) + ["too few pairs"]
@@ -86,22 +88,24 @@ class Agreement:
             notes.append("constant")
         if self.wrong_direction:
             notes.append("wrong direction")
-        if not self.converged:
+        if self.pairs <= _FIT_PARAMETERS:
+            notes.append("too few pairs for a fit")
+        elif not self.converged:
             notes.append("fit did not converge")
         return notes
 
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """All agreement numbers of a scored set.
+    """The agreement of every metric of a scored set.
 
     Attributes:
         scored: the set.
         overall: metric name to its agreement over the whole set.
-        types: distortion type to the same over its pairs, in the order of the types.
-        against: the metric that the others are compared with, "" for none.
+        types: distortion type to the same over its pairs, sorted by type.
+        against: the metric that the others are compared with; "" for none.
         differences: metric name to the 95 % interval of its SRCC minus that of `against`, by
-            the paired bootstrap over contents; NaN where there is none.
+            the paired bootstrap over contents; NaN if undefined.
     """
 
     scored: ScoredSet
@@ -111,7 +115,7 @@ class Judged:
     differences: dict[str, Interval] = dataclasses.field(default_factory=dict)
 
     def significance(self, metric: str) -> str:
-        """ "better", "worse" or "same" than `against`, "" where nothing can be said."""
+        """ "better", "worse" or "same" compared with `against`; "" if that is unknown."""
         low, high = self.differences.get(metric, _NO_INTERVAL)
         if math.isnan(low):
             return ""
@@ -126,14 +130,14 @@ def judge(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Judged:
-    """Computes every number.
+    """Computes the agreement of every metric of a set.
 
     Args:
         scored: the set.
         against: metric to compare the others with; ignored if the set has no scores of it.
-        by_type: whether to look at each distortion type too.
-        resamples: bootstrap samples; 0 leaves the intervals out.
-        seed: of the samples.
+        by_type: whether to include each distortion type.
+        resamples: number of bootstrap samples; 0 leaves out the intervals.
+        seed: seed of the samples.
     """
     source = scored.source
     opinion = _opinion(source)
@@ -156,7 +160,7 @@ def judge(
 
 
 def seen_in_training(scored: ScoredSet) -> dict[str, str]:
-    """Trained metrics whose training data bear the name of this set, with these data."""
+    """Maps each metric that was trained on this set (by its name) to those training data."""
     name = scored.name.removesuffix("-train")
     return {
         metric: data
@@ -167,7 +171,7 @@ def seen_in_training(scored: ScoredSet) -> dict[str, str]:
 
 
 def oriented(scores: MetricScores) -> np.ndarray:
-    """A metric's scores with the sign that makes up = better."""
+    """A metric's scores, negated if lower is better."""
     return scores.values if scores.higher_is_better else -scores.values
 
 
@@ -188,33 +192,34 @@ def _agreement(
         return Agreement(*counted, *nothing, converged=False, seconds=scores.seconds)
     x, y = oriented(scores)[usable], opinion[usable]
     fit = agreement.logistic_fit(x, y)
+    fitted = pairs > _FIT_PARAMETERS  # a curve through as many points as parameters fits any metric
     found = Agreement(
         *counted,
         srcc=agreement.srcc(x, y),
         krcc=agreement.krcc(x, y),
         plcc_raw=agreement.plcc(x, y),
-        plcc=agreement.plcc(fit(x), y),
-        rmse=agreement.rmse(fit(x), y),
-        converged=fit.converged,
+        plcc=agreement.plcc(fit(x), y) if fitted else math.nan,
+        rmse=agreement.rmse(fit(x), y) if fitted else math.nan,
+        converged=fit.converged and fitted,
         seconds=scores.seconds,
     )
     if samples is None or contents < 2:
         return found
     x = oriented(scores)
-    intervals = {"srcc": interval(samples.srcc(x, opinion, usable))}
+    sampled = {"srcc": samples.srcc(x, opinion, usable)}
     if not kind:
-        intervals |= {
-            "krcc": interval(samples.krcc(x, opinion, usable)),
-            "plcc_raw": interval(samples.plcc(x, opinion, usable)),
-            "plcc": interval(samples.plcc(fit(x), opinion, usable)),
-        }
+        sampled["krcc"] = samples.krcc(x, opinion, usable)
+        sampled["plcc_raw"] = samples.plcc(x, opinion, usable)
+        if fitted:
+            sampled["plcc"] = samples.plcc(fit(x), opinion, usable)
+    intervals = {statistic: percentile_interval(values) for statistic, values in sampled.items()}
     return dataclasses.replace(found, intervals=intervals)
 
 
 def _differences(
     scored: ScoredSet, against: str, opinion: np.ndarray, samples: ContentBootstrap
 ) -> dict[str, Interval]:
-    """Interval of each metric's SRCC minus that of `against`, over pairs that both scored."""
+    """Interval of each metric's SRCC minus that of `against`, over the pairs that both scored."""
     base = oriented(scored.metrics[against])
     contents = np.asarray(scored.source.reference_ids)
     differences = {}
@@ -227,19 +232,16 @@ def _differences(
             differences[name] = _NO_INTERVAL
             continue
         gained = samples.srcc(other, opinion, both) - samples.srcc(base, opinion, both)
-        differences[name] = interval(gained)
+        differences[name] = percentile_interval(gained)
     return differences
 
 
 def _opinion(source: PairSource) -> np.ndarray:
-    """Opinion scores as published, negated where the published ones fall with quality."""
+    """The published opinion scores, negated if they fall with quality."""
     scores = np.asarray(source.fields["score"], np.float64)
-    if len(scores) < 2:
-        return scores
-    direction = agreement.srcc(scores, np.asarray(source.quality, np.float64))
-    return -scores if direction < 0 else scores
+    return -scores if scores_fall(source) else scores
 
 
 def _natural(kind: str) -> tuple[int, float, str]:
-    """Numbers by value, then words."""
+    """Sort key: numbers by value, then words."""
     return (0, float(kind), "") if kind.replace(".", "", 1).isdigit() else (1, 0.0, kind)

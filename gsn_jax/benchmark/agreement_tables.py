@@ -1,11 +1,11 @@
-"""The agreement numbers of one data set as tables and as CSV."""
+"""The agreement of metrics on one data set as tables and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from gsn_jax.benchmark.agreement_rows import Agreement, Judged, seen_in_training
 from gsn_jax.benchmark.text_tables import Cell, TextTable
@@ -20,7 +20,7 @@ CSV_COLUMNS = (
 
 
 def overall_table(judged: Judged) -> TextTable:
-    """One row per metric, the best main score first."""
+    """One row per metric, sorted by main score."""
     headers = ["metric", "pairs", "SRCC", "95 %", "KRCC", "PLCC raw", "PLCC", "RMSE", "main"]
     headers += ["ms/pair"]
     compared, noted = bool(judged.differences), any(one.notes for one in judged.overall.values())
@@ -46,7 +46,7 @@ def overall_table(judged: Judged) -> TextTable:
     contents = len(set(judged.scored.source.reference_ids))
     title = f"{judged.scored.name}: {first.pairs + first.left_out} pairs of {contents} contents"
     notes = [
-        f"{name} was trained on {data}: on this set it is no stranger."
+        f"{name} was trained on {data}, so that this set is not new to it."
         for name, data in seen_in_training(judged.scored).items()
     ]
     return TextTable(title, headers, rows, words=(0, *range(10, len(headers))), notes=notes)
@@ -68,15 +68,15 @@ def types_table(judged: Judged) -> TextTable:
 
 
 def tables(judged: Judged) -> list[TextTable]:
-    """Over the whole set, and by type where there are types."""
+    """The table of the whole set, and the table by type if there are types."""
     return [overall_table(judged), *([types_table(judged)] if judged.types else [])]
 
 
 def to_csv(judged: Judged) -> str:
-    """Every number of every metric and type with all digits; the header is `CSV_COLUMNS`.
+    """All numbers of every metric and type, unrounded; the header is `CSV_COLUMNS`.
 
     Correlations are absolute values, as in the other tables; `wrong_direction` marks a metric
-    that says the opposite of people. An empty cell is a number that does not exist.
+    that contradicts people. Undefined numbers are empty cells.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -102,8 +102,8 @@ def _csv_row(judged: Judged, found: Agreement) -> list[str]:
     return ["" if _missing(cell) else str(cell) for cell in cells]
 
 
-def by_main_score(found: Sequence[Agreement]) -> list[Agreement]:
-    """The best first; those without a number, or in the wrong direction, last."""
+def by_main_score(found: Iterable[Agreement]) -> list[Agreement]:
+    """Sorts by main score; metrics without one, or in the wrong direction, come last."""
     return sorted(
         found,
         key=lambda one: (
@@ -114,17 +114,17 @@ def by_main_score(found: Sequence[Agreement]) -> list[Agreement]:
 
 
 def correlation(value: float) -> str:
-    """An absolute value, as the field prints it."""
+    """The absolute value of a correlation with three digits."""
     return number(abs(value), ".3f")
 
 
 def span(bounds: tuple[float, float]) -> str:
-    """An interval; "" if there is none."""
+    """An interval with three digits; "" if there is none."""
     return "" if math.isnan(bounds[0]) else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
 
 
 def number(value: float, form: str) -> str:
-    """A number, or "-" where there is none."""
+    """A number in the format `form`; "-" for NaN."""
     return "-" if math.isnan(value) else f"{value:{form}}"
 
 

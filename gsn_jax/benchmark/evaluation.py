@@ -1,4 +1,4 @@
-"""One data set, several metrics: score what is missing, time, and judge."""
+"""Scores a data set with several metrics, resuming from scores on disk, and times them."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def scored_set(
     time_again: bool = False,
     progress: Progress | None = None,
 ) -> ScoredSet:
-    """The scores of every pair, from the folder `out/NAME` where it has them, else computed.
+    """Scores every pair; scores in the folder `out/NAME` are not computed again.
 
     Args:
         judged: the data set.
-        metrics: what to score with.
-        out: keeps the scores; None keeps nothing.
+        metrics: the metrics.
+        out: folder that keeps the scores; None keeps nothing.
         rescore: see `score_set`.
-        time_pairs: pairs that the time of a metric is measured on, where it is not known yet.
-        time_again: measure it also where it is known.
+        time_pairs: number of pairs for timing metrics whose time is unknown; 0 does not time.
+        time_again: whether to time all metrics.
         progress: see `score_set`.
 
     Raises:
@@ -60,18 +60,18 @@ def scored_set(
 def kept_set(
     judged: JudgedSet, names: Sequence[str] | None, out: Path
 ) -> tuple[ScoredSet, dict[str, str]]:
-    """What `out/NAME` holds, with no scoring; pairs that are not scored yet are left out.
+    """Reads the scores in `out/NAME` without scoring; pairs without a score are left out.
 
     Args:
         judged: the data set.
-        names: metrics; None for all that are there.
-        out: where `scored_set` kept them.
+        names: the metrics; None for all that have scores.
+        out: the folder that `scored_set` was given.
 
     Returns:
-        The set, and by metric why it is passed over.
+        The set, and the reason for each metric that is skipped.
 
     Raises:
-        InputError: nothing is kept there, or scores of other data.
+        InputError: the folder has no scores, or scores of other data.
     """
     store = ScoreStore(judged, _folder(judged, out))
     wanted = list(store.columns) if names is None else list(names)
@@ -91,7 +91,7 @@ def kept_set(
 
 
 def left_out(scored: ScoredSet, most: int = 10) -> list[str]:
-    """One line per pair that some metric has no score of, then how many more there are."""
+    """One line per pair without a score by some metric, at most `most`, then their number."""
     reasons: dict[tuple[int, str], list[str]] = {}
     for name, scores in scored.metrics.items():
         for index, line in scores.errors.items():

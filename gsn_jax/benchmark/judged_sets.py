@@ -1,4 +1,4 @@
-"""Opening the data sets and pairs tables that metrics are judged on."""
+"""Opens the data sets and pairs tables on which metrics are judged."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_pipelines.sources import PairSource
-from data_pipelines.tables import PairTable
+from data_pipelines.tables import PairTable, number
 from gsn_jax.errors import InputError
 from gsn_jax.images import pair_tables
 
-# Tried in this order where a command does not name the column.
+# Names to try in this order if the caller names no column.
 SCORE_COLUMNS = ("score", "mos")
 CONTENT_COLUMNS = ("group", "content", "scene")
 
@@ -22,14 +22,14 @@ _SAMPLE = 16384  # bytes
 
 @dataclasses.dataclass(frozen=True)
 class JudgedSet:
-    """Pairs with opinion scores, and what the scores of metrics belong to.
+    """Pairs with opinion scores, and their identity for scores on disk.
 
     Attributes:
-        name: for people and for the folder that keeps the scores.
+        name: name of the set and of the folder that keeps its scores.
         source: the pairs.
-        identity: changes when images or their order change; labels may change, since no metric
-            sees them.
-        contents: what `source.reference_ids` come from, for people.
+        identity: changes with the images or their order, but not with labels, which metrics do not
+            see.
+        contents: what `source.reference_ids` are taken from, for messages.
     """
 
     name: str
@@ -40,15 +40,15 @@ class JudgedSet:
 
 @dataclasses.dataclass(frozen=True)
 class TableColumns:
-    """Which columns of a pairs table mean what; None looks for the usual names.
+    """The columns of a pairs table; None tries the usual names.
 
     Attributes:
-        score: the opinion score: `score` or `mos`.
-        content: the content, which resampling keeps together: `group`, `content`, `scene`, or
-            else the reference image itself.
-        kind: the kind of distortion.
-        score_range: smallest and largest possible score; the table's own by default, which
-            changes nothing that is computed from ranks, fits or published units.
+        score: column of the opinion score; by default `score` or `mos`.
+        content: column of the content, which resampling keeps together; by default `group`,
+            `content`, `scene`, or else the reference image.
+        kind: column of the distortion type.
+        score_range: smallest and largest possible score; by default those of the table. It does
+            not affect correlations, fits or RMSE.
         lower_is_better: whether the opinion score falls with quality.
     """
 
@@ -62,12 +62,12 @@ class TableColumns:
 def open_prepared(
     name: str, split: str = "all", data_dir: str | os.PathLike[str] | None = None
 ) -> JudgedSet:
-    """A prepared data set.
+    """Opens a prepared data set.
 
     Args:
         name: see `data_pipelines.names()`.
         split: "all" for every pair; see `data_pipelines.load`.
-        data_dir: where prepared sets are.
+        data_dir: folder of prepared sets.
 
     Raises:
         InputError: there is no such set or split, or it is not prepared.
@@ -82,7 +82,7 @@ def open_prepared(
 
 
 def open_table(path: str | os.PathLike[str], columns: TableColumns | None = None) -> JudgedSet:
-    """A pairs table; it is called like its file, or like its folder if the file is `pairs.csv`.
+    """Opens a pairs table. Its name is that of the file, or of the folder for `pairs.csv`.
 
     Args:
         path: the table, see `data_pipelines.tables.PairTable`.
@@ -122,10 +122,10 @@ def open_table(path: str | os.PathLike[str], columns: TableColumns | None = None
 
 
 def check_names(sets: Sequence[JudgedSet]) -> None:
-    """Refuses two sets of one name, whose scores would be kept in one folder.
+    """Checks that no two sets have the same name and thus the same folder of scores.
 
     Raises:
-        InputError: there are two.
+        InputError: two have.
     """
     names = [judged.name for judged in sets]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -138,11 +138,11 @@ def _first(names: Sequence[str], header: Sequence[str]) -> str | None:
 
 
 def _own_range(rows: Sequence[pair_tables.Row], column: str) -> tuple[float, float] | None:
-    """Smallest and largest score, or None where [0, 1] holds them or the table says why not."""
+    """Smallest and largest score; None if all lie in [0, 1] or one is not a number."""
     try:
-        values = [float(row.fields[column]) for row in rows]
+        values = [number(row.fields[column]) for row in rows]
     except ValueError:
-        return None  # PairTable names the line
+        return None  # PairTable reports the line
     low, high = min(values), max(values)
     if 0 <= low <= high <= 1:
         return None
@@ -150,7 +150,7 @@ def _own_range(rows: Sequence[pair_tables.Row], column: str) -> tuple[float, flo
 
 
 def _file_identity(path: Path) -> str:
-    """Size and samples of a file: whole files would take longer than many metrics."""
+    """Size and hash of samples of a file; hashing whole files is slower than many metrics."""
     digest = hashlib.blake2b(digest_size=8)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -161,7 +161,7 @@ def _file_identity(path: Path) -> str:
 
 
 def _digest(parts: Iterable[str], source: PairSource) -> str:
-    """Of the images that a set consists of; neither its folder nor its labels count."""
+    """Digest of the images of a set; its folder and labels do not matter."""
     digest = hashlib.blake2b(digest_size=12)
     for part in parts:
         digest.update(f"{part}\n".encode())

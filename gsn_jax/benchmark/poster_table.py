@@ -1,4 +1,4 @@
-"""The table of the GSN poster: PLCC, SRCC, KRCC and main score of many metrics on many sets."""
+"""The table of the GSN poster: PLCC, SRCC, KRCC and main score of metrics on several sets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CSV_COLUMNS = (
 
 
 def poster_table(sets: Sequence[Judged]) -> TextTable:
-    """One row per metric, the best mean main score first, published rows below their metric."""
+    """One row per metric, sorted by mean main score, with published rows below their metric."""
     headers = ["metric"]
     for judged in sets:
         headers += [f"{judged.scored.name}\nPLCC", "SRCC", "KRCC", "MS"]
@@ -71,7 +71,7 @@ def to_csv(sets: Sequence[Judged]) -> str:
 
 
 def _order(sets: Sequence[Judged]) -> list[str]:
-    """Metrics by mean main score over the sets, then those with published rows only."""
+    """Metrics sorted by mean main score over the sets, then those with published rows only."""
     names = dict.fromkeys(name for judged in sets for name in judged.overall)
 
     def mean(name: str) -> float:
@@ -88,7 +88,7 @@ def _order(sets: Sequence[Judged]) -> list[str]:
 
 
 def _standings(judged: Judged) -> dict[str, dict[str, int]]:
-    """Statistic to printed text to 1 or 2: equal texts stand equally."""
+    """Statistic to printed text to rank 1 or 2; equal texts have equal ranks."""
     standings = {}
     for statistic in _STATISTICS:
         values = {
@@ -133,7 +133,7 @@ def _text(value: float) -> str:
 
 
 def _notes(sets: Sequence[Judged]) -> list[str]:
-    """What the numbers mean, for readers of the table alone."""
+    """Explanations below the table."""
     notes = [
         "PLCC after a 4-parameter logistic fit; MS = PLCC + SRCC; best and second best marked "
         "among the measured rows."
@@ -145,7 +145,7 @@ def _notes(sets: Sequence[Judged]) -> list[str]:
             line += f"; published rows are of all pairs of {published.whole_set(name)}"
         notes.append(line + ".")
         for metric, data in seen_in_training(judged.scored).items():
-            notes.append(f"{metric} was trained on {data}: on {name} it is no stranger.")
+            notes.append(f"{metric} was trained on {data}, so that {name} is not new to it.")
         for found in judged.overall.values():
             if found.notes:
                 notes.append(f"{name}, {found.metric}: {', '.join(found.notes)}.")
@@ -153,12 +153,12 @@ def _notes(sets: Sequence[Judged]) -> list[str]:
     if against:
         notes.append(
             f"vs {against}: SRCC better (+) or worse (-) than that of {against} with 95 % "
-            "confidence by the paired bootstrap over contents; = means that it cannot be said."
+            "confidence by the paired bootstrap over contents; = means no significant difference."
         )
     if any(found.wrong_direction for judged in sets for found in judged.overall.values()):
-        notes.append("! says the opposite of people.")
+        notes.append("! marks a metric that contradicts people.")
     known = [row for judged in sets for row in published.rows(judged.scored.name).values()]
     notes += dict.fromkeys(f"Published {row.method}: {row.note}." for row in known if row.note)
     if not all(row.certain for row in known):
-        notes.append("? is a published number from a source that is hard to read.")
+        notes.append("? marks a published number from a source that is hard to read.")
     return notes

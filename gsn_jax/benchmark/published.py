@@ -1,7 +1,7 @@
-"""Published agreement of full-reference methods with people, to print beside what was measured.
+"""Published agreement of full-reference methods with people, to print beside measured numbers.
 
-The rows are in `published.csv` with their source. `certain` is "no" where the only copy at hand was
-garbled; such numbers are printed with a question mark.
+`published.csv` has the rows and their sources. `certain` is "no" for numbers from a garbled copy,
+which are printed with a question mark.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ import csv
 import dataclasses
 import importlib.resources
 
-# Sets that hold some of the pairs of a set with published rows.
+# Sets with some of the pairs of a set that has published rows.
 _PARTS = {"tid2013_regenerated": "tid2013"}
 
 
 @dataclasses.dataclass(frozen=True)
 class PublishedRow:
-    """What a publication says of a method on a whole data set.
+    """Published numbers of a method on a whole data set.
 
     Attributes:
         data_set: name of the set.
-        method: as it is called there.
-        metric: our name of it.
-        plcc: after the logistic fit, as all published rows.
+        method: name of the method in the publication.
+        metric: our name of the method.
+        plcc: Pearson's correlation after the logistic fit.
         srcc: Spearman's rank correlation.
         krcc: Kendall's rank correlation.
         main_score: PLCC + SRCC.
-        certain: whether the numbers are beyond doubt.
-        source: where they are printed.
-        note: how the method differs from our metric of that name, "" where it does not.
+        certain: whether the copy of the numbers was legible.
+        source: the publication.
+        note: how the method differs from our metric; "" if it does not.
     """
 
     data_set: str
@@ -44,7 +44,7 @@ class PublishedRow:
 
 
 def rows(data_set: str) -> dict[str, PublishedRow]:
-    """Published rows for a set or the set that it is a part of, by our name of the metric.
+    """Published rows of a set, or of the set that it is a part of, by our name of the metric.
 
     Args:
         data_set: name of a set, with or without its split ("tid2013_regenerated-reserved").
@@ -54,7 +54,7 @@ def rows(data_set: str) -> dict[str, PublishedRow]:
 
 
 def whole_set(data_set: str) -> str:
-    """The set with published rows that a set is, or holds some pairs of."""
+    """The set with published rows that a set is, or is a part of."""
     name = data_set.partition("-")[0]
     return _PARTS.get(name, name)
 
@@ -63,13 +63,16 @@ def _read() -> list[PublishedRow]:
     text = importlib.resources.files("gsn_jax.benchmark").joinpath("published.csv").read_text()
     return [
         PublishedRow(
-            row["set"],
-            row["method"],
-            row["metric"],
-            *(float(row[name]) for name in ("plcc", "srcc", "krcc", "main_score")),
-            row["certain"] == "yes",
-            row["source"],
-            row["note"],
+            data_set=row["set"],
+            method=row["method"],
+            metric=row["metric"],
+            plcc=float(row["plcc"]),
+            srcc=float(row["srcc"]),
+            krcc=float(row["krcc"]),
+            main_score=float(row["main_score"]),
+            certain=row["certain"] == "yes",
+            source=row["source"],
+            note=row["note"],
         )
         for row in csv.DictReader(text.splitlines())
     ]

@@ -1,4 +1,4 @@
-"""A data set with the scores that metrics gave its pairs: what tables and figures are made of."""
+"""A data set with the scores of metrics: the input of tables and figures."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import dataclasses
 import numpy as np
 
 from data_pipelines.sources import PairSource
+from gsn_jax import agreement
 
 
 @dataclasses.dataclass(frozen=True)
 class MetricScores:
-    """What one metric said of every pair of a set.
+    """The scores of one metric for every pair of a set.
 
     Attributes:
         name: the metric's name, e.g. "psnr".
         higher_is_better: direction of its scores.
-        values: float64 `(N,)`, NaN where a pair could not be scored.
-        errors: pair index to one line saying why its score is missing.
-        seconds: time for one pair, decoding excluded; NaN where it was not measured.
-        version: of the package, and of the model where there is one.
-        trained_on: names of the data that a trained metric was trained on, as far as it tells.
+        values: float64 `(N,)`; NaN for pairs that could not be scored.
+        errors: pair index to one line on why its score is missing.
+        seconds: time for one pair without decoding; NaN if not measured.
+        version: version of the package, and of the model if there is one.
+        trained_on: names of a trained metric's training data, if known.
     """
 
     name: str
@@ -38,12 +39,18 @@ class ScoredSet:
 
     Attributes:
         name: e.g. "tid2013_regenerated" or the stem of a pairs table.
-        source: the pairs: opinion scores (`source.fields["score"]`, as published; `source.quality`
-            in [0, 1], up = better), contents (`reference_id`), types, and the images, decoded when
-            asked for.
-        metrics: metric name to its scores, in the order asked for.
+        source: the pairs with their opinion scores (`source.fields["score"]` as published;
+            `source.quality` in [0, 1], up = better), contents (`reference_id`) and types.
+        metrics: metric name to its scores, in the requested order.
     """
 
     name: str
     source: PairSource
     metrics: dict[str, MetricScores]
+
+
+def scores_fall(source: PairSource) -> bool:
+    """Whether a larger opinion score means worse quality (DMOS)."""
+    if len(source) < 2:
+        return False
+    return agreement.srcc(source.fields["score"], source.quality) < 0  # NaN for constants

@@ -1,4 +1,4 @@
-"""Seconds that a metric takes for one pair."""
+"""Measures the time that a metric takes for one pair."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from gsn_jax.metric import Metric
 
 
 def seconds_per_pair(metrics: Sequence[Metric], source: PairSource, pairs: int = 5) -> list[float]:
-    """Median seconds of one call on decoded images of the set's most frequent size.
+    """Median seconds of one call on images of the set's most frequent size.
 
-    Nothing else runs meanwhile: the pairs are decoded before, and each metric has compiled for
-    the size. The metrics take turns, so that a slow moment of the machine meets all of them.
+    Decoding and compilation come first. The metrics take turns, so that a slow moment of the
+    machine affects all of them.
 
     Args:
-        metrics: what to time.
-        source: where the pairs are taken from, evenly over the set.
-        pairs: how many; 0 measures nothing.
+        metrics: the metrics to time.
+        source: the pairs are spread evenly over this set.
+        pairs: number of pairs; 0 measures nothing.
 
     Returns:
-        Seconds per metric; NaN where nothing was measured or the metric refuses such images.
+        Seconds per metric; NaN if nothing was measured or the metric rejects such images.
     """
     if pairs == 0 or not metrics:
         return [math.nan] * len(metrics)
@@ -48,7 +48,7 @@ def seconds_per_pair(metrics: Sequence[Metric], source: PairSource, pairs: int =
 
 
 def _decode(source: PairSource, pairs: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Decoded pairs of one size; broken ones are passed over."""
+    """Decoded pairs of one size, without broken ones."""
     sizes = collections.Counter(source.image_size(index) for index in range(len(source)))
     size = sizes.most_common(1)[0][0]
     members = [index for index in range(len(source)) if source.image_size(index) == size]

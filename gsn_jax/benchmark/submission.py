@@ -1,7 +1,7 @@
-"""Scores of a folder in the format of the NTIRE challenges on perceptual quality (2021, 2022).
+"""Writes scores of a folder in the format of the NTIRE challenges on perceptual quality.
 
 A ZIP without folders: `output.txt` has a line `name,score` per distorted image, `readme.txt` the
-four lines that the challenge's server asks for. J. Gu et al., CVPR Workshops 2021 and 2022; their
+four lines that the challenge's server requires. J. Gu et al., CVPR Workshops 2021 and 2022; their
 test images are named as in PIPAL: A0001_00_00.bmp is a distorted A0001.bmp.
 """
 
@@ -21,10 +21,10 @@ from gsn_jax.scoring.many_pairs import Pair, ScoredPair, score_pairs
 
 
 def match(references: Path, distorted: Path) -> list[Pair]:
-    """Each image of the folder `distorted` with its reference, sorted by name.
+    """Pairs each image of the folder `distorted` with its reference, sorted by name.
 
-    The reference is the image whose name without suffix is that of the distorted one, or what
-    precedes one of its underscores; the longest such name counts, and case does not.
+    The name of the reference, without suffix, is that of the distorted image or its part before an
+    underscore; the longest match counts, ignoring case.
 
     Raises:
         InputError: a folder is missing or empty, or an image has no reference or two.
@@ -52,9 +52,9 @@ def match(references: Path, distorted: Path) -> list[Pair]:
 def score_all(
     pairs: list[Pair], metric: Metric, progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[tuple[str, float]], float]:
-    """Names with scores, up = better (a distance is negated), and seconds per image.
+    """Scores all pairs: names with scores, up = better, and the median seconds per image.
 
-    The seconds are the median of the run, decoding included.
+    Distances are negated. The time includes decoding.
 
     Raises:
         InputError: an image cannot be scored; the challenge accepts no gaps.
@@ -82,7 +82,7 @@ def readme(seconds: float, *, on_cpu: bool, extra_data: bool, description: str) 
 
 
 def write_zip(path: Path, scores: Iterable[tuple[str, float]], about: str) -> None:
-    """Writes the submission aside and renames it.
+    """Writes the submission atomically.
 
     Raises:
         InputError: it cannot be written.

@@ -1,9 +1,9 @@
-"""A table of texts for the terminal, Markdown and LaTeX."""
+"""Prints a table of texts to the terminal, as Markdown (tabulate) or as LaTeX (tabulate)."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import rich.table
 import tabulate
@@ -18,12 +18,12 @@ _LATEX_SPECIAL = str.maketrans(
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A text and its standing in its column.
+    """The text of a cell and its rank in its column.
 
     Attributes:
-        text: what it says.
+        text: the text.
         standing: 1 for the best of the column, 2 for the second best, 0 for others.
-        aside: whether it is somebody else's number, shown for comparison.
+        aside: whether it is a published number, shown for comparison.
     """
 
     text: str
@@ -33,7 +33,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class TextTable:
-    """Headers and rows; the columns `words` hold words, the others numbers."""
+    """Headers and rows; the columns with the indices `words` have words, the others numbers."""
 
     title: str
     headers: Sequence[str]
@@ -43,7 +43,7 @@ class TextTable:
 
 
 def to_rich(table: TextTable) -> rich.table.Table:
-    """For the terminal: the best bold, the second best underlined."""
+    """A table for the terminal: the best bold, the second best underlined."""
     styles = {0: "", 1: "bold", 2: "underline"}
     view = rich.table.Table(title=table.title, title_justify="left")
     view.caption, view.caption_justify = "\n".join(table.notes) or None, "left"
@@ -57,7 +57,7 @@ def to_rich(table: TextTable) -> rich.table.Table:
 
 
 def to_markdown(table: TextTable) -> str:
-    """The best bold, the second best in italics, other people's numbers in brackets."""
+    """Markdown: the best bold, the second best in italics, published numbers in brackets."""
     frames = {0: "{}", 1: "**{}**", 2: "*{}*"}
     headers = [header.replace("\n", "<br>") for header in table.headers]
     table_of = dataclasses.replace(table, headers=headers)
@@ -70,7 +70,7 @@ def to_markdown(table: TextTable) -> str:
 
 
 def to_latex(table: TextTable) -> str:
-    """A tabular; the best bold, the second best underlined, other people's numbers in brackets."""
+    """LaTeX: the best bold, the second best underlined, published numbers in brackets."""
     frames = {0: "{}", 1: r"\textbf{{{}}}", 2: r"\underline{{{}}}"}
 
     def text(cell: Cell) -> str:
@@ -91,7 +91,7 @@ def _framed(cell: Cell) -> str:
     return f"({cell.text})" if cell.aside and cell.text else cell.text
 
 
-def _formatted(table: TextTable, style: str, text) -> str:
+def _formatted(table: TextTable, style: str, text: Callable[[Cell], str]) -> str:
     count = len(table.headers)
     alignment = ["left" if number in table.words else "right" for number in range(count)]
     rows = [[text(cell) for cell in row] for row in table.rows]

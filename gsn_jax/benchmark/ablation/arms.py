@@ -1,4 +1,4 @@
-"""What the ablation of the GSN paper compares: the arms, and what they have in common."""
+"""The arms of the ablation in the GSN paper, and their common configuration."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from gsn_jax.training.config import base_config
 
 @dataclasses.dataclass(frozen=True)
 class Arm:
-    """One way to train.
+    """A network and loss to train.
 
     Attributes:
         name: key in `ARMS`; its configuration is `ablation_NAME`.
         network: "CNN" (theta = 0) or "CDC".
-        loss: as the poster names it.
-        published: PLCC, SRCC and main score on PIPAL's validation part; None where there are none.
+        loss: the poster's name of the loss.
+        published: PLCC, SRCC and main score on PIPAL's validation part; None if not published.
     """
 
     name: str
@@ -47,7 +47,7 @@ ARMS = {
 # The poster's figure compares losses on one network; "ours" is the arm M4.
 LOSS_COMPARISON = {"mae": "MAE", "norm_in_norm": "Norm-in-Norm", "m4": "ours"}
 
-# (first, second, what the second adds): differences that the poster's table is read for.
+# (first, second, what changes): the comparisons in the poster's table.
 CONTRASTS = (
     ("m1", "m3", "CDC instead of CNN, loss MSE"),
     ("m2", "m4", "CDC instead of CNN, loss MSE+KL"),
@@ -57,18 +57,18 @@ CONTRASTS = (
     ("norm_in_norm", "m4", "ours instead of Norm-in-Norm"),
 )
 
-# What tells the arms apart, and what tells the runs of an arm apart.
+# Values in which the arms differ, and in which the runs of an arm differ.
 ARM_VALUES = ("model.theta", "loss.name", "loss.alpha", "loss.beta")
 SEED_VALUES = ("seed", "data.split_seed")
 
 
 def ablation_config() -> ConfigDict:
-    """What all arms share: a third of the model that ships, a few minutes each on two CPU cores.
+    """The configuration that all arms share; a run takes a few minutes on two CPU cores.
 
-    Every arm sets `ARM_VALUES` and nothing else. The poster's terms are read as those of its loss:
-    "MSE" is the pairwise term, the mean squared difference of the normalised vectors
-    (`gsn_jax.losses.pairwise_loss`), "KL" the listwise term (`listwise_loss`). The small anchoring
-    MSE term of the default configuration is left out, since no arm of the poster has one.
+    Every arm sets `ARM_VALUES` and nothing else. "MSE" on the poster is taken as the pairwise term
+    of its loss, the mean squared difference of the normalised vectors
+    (`gsn_jax.losses.pairwise_loss`), and "KL" as the listwise term (`listwise_loss`). The small
+    anchoring MSE term of the default configuration is left out, since no arm of the poster has it.
     """
     config = base_config()
     config.model.trunk_options = {"stem_width": 8, "widths": (16, 32, 64)}
@@ -81,6 +81,6 @@ def ablation_config() -> ConfigDict:
     config.train.steps = 300
     config.train.eval_every = 50
     config.train.checkpoint_every = 100
-    config.train.eval_pairs = 90  # the same of a fold each time; a whole image costs seven crops
+    config.train.eval_pairs = 90  # a whole image costs as much as seven crops
     config.train.keep = 1
     return config

@@ -1,4 +1,4 @@
-"""The loss comparison of the GSN paper as a figure: SRCC while training, one line per loss."""
+"""Draws the loss comparison of the GSN paper: SRCC during training, one line per loss."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from matplotlib.figure import Figure
 from gsn_jax.benchmark.ablation.arms import LOSS_COMPARISON
 from gsn_jax.benchmark.ablation.runs import Curve
 
-# Okabe and Ito's palette, and a style each: told apart by the colour-blind and in print.
+# Okabe and Ito's palette with line styles, for colour-blind readers and print.
 _STYLES = (("#E69F00", ":"), ("#0072B2", "--"), ("#009E73", "-"))
 
 
 def mean_curve(
     curves: Sequence[Curve], arm: str, value: str = "srcc"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps, mean and standard deviation (N - 1; 0 for one seed) over the arm's seeds, `(E,)` each.
+    """Steps, mean and standard deviation (N - 1; 0 for one seed) over an arm's seeds, `(E,)` each.
 
-    Empty arrays where the arm has no run.
+    The arrays are empty if the arm has no run.
     """
     own = [curve for curve in curves if curve.arm == arm]
     if not own:
@@ -32,7 +32,7 @@ def mean_curve(
 
 
 def draw_loss_comparison(curves: Sequence[Curve]) -> Figure:
-    """Mean SRCC on held-out scenes over the steps, with a band of one standard deviation."""
+    """Plots the mean SRCC on held-out scenes over the steps, with one standard deviation."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     for (arm, label), (colour, style) in zip(LOSS_COMPARISON.items(), _STYLES, strict=True):
@@ -52,7 +52,7 @@ def draw_loss_comparison(curves: Sequence[Curve]) -> Figure:
 
 
 def write_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Writes STEM.svg and STEM.png; the same figure gives the same SVG.
+    """Writes STEM.svg and STEM.png; equal figures give equal SVG files.
 
     Returns:
         The files.

@@ -1,16 +1,17 @@
-"""Runs the arms of the ablation with several seeds, and collects what their evaluations said.
+"""Trains the arms of the ablation with several seeds and collects their evaluations.
 
     out/ARM/seed_N/    the run of one arm with one seed, as `gsn train` leaves it
     out/results.csv    every evaluation of every run
 
-The seed decides initialisation, order of the batches and which scenes are held out, so that the
-arms of one seed are trained and judged on the same scenes: their differences are paired.
+The seed decides the initialisation, the order of the batches and the held-out scenes, so that the
+arms of one seed are trained and evaluated on the same scenes: their differences are paired.
 """
 
 from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
+from data_pipelines.image_writing import write_text
 from gsn_jax.benchmark.ablation.arms import ARM_VALUES, SEED_VALUES, Arm
 from gsn_jax.errors import InputError
 from gsn_jax.training.config import changed_keys, load_config
@@ -50,9 +52,9 @@ class Plan:
     """The runs of an ablation.
 
     Attributes:
-        arms: what is compared.
+        arms: the arms to compare.
         seeds: at least one; every arm is trained with each.
-        folder: where the runs are.
+        folder: folder of the runs.
         overrides: `--config.KEY=VALUE` for every run.
     """
 
@@ -62,7 +64,7 @@ class Plan:
     overrides: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[tuple[Arm, int]]:
-        """Seed by seed, so that an unfinished ablation already compares all arms."""
+        """Yields (arm, seed) seed by seed, so that an unfinished ablation compares all arms."""
         return ((arm, seed) for seed in self.seeds for arm in self.arms)
 
     def workdir(self, arm: Arm, seed: int) -> Path:
@@ -73,12 +75,12 @@ class Plan:
         """Configuration of one run.
 
         Raises:
-            InputError: an override is wrong, or changes what tells the runs apart.
+            InputError: an override is wrong or changes a value in which the runs differ.
         """
         for override in self.overrides:
             key = override.removeprefix("--config.").partition("=")[0]
             if key in ARM_VALUES + SEED_VALUES:
-                raise InputError(f"{key} is what the runs of an ablation differ in; leave it out")
+                raise InputError(f"the runs of an ablation differ in {key}; leave it out")
         config = load_config(arm.config, self.overrides)
         config.seed = seed
         config.data.split_seed = seed
@@ -86,14 +88,14 @@ class Plan:
 
 
 def run_missing(plan: Plan, report: Callable[[str], None]) -> str | None:
-    """Trains what is not finished; interrupted runs continue.
+    """Trains all unfinished runs; interrupted ones continue.
 
     Args:
         plan: the runs.
-        report: called with one line before each run and for each that fails.
+        report: called with one line before each run and for each that diverges.
 
     Returns:
-        The name of a signal to stop, after which no run was started; None without.
+        The name of the signal that ended the ablation early; None if there was none.
 
     Raises:
         InputError: the configuration or the data are wrong, or a folder holds another run.
@@ -106,7 +108,7 @@ def run_missing(plan: Plan, report: Callable[[str], None]) -> str | None:
         except DivergenceError as error:  # the others are still worth comparing
             report(f"{arm.name}, seed {seed}: {error}")
             signal = error.signal
-        if signal:  # even where it came too late to stop that run
+        if signal:  # even if it came too late to stop that run
             return signal
     return None
 
@@ -121,23 +123,22 @@ def collect(plan: Plan) -> list[Curve]:
 
 
 def write_results(curves: Sequence[Curve], file: Path) -> None:
-    """One row per evaluation: arm, seed, step, SRCC, PLCC, main score."""
-    partial = file.with_name(f"{file.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(("arm", "seed", *COLUMNS))
-        for curve in curves:
-            for index, step in enumerate(curve.steps):
-                values = (curve.values[name][index] for name in COLUMNS[1:])
-                writer.writerow((curve.arm, curve.seed, step, *values))
-    partial.replace(file)
+    """Writes one row per evaluation: arm, seed, step, SRCC, PLCC, main score."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("arm", "seed", *COLUMNS))
+    for curve in curves:
+        for index, step in enumerate(curve.steps):
+            values = (curve.values[name][index] for name in COLUMNS[1:])
+            writer.writerow((curve.arm, curve.seed, step, *values))
+    write_text(file, text.getvalue())
 
 
 def _finished(plan: Plan, arm: Arm, seed: int) -> bool:
     """Whether the run has its last evaluation and its model.
 
     Raises:
-        InputError: the folder holds a run with other values.
+        InputError: the folder has a run with other values.
     """
     workdir, config = plan.workdir(arm, seed), plain(plan.config(arm, seed))
     file = workdir / "config.json"
@@ -145,7 +146,7 @@ def _finished(plan: Plan, arm: Arm, seed: int) -> bool:
         return False
     before = json.loads(file.read_text(encoding="utf-8"))
     changed = changed_keys(before, config)
-    # The trainer may lengthen a run; here all must have had the same schedule and evaluations.
+    # A training may be lengthened, but all runs here need the same schedule and evaluations.
     changed += [
         f"train.{key}"
         for key in ("steps", "eval_every", "eval_pairs")
@@ -154,7 +155,7 @@ def _finished(plan: Plan, arm: Arm, seed: int) -> bool:
     if changed:
         raise InputError(
             f"{workdir} holds a run with another {', '.join(changed[:5])}; "
-            "choose a new --out, or the values of before"
+            "choose a new --out, or the earlier values"
         )
     evaluations = read_evaluations(workdir)
     done = bool(evaluations) and evaluations[-1]["step"] == config["train"]["steps"]

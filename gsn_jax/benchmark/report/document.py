@@ -1,4 +1,4 @@
-"""One self-contained HTML page that shows how metrics agree with people.
+"""Writes the report: one self-contained HTML page on how metrics agree with people.
 
 Needs the extra `report` (matplotlib, Jinja2).
 """
@@ -35,21 +35,21 @@ def write_report(
     """Writes `folder/index.html`: tables, plots and pictures in one file, without scripts.
 
     For each set: agreement overall and per distortion type, scores against opinion scores with
-    the fitted logistic, the worst disagreements of one metric with its quality maps, and one
-    reference with its versions in the order that people gave them.
+    the fitted logistic, the worst disagreements of one metric with its quality maps, and versions
+    of one reference sorted by opinion score.
 
     Args:
-        sets: what to show, with the numbers of `judge` or without; pairs without a score (NaN) are
-            left out and counted.
-        folder: made where it is missing; an older page in it is replaced.
-        title: of the page.
+        sets: the sets, with or without the numbers of `judge`; pairs without a score (NaN) are left
+            out and counted.
+        folder: created if it is missing; an older page in it is replaced.
+        title: title of the page.
         focus: the metric whose disagreements and maps are shown; by default gsn, or the first
-            metric of a set without it.
-        metrics: name to metric, for quality maps; one that is not here is resolved by its name,
-            and left out where its model is not the one that gave the scores.
+            metric of a set without gsn.
+        metrics: name to metric, for quality maps; others are resolved by name, unless the model of
+            that name is not the one that gave the scores.
 
     Returns:
-        The page's path.
+        The path of the page.
 
     Raises:
         InputError: there is nothing to show, no set has `focus`, the folder cannot be written, or
@@ -58,7 +58,7 @@ def write_report(
     _check([item.scored if isinstance(item, Judged) else item for item in sets], focus)
     view = _environment()
     target = Path(folder) / "index.html"
-    with _said_where(target):
+    with _naming(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     from gsn_jax.benchmark.report.view import set_view
 
@@ -73,13 +73,13 @@ def write_report(
         ],
         **_style(view),
     )
-    with _said_where(target):
+    with _naming(target):
         write_text(target, page)
     return target
 
 
 @contextlib.contextmanager
-def _said_where(target: Path) -> Iterator[None]:
+def _naming(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -98,7 +98,7 @@ def _check(sets: Sequence[ScoredSet], focus: str | None) -> None:
 
 
 def _environment() -> Any:
-    for name in ("jinja2", "matplotlib"):  # said now, not after minutes of work
+    for name in ("jinja2", "matplotlib"):  # reported now, not after minutes of work
         if importlib.util.find_spec(name) is None:
             raise InputError(f"a report needs {name}; run: pip install 'gsn_jax[report]'")
     import jinja2
@@ -116,7 +116,7 @@ def _environment() -> Any:
 
 
 def _style(view: Any) -> dict[str, Any]:
-    """The style sheet, and the hash by which the page's policy allows it and nothing else."""
+    """The style sheet, and the hash that the page's content security policy allows."""
     from markupsafe import Markup
 
     text = view.get_template("report.css").render()
@@ -125,14 +125,14 @@ def _style(view: Any) -> dict[str, Any]:
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-    """A number for a table; a dash where there is none."""
+    """A number for a table; a dash for NaN."""
     if value is None or np.isnan(value):
         return "–"
     return f"{value:.{digits}f}".replace("-", "−")
 
 
 def _breakable(name: str) -> Any:
-    """A name that a narrow column may break after an underscore."""
+    """A name with allowed line breaks after underscores."""
     from markupsafe import Markup, escape
 
     return escape(name).replace("_", Markup("_<wbr>"))

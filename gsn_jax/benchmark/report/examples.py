@@ -1,4 +1,4 @@
-"""Which pairs a report shows: the worst disagreements with people, and the visual result."""
+"""Chooses the pairs in a report: the worst disagreements with people, and the visual result."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from data_pipelines.sources import PairSource
 from gsn_jax import agreement
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 
-# The columns of the poster's visual result, each by the names that may stand for it.
+# The metrics of the poster's visual result, each with its alternative names.
 POSTER_METRICS = (("psnr",), ("ssim",), ("ms_ssim",), ("lpips_alex", "lpips_vgg"), ("gsn",))
 
 
 @dataclasses.dataclass(frozen=True)
 class Disagreement:
-    """A pair that a metric judges otherwise than people.
+    """A pair on which a metric disagrees with people.
 
     Attributes:
-        index: of the pair in its source.
+        index: index of the pair in its source.
         value: the metric's score.
         fitted: the score mapped to the scale of the opinion scores.
-        score: the opinion score, as published.
+        score: the published opinion score.
     """
 
     index: int
@@ -35,32 +34,26 @@ class Disagreement:
 
 @dataclasses.dataclass(frozen=True)
 class Strip:
-    """One reference with distorted versions, best first by opinion score.
+    """Distorted versions of one reference, sorted by opinion score, the best first.
 
     Attributes:
         indices: the pairs.
         score_ranks: rank of each opinion score, 1 = best.
-        ranks: metric name to the rank of each of its scores, 1 = best; None where it is missing.
+        ranks: metric name to the rank of each of its scores, 1 = best; None for missing scores.
     """
 
     indices: list[int]
-    score_ranks: list[int]
+    score_ranks: list[int | None]
     ranks: dict[str, list[int | None]]
 
 
 def usable(scores: MetricScores) -> np.ndarray:
-    """Which pairs have a finite score, bool `(N,)`."""
+    """Mask of the pairs with a finite score, bool `(N,)`."""
     return np.isfinite(scores.values)
 
 
-def scores_fall(source: PairSource) -> bool:
-    """Whether a larger opinion score means worse quality (DMOS)."""
-    score, quality = source.fields["score"], source.quality
-    return bool(np.ptp(score) > 0 and np.ptp(quality) > 0 and agreement.plcc(score, quality) < 0)
-
-
 def worst_disagreements(scored: ScoredSet, metric: str, count: int) -> list[Disagreement]:
-    """The `count` pairs whose fitted score lies farthest from people's, the farthest first."""
+    """The `count` pairs whose fitted score is farthest from the opinion score, farthest first."""
     values = scored.metrics[metric].values
     rows = np.flatnonzero(usable(scored.metrics[metric]))
     if len(rows) < 2:
@@ -75,7 +68,7 @@ def worst_disagreements(scored: ScoredSet, metric: str, count: int) -> list[Disa
 
 
 def poster_metrics(scored: ScoredSet, focus: str) -> list[str]:
-    """The poster's metrics that the set has, and `focus`."""
+    """The poster's metrics that have scores, and `focus`."""
     names = [
         next(name for name in names if name in scored.metrics)
         for names in POSTER_METRICS
@@ -87,8 +80,8 @@ def poster_metrics(scored: ScoredSet, focus: str) -> list[str]:
 def visual_strip(scored: ScoredSet, focus: str, count: int) -> Strip:
     """Versions of one reference, spread evenly over its opinion scores.
 
-    The reference is a typical one for the metric `focus`: among those with enough versions, the
-    one whose rank correlation is the median, so that nobody picks the example that flatters.
+    The reference is typical of the metric `focus`, not a flattering example: among those with
+    enough versions, it has the median rank correlation.
     """
     rows = _typical_reference(scored, focus, count)
     quality = scored.source.quality[rows]
@@ -126,7 +119,7 @@ def _srcc(values: np.ndarray, quality: np.ndarray) -> float:
 
 
 def _ranks(values: Sequence[float] | np.ndarray, *, higher_is_better: bool) -> list[int | None]:
-    """Ranks with 1 = best; equal values share the better rank, missing ones have none."""
+    """Ranks, 1 = best; equal values share the better rank, missing values have None."""
     values = np.asarray(values, np.float64)
     keys = np.where(np.isnan(values), np.inf, -values if higher_is_better else values)
     ranks = stats.rankdata(keys, method="min")

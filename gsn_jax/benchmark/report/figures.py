@@ -1,9 +1,10 @@
-"""The plots of a report as SVG text that follows the reader's light or dark mode."""
+"""Draws the plots of a report as SVG text that follows the browser's light or dark mode."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -12,20 +13,20 @@ from matplotlib.figure import Figure
 
 from gsn_jax.agreement import LogisticFit
 
-# Okabe and Ito's blue and vermilion: told apart by colour-blind readers, and more than 3 : 1
-# against both of the page's backgrounds.
+# Okabe and Ito's blue and vermilion: distinct for colour-blind readers, with a contrast above 3 : 1
+# on both backgrounds of the page.
 _POINTS, _CURVE = "#2585cc", "#d9630d"
 
-# Lines and letters are drawn in this colour, which then becomes the theme's.
+# Placeholder for the colour of lines and text, which is replaced by the theme's.
 _INK = "#010203"
 _THEME = (
     "<style>svg{color:#1d232b}@media(prefers-color-scheme:dark){svg{color:#e3e7ec}}</style></defs>"
 )
 
-# Above this the points become one picture, so that a plot's size does not grow with the set.
+# More points become one picture, so that the size of a plot is bounded.
 _MAX_VECTOR_POINTS = 300
 
-_SETTINGS = {
+_SETTINGS: Any = {  # matplotlib's stubs want each key's own type
     "svg.fonttype": "none",
     "svg.hashsalt": "gsn_jax",
     "font.family": ["sans-serif"],
@@ -72,7 +73,7 @@ def scatter_svg(
 
 
 def bars_svg(values: Mapping[str, float], *, low: float, x_label: str) -> str:
-    """One horizontal bar per name, from `low` (or 0) to 1; NaN is written out as such."""
+    """One horizontal bar per name on an axis from `low` to 1; NaN is written as text."""
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = _axes(3.0, 0.55 + 0.145 * len(values))
         names = list(values)

@@ -1,4 +1,4 @@
-"""Photographs and quality maps as data URIs of bounded size."""
+"""Encodes photographs and quality maps as data URIs of bounded size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-# Uniform in lightness, so that it can be read in gray and by the colour-blind.
+# Perceptually uniform: readable in gray and for the colour-blind.
 _COLOURS = "inferno"
 
 MAX_SIDE = 384
@@ -34,14 +34,14 @@ class Picture:
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """The bytes of a file of MIME type `kind` as an address that holds them."""
+    """The bytes of a file of MIME type `kind` as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def picture(image: np.ndarray, max_side: int = MAX_SIDE) -> Picture:
-    """uint8 `(H, W, 3)`, made smaller where it is larger than `max_side`, as a JPEG.
+    """Encodes uint8 `(H, W, 3)` as JPEG, reduced to at most `max_side` pixels per side.
 
-    The file stays below `MAX_BYTES`: where it would not, its quality falls.
+    The quality is lowered until the file is smaller than `MAX_BYTES`.
     """
     whole = Image.fromarray(image)
     size = _size(image.shape[:2], max_side)
@@ -57,9 +57,9 @@ def map_picture(
     higher_is_better: bool,
     max_side: int = MAX_SIDE,
 ) -> Picture:
-    """A quality map `(h, w)` over `[low, high]`, in the size of its image's picture.
+    """Colours a quality map `(h, w)` over `[low, high]`, in the size of its image's picture.
 
-    Bright is always worse, whichever way the metric counts.
+    Bright is always worse, for either direction of the metric.
     """
     size = _size(image_shape, max_side)
     smooth = Image.fromarray(np.asarray(values, np.float32)).resize(size, Image.Resampling.BILINEAR)
@@ -68,7 +68,7 @@ def map_picture(
 
 
 def colour_bar(higher_is_better: bool) -> Picture:
-    """The colours from the lowest to the highest value of a map, as a strip."""
+    """A strip of the colours from the lowest to the highest value of a map."""
     ramp = np.linspace(0, 1, 128)[None]
     image = Image.fromarray(_coloured(1 - ramp if higher_is_better else ramp))
     buffer = io.BytesIO()
@@ -89,7 +89,7 @@ def _size(shape: tuple[int, int], max_side: int) -> tuple[int, int]:
 def _jpeg(image: Image.Image) -> Picture:
     for quality in _QUALITIES:
         buffer = io.BytesIO()
-        # Full chroma resolution: halved chroma would look like a distortion.
+        # Full chroma resolution, since halved chroma would look like a distortion.
         image.save(buffer, format="JPEG", quality=quality, subsampling=0)
         if buffer.tell() <= MAX_BYTES:
             break

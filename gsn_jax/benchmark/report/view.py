@@ -1,4 +1,4 @@
-"""What the template of a report is filled with: plain values, and pictures as data URIs."""
+"""Prepares the values for the template of a report: plain values and data URIs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from gsn_jax.benchmark.agreement_rows import Agreement, Judged
 from gsn_jax.benchmark.report import pictures
 from gsn_jax.benchmark.report.examples import (
     poster_metrics,
-    scores_fall,
     visual_strip,
     worst_disagreements,
 )
 from gsn_jax.benchmark.report.figures import bars_svg, scatter_svg
-from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
+from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet, scores_fall
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.by_name import resolve
 from gsn_jax.scoring.metric_choice import version_of
 
-# How much is shown of one set. Pictures are of bounded size, so that the page is too.
+# How much of a set is shown; with pictures of bounded size, this bounds the page.
 WORST = 6
 VERSIONS = 8
 
@@ -34,16 +33,16 @@ VERSIONS = 8
 def set_view(
     number: int, judged: Judged, focus: str | None, metrics: Mapping[str, Metric]
 ) -> dict[str, Any]:
-    """What the template shows of one set.
+    """The template's values for one set.
 
     Args:
-        number: of the set on the page, from 1.
+        number: number of the set on the page, from 1.
         judged: the set and its numbers.
-        focus: see `document.write_report`; a set without it shows its own default.
-        metrics: likewise.
+        focus: see `document.write_report`; a set without it uses its own default.
+        metrics: see `document.write_report`.
     """
     scored = judged.scored
-    if focus not in scored.metrics:
+    if focus is None or focus not in scored.metrics:
         focus = "gsn" if "gsn" in scored.metrics else next(iter(scored.metrics))
     return {
         "key": f"set-{number}",
@@ -67,7 +66,7 @@ def set_view(
 def _agreement_rows(judged: Judged) -> list[dict[str, Any]]:
     columns = {"plcc": True, "srcc": True, "krcc": True, "rmse": False, "main_score": True}
     places = {
-        # After the fit even a metric that says the opposite of people has a good number.
+        # After the fit, even a metric that contradicts people has a good number.
         column: _places(
             [
                 math.nan if item.wrong_direction else getattr(item, column)
@@ -91,7 +90,7 @@ def _agreement_rows(judged: Judged) -> list[dict[str, Any]]:
 
 
 def _places(values: Sequence[float], higher_is_better: bool) -> list[int | None]:
-    """1 for the best number of a column, 2 for the second best, None for the rest."""
+    """1 for the best number of a column, 2 for the second best, None for others."""
     shown = [round(value, 3) for value in values]
     order = sorted({value for value in shown if not np.isnan(value)}, reverse=higher_is_better)
     top = dict(zip(order[:2], (1, 2), strict=False)) if len(shown) > 1 else {}
@@ -99,7 +98,7 @@ def _places(values: Sequence[float], higher_is_better: bool) -> list[int | None]
 
 
 def _versions(scored: ScoredSet) -> list[tuple[str, list[str]]]:
-    """What computed the scores, with the names of the metrics, where that is known."""
+    """Versions that computed the scores, with the names of their metrics."""
     names: dict[str, list[str]] = {}
     for metric in scored.metrics.values():
         if metric.version:
@@ -141,7 +140,7 @@ def _scatter_uri(item: Agreement, values: np.ndarray, scores: np.ndarray) -> str
 
 
 def _types(judged: Judged) -> dict[str, Any]:
-    """SRCC per type, as table and bars; empty where the set names fewer than two types."""
+    """SRCC per type as a table and bars; empty for fewer than two types."""
     if len(judged.types) < 2:
         return {"type_rows": [], "type_bars": []}
     by_metric = {
@@ -173,13 +172,13 @@ def _extremes(values: Mapping[str, float]) -> dict[str, Any]:
     if not known:
         return {"highest": None, "lowest": None}
     return {
-        key: (name := choose(known, key=known.get), known[name])
+        key: choose(known.items(), key=lambda item: item[1])
         for key, choose in (("highest", max), ("lowest", min))
     }
 
 
 def _worst(scored: ScoredSet, focus: str, metric: Metric | None) -> dict[str, Any]:
-    """The worst disagreements as triples; a pair that no longer decodes keeps its numbers."""
+    """The worst disagreements as triples; a pair that cannot be decoded has numbers only."""
     shown = []
     for item in worst_disagreements(scored, focus, WORST):
         pair = _decoded(scored, item.index)
@@ -199,7 +198,7 @@ def _worst(scored: ScoredSet, focus: str, metric: Metric | None) -> dict[str, An
             "map_low": None if local is None else float(local.min()),
             "map_high": None if local is None else float(local.max()),
             "map": None
-            if local is None
+            if local is None or pair is None
             else pictures.map_picture(
                 local, pair["reference"].shape[:2], low=low, high=high, higher_is_better=higher
             ),
@@ -256,7 +255,7 @@ def _decoded(scored: ScoredSet, index: int) -> dict[str, Any] | None:
 
 
 def _resolved(scores: MetricScores) -> Metric | None:
-    """The metric that gave the scores; None where it cannot be had, or is another model by now."""
+    """The metric that gave the scores; None if it is unavailable or another model by now."""
     try:
         metric = resolve(scores.name)
         own = version_of(metric)
