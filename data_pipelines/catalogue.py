@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,26 +97,50 @@ def prepare(
         **options: other arguments of the builder.
 
     Raises:
-        InputError: something is missing or wrong; the message lists it, and nothing is stored.
+        InputError: something is missing or wrong; the message lists it, and nothing is stored. Or
+            the set was prepared from another table or with other options, or is being prepared.
     """
     import tensorflow_datasets as tfds
 
     found = builder(name, data_dir, progress=progress, **options)
-    if found.is_prepared():
-        return found
     source = Path(manual_dir).expanduser()
+    if found.is_prepared():
+        found.check_same(source)
+        return found
     if not source.exists():
         raise InputError(f"{source}: no such folder; {found.MANUAL_DOWNLOAD_INSTRUCTIONS}")
     tfds.disable_progress_bar()
-    try:
-        with tempfile.TemporaryDirectory() as downloads:
-            found.download_and_prepare(
-                download_dir=downloads,
-                download_config=tfds.download.DownloadConfig(
-                    manual_dir=source.resolve(), try_download_gcs=False
-                ),
-            )
-    finally:
-        with contextlib.suppress(OSError):  # not empty: it holds the set or another version
-            Path(found.data_dir).parent.rmdir()
+    with _alone(Path(found.data_dir)), tempfile.TemporaryDirectory() as downloads:
+        found.download_and_prepare(
+            download_dir=downloads,
+            download_config=tfds.download.DownloadConfig(
+                manual_dir=source.resolve(), try_download_gcs=False
+            ),
+        )
     return found
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Locks the preparation of a set, and removes what a killed preparation left behind.
+
+    Raises:
+        InputError: another preparation is running.
+    """
+    import filelock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.parent / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise InputError(f"{folder.parent}: is being prepared already; wait for it") from None
+    try:
+        for left in folder.parent.glob(f"incomplete.*_{folder.name}"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+        with contextlib.suppress(OSError):  # not empty: it holds the set or another version
+            folder.parent.rmdir()

@@ -85,6 +85,7 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
 
     def __init__(self, *, progress: Progress | None = None, **kwargs: Any):
         self._progress: Progress = progress or (lambda stage, done, total: None)
+        self.origin: dict[str, Any] = {}  # what `check_same` compares; set by `read_pairs`
         super().__init__(file_format="array_record", **kwargs)
 
     def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
@@ -123,6 +124,13 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
     def is_prepared(self) -> bool:
         """Whether the set is in `data_dir`; unlike TFDS's method, it does not warn if not."""
         return (Path(self.data_dir) / "dataset_info.json").is_file()
+
+    def check_same(self, manual_dir: Path) -> None:
+        """Checks that the prepared set has the same origin; published sets always have.
+
+        Raises:
+            InputError: it was made from another table or with other options.
+        """
 
     def _log_download_bytes(self) -> None:
         """Silences TFDS's message about a download, since there is none."""
@@ -192,7 +200,7 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
             split = columns.setdefault(pair.split, {name: [] for name in row})
             for name, value in row.items():
                 split[name].append(value)
-        self.info.metadata.update(references=list(references), splits=columns)
+        self.info.metadata.update(references=list(references), splits=columns, origin=self.origin)
 
     def _labels(self, pair: Pair) -> dict[str, Any]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,32 @@ class IqaTable(PairBuilder):
     def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
         """See `PairBuilder`."""
         del problems, scratch
+        path = self._find_table(inputs.folder)
+        self.origin = self._origin_of(path)
         table = PairTable(
-            self._find_table(inputs.folder),
+            path,
             score_range=self._score_range,
             higher_is_better=self._higher_is_better,
         )
         return pairs_of_table(table)
+
+    def check_same(self, manual_dir: Path) -> None:
+        """See `PairBuilder`; a folder that is gone is not compared."""
+        stored = self.info.metadata.get("origin")
+        if not stored or not manual_dir.exists():
+            return
+        if self._origin_of(self._find_table(manual_dir)) != stored:
+            raise InputError(
+                f"{self.name} is prepared in {self.data_dir} from another table or with other "
+                "options; remove that folder, or choose another --data-dir"
+            )
+
+    def _origin_of(self, table: Path) -> dict[str, Any]:
+        return {
+            "sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
+            "score_range": list(self._score_range) if self._score_range else None,
+            "higher_is_better": self._higher_is_better,
+        }
 
     def _find_table(self, folder: Path) -> Path:
         if folder.is_file():

@@ -1,4 +1,4 @@
-"""What a compiled step sends between devices, read from its HLO."""
+"""The communication between devices in a compiled step, from its HLO."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Collective:
 
     Attributes:
         kind: name in HLO, such as "all-reduce".
-        shapes: of the arrays it gives on each device.
-        bytes: of these arrays together.
+        shapes: shapes of its results on each device.
+        bytes: total size of the results.
     """
 
     kind: str
@@ -33,9 +33,9 @@ class Collective:
 
 
 def collectives(hlo: str) -> list[Collective]:
-    """The collectives in the text of a compiled module, in its order.
+    """The collectives in the text of a compiled module, in order.
 
-    One in the body of a loop is listed once, however often the loop runs.
+    One in the body of a loop is listed once.
 
     Args:
         hlo: `jax.jit(f).lower(...).compile().as_text()`.
@@ -67,7 +67,7 @@ def ring_seconds(
     link_bytes_per_second: float,
     hop_seconds: float,
 ) -> float:
-    """Time of all-reduces one after the other on a ring, none hidden behind computation.
+    """Time of consecutive all-reduces on a ring, without overlap with computation.
 
     A ring of D devices sends 2 (D - 1) / D of each message's bytes over every link, in 2 (D - 1)
     hops (P. Patarasuk and X. Yuan: "Bandwidth optimal all-reduce algorithms for clusters of
@@ -76,7 +76,7 @@ def ring_seconds(
     Args:
         devices: D.
         messages: bytes of each all-reduce.
-        link_bytes_per_second: of one link in one direction.
+        link_bytes_per_second: bandwidth of a link in one direction.
         hop_seconds: latency of one hop.
     """
     hops = 2 * (devices - 1)

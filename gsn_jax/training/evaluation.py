@@ -1,4 +1,4 @@
-"""Scores of a model on every pair of a source, and their agreement with the labels."""
+"""Scores every pair of a source with a model and measures the agreement with the labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RawScores = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Raw scores of every pair of a source, in its order.
+    """Raw scores of all pairs of a source, in its order.
 
     Attributes:
         raw: `(N,)` raw scores, up = better.
@@ -35,7 +35,7 @@ class Evaluation:
     quality: np.ndarray
 
     def summary(self) -> dict[str, float]:
-        """SRCC, PLCC and main score; NaN where a correlation does not exist."""
+        """SRCC, PLCC and main score; NaN if undefined."""
         finite = np.isfinite(self.raw)
         if not finite.all() or len(self.raw) < 2:
             return {"srcc": float("nan"), "plcc": float("nan"), "main_score": float("nan")}
@@ -45,13 +45,14 @@ class Evaluation:
 
 
 def make_scorer(model: nn.Module, mesh: Mesh) -> RawScores:
-    """The jitted `(variables, reference, distorted) -> raw scores`, uint8 or float images.
+    """A jitted function `(variables, reference, distorted) -> raw scores` of uint8 or float images.
 
-    The pairs are divided over the mesh, the scores are on every device.
+    The pairs are divided over the mesh; every device gets all scores.
     """
 
     def score(variables: Any, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        return model.apply(variables, as_float(reference), as_float(distorted))
+        scores: Any = model.apply(variables, as_float(reference), as_float(distorted))
+        return scores
 
     return jax.jit(
         score,
@@ -69,20 +70,20 @@ def evaluate(
     most_per_device: int = 8,
     stop: Callable[[], Any] = lambda: None,
 ) -> Evaluation | None:
-    """Scores every pair of the source as a whole image, none dropped, none counted twice.
+    """Scores every pair of the source exactly once, as whole images.
 
-    Every process loads its part of the pairs, and gets the scores of all.
+    Every process loads its part of the pairs and gets all scores.
 
     Args:
         score: see `make_scorer`.
-        variables: of the model.
+        variables: variables of the model.
         source: the pairs.
         mesh: the devices.
-        most_per_device: pairs in a batch for each device, where there are so many.
-        stop: asked after every batch, equally often in all processes.
+        most_per_device: largest number of pairs per device and batch.
+        stop: called after every batch, equally often in all processes; a true result stops.
 
     Returns:
-        The scores; None where `stop` has ended it early.
+        The scores, or None if `stop` ended the evaluation.
     """
     here, there = jax.process_index(), jax.process_count()
     per_device = min(most_per_device, max(1, -(-len(source) // mesh.size)))
@@ -100,13 +101,13 @@ def evaluate(
                 for role in ("reference", "distorted")
             )
             scores = np.asarray(score(variables, reference, distorted), np.float64)
-            # A process's rows of the global batch lie together; it keeps those it loaded.
+            # The rows of a process are contiguous in the global batch; it keeps those it loaded.
             mine = np.split(scores, there)[here]
             raw[batch["index"][batch["valid"]]] = mine[batch["valid"]]
             if stop():
                 return None
     if there > 1:
-        # Every pair was loaded by one process; as bytes, since a device may know no float64.
+        # One process has each score, others zero; as bytes, since devices may lack float64.
         parts = multihost_utils.process_allgather(raw.view(np.uint8))
         raw = np.asarray(parts).view(np.float64).sum(0)
     return Evaluation(raw, np.asarray(source.quality, np.float64))

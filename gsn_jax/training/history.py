@@ -1,16 +1,19 @@
-"""Every evaluation of a run, as `workdir/evaluations.csv`: what learning curves are made of."""
+"""The evaluations of a run in `workdir/evaluations.csv`, for learning curves."""
 
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
+
+from data_pipelines.image_writing import write_text
 
 FILE = "evaluations.csv"
 COLUMNS = ("step", "srcc", "plcc", "main_score")
 
 
 def read_evaluations(workdir: Path) -> list[dict[str, float]]:
-    """The evaluations of the run in `workdir` in order of their steps; [] where it has none."""
+    """The evaluations of the run in `workdir`, sorted by step; [] if there are none."""
     file = workdir / FILE
     if not file.exists():
         return []
@@ -22,21 +25,20 @@ def read_evaluations(workdir: Path) -> list[dict[str, float]]:
 
 
 def forget_evaluations_after(workdir: Path, step: int) -> None:
-    """A run that continues from `step` makes the later evaluations once more."""
+    """Removes the evaluations after `step`, which a continued run repeats."""
     kept = [row for row in read_evaluations(workdir) if row["step"] <= step]
     _write(workdir, kept)
 
 
 def add_evaluation(workdir: Path, step: int, summary: dict[str, float]) -> None:
-    """Appends what `Evaluation.summary` says of the model after `step` updates."""
+    """Appends the `Evaluation.summary` of the model after `step` updates."""
     _write(workdir, [*read_evaluations(workdir), {"step": step} | summary])
 
 
 def _write(workdir: Path, rows: list[dict[str, float]]) -> None:
-    """Whole and at once: they are few, and a killed run must not leave half a line."""
-    partial = workdir / f"{FILE}.partial"
-    with partial.open("w", newline="", encoding="utf-8") as lines:
-        writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(workdir / FILE)
+    """Replaces the file at once, so that a killed run cannot leave half a line."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(workdir / FILE, text.getvalue())

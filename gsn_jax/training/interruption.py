@@ -1,9 +1,10 @@
-"""Stopping a run when the system or the user asks for it, in all processes at the same place."""
+"""Stops a run on SIGTERM or SIGINT, in all processes after the same step."""
 
 from __future__ import annotations
 
 import signal
 import types
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,22 +14,21 @@ from gsn_jax.training.meshes import divided, make_mesh, replicated
 
 
 class StopRequest:
-    """Remembers SIGTERM and SIGINT while it is entered; with several processes, those of any.
+    """A context manager that remembers SIGTERM and SIGINT, sent to any process of the run.
 
-    The run asks after every step and every batch of an evaluation, finishes what it is doing,
-    saves and leaves. A second SIGINT interrupts a process on its own at once.
+    The run asks after every step and every evaluation batch; then it saves and ends. In a single
+    process, a second SIGINT interrupts at once.
 
-    The processes agree by a reduction of one number per device that is started at one question
-    and read at the next, so that no device waits for it. (JAX's preemption service would agree
-    without it, but counts the questions of Orbax, too, which asks with other numbers: the agreed
-    place may then be one that is already passed.)
+    Processes agree by a reduction of one number per device, which is started at one question and
+    read at the next, so that no device waits. (JAX's preemption service also agrees on a step, but
+    Orbax asks it too, with other step numbers, so that the agreed step may be in the past.)
     """
 
     def __init__(self) -> None:
         self._signal: str | None = None
         self._agreed: str | None = None
         self._together = jax.process_count() > 1
-        self._previous: dict[int, object] = {}
+        self._previous: dict[int, Any] = {}
         if self._together:
             mesh = make_mesh()
             self._sharding = divided(mesh)
@@ -45,9 +45,9 @@ class StopRequest:
             signal.signal(number, handler)
 
     def reached(self) -> str | None:
-        """The signal's name where the run is to stop here, else None.
+        """Name of the signal if the run is to stop here, else None.
 
-        All processes ask equally often, in the same places.
+        All processes must ask equally often, in the same places.
         """
         if not self._together:
             return self._signal
@@ -58,11 +58,11 @@ class StopRequest:
         return self._agreed
 
     def came(self) -> str | None:
-        """The name of a signal that came at all, also after the last question; None without.
+        """Name of a signal, even if it came after the last call of `reached`; None without one.
 
-        For when the block is left, where all processes ask: nothing is remembered after that.
+        All processes call it at the end of the block.
         """
-        # With several processes a question is answered at the next one.
+        # Several processes answer a question at the next one.
         return self.reached() or self.reached()
 
     def _start(self) -> jax.Array:
@@ -70,7 +70,7 @@ class StopRequest:
         mine = np.full(jax.local_device_count(), number, np.int32)
         return self._reduce(jax.make_array_from_process_local_data(self._sharding, mine))
 
-    def _remember(self, number: int, frame: types.FrameType | None) -> None:
+    def _remember(self, number: int, _: types.FrameType | None) -> None:
         if number == signal.SIGINT and self._signal and not self._together:
             raise KeyboardInterrupt
         self._signal = signal.Signals(number).name

@@ -1,7 +1,7 @@
-"""The training run: from a configuration and a folder to a trained model in it.
+"""The training loop: from a configuration and a folder to a trained model in it.
 
-Written for any number of processes: each runs the same loop over the same global arrays, reads
-its part of every batch, and takes part in every save; see `run_folder` for what the run leaves.
+Any number of processes run the same loop over the same global arrays; each reads its part of every
+batch and takes part in every save. `run_folder` lists the files of a run.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from gsn_jax.training.profiling import Tracer, measure_work
 from gsn_jax.training.progress import TrainingLog
 from gsn_jax.training.run import Run, open_run
 from gsn_jax.training.state import TrainState
+from gsn_jax.training.stored_crops import StoredCrops
 
 
 class DivergenceError(RuntimeError):
-    """The loss or its gradient became NaN or infinite; `str(error)` is one line for the user.
+    """The loss or its gradient became NaN or infinite; the message is one line for the user.
 
     Attributes:
         signal: as in `Result`.
@@ -43,9 +44,9 @@ class Result:
     Attributes:
         step: number of updates done.
         evaluation: SRCC, PLCC and main score at the end; {} without evaluation pairs.
-        stopped_by: name of the signal that ended the run early; None where it is finished.
-        signal: name of a signal to stop that came, even too late to end this run early: who starts
-            several runs stops there. None without.
+        stopped_by: name of the signal that ended the run early; None if it finished.
+        signal: name of a signal even if it came too late to end this run, so that a sequence of
+            runs can stop; None without one.
     """
 
     step: int
@@ -57,22 +58,23 @@ class Result:
 def train(
     config: ConfigDict, workdir: str | os.PathLike[str], *, profile: range = range(0)
 ) -> Result:
-    """Trains a model, or continues where the run in `workdir` ended.
+    """Trains a model, or continues the run in `workdir`.
 
-    A run that was stopped at any point and continued ends with the parameters, bit by bit, of one
-    that was not (on the same number of devices of one kind); on others it sees the same examples.
-    SIGTERM and SIGINT save and end the run between two steps or within an evaluation.
+    A run that was stopped at any point and continued ends with bitwise the same parameters as an
+    uninterrupted one, on the same number and kind of devices; on others it sees the same examples.
+    SIGTERM and SIGINT save and end the run after a step or during an evaluation.
 
-    With several processes (see `distributed`) all call it with the same arguments, and `workdir`
-    is on storage that they share.
+    Several processes (see `distributed`) call it with the same arguments and a `workdir` on shared
+    storage.
 
     Args:
         config: see `gsn_jax.training.config`.
-        workdir: folder of the run; created.
+        workdir: folder of the run; created if it is missing.
         profile: steps whose JAX trace is written to `workdir/profile`; see `profiling`.
 
     Raises:
-        InputError: the configuration or the data are wrong, or `workdir` holds a different run.
+        InputError: the configuration or the data are wrong, or `workdir` has a different run or is
+            in use.
         DivergenceError: a loss was not finite; the state before that step is saved.
     """
     stop = StopRequest()
@@ -89,7 +91,7 @@ def train(
 
 
 def _continue(run: Run, profile: range) -> Result:
-    """Restores what there is and runs to the end, to a signal or to a loss that is not finite."""
+    """Restores the newest checkpoint and runs to the end, a signal or a divergence."""
     restored = run.checkpoints.restore(run.abstract)
     state, metadata = (run.create(), None) if restored is None else restored
     first = 0 if metadata is None else int(metadata["step"])
@@ -104,7 +106,7 @@ def _continue(run: Run, profile: range) -> Result:
         work=(
             measure_work(run.model, run.config.data.crop_size, run.mesh.devices.flat)
             if run.stored is None
-            else None  # the steps do without the trunk
+            else None  # the steps do not run the backbone
         ),
     )
     tracer = Tracer(run.workdir / "profile", profile)
@@ -118,18 +120,18 @@ def _continue(run: Run, profile: range) -> Result:
                 evaluation = _evaluate_and_save(run, state, first, log, overwrite=True)
         if evaluation is None:
             return _stopped(run, first, {}, log)
-        if run.stored is not None and not _describe(run, state, log):
+        if run.stored is not None and not _describe(run.stored, run, state, log):
             return _stopped(run, first, evaluation, log, saved=metadata is not None)
         result = _steps(run, state, first, evaluation, log, tracer)
         log.summarise(tracer.describe())
         return result
 
 
-def _describe(run: Run, state: TrainState, log: TrainingLog) -> bool:
-    """Whether all stored crops are described; False where a signal came first."""
-    log.line(f"describing {len(run.stored)} crops")
-    with log.phase("description"), log.counting("describing", len(run.stored)) as report:
-        complete = run.stored.describe(state.variables(), run.stop.reached, report)
+def _describe(stored: StoredCrops, run: Run, state: TrainState, log: TrainingLog) -> bool:
+    """Computes the features of all stored crops; False if a signal came first."""
+    log.line(f"describing {len(stored)} crops")
+    with log.phase("description"), log.counting("describing", len(stored)) as report:
+        complete = stored.describe(state.variables(), run.stop.reached, report)
     log.restart_clock(int(state.step))
     return complete
 
@@ -157,7 +159,7 @@ def _steps(
             figures.read(state, but=1)
         tracer.end(number, state)
         log.advance(number)
-        # Asked once: a signal that comes after the saving must wait for the next step's.
+        # Asked once per step: a signal after the saving waits for the next step.
         stopping = run.stop.reached()
         evaluating = number % section.eval_every == 0 or number == section.steps
         if evaluating or stopping or number % section.checkpoint_every == 0:
@@ -179,7 +181,7 @@ def _steps(
 
 
 class _Figures:
-    """Reads what a step reports once the next one is under way, so that no device waits for it."""
+    """Reads the metrics of a step while the next one runs, so that no device waits."""
 
     def __init__(self, run: Run, log: TrainingLog, evaluation: dict[str, float]):
         self.evaluation = evaluation
@@ -187,14 +189,14 @@ class _Figures:
         self._unread: collections.deque[tuple[int, Any, Any]] = collections.deque()
 
     def read_later(self, number: int, metrics: dict[str, jax.Array], position: Any) -> None:
-        """Notes the figures of a step, and where the input stood before it."""
+        """Queues the metrics of a step, with the position of the input before it."""
         self._unread.append((number, metrics, position))
 
     def read(self, state: TrainState, *, but: int = 0) -> None:
-        """Waits for all steps but the last few; shows their figures where that is due.
+        """Waits for all steps but the last few, and reports those that are due.
 
         Raises:
-            DivergenceError: one was not finite; the state before it is saved.
+            DivergenceError: a step was not finite; the state before it is saved.
         """
         section = self._run.config.train
         while len(self._unread) > but:
@@ -214,7 +216,7 @@ class _Figures:
 def _evaluate_and_save(
     run: Run, state: TrainState, number: int, log: TrainingLog, *, overwrite: bool = False
 ) -> dict[str, float] | None:
-    """The agreement on the evaluation pairs; None where the run is to stop."""
+    """Evaluates and saves; returns the agreement, or None if the run is to stop."""
     with log.phase("evaluation"):
         result = evaluate(
             run.score, state.variables(), run.evaluation_pairs, run.mesh, stop=run.stop.reached
@@ -242,7 +244,7 @@ def _save(
     unevaluated: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Starts saving, with what a checkpoint holds beside the arrays."""
+    """Starts saving the state and the metadata of a checkpoint."""
     fitted = None
     if scores is not None and np.isfinite(scores.raw).all() and len(scores.raw) > 2:
         fitted = calibration.fit(
@@ -274,8 +276,8 @@ def _stopped(
 def _give_up(
     run: Run, state: TrainState, failed: int, position: Any, evaluation: dict[str, float]
 ) -> None:
-    """Saves the last good state, which the failed step left as it was, and says what happened."""
-    good = state.replace(failed_step=state.failed_step * 0 - 1)
+    """Saves the last good state, which the failed step did not change, and raises."""
+    good = dataclasses.replace(state, failed_step=state.failed_step * 0 - 1)
     _save(run, good, failed - 1, evaluation, position=position)
     run.checkpoints.close()
     raise DivergenceError(

@@ -1,8 +1,8 @@
-"""The mesh of devices, and by which rule arrays lie on it.
+"""The mesh of devices and the sharding of arrays on it.
 
-One mesh with the axes `data` and `fsdp`. A batch is divided over both; parameters, their average
-and the optimiser's moments are divided over `fsdp` where they are large, and copied elsewhere.
-With `fsdp` of size 1, the default, the state is on every device.
+The mesh has the axes `data` and `fsdp`. A batch is divided over both. Large parameters, their
+average and the optimiser's moments are divided over `fsdp`; small ones are replicated. With `fsdp`
+of size 1, the default, the whole state is replicated.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from gsn_jax.errors import InputError
 
 AXES = ("data", "fsdp")
 
-# Smaller arrays cost more to gather than to keep.
+# Smaller arrays are replicated: gathering them would cost more than it saves.
 LEAST_DIVIDED = 2**14
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> Mesh:
-    """A mesh of all devices, of every process, with the axes `data` and `fsdp`.
+    """A mesh of all devices of all processes, with the axes `data` and `fsdp`.
 
-    Neighbouring devices, which share the fastest links, are along `fsdp`.
+    Neighbouring devices, which share the fastest links, lie along `fsdp`.
 
     Args:
-        devices: by default all devices of all processes, those of a process together.
-        fsdp: over how many devices the parameters are divided.
+        devices: by default all devices, those of each process together.
+        fsdp: number of devices over which parameters are divided.
 
     Raises:
         InputError: the devices cannot be divided into groups of `fsdp`.
@@ -42,17 +42,17 @@ def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> 
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """On every device."""
+    """The sharding of an array that every device has."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def divided(mesh: Mesh) -> NamedSharding:
-    """Along the first axis over all devices: the batch."""
+    """The sharding of a batch: its first axis is divided over all devices."""
     return NamedSharding(mesh, PartitionSpec(AXES))
 
 
 def state_shardings(mesh: Mesh, state: Any) -> Any:
-    """How each array of a state lies on the mesh, as a tree of the state's structure.
+    """The sharding of each array of a state, as a tree of the same structure.
 
     Args:
         mesh: see `make_mesh`.
@@ -62,7 +62,7 @@ def state_shardings(mesh: Mesh, state: Any) -> Any:
 
 
 def _spec(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
-    """The longest dimension that divides goes over `fsdp`, the last one among equals."""
+    """Divides the longest dimension that `fsdp` divides; the last one among equals."""
     parts = mesh.shape["fsdp"]
     fits = [axis for axis, size in enumerate(shape) if size % parts == 0]
     if parts == 1 or math.prod(shape) < LEAST_DIVIDED or not fits:

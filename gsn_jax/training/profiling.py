@@ -1,4 +1,4 @@
-"""Where the time of a run goes: traces of chosen steps, shares of the phases, arithmetic done."""
+"""Profiles a run: traces of chosen steps, time per phase, and arithmetic."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gsn_jax.errors import InputError
 
 PHASES = ("description", "input", "step", "evaluation", "checkpoint")
 
-# Dense bfloat16 operations per second and JAX device, by the start of `device_kind`. From the
-# makers' data sheets: Cloud TPU's "System architecture" pages (per chip; a device of v2 and v3 is
-# half a chip) and NVIDIA's for the SXM modules unless named (dense, half of "with sparsity").
+# Dense bfloat16 operations per second and JAX device, by the start of `device_kind`. Sources: Cloud
+# TPU's "System architecture" pages (per chip; a device of v2 and v3 is half a chip) and NVIDIA's
+# data sheets, for SXM modules unless named otherwise (dense, half of "with sparsity").
 PEAKS = {
     "TPU v2": 22.5e12,
     "TPU v3": 61.5e12,
@@ -40,7 +40,7 @@ PEAKS = {
 
 
 def peak_flops(device_kind: str) -> float | None:
-    """Peak bfloat16 operations per second of a JAX device; None where it is not known.
+    """Peak bfloat16 operations per second of a JAX device; None if unknown.
 
     Args:
         device_kind: `device.device_kind`, such as "TPU v5 lite" or "NVIDIA H100 80GB HBM3".
@@ -52,9 +52,8 @@ def peak_flops(device_kind: str) -> float | None:
 def flops_per_pair(model: nn.Module, size: int) -> float | None:
     """Floating-point operations of one pair's forward and backward pass.
 
-    From XLA's cost analysis of the lowered passes before optimisation, the multiplication and the
-    addition counted apart. Recomputation (`remat`, accumulation), loss and optimiser are not in
-    it. None where XLA has no analysis.
+    XLA's cost analysis of the passes before optimisation; a multiply-add counts as two. Excludes
+    recomputation (`remat`, accumulation), loss and optimiser. None if XLA has no analysis.
 
     Args:
         model: maps two `(N, H, W, 3)` to `(N,)`.
@@ -89,8 +88,8 @@ class Work:
     """The arithmetic of a run.
 
     Attributes:
-        flops_per_pair: see the function of this name; None where it is not known.
-        peak: operations per second of all devices together; None where it is not known.
+        flops_per_pair: see the function of this name; None if unknown.
+        peak: operations per second of all devices together; None if unknown.
     """
 
     flops_per_pair: float | None
@@ -102,7 +101,7 @@ class Work:
         return text + (f"; peak {self.peak / 1e12:.0f} TFLOP/s in bfloat16" if self.peak else "")
 
     def rates(self, pairs_per_second: float) -> dict[str, float]:
-        """Operations per second, and their share of the peak, as far as they are known."""
+        """Operations per second and their share of the peak, if known."""
         if not self.flops_per_pair:
             return {}
         rate = self.flops_per_pair * pairs_per_second
@@ -111,17 +110,17 @@ class Work:
 
 
 def measure_work(model: nn.Module, size: int, devices: Iterable[jax.Device]) -> Work:
-    """The work of training on crops of this size, and what these devices could do."""
+    """The arithmetic of training on crops of this size, and the peak of these devices."""
     peaks = [peak_flops(device.device_kind) for device in devices]
     known = [peak for peak in peaks if peak]
     return Work(flops_per_pair(model, size), sum(known) if len(known) == len(peaks) else None)
 
 
 def parse_steps(text: str) -> range:
-    """The steps of "FIRST:LAST", both in it, counted from 1; "20" is "20:20".
+    """Parses "FIRST:LAST", both included, counted from 1; "20" means "20:20".
 
     Raises:
-        InputError: it is not two rising positive numbers.
+        InputError: these are not two positive numbers in rising order.
     """
     match = re.fullmatch(r"(\d+)(?::(\d+))?", text.strip())
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
@@ -131,13 +130,13 @@ def parse_steps(text: str) -> range:
 
 
 class Tracer:
-    """Writes one JAX trace, for TensorBoard's profile plug-in or Perfetto, of chosen steps.
+    """Writes one JAX trace of chosen steps, for TensorBoard's profile plug-in or Perfetto.
 
-    A context manager: leaving it ends a trace that has begun.
+    A context manager, which ends a running trace.
 
     Args:
-        folder: where the trace is written.
-        steps: the steps to trace, one after the other; none for an empty range.
+        folder: folder of the trace.
+        steps: the consecutive steps to trace; an empty range traces nothing.
     """
 
     def __init__(self, folder: Path, steps: range):
@@ -151,23 +150,23 @@ class Tracer:
         self._stop()
 
     def begin(self, number: int) -> None:
-        """Before anything of the step of this number."""
+        """Call before the step with this number."""
         if number in self._steps and not self._running:
             jax.profiler.start_trace(str(self._folder))
             self._running = True
 
     def annotated(self, number: int) -> contextlib.AbstractContextManager[object]:
-        """Around the step, so that the trace shows its number."""
+        """A context for the step, so that the trace shows its number."""
         return jax.profiler.StepTraceAnnotation("train", step_num=number)
 
     def end(self, number: int, result: Any) -> None:
-        """After the step; waits for its result where the trace ends with it."""
+        """Call after the step; waits for its result if the trace ends here."""
         if self._running and number >= self._steps.stop - 1:
             jax.block_until_ready(result)
             self._stop()
 
     def describe(self) -> str | None:
-        """What became of the trace; None where none was asked for."""
+        """One line on the trace; None if none was requested."""
         if not self._steps:
             return None
         steps = f"steps {self._steps.start} to {self._steps.stop - 1}"
@@ -185,7 +184,7 @@ class Breakdown:
     """Seconds per phase, since the last report and since the start.
 
     Attributes:
-        total: since the start, by phase.
+        total: seconds since the start, by phase.
     """
 
     def __init__(self) -> None:
@@ -194,7 +193,7 @@ class Breakdown:
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Around work of one of `PHASES`."""
+        """A context for work of one of `PHASES`."""
         start = time.perf_counter()
         try:
             yield
@@ -202,14 +201,14 @@ class Breakdown:
             self.total[name] += time.perf_counter() - start
 
     def take(self) -> dict[str, float]:
-        """Seconds of every phase since the last call."""
+        """Seconds per phase since the last call."""
         seconds = {name: value - self._taken[name] for name, value in self.total.items()}
         self._taken = dict(self.total)
         return seconds
 
 
 def shares(seconds: Mapping[str, float]) -> str:
-    """The phases that took time, as text: "input 0.1 s (2%), step 5.2 s (98%)"."""
+    """The phases that took time: "input 0.1 s (2%), step 5.2 s (98%)"."""
     total = sum(seconds.values()) or 1.0
     return ", ".join(
         f"{name} {value:.1f} s ({value / total:.0%})" for name, value in seconds.items() if value

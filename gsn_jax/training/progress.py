@@ -1,4 +1,4 @@
-"""What a run shows while it goes: a progress bar, log lines, TensorBoard scalars, evaluations."""
+"""Reports on a run: a progress bar, log lines, TensorBoard scalars and evaluations."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from gsn_jax.training.profiling import Breakdown, Work, shares
 
 
 class TrainingLog:
-    """Progress bar on a terminal, plain lines elsewhere; scalars for TensorBoard in both cases.
+    """Shows a progress bar on a terminal or else plain lines, and writes TensorBoard scalars.
 
-    With several processes only one shows and writes. A context manager. Rates count training
-    steps only, not evaluation or saving.
+    A context manager. One process of several shows and writes. Rates exclude evaluation and saving.
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class TrainingLog:
         self._bar.update(self._task, completed=step)
 
     def report_training(self, step: int, loss: float, gradient_norm: float, rate: float) -> None:
-        """Loss, gradient norm and learning rate, with the speed since the last report."""
+        """Reports loss, gradient norm, learning rate, and the speed since the last report."""
         first, start = self._mark
         now = time.monotonic()
         speed = (step - first) * self._batch_size / max(now - start, 1e-9)
@@ -92,7 +91,7 @@ class TrainingLog:
         self._write("train", scalars, step)
 
     def report_evaluation(self, step: int, summary: dict[str, float]) -> None:
-        """The agreement on the evaluation pairs."""
+        """Reports the agreement on the evaluation pairs."""
         values = ", ".join(f"{name} {value:.4f}" for name, value in summary.items())
         self.line(f"step {step}: evaluation {values}")
         self._write("evaluation", summary, step)
@@ -100,12 +99,12 @@ class TrainingLog:
             history.add_evaluation(self._workdir, step, summary)
 
     def phase(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Around work of one of `profiling.PHASES`, whose time is reported."""
+        """A context for work of one of `profiling.PHASES`, whose time is reported."""
         return self._breakdown.phase(name)
 
     @contextlib.contextmanager
     def counting(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A bar of its own for work before the steps; gives what is to be told how much is done."""
+        """Shows a separate bar for work before the steps; yields a function that updates it."""
         task = self._bar.add_task("", total=total, status=name)
         tenth, next_line = max(1, total // 10), 0
 
@@ -120,17 +119,17 @@ class TrainingLog:
         self._bar.remove_task(task)
 
     def summarise(self, trace: str | None = None) -> None:
-        """Where the time went since the start, and where a trace was written."""
+        """Reports the time per phase since the start, and the trace."""
         self.line(f"time: {shares(self._breakdown.total)}")
         if trace:
             self.line(trace)
 
     def restart_clock(self, step: int) -> None:
-        """What happened since the last report was not training."""
+        """Excludes the time since the last report."""
         self._mark = (step, time.monotonic())
 
     def line(self, text: str) -> None:
-        """One line above the bar."""
+        """Prints one line above the bar."""
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def _write(self, group: str, scalars: dict[str, float], step: int) -> None:

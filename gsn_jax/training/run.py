@@ -92,11 +92,11 @@ def open_run(
     loss = make_loss(config.loss)
     stored = _store(config, model, train_pairs, Path(workdir))
     loader = _open_loader(config, train_pairs, stored)
-    workdir = run_folder.claim(workdir, config)  # last: what is refused leaves no folder behind
     create = functools.partial(_create, config, model, optimizer)
     shapes = jax.eval_shape(create, initial)
     shardings = state_shardings(mesh, shapes)
     with (
+        run_folder.claimed(workdir, config) as workdir,  # refused runs leave no folder behind
         Checkpoints(workdir / "checkpoints", keep=config.train.keep) as checkpoints,
         contextlib.closing(prefetch_to_device(loader, divided(mesh))) as batches,
     ):

@@ -1,24 +1,28 @@
-"""The folder of a run: whose it is, and the model that it ends with.
+"""The folder of a run: its configuration, its lock, and the finished model.
 
 workdir/config.json     the resolved configuration
 workdir/checkpoints/    newest and best checkpoints, one folder per step
 workdir/tensorboard/    scalars
 workdir/evaluations.csv SRCC, PLCC and main score of every evaluation
-workdir/model/          the finished model, what `gsn_jax.load` and the package take
+workdir/model/          the finished model, for `gsn_jax.load`
 
-With several processes it is on storage that all of them share; process 0 writes the small files.
+Several processes need storage that all of them share; process 0 writes the small files.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 from ml_collections import ConfigDict
 
+from data_pipelines.image_writing import write_text
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.models.folders import read_model, write_model
@@ -26,11 +30,16 @@ from gsn_jax.training import config as configs
 from gsn_jax.training import distributed
 
 
-def claim(workdir: str | os.PathLike[str], config: ConfigDict) -> Path:
-    """Creates the folder with its configuration, or checks that the run in it is this one.
+@contextlib.contextmanager
+def claimed(workdir: str | os.PathLike[str], config: ConfigDict) -> Iterator[Path]:
+    """Creates the folder with its configuration, or checks that it belongs to the same run.
+
+    Holds a lock, so that no two trainings run in one folder at the same time. File systems without
+    locks (some network storage) go without.
 
     Raises:
-        InputError: it holds another run, cannot be written, or is not the one that process 0 sees.
+        InputError: another training is running in the folder, it belongs to another run, cannot be
+            written, or differs from the folder of process 0.
     """
     if "://" in str(workdir):
         raise InputError(
@@ -41,21 +50,49 @@ def claim(workdir: str | os.PathLike[str], config: ConfigDict) -> Path:
     file = workdir / "config.json"
     _check_same_run(file, after)
     distributed.wait_for_all("configuration read")
+    with _lock(workdir):
+        if distributed.is_first():
+            try:
+                write_text(file, json.dumps(after, indent=2) + "\n")
+            except OSError as error:
+                raise _unwritable(workdir, error) from None
+        distributed.wait_for_all("configuration written")
+        if not file.exists():
+            raise InputError(
+                f"--workdir {workdir}: process 0 does not write here; several processes need a "
+                "folder on storage that all of them share"
+            )
+        yield workdir
+
+
+@contextlib.contextmanager
+def _lock(workdir: Path) -> Iterator[None]:
+    """Process 0 holds the lock; all processes hear whether it got it."""
+    lock = filelock.FileLock(workdir / ".lock", timeout=0)
+    refused = False
     if distributed.is_first():
         try:
             workdir.mkdir(parents=True, exist_ok=True)
-            partial = file.with_suffix(".partial")
-            partial.write_text(json.dumps(after, indent=2) + "\n", encoding="utf-8")
-            partial.rename(file)
+            lock.acquire()
+        except filelock.Timeout:
+            refused = True
+        except NotImplementedError:
+            pass  # the file system has no locks
         except OSError as error:
-            raise InputError(f"--workdir {workdir}: cannot be written ({error.strerror})") from None
-    distributed.wait_for_all("configuration written")
-    if not file.exists():
+            raise _unwritable(workdir, error) from None
+    if distributed.anywhere(refused):
         raise InputError(
-            f"--workdir {workdir}: process 0 does not write here; with several processes it must "
-            "be on storage that all of them share"
+            f"--workdir {workdir}: another training is running in this folder; wait for it, or "
+            "choose a new --workdir"
         )
-    return workdir
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unwritable(workdir: Path, error: OSError) -> InputError:
+    return InputError(f"--workdir {workdir}: cannot be written ({error.strerror})")
 
 
 def _check_same_run(file: Path, after: dict[str, Any]) -> None:
@@ -72,11 +109,11 @@ def _check_same_run(file: Path, after: dict[str, Any]) -> None:
 
 
 def finish(workdir: Path) -> None:
-    """Writes the best checkpoint as a model folder; all processes call it."""
+    """Writes the best checkpoint as a model folder; every process must call it."""
     best = read_model(workdir)
     write_model(workdir / "model", dataclasses.replace(best, version=__version__))
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:
-    """A configuration as JSON-able dicts and lists."""
+    """A configuration as dicts and lists for JSON."""
     return json.loads(config.to_json())

@@ -1,4 +1,4 @@
-"""The pairs that a configuration names, as sources for training and for evaluation."""
+"""Opens the training and evaluation pairs that a configuration names."""
 
 from __future__ import annotations
 
@@ -16,19 +16,28 @@ from gsn_jax.errors import InputError
 
 
 def open_sources(config: ConfigDict) -> tuple[PairSource, PairSource | None]:
-    """Training and evaluation pairs of the section `data`; no reference is in both.
+    """Opens the pairs of the section `data`.
 
     Args:
         config: `train` and `eval` name tables (`PATH.csv`) or prepared data sets (`NAME` or
-            `NAME:SPLIT`, e.g. `tid2013:train`). Given as `(PATH.csv, worst, best)` or
-            `(NAME, worst, best)`, scores are mapped linearly from there to quality 0 and 1; worst
-            may be the larger. A name that is given twice counts twice.
-            Where `eval` is empty, `eval_fraction` of the training references are held out.
+            `NAME:SPLIT`, e.g. `tid2013:train`). In `(PATH.csv, worst, best)` or
+            `(NAME, worst, best)`, scores map linearly from worst and best to quality 0 and 1;
+            worst may be the larger number. A repeated name counts as often as it is given.
+            Without `eval`, `eval_fraction` of the training references are held out.
+
+    Returns:
+        The training pairs, and the evaluation pairs or None.
 
     Raises:
-        InputError: a table or data set cannot be opened, or a reference would be on both sides.
+        InputError: a table or data set cannot be opened, all training labels are equal, or the
+            only reference would have to be split.
     """
     train = _open(config.train)
+    if np.ptp(train.quality) == 0:
+        raise InputError(
+            f"data.train: all {len(train)} labels are {train.quality[0]:g}; "
+            "training needs pairs of different quality"
+        )
     if config.eval:
         return train, _open(config.eval)
     if not config.eval_fraction:
@@ -44,7 +53,7 @@ def open_sources(config: ConfigDict) -> tuple[PairSource, PairSource | None]:
 
 
 def thin_out(source: PairSource, most: int) -> PairSource:
-    """At most `most` pairs, evenly over the source; all of them for 0."""
+    """At most `most` pairs, spread evenly over the source; 0 keeps all."""
     if not most or len(source) <= most:
         return source
     return Subset(source, np.linspace(0, len(source) - 1, most).round().astype(int))

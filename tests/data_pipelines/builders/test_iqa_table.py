@@ -66,3 +66,17 @@ def test_names_that_a_split_cannot_have(tmp_path, split):
     (tmp_path / "pairs.csv").write_text(f"reference,distorted,score,split\na.png,a.png,1,{split}\n")
     with pytest.raises(InputError, match="cannot be the name of a split"):
         catalogue.prepare("iqa_table", tmp_path, tmp_path / "data")
+
+
+def test_another_table_or_range_than_the_prepared_one_is_refused(tmp_path):
+    folder, data = tmp_path / "pairs", tmp_path / "data"
+    save(folder, "a.png")
+    table = folder / "pairs.csv"
+    table.write_text("reference,distorted,score\na.png,a.png,1\n")
+    catalogue.prepare("iqa_table", folder, data)
+    assert catalogue.prepare("iqa_table", folder, data).is_prepared()
+    with pytest.raises(InputError, match="from another table or with other options"):
+        catalogue.prepare("iqa_table", folder, data, score_range=(0, 2))
+    table.write_text("reference,distorted,score\na.png,a.png,0.5\n")
+    with pytest.raises(InputError, match="from another table or with other options"):
+        catalogue.prepare("iqa_table", folder, data)

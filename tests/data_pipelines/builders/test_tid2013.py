@@ -180,3 +180,22 @@ def test_archives_are_unpacked(small, tmp_path, ending):
         catalogue.prepare("tid2013", given, data)
         check_pairs(data_pipelines.load("tid2013", data_dir=data), expected)
         assert not [name for name in left_behind(data) if "unpacked" in name]
+
+
+def test_what_a_killed_preparation_left_is_removed(tid2013, tmp_path):
+    left = tmp_path / "data" / "tid2013" / "incomplete.ABC123_1.0.0"
+    left.mkdir(parents=True)
+    (left / "scratch").write_bytes(b"x")
+    catalogue.prepare("tid2013", tid2013, tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data" / "tid2013").iterdir()] == ["1.0.0"]
+
+
+def test_two_preparations_at_once_are_refused(tid2013, tmp_path):
+    def again(stage, done, total):
+        with pytest.raises(InputError, match="is being prepared already"):
+            catalogue.prepare("tid2013", tid2013, tmp_path / "data")
+        seen.append(stage)
+
+    seen = []
+    catalogue.prepare("tid2013", tid2013, tmp_path / "data", progress=again)
+    assert seen
