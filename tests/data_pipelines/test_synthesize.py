@@ -300,7 +300,7 @@ def test_wrong_input_is_one_clear_line(photos, tmp_path):
         ((str(photos), "--out", out, "--levels", "0"), "whole numbers from 1 to 5"),
         ((str(photos), "--out", out, "--levels", "a"), "whole numbers from 1 to 5"),
         ((str(photos), "--out", str(photos), "--label", "level"), "choose another folder"),
-        ((str(photos), "--out", out, "--like", "tid2013", "--types", "blocks"), "known only of"),
+        ((str(photos), "--out", out, "--like", "tid2013", "--types", "blocks"), "known only for"),
         ((str(photos), "--out", out, "--like", "tid2013", "--label", "level"), "leave out --label"),
     ]
     for arguments, message in cases:

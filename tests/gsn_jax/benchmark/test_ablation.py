@@ -23,13 +23,14 @@ from gsn_jax.training.sources import open_sources
 TINY = (
     "--config.model.trunk_options.stem_width=4",
     "--config.model.trunk_options.widths=(4,4,4)",
+    "--config.model.trunk_options.blocks=1",
     "--config.model.fusion_width=4",
     "--config.data.batch_size=8",
     "--config.data.crop_size=32",
     "--config.data.eval_fraction=0.5",
     "--config.train.steps=4",
     "--config.train.eval_every=2",
-    "--config.train.checkpoint_every=1",
+    "--config.train.checkpoint_every=2",
 )
 
 
@@ -217,8 +218,8 @@ def test_a_run_that_diverges_is_said_and_the_others_are_compared(
         (["--arms=m5"], "--arms: unknown arm 'm5'; known: m1"),
         (["--seeds=a"], "--seeds: needs whole numbers"),
         (["--seeds=-1"], "--seeds: needs whole numbers"),
-        (["--config.loss.beta=2"], "loss.beta is what the runs of an ablation differ in"),
-        (["--config.seed=2"], "seed is what the runs of an ablation differ in"),
+        (["--config.loss.beta=2"], "the runs of an ablation differ in loss.beta"),
+        (["--config.seed=2"], "the runs of an ablation differ in seed"),
         (["extra"], "unexpected argument 'extra'"),
     ],
 )
