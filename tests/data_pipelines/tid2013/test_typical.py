@@ -54,7 +54,7 @@ def test_raised_contrast_is_not_minded_as_lowered_is():
 
 def test_what_cannot_be_made_alike_is_refused(photo):
     for call in (typical.check, lambda name: typical.distort(name, photo, 1)):
-        with pytest.raises(InputError, match="blocks: TID2013's levels are known only of"):
+        with pytest.raises(InputError, match="blocks: TID2013's levels are known only for"):
             call("blocks")
 
 

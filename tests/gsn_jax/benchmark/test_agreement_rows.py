@@ -78,8 +78,9 @@ def test_a_metric_that_says_the_opposite_is_marked(make_set, numbers):
     [
         ([1, 2, 3, 4, 5], [2, 2, 2, 2, 2], ["constant", "fit did not converge"]),
         ([3, 3, 3, 3, 3], [1, 2, 3, 4, 5], ["constant", "fit did not converge"]),
-        ([1, 2], [1, 2], ["fit did not converge"]),
-        ([1, 2, 3], [1, np.nan, 2], ["1 left out", "fit did not converge"]),
+        ([1, 2], [1, 2], ["too few pairs for a fit"]),
+        ([1, 2, 3], [1, np.nan, 2], ["1 left out", "too few pairs for a fit"]),
+        ([1, 2, 3, 4], [1, 2, 4, 3], ["too few pairs for a fit"]),
         ([1, 2], [1, np.nan], ["1 left out", "too few pairs"]),
         ([1, 2], [np.nan, np.nan], ["2 left out", "too few pairs"]),
         ([1, 1, 2, 2, 3], [1, 1, 2, 2, 3], []),

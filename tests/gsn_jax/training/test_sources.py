@@ -48,7 +48,7 @@ def test_a_prepared_set_takes_another_range(mos, monkeypatch):
     np.testing.assert_allclose(source.quality, (prepared.fields["score"] - 1) / 8.5, atol=1e-6)
     assert source[3]["quality"] == source.quality[3]
     np.testing.assert_array_equal(source[3]["distorted"], prepared[3]["distorted"])
-    with pytest.raises(InputError, match="lie outside of 8 to 9; give a wider range"):
+    with pytest.raises(InputError, match="lie outside 8 to 9; give a wider range"):
         open_sources(section(("some_set:train", 8, 9), fraction=0))
 
 
@@ -75,3 +75,11 @@ def test_thinning_keeps_both_ends(pairs):
     assert [few[i]["quality"] for i in (0, 2)] == [train[i]["quality"] for i in (0, 15)]
     assert thin_out(train, 0) is train
     assert thin_out(train, 99) is train
+
+
+def test_equal_labels_are_nothing_to_learn_from(pairs):
+    table = pairs.parent / "equal.csv"
+    header, *rows = pairs.read_text().splitlines()
+    table.write_text("\n".join([header, *(f"{row.rsplit(',', 1)[0]},0.5" for row in rows)]) + "\n")
+    with pytest.raises(InputError, match=r"data\.train: all 16 labels are 0\.5; training needs"):
+        open_sources(section((str(table),)))

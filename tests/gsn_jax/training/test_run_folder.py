@@ -1,0 +1,42 @@
+"""The folder of a run belongs to one configuration and one training at a time."""
+
+import json
+
+import pytest
+
+from gsn_jax.errors import InputError
+from gsn_jax.training.config import base_config
+from gsn_jax.training.run_folder import claimed
+
+
+def test_a_folder_is_claimed_by_one_training_at_a_time(tmp_path):
+    workdir, config = tmp_path / "run", base_config()
+    with claimed(workdir, config) as folder:
+        assert folder == workdir
+        with (
+            pytest.raises(InputError, match="another training is running in this folder"),
+            claimed(workdir, config),
+        ):
+            pass
+    with claimed(workdir, config):  # the lock ends with the training
+        assert json.loads((workdir / "config.json").read_text())["seed"] == config.seed
+
+
+def test_another_configuration_is_refused_and_leaves_the_folder(tmp_path):
+    config = base_config()
+    with claimed(tmp_path / "run", config):
+        pass
+    config.seed += 1
+    with (
+        pytest.raises(InputError, match="holds a run with another seed"),
+        claimed(tmp_path / "run", config),
+    ):
+        pass
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == config.seed - 1
+
+
+def test_a_bucket_and_a_file_are_no_folders(tmp_path):
+    (tmp_path / "file").write_text("")
+    for workdir, words in (("gs://bucket/run", "mount the bucket"), (tmp_path / "file", "written")):
+        with pytest.raises(InputError, match=words), claimed(workdir, base_config()):
+            pass
