@@ -1,6 +1,6 @@
-"""Real processes on the loopback: the same run for any number of them, and when one goes.
+"""Real processes on the loopback: any number of them gives the same run, and one may die.
 
-GSN_PROCESS_STEPS=50 makes the runs longer than the few steps of every day.
+GSN_PROCESS_STEPS=50 makes the runs longer.
 """
 
 import os
@@ -18,7 +18,7 @@ from tensorboard_reader import read_scalars
 
 from gsn_jax.training import checkpoints
 
-STEPS = int(os.environ.get("GSN_PROCESS_STEPS", "8"))
+STEPS = int(os.environ.get("GSN_PROCESS_STEPS", "6"))
 DEVICES = 4
 PATIENCE = 500  # seconds; only so that a hang ends
 
@@ -145,16 +145,15 @@ def whole(folder, file):
 
 
 def test_the_number_of_processes_changes_nothing(whole):
-    """Loss curve and evaluation for 1, 2 and 4 processes with four devices together."""
-    runs = [whole(count) for count in (1, 2, 4)]
-    curves = [losses(run) for run in runs]
+    """Loss curve and evaluation for 1 and 2 processes with four devices together."""
+    runs = [whole(count) for count in (1, 2)]
+    first, second = (losses(run) for run in runs)
     results = [
         checkpoints.read_metadata(run / "checkpoints" / str(STEPS))["evaluation"] for run in runs
     ]
-    assert len(curves[0]) == STEPS
-    for curve, result in zip(curves[1:], results[1:], strict=True):
-        np.testing.assert_allclose(curve, curves[0], rtol=1e-5)
-        assert result == pytest.approx(results[0], rel=1e-5)
+    assert len(first) == STEPS
+    np.testing.assert_allclose(second, first, rtol=1e-5)
+    assert results[1] == pytest.approx(results[0], rel=1e-5)
 
 
 def test_a_killed_process_ends_the_others_and_the_run_continues(file, whole, tmp_path):
