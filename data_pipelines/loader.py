@@ -241,17 +241,19 @@ def in_batches(
     return TrainLoader(batches, identity, num_workers, default_threads(num_threads, num_workers))
 
 
-def iterate(batches: grain.MapDataset, workers: int, threads: int) -> grain.IterDataset:
+def iterate(
+    batches: grain.MapDataset, workers: int, threads: int, ahead: int = _AHEAD
+) -> grain.IterDataset:
     """Decodes elements ahead, in threads or worker processes, and keeps their order."""
     stream = batches.to_iter_dataset(
-        grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(_AHEAD, threads))
+        grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(ahead, threads))
     )
     if workers == 0:
         return stream
     if not flags.FLAGS.is_parsed():
         # Grain reads absl's flags here, which only `absl.app.run` parses: use the defaults.
         flags.FLAGS.mark_as_parsed()
-    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=_AHEAD)
+    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=ahead)
     return stream.mp_prefetch(options)
 
 

