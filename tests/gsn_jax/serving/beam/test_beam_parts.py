@@ -1,6 +1,7 @@
 """Units, patience with files that cannot be read for a moment, and workers that die."""
 
 import errno
+import os
 import sys
 
 import numpy as np
@@ -61,14 +62,14 @@ def test_a_reason_that_may_pass_is_waited_out(tmp_path, monkeypatch):
     monkeypatch.setattr(worker.time, "sleep", waited.append)
     image = tmp_path / "a.png"
     Image.fromarray(np.full((20, 20, 3), 7, np.uint8)).save(image)
-    original, refusals = type(image).read_bytes, [errno.EIO, errno.ESTALE]
+    original, refusals = os.open, [errno.EIO, errno.ESTALE]
 
-    def read_bytes(path):
-        if refusals:
+    def refuse(path, *arguments, **options):
+        if refusals and path == image:
             raise OSError(refusals.pop(0), "not now")
-        return original(path)
+        return original(path, *arguments, **options)
 
-    monkeypatch.setattr(type(image), "read_bytes", read_bytes)
+    monkeypatch.setattr(os, "open", refuse)
     assert worker._PatientLoading().load(image).shape == (20, 20, 3)
     assert waited == list(worker.WAITS)
     refusals[:] = [errno.EIO] * 3
