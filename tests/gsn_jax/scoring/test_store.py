@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -95,24 +96,34 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         Store(tmp_path / "rows", RUN)
 
 
+# A run that has started a process of its own, which outlives it.
+HOLDING = """
+import subprocess, sys, time
+from gsn_jax.scoring.store import exclusive
+
+with exclusive(sys.argv[1], ""):
+    child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
 def test_one_process_at_a_time(tmp_path):
     """A second one is refused, and a killed one locks nobody out."""
     path = tmp_path / "lock"
-    script = (
-        "import sys, time\n"
-        "from gsn_jax.scoring.store import exclusive\n"
-        "with exclusive(sys.argv[1], ''):\n"
-        "    print('held', flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    command = [sys.executable, "-c", script, str(path)]
+    command = [sys.executable, "-c", HOLDING, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "held\n"
-        with pytest.raises(InputError, match="taken"), exclusive(path, "taken"):
-            pass
-        process.kill()
-    with exclusive(path, "taken"):
-        pass
+        orphan = int(process.stdout.readline())
+        try:
+            with pytest.raises(InputError, match="taken"), exclusive(path, "taken"):
+                pass
+            process.kill()
+            process.wait()
+            with exclusive(path, "taken"):
+                pass
+        finally:
+            process.kill()
+            os.kill(orphan, signal.SIGKILL)
     with exclusive(path, "taken", remove=True), pytest.raises(InputError), exclusive(path, "taken"):
         pass
     assert not path.exists()

@@ -188,11 +188,8 @@ def test_a_port_in_use_is_one_line():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        line = [sys.executable, "-m", "gsn_jax", "serve", "--no-browser", "--port", port]
-        result = subprocess.run(line, capture_output=True, text=True)
-    assert result.returncode == 2
-    assert result.stderr.startswith(f"gsn: cannot listen on 127.0.0.1, port {port}")
-    assert result.stderr.count("\n") == 1
+        with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1, port {port}: it is in"):
+            CliRunner().invoke(command, ["--no-browser", "--port", port], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,8 @@
 """`gsn score --runner beam` gives what the plain command gives; nothing is lost or doubled."""
 
 import csv
-import glob
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -18,8 +13,6 @@ pytest.importorskip("apache_beam", reason="needs the extra [beam]")
 
 import pyarrow
 import pyarrow.parquet
-from apache_beam.io.filesystem import FileMetadata, MatchResult
-from apache_beam.io.localfilesystem import LocalFileSystem
 
 from gsn_jax import cli
 from gsn_jax.errors import InputError
@@ -188,7 +181,7 @@ def test_a_worker_process_that_dies(table, tmp_path, monkeypatch):
     """With Beam's own processes, which would wait for it for ever."""
     monkeypatch.setenv("GSN_TEST_KILLED", str(tmp_path / "killed"))
     monkeypatch.setattr(runners, "_command", lambda order: [sys.executable, "-c", KILLING, order])
-    flags, said = runners.parse_options(["direct_num_workers=2"]), []
+    flags, said = runners.parse_options(["direct_num_workers=1"]), []
     summary = scoring.score_table(
         str(table), str(tmp_path / "out"), Settings(("psnr",)), flags, said.append
     )
@@ -215,96 +208,8 @@ def test_a_second_run_is_refused_and_harms_nothing(table, tmp_path):
 
 BUSY = "another run is writing this folder; wait for it, or name another folder"
 
-# A run that has started a process of its own, which outlives it.
-HOLDING = """
-import subprocess, sys, time
-from gsn_jax.serving.beam import exclusion
 
-with exclusion.alone(sys.argv[1]):
-    child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
-    print(child.pid, flush=True)
-    time.sleep(60)
-"""
-
-
-def test_a_run_that_was_killed_locks_nobody_out(tmp_path):
-    command = [sys.executable, "-c", HOLDING, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        orphan = int(process.stdout.readline())
-        try:
-            with pytest.raises(InputError, match=BUSY), exclusion.alone(str(tmp_path)):
-                pass
-            process.kill()
-            process.wait()
-            with exclusion.alone(str(tmp_path)):
-                pass
-        finally:
-            process.kill()
-            os.kill(orphan, signal.SIGKILL)
-
-
-class _FolderFileSystem(LocalFileSystem):
-    """`gsntest://name` is a file in a folder, as if it were far away."""
-
-    folder = None
-
-    @classmethod
-    def scheme(cls):
-        return "gsntest"
-
-    def _local(self, path):
-        return str(self.folder / path.removeprefix("gsntest://"))
-
-    def _path_open(self, path, *arguments, **options):
-        return super()._path_open(self._local(path), *arguments, **options)
-
-    def create(self, path, *arguments, **options):
-        return super().create(self._local(path), *arguments, **options)
-
-    def exists(self, path):
-        return super().exists(self._local(path))
-
-    def match(self, patterns, limits=None):
-        found = [glob.glob(self._local(pattern), recursive=True) for pattern in patterns]
-        names = [
-            [name.replace(f"{self.folder}/", "gsntest://") for name in some if os.path.isfile(name)]
-            for some in found
-        ]
-        return [
-            MatchResult(pattern, [FileMetadata(name, 1) for name in some])
-            for pattern, some in zip(patterns, names, strict=True)
-        ]
-
-    def delete(self, paths):
-        for path in paths:
-            os.remove(self._local(path))
-
-
-def test_a_second_run_on_a_remote_file_system(tmp_path, monkeypatch):
-    monkeypatch.setattr(_FolderFileSystem, "folder", tmp_path)
-    monkeypatch.setattr(exclusion, "BEAT", 0.05)
-    folder = "gsntest://out/_unfinished"
-    with exclusion.alone(folder):
-        (sign,) = listed(tmp_path)
-        with (
-            pytest.raises(InputError, match="is writing this folder, and wrote a sign of life 0 s"),
-            exclusion.alone(folder),
-        ):
-            pass
-        assert listed(tmp_path) == [sign]
-        first, deadline = (tmp_path / sign).read_text(), time.monotonic() + 30
-        while (tmp_path / sign).read_text() in ("", first) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert float((tmp_path / sign).read_text()) > float(first)
-    assert listed(tmp_path) == []
-    # One that was killed shows no sign of life any more.
-    (tmp_path / sign).write_text(str(time.time() - exclusion.DEAD - 1))
-    with exclusion.alone(folder):
-        assert len(listed(tmp_path)) == 2
-
-
-def test_files_on_a_remote_file_system(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(_FolderFileSystem, "folder", tmp_path)
+def test_files_on_a_remote_file_system(table, tmp_path, remote_folder):
     plain = list(many_pairs.score_pairs(many_pairs.pairs_of_table(table), _metrics()))
     scoring.score_table("gsntest://pairs.csv", str(tmp_path / "out"), Settings(("psnr",)))
     rows = rows_of(tmp_path / "out")
