@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("reference", required=False, metavar="REFERENCE")
-@click.argument("distorted", nargs=-1, metavar="DISTORTED...")
+@click.argument("reference", required=False, metavar="[REFERENCE")
+@click.argument("distorted", nargs=-1, metavar="DISTORTED...]")
 @click.option(
     "--pairs",
     "table",

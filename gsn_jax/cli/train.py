@@ -74,7 +74,7 @@ def command(
     start_timeout: int,
     profile: str | None,
 ) -> None:
-    """Train a model as a configuration says, or continue the run in WORKDIR."""
+    """Train a model, or continue the training run in WORKDIR."""
     from gsn_jax.cli import supervision
     from gsn_jax.training import distributed
 

@@ -15,6 +15,7 @@ from jaxtyping import Float, UInt8
 
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
+from gsn_jax.scoring.store import replacing
 
 # Perceptually uniform; readable in gray and by the colour-blind.
 COLOURS = "inferno"
@@ -223,12 +224,9 @@ class MapWriter:
     def _save(self, target: Path, png: bytes) -> Path:
         if target.resolve() in self._inputs:
             raise InputError(f"{target}: is one of the scored images; give --maps another folder")
-        partial = target.with_name(f".{target.name}.partial")
         try:
-            partial.write_bytes(png)
-            partial.replace(target)
+            with replacing(target) as partial:
+                partial.write_bytes(png)
         except OSError as error:
             raise InputError(f"{target}: cannot be written ({error.strerror})") from None
-        finally:
-            partial.unlink(missing_ok=True)
         return target

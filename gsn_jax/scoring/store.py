@@ -66,7 +66,24 @@ def exclusive(
         lock.release()
 
 
-def encode(run: Run, rows: Mapping[Key, Any]) -> bytes:
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary name in the same folder; at the end that file replaces `path` atomically.
+
+    Raises:
+        OSError: a file cannot be written or replaced.
+    """
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.new")
+    partial.unlink(missing_ok=True)  # it could be a link to somebody else's file
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def encode(run: Run, rows: Mapping[Any, Any]) -> bytes:
     """The content of a file: the run's description, then a line per row."""
     return b"".join([_line(_head(run)), *(_line([key, row]) for key, row in rows.items())])
 
@@ -160,12 +177,8 @@ class Store:
         """
         self.close()
         content = encode(self._run, rows)
-        partial = self.path.with_name(f".{self.path.name}.new")
-        try:
+        with replacing(self.path) as partial:
             partial.write_bytes(content)
-            partial.replace(self.path)
-        finally:
-            partial.unlink(missing_ok=True)
         self.rows, self._end = dict(rows), len(content)
 
     def remove(self) -> None:

@@ -14,6 +14,7 @@ from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.many_pairs import ScoredPair
+from gsn_jax.scoring.store import replacing
 
 FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 
@@ -162,18 +163,14 @@ def check_target(
 @contextlib.contextmanager
 def _replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a temporary name, and renames the file at the end. A device is written directly."""
-    target = Path(path)
-    aside = is_regular(target)
-    partial = target.with_name(f".{target.name}.new") if aside else target
     try:
-        yield partial
-        if aside:
-            partial.replace(target)
+        if is_regular(path):
+            with replacing(path) as partial:
+                yield partial
+        else:
+            yield Path(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        if aside:
-            partial.unlink(missing_ok=True)
 
 
 def _row(item: ScoredPair, names: Sequence[str]) -> dict[str, Any]:

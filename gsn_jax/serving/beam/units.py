@@ -102,7 +102,7 @@ class KeptUnits:
         path, run = self._file(name, tasks)
         # A failure to keep them costs time, nothing else.
         with contextlib.suppress(OSError):
-            files.write(path, store.encode(run, dict(scored)).decode())
+            files.write(path, store.encode(run, scored).decode())
 
     def _file(self, name: str, tasks: list[Task]) -> tuple[str, dict[str, str]]:
         """The file of a unit, and the description of its run: the pairs count as part of it."""

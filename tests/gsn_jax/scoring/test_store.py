@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.store import Store, decode, encode, exclusive
+from gsn_jax.scoring.store import Store, decode, encode, exclusive, replacing
 
 RUN = {"metrics": ["psnr"], "version": 1}
 
@@ -88,6 +88,18 @@ def test_a_link_is_not_followed(tmp_path):
     with pytest.raises(OSError, match="symbolic links"):
         Store(tmp_path / "rows", RUN)
     assert (tmp_path / "precious").read_text() == "somebody's"
+
+
+def test_a_link_in_place_of_a_temporary_file_is_not_followed(tmp_path):
+    (tmp_path / "precious").write_text("somebody's")
+    (tmp_path / ".table.new").symlink_to("precious")
+    with replacing(tmp_path / "table") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "table").read_text() == "new"
+    assert (tmp_path / "precious").read_text() == "somebody's"
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "table") as partial:
+        raise ZeroDivisionError
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["precious", "table"]
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
