@@ -22,6 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.optimize
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from data_pipelines import synthesis_weights as weights
@@ -133,7 +134,7 @@ def _is_restored(kind: str) -> bool:
     return entry.group in ("scaling", "restoration") and entry.tid2013 is None
 
 
-def restored_quality(values: np.ndarray) -> np.ndarray:
+def restored_quality(values: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " n"]:
     """Quality `(N,)` of restored images from their distances `(N, M)` by `weights.RESTORED`."""
     floors, offsets, slopes = np.transpose(list(weights.RESTORED.values()))
     logs = np.log(np.maximum(values, 0) + floors)
@@ -173,7 +174,7 @@ def distances(
     )
 
 
-def ensemble_quality(kind: str, values: np.ndarray) -> np.ndarray:
+def ensemble_quality(kind: str, values: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " n"]:
     """Fused quality `(N,)` from distances `(N, M)` by `weights.METRICS`."""
     offset = weights.BIAS + weights.OFFSETS.get(LIKE.get(kind, kind), 0.0)
     logs = np.log(np.maximum(values, 0) + weights.FLOORS)

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 
 from data_pipelines.distortions.entry import Distortion
-from data_pipelines.distortions.pixels import to_uint8
+from data_pipelines.distortions.pixels import RGB, to_uint8
 
 _SUPERSAMPLING = 8
 
 
-def gaussian_blur(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+def gaussian_blur(image: RGB, sigma: float, rng: np.random.Generator) -> RGB:
     """Convolution with a Gaussian of standard deviation `sigma` pixels."""
     if sigma < 0.05:
         return image.copy()
@@ -22,12 +22,12 @@ def gaussian_blur(image: np.ndarray, sigma: float, rng: np.random.Generator) -> 
     return to_uint8(blurred)
 
 
-def lens_blur(image: np.ndarray, radius: float, rng: np.random.Generator) -> np.ndarray:
+def lens_blur(image: RGB, radius: float, rng: np.random.Generator) -> RGB:
     """Out of focus: convolution with a disk of `radius` pixels, with a smooth edge."""
     return _convolve(image, disk(radius))
 
 
-def motion_blur(image: np.ndarray, length: float, rng: np.random.Generator) -> np.ndarray:
+def motion_blur(image: RGB, length: float, rng: np.random.Generator) -> RGB:
     """Camera motion: the mean along a line of `length` pixels in a random direction."""
     return _convolve(image, line(length, rng.uniform(0, np.pi)))
 
@@ -60,7 +60,7 @@ def _area(inside: np.ndarray, half: int) -> np.ndarray:
     return (area / area.sum()).astype(np.float32)
 
 
-def _convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+def _convolve(image: RGB, kernel: np.ndarray) -> RGB:
     filtered = cv2.filter2D(image.astype(np.float32), -1, kernel, borderType=cv2.BORDER_REFLECT_101)
     return to_uint8(filtered)
 

@@ -8,6 +8,7 @@ import numpy as np
 from data_pipelines.distortions.blur import gaussian_blur
 from data_pipelines.distortions.entry import Distortion
 from data_pipelines.distortions.pixels import (
+    RGB,
     lab_to_rgb,
     rgb_to_lab,
     rgb_to_ycbcr,
@@ -16,33 +17,33 @@ from data_pipelines.distortions.pixels import (
 )
 
 
-def scale_chroma(image: np.ndarray, factor: float) -> np.ndarray:
+def scale_chroma(image: RGB, factor: float) -> RGB:
     """Scales Cb and Cr by `factor`; 0 gives gray, a negative factor inverts the hues."""
     planes = rgb_to_ycbcr(image)
     planes[..., 1:] = (planes[..., 1:] - 127.5) * factor + 127.5
     return ycbcr_to_rgb(planes)
 
 
-def saturation(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
+def saturation(image: RGB, change: float, rng: np.random.Generator) -> RGB:
     """Chroma (Cb, Cr) lowered by the factor `1 - change`; beyond 1 the hues invert."""
     return scale_chroma(image, 1 - change)
 
 
-def saturation_hsv(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
+def saturation_hsv(image: RGB, change: float, rng: np.random.Generator) -> RGB:
     """The saturation of HSV lowered by the factor `1 - change`."""
     planes = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
     planes[..., 1] = planes[..., 1] * np.float32(1 - change)
     return to_uint8(cv2.cvtColor(planes, cv2.COLOR_HSV2RGB) * 255)
 
 
-def saturation_lab(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
+def saturation_lab(image: RGB, change: float, rng: np.random.Generator) -> RGB:
     """The chroma of CIE Lab (a, b) raised by the factor `1 + change`."""
     planes = rgb_to_lab(image)
     planes[..., 1:] *= np.float32(1 + change)
     return lab_to_rgb(planes)
 
 
-def colour_diffusion(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+def colour_diffusion(image: RGB, sigma: float, rng: np.random.Generator) -> RGB:
     """Gaussian blur of the chroma of CIE Lab, like spreading ink or a codec's colour bleeding."""
     planes = rgb_to_lab(image)
     if sigma >= 0.05:
@@ -52,7 +53,7 @@ def colour_diffusion(image: np.ndarray, sigma: float, rng: np.random.Generator) 
     return lab_to_rgb(planes)
 
 
-def colour_shift(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+def colour_shift(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
     """The green channel moved by `amount` pixels in a random direction."""
     angle = rng.uniform(0, 2 * np.pi)
     planes = image.copy()
@@ -60,7 +61,7 @@ def colour_shift(image: np.ndarray, amount: float, rng: np.random.Generator) -> 
     return planes
 
 
-def chromatic_aberration(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+def chromatic_aberration(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
     """Red moved right, blue left by `amount` pixels and both blurred, like a simple lens."""
     planes = image.copy()
     for channel, sign in ((0, 1), (2, -1)):

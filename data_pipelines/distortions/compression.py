@@ -10,7 +10,7 @@ from PIL import Image
 from data_pipelines.distortions import dct
 from data_pipelines.distortions.entry import Distortion
 from data_pipelines.distortions.noise import white_noise
-from data_pipelines.distortions.pixels import rgb_to_ycbcr, to_uint8, ycbcr_to_rgb
+from data_pipelines.distortions.pixels import RGB, rgb_to_ycbcr, to_uint8, ycbcr_to_rgb
 
 # The example tables of the JPEG standard (ITU-T T.81, annex K), row by row.
 _LUMINANCE = (
@@ -35,7 +35,7 @@ _NEUTRAL = np.array([0, 127.5, 127.5], np.float32)
 _CHROMA_WEIGHT = np.array([1, 0.6, 0.6], np.float32)
 
 
-def jpeg_bytes(image: np.ndarray, scale: float, largest_step: int = 255, **options: int) -> bytes:
+def jpeg_bytes(image: RGB, scale: float, largest_step: int = 255, **options: int) -> bytes:
     """A 4:2:0 JPEG whose quantisation tables are annex K's times `scale` percent.
 
     libjpeg's quality q is a scale of 5000 / q below 50, and of 200 - 2 q above. Baseline JPEG has
@@ -58,12 +58,12 @@ def decode(data: bytes) -> np.ndarray:
         return np.array(image.convert("RGB"))
 
 
-def jpeg(image: np.ndarray, scale: float, rng: np.random.Generator) -> np.ndarray:
+def jpeg(image: RGB, scale: float, rng: np.random.Generator) -> RGB:
     """Encodes as JPEG and decodes."""
     return decode(jpeg_bytes(image, scale))
 
 
-def jpeg2000(image: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
+def jpeg2000(image: RGB, ratio: float, rng: np.random.Generator) -> RGB:
     """Encodes as JPEG 2000 (9/7 wavelet) at a compression ratio and decodes.
 
     Encodes Y, Cb and Cr with the chroma scaled by 0.6, the visual weighting that comes nearest to
@@ -84,14 +84,14 @@ def jpeg2000(image: np.ndarray, ratio: float, rng: np.random.Generator) -> np.nd
     return ycbcr_to_rgb((planes - _NEUTRAL) / _CHROMA_WEIGHT + _NEUTRAL)
 
 
-def webp(image: np.ndarray, loss: float, rng: np.random.Generator) -> np.ndarray:
+def webp(image: RGB, loss: float, rng: np.random.Generator) -> RGB:
     """Encodes as lossy WebP at quality `100 - loss` and decodes."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "WEBP", quality=100 - loss, method=4)
     return decode(buffer.getvalue())
 
 
-def dct_coder(image: np.ndarray, step: float, rng: np.random.Generator) -> np.ndarray:
+def dct_coder(image: RGB, step: float, rng: np.random.Generator) -> RGB:
     """A coder with 32 x 32 DCT blocks and one quantisation step for all coefficients."""
     height, width = image.shape[:2]
     if step <= 0:
@@ -104,7 +104,7 @@ def dct_coder(image: np.ndarray, step: float, rng: np.random.Generator) -> np.nd
     return ycbcr_to_rgb(planes)
 
 
-def noisy_compression(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+def noisy_compression(image: RGB, sigma: float, rng: np.random.Generator) -> RGB:
     """White noise, then a DCT coder whose step follows the noise."""
     return dct_coder(white_noise(image, sigma, rng), 2 * sigma, rng)
 

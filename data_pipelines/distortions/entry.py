@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from data_pipelines.distortions.pixels import RGB
 from gsn_jax.errors import InputError
 
 # (image uint8 (H, W, 3), strength, random generator) -> uint8 (H, W, 3)
@@ -63,12 +64,12 @@ class Distortion:
 
     def __call__(
         self,
-        image: np.ndarray,
+        image: RGB,
         level: float | None = None,
         seed: int = 0,
         *,
         strength: float | None = None,
-    ) -> np.ndarray:
+    ) -> RGB:
         """Distorts an image; returns a new uint8 array `(H, W, 3)`.
 
         Args:
@@ -95,7 +96,7 @@ class Distortion:
         return self.function(image, value, generator(self.name, seed))
 
 
-def check_image(image: np.ndarray, name: str) -> None:
+def check_image(image: RGB, name: str) -> None:
     """Checks for a uint8 array `(H, W, 3)` of at least 16 x 16 pixels.
 
     Raises:

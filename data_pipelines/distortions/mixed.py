@@ -8,6 +8,7 @@ import numpy as np
 
 from data_pipelines.distortions import blur, colour, compression, noise, scaling, tone
 from data_pipelines.distortions.entry import Distortion
+from data_pipelines.distortions.pixels import RGB
 
 _PARTS = {
     entry.name: entry
@@ -36,7 +37,7 @@ class _Chain:
     first: Distortion
     second: Distortion
 
-    def __call__(self, image: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, image: RGB, level: float, rng: np.random.Generator) -> RGB:
         for part in (self.first, self.second):
             image = part.function(image, part.strength_at(level), rng)
         return image

@@ -19,7 +19,7 @@ from data_pipelines.distortions import scaling
 from data_pipelines.distortions.compression import jpeg
 from data_pipelines.distortions.entry import Distortion
 from data_pipelines.distortions.noise import white_noise
-from data_pipelines.distortions.pixels import to_uint8
+from data_pipelines.distortions.pixels import RGB, to_uint8
 
 Generator = np.random.Generator
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -56,13 +56,13 @@ def condition(kind: str, strength: float) -> float:
     return known / high if low == 0 else math.log(known / low) / math.log(high / low)
 
 
-def restored(image: np.ndarray, strength: float, rng: Generator, *, kind: str) -> np.ndarray:
+def restored(image: RGB, strength: float, rng: Generator, *, kind: str) -> RGB:
     """Damages the image at `strength` and repairs it with the network `kind`."""
     damaged = DAMAGE[kind](image, strength, rng)
     return repair(damaged, condition(kind, strength), layers(kind))
 
 
-def repair(image: np.ndarray, known: float, network: Layers) -> np.ndarray:
+def repair(image: RGB, known: float, network: Layers) -> RGB:
     """Adds a network's residual to the image, given the condition `known`."""
     height = image.shape[0]
     padded = np.pad(image, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="symmetric")
@@ -73,7 +73,7 @@ def repair(image: np.ndarray, known: float, network: Layers) -> np.ndarray:
     return to_uint8(image + 255 * np.concatenate(strips, axis=1).transpose(1, 2, 0))
 
 
-def _residual(image: np.ndarray, known: float, network: Layers) -> np.ndarray:
+def _residual(image: RGB, known: float, network: Layers) -> np.ndarray:
     planes = np.full((4, *image.shape[:2]), known - 0.5, np.float32)
     planes[:3] = image.transpose(2, 0, 1) / np.float32(255) - 0.5
     for kernel, bias in network[:-1]:

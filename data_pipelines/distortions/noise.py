@@ -8,7 +8,7 @@ import scipy.fft
 
 from data_pipelines.distortions import dct
 from data_pipelines.distortions.entry import Distortion
-from data_pipelines.distortions.pixels import luma, rgb_to_ycbcr, to_uint8, ycbcr_to_rgb
+from data_pipelines.distortions.pixels import RGB, luma, rgb_to_ycbcr, to_uint8, ycbcr_to_rgb
 
 Generator = np.random.Generator
 
@@ -20,25 +20,25 @@ _SIGMAS = (5.7, 8.06, 11.4, 16.1, 22.7)
 _LUMA_LESS = np.array([0.5, 1, 1], np.float32)
 
 
-def white_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def white_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
     """Independent Gaussian noise in R, G and B."""
     noise = rng.standard_normal(image.shape, np.float32)
     return to_uint8(image + np.float32(sigma) * noise)
 
 
-def colour_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def colour_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
     """Gaussian noise in Y, Cb and Cr, stronger in the chroma components."""
     noise = rng.standard_normal(image.shape, np.float32)
     return ycbcr_to_rgb(rgb_to_ycbcr(image) + np.float32(sigma) * noise * _LUMA_LESS)
 
 
-def correlated_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def correlated_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
     """Low-pass Gaussian noise: white noise through a 3 x 3 mean, scaled back to `sigma`."""
     noise = cv2.blur(rng.standard_normal(image.shape, np.float32), (3, 3))
     return to_uint8(image + np.float32(3 * sigma) * noise)
 
 
-def masked_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def masked_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
     """Noise in Y, Cb and Cr that follows the local contrast, so that texture masks it."""
     plane = luma(image)
     mean = cv2.GaussianBlur(plane, (0, 0), 3)
@@ -49,7 +49,7 @@ def masked_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
     return ycbcr_to_rgb(rgb_to_ycbcr(image) + np.float32(sigma) * amplitude[..., None] * noise)
 
 
-def high_frequency_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def high_frequency_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
     """Gaussian noise above 0.38 of the Nyquist frequency."""
     height, width = image.shape[:2]
     noise = scipy.fft.dctn(rng.standard_normal(image.shape, np.float32), axes=(0, 1), norm="ortho")
@@ -60,20 +60,20 @@ def high_frequency_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.
     return to_uint8(image + sigma / np.sqrt(kept.mean()) * noise)
 
 
-def impulse_noise(image: np.ndarray, density: float, rng: Generator) -> np.ndarray:
+def impulse_noise(image: RGB, density: float, rng: Generator) -> RGB:
     """Salt and pepper: each sample becomes 0 or 255 with probability `density`."""
     chance = rng.random(image.shape, np.float32)
     salt = rng.random(image.shape, np.float32) < 0.5
     return np.where(chance < density, np.where(salt, np.uint8(255), np.uint8(0)), image)
 
 
-def multiplicative_noise(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def multiplicative_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
     """Speckle: every sample times one plus Gaussian noise."""
     noise = rng.standard_normal(image.shape, np.float32)
     return to_uint8(image * (1 + np.float32(sigma) * noise))
 
 
-def comfort_noise(image: np.ndarray, step: float, rng: Generator) -> np.ndarray:
+def comfort_noise(image: RGB, step: float, rng: Generator) -> RGB:
     """A DCT coder (32 x 32 blocks) that sends small coefficients without their sign.
 
     Coefficients below `step` resemble noise; random signs keep the texture's energy.

@@ -7,36 +7,34 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.distortions.entry import Distortion
-from data_pipelines.distortions.pixels import to_uint8
+from data_pipelines.distortions.pixels import RGB, to_uint8
 
 
-def quantisation(image: np.ndarray, step: float, rng: np.random.Generator) -> np.ndarray:
+def quantisation(image: RGB, step: float, rng: np.random.Generator) -> RGB:
     """Rounds every sample to a multiple of `step`."""
     if step <= 1:
         return image.copy()
     return to_uint8(np.rint(image / step) * step)
 
 
-def colour_quantisation(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def colour_quantisation(image: RGB, share: float, rng: np.random.Generator) -> RGB:
     """Maps to a palette of `256 / share` colours without dithering."""
     return _to_palette(image, share, Image.Dither.NONE)
 
 
-def colour_quantisation_dither(
-    image: np.ndarray, share: float, rng: np.random.Generator
-) -> np.ndarray:
+def colour_quantisation_dither(image: RGB, share: float, rng: np.random.Generator) -> RGB:
     """Maps to a palette of `256 / share` colours with Floyd-Steinberg dithering."""
     return _to_palette(image, share, Image.Dither.FLOYDSTEINBERG)
 
 
-def _to_palette(image: np.ndarray, share: float, dither: Image.Dither) -> np.ndarray:
+def _to_palette(image: RGB, share: float, dither: Image.Dither) -> RGB:
     colours = int(np.clip(round(256 / share), 2, 256))
     picture = Image.fromarray(image)
     palette = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     return np.array(picture.quantize(palette=palette, dither=dither).convert("RGB"))
 
 
-def pixelate(image: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
+def pixelate(image: RGB, size: float, rng: np.random.Generator) -> RGB:
     """Replaces blocks of about `size` pixels by their mean colour."""
     height, width = image.shape[:2]
     small = (max(1, round(width / size)), max(1, round(height / size)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-import numpy as np
-
 from data_pipelines.distortions import (
     blur,
     colour,
@@ -22,6 +20,7 @@ from data_pipelines.distortions import (
     transmission,
 )
 from data_pipelines.distortions.entry import Distortion
+from data_pipelines.distortions.pixels import RGB
 from gsn_jax.errors import InputError
 
 _MODULES = (
@@ -88,12 +87,12 @@ def _numbered(data_set: str, index: int) -> Distortion:
 
 def apply(
     name: str,
-    image: np.ndarray,
+    image: RGB,
     level: float | None = None,
     seed: int = 0,
     *,
     strength: float | None = None,
-) -> np.ndarray:
+) -> RGB:
     """`get(name)(image, level, seed, strength=strength)`; see `Distortion`."""
     return get(name)(image, level, seed, strength=strength)
 

@@ -9,17 +9,17 @@ from data_pipelines.distortions import dct
 from data_pipelines.distortions.compression import jpeg
 from data_pipelines.distortions.entry import Distortion
 from data_pipelines.distortions.noise import white_noise
-from data_pipelines.distortions.pixels import rgb_to_ycbcr, to_uint8, ycbcr_to_rgb
+from data_pipelines.distortions.pixels import RGB, rgb_to_ycbcr, to_uint8, ycbcr_to_rgb
 
 Generator = np.random.Generator
 
 
-def denoising(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def denoising(image: RGB, sigma: float, rng: Generator) -> RGB:
     """White noise, then sliding-window DCT denoising with the matching threshold."""
     return _dct_denoise(white_noise(image, sigma, rng), 2.7 * sigma)
 
 
-def _dct_denoise(image: np.ndarray, threshold: float) -> np.ndarray:
+def _dct_denoise(image: RGB, threshold: float) -> RGB:
     """Hard thresholding of orthonormal 8 x 8 DCTs, averaged over 16 grid positions."""
     height, width = image.shape[:2]
     total = np.zeros((height, width, 3))
@@ -37,38 +37,38 @@ def _dct_denoise(image: np.ndarray, threshold: float) -> np.ndarray:
     return to_uint8(total / len(shifts) ** 2)
 
 
-def median_filter(image: np.ndarray, size: float, rng: Generator) -> np.ndarray:
+def median_filter(image: RGB, size: float, rng: Generator) -> RGB:
     """White noise of 2 `size`, then a median over about `size` x `size` pixels."""
     noisy = white_noise(image, 2 * size, rng)
     return cv2.medianBlur(noisy, 2 * round(size / 2) + 1)
 
 
-def bilateral_filter(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def bilateral_filter(image: RGB, sigma: float, rng: Generator) -> RGB:
     """White noise, then a bilateral filter whose range follows the noise."""
     noisy = white_noise(image, sigma, rng)
     return cv2.bilateralFilter(noisy, 9, 3.5 * sigma, 1 + sigma / 8)
 
 
-def nlmeans(image: np.ndarray, sigma: float, rng: Generator) -> np.ndarray:
+def nlmeans(image: RGB, sigma: float, rng: Generator) -> RGB:
     """White noise, then non-local means."""
     noisy = white_noise(image, sigma, rng)
     strength = float(1.1 * sigma)
     return cv2.fastNlMeansDenoisingColored(noisy, None, strength, strength, 5, 13)
 
 
-def deblocking(image: np.ndarray, scale: float, rng: Generator) -> np.ndarray:
+def deblocking(image: RGB, scale: float, rng: Generator) -> RGB:
     """JPEG, then a bilateral filter that hides the blocks."""
     reach = float(np.sqrt(scale))
     return cv2.bilateralFilter(jpeg(image, scale, rng), 7, 1.5 * reach, 2.0)
 
 
-def sharpening(image: np.ndarray, amount: float, rng: Generator) -> np.ndarray:
+def sharpening(image: RGB, amount: float, rng: Generator) -> RGB:
     """Unsharp masking: adds `amount` times the difference to a Gaussian blur of 2 pixels."""
     values = image.astype(np.float32)
     return to_uint8(values + amount * (values - cv2.GaussianBlur(values, (0, 0), 2)))
 
 
-def sparse_sampling(image: np.ndarray, lost: float, rng: Generator) -> np.ndarray:
+def sparse_sampling(image: RGB, lost: float, rng: Generator) -> RGB:
     """Drops a share `lost` of the pixels and reconstructs them from the rest.
 
     Reconstruction: thresholding of overlapping 8 x 8 DCTs with a falling threshold, keeping the

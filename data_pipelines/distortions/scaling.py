@@ -10,6 +10,7 @@ from PIL import Image
 from data_pipelines.distortions.compression import jpeg
 from data_pipelines.distortions.entry import Distortion, Function
 from data_pipelines.distortions.noise import white_noise
+from data_pipelines.distortions.pixels import RGB
 from data_pipelines.distortions.restoration import sharpening
 
 Generator = np.random.Generator
@@ -18,45 +19,43 @@ BOUNDS = (1.0, 32.0)
 UNIT = "scale factor"
 
 
-def resize(image: np.ndarray, width: int, height: int, filter_name: str) -> np.ndarray:
+def resize(image: RGB, width: int, height: int, filter_name: str) -> RGB:
     """Pillow's resampling with one of nearest, bilinear, bicubic, lanczos, box, hamming."""
     resampling = Image.Resampling[filter_name.upper()]
     return np.array(Image.fromarray(image).resize((width, height), resampling))
 
 
-def _reduce(image: np.ndarray, factor: float, filter_name: str = "bicubic") -> np.ndarray:
+def _reduce(image: RGB, factor: float, filter_name: str = "bicubic") -> RGB:
     height, width = image.shape[:2]
     return resize(image, max(1, round(width / factor)), max(1, round(height / factor)), filter_name)
 
 
-def upscaled(
-    image: np.ndarray, factor: float, rng: Generator, *, up: str, down: str = "bicubic"
-) -> np.ndarray:
+def upscaled(image: RGB, factor: float, rng: Generator, *, up: str, down: str = "bicubic") -> RGB:
     """Reduces by `factor` with the filter `down` and enlarges with the filter `up`."""
     height, width = image.shape[:2]
     return resize(_reduce(image, factor, down), width, height, up)
 
 
-def upscaled_sharpened(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
+def upscaled_sharpened(image: RGB, factor: float, rng: Generator) -> RGB:
     """Enlarges with Lanczos and sharpens in proportion to the factor."""
     return sharpening(upscaled(image, factor, rng, up="lanczos"), min(factor - 1, 4) / 2, rng)
 
 
-def upscaled_jpeg(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
+def upscaled_jpeg(image: RGB, factor: float, rng: Generator) -> RGB:
     """Compresses the reduced image as JPEG before enlarging it."""
     height, width = image.shape[:2]
     small = jpeg(_reduce(image, factor), 40 * factor, rng)
     return resize(small, width, height, "bicubic")
 
 
-def upscaled_noise(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
+def upscaled_noise(image: RGB, factor: float, rng: Generator) -> RGB:
     """Adds noise to the reduced image before enlarging it."""
     height, width = image.shape[:2]
     small = white_noise(_reduce(image, factor), 2 * factor, rng)
     return resize(small, width, height, "bicubic")
 
 
-def back_projection(image: np.ndarray, factor: float, rng: Generator) -> np.ndarray:
+def back_projection(image: RGB, factor: float, rng: Generator) -> RGB:
     """Enlarges by iterated back-projection (Irani and Peleg, 1991): sharp, with ringing."""
     height, width = image.shape[:2]
     small = _reduce(image, factor).astype(np.float32)

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 
 from data_pipelines.distortions.entry import Distortion
-from data_pipelines.distortions.pixels import to_uint8
+from data_pipelines.distortions.pixels import RGB, to_uint8
 
 _PATCH = 15
 _BLOCK = 32
 _MOST = 4096
 
 
-def pattern_noise(image: np.ndarray, count: float, rng: np.random.Generator) -> np.ndarray:
+def pattern_noise(image: RGB, count: float, rng: np.random.Generator) -> RGB:
     """Replaces small patches by the image a few pixels beside them.
 
     `count` patches of 15 x 15 pixels per 512 x 384 pixels; a fraction makes a lower patch.
@@ -34,7 +34,7 @@ def pattern_noise(image: np.ndarray, count: float, rng: np.random.Generator) -> 
     return result
 
 
-def blocks(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+def blocks(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
     """Offsets the colour of 32 x 32 blocks by `amount` (of 255), each in a random direction."""
     height, width = image.shape[:2]
     places = rng.random((_MOST, 2))
@@ -48,7 +48,7 @@ def blocks(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.nda
     return to_uint8(result)
 
 
-def colour_blocks(image: np.ndarray, count: float, rng: np.random.Generator) -> np.ndarray:
+def colour_blocks(image: RGB, count: float, rng: np.random.Generator) -> RGB:
     """Paints blocks of 32 x 32 pixels with random colours; `count` per 512 x 384 pixels."""
     height, width = image.shape[:2]
     places = rng.random((_MOST, 2))
@@ -61,7 +61,7 @@ def colour_blocks(image: np.ndarray, count: float, rng: np.random.Generator) -> 
     return result
 
 
-def jitter(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+def jitter(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
     """Takes every pixel from a random place nearby, bilinearly; Gaussian of `amount` pixels."""
     height, width = image.shape[:2]
     moves = np.float32(amount) * rng.standard_normal((2, height, width), np.float32)

@@ -5,53 +5,53 @@ from __future__ import annotations
 import numpy as np
 
 from data_pipelines.distortions.entry import Distortion
-from data_pipelines.distortions.pixels import lab_to_rgb, rgb_to_lab, to_uint8
+from data_pipelines.distortions.pixels import RGB, lab_to_rgb, rgb_to_lab, to_uint8
 
 
-def shift(image: np.ndarray, amount: float) -> np.ndarray:
+def shift(image: RGB, amount: float) -> RGB:
     """Adds `amount` (of 255, either sign) to all samples."""
     return to_uint8(image + np.float32(amount))
 
 
-def scale_contrast(image: np.ndarray, factor: float) -> np.ndarray:
+def scale_contrast(image: RGB, factor: float) -> RGB:
     """Scales deviations from the image's mean sample by `factor`."""
     mean = image.mean(dtype=np.float64)
     return to_uint8((image - mean) * factor + mean)
 
 
-def mean_shift(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+def mean_shift(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
     """Shifts all samples by `amount`, up or down depending on the seed."""
     return shift(image, amount if rng.random() < 0.5 else -amount)
 
 
-def brighten(image: np.ndarray, power: float, rng: np.random.Generator) -> np.ndarray:
+def brighten(image: RGB, power: float, rng: np.random.Generator) -> RGB:
     """Raises lightness and keeps black and white: L to L ** (1 / (1 + power))."""
     return _lightness_curve(image, 1 / (1 + power))
 
 
-def darken(image: np.ndarray, power: float, rng: np.random.Generator) -> np.ndarray:
+def darken(image: RGB, power: float, rng: np.random.Generator) -> RGB:
     """Lowers lightness and keeps black and white: L to L ** (1 + power)."""
     return _lightness_curve(image, 1 + power)
 
 
-def _lightness_curve(image: np.ndarray, exponent: float) -> np.ndarray:
+def _lightness_curve(image: RGB, exponent: float) -> RGB:
     planes = rgb_to_lab(image)
     planes[..., 0] = 100 * np.clip(planes[..., 0] / 100, 0, 1) ** exponent
     return lab_to_rgb(planes)
 
 
-def contrast(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
+def contrast(image: RGB, change: float, rng: np.random.Generator) -> RGB:
     """Multiplies or divides the contrast by `1 + change`, depending on the seed."""
     factor = 1 + change
     return scale_contrast(image, factor if rng.random() < 0.5 else 1 / factor)
 
 
-def contrast_decrease(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
+def contrast_decrease(image: RGB, change: float, rng: np.random.Generator) -> RGB:
     """Divides deviations from the mean by `1 + change`."""
     return scale_contrast(image, 1 / (1 + change))
 
 
-def contrast_increase(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
+def contrast_increase(image: RGB, change: float, rng: np.random.Generator) -> RGB:
     """Multiplies deviations from the mean by `1 + change` and clips."""
     return scale_contrast(image, 1 + change)
 

@@ -7,7 +7,7 @@ import numpy as np
 from data_pipelines.distortions import wavelet
 from data_pipelines.distortions.compression import decode, jpeg_bytes
 from data_pipelines.distortions.entry import Distortion
-from data_pipelines.distortions.pixels import rgb_to_ycbcr, ycbcr_to_rgb
+from data_pipelines.distortions.pixels import RGB, rgb_to_ycbcr, ycbcr_to_rgb
 
 _TABLE_SCALE = 20.0
 _RESTART_BLOCKS = 8
@@ -15,7 +15,7 @@ _CODE_BLOCK = 32
 _ERRORS = 600
 
 
-def jpeg_errors(image: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+def jpeg_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
     """A JPEG stream with flipped bits, decoded by libjpeg.
 
     Restart markers after every 8 coding units limit the reach of an error. Markers are not
@@ -58,7 +58,7 @@ def _damage(data: bytes, places: list[tuple[int, int]]) -> bytes:
     return bytes(damaged)
 
 
-def jpeg2000_errors(image: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarray:
+def jpeg2000_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
     """Replaces the lower bit planes of code blocks of a 9/7 wavelet transform by noise.
 
     An error in a code block's arithmetic code destroys the rest of the block: every coefficient

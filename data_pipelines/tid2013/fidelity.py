@@ -10,17 +10,19 @@ from __future__ import annotations
 import numpy as np
 import scipy.ndimage
 
+from data_pipelines.distortions.pixels import RGB
+
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _GMSD_T = 170.0
 
 
-def psnr(reference: np.ndarray, distorted: np.ndarray) -> float:
+def psnr(reference: RGB, distorted: RGB) -> float:
     """Peak signal-to-noise ratio over R, G and B of uint8 images, in dB; infinite when equal."""
     error = np.mean((reference.astype(np.float64) - distorted) ** 2)
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
 
 
-def ssim(reference: np.ndarray, distorted: np.ndarray) -> float:
+def ssim(reference: RGB, distorted: RGB) -> float:
     """SSIM of the `(H, W, 3)` volumes: a three-dimensional Gaussian window, sigma 1.5, 11 taps."""
     x, y = reference.astype(np.float64), distorted.astype(np.float64)
     mean_x, mean_y = _smooth(x), _smooth(y)
@@ -35,7 +37,7 @@ def _smooth(volume: np.ndarray) -> np.ndarray:
     return scipy.ndimage.gaussian_filter(volume, 1.5, radius=5, mode="reflect")
 
 
-def gmsd(reference: np.ndarray, distorted: np.ndarray) -> float:
+def gmsd(reference: RGB, distorted: RGB) -> float:
     """Gradient magnitude similarity deviation (Xue et al., 2014) of rounded BT.601 luma."""
     first, second = (_gradient(_halve(_luma(image))) for image in (reference, distorted))
     similarity = (2 * first * second + _GMSD_T) / (first**2 + second**2 + _GMSD_T)

@@ -11,8 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from gsn_jax import agreement
+
+Scores = Float[np.ndarray, " n"]
+Rows = Bool[np.ndarray, " n"]
+Samples = Float[np.ndarray, " resamples"]
 
 _CHUNK = 2_000_000  # elements of the largest arrays
 
@@ -36,7 +41,7 @@ class ContentBootstrap:
             contents, resamples=resamples, seed=seed
         )
 
-    def plcc(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    def plcc(self, x: Scores, y: Scores, rows: Rows | None = None) -> Samples:
         """Pearson correlation of the pairs `rows` in each sample, `(resamples,)`; NaN if undefined.
 
         Args:
@@ -51,7 +56,7 @@ class ContentBootstrap:
         n, sx, sy, sxx, syy, sxy = sums @ counts.T
         return _ratio(n * sxy - sx * sy, n * sxx - sx * sx, n * syy - sy * sy)
 
-    def srcc(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    def srcc(self, x: Scores, y: Scores, rows: Rows | None = None) -> Samples:
         """Spearman's correlation, see `plcc`; ties share their mean rank."""
         x, y, member, counts = self._taking_part(x, y, rows)
         return np.concatenate(
@@ -61,7 +66,7 @@ class ContentBootstrap:
             ]
         )
 
-    def krcc(self, x: np.ndarray, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    def krcc(self, x: Scores, y: Scores, rows: Rows | None = None) -> Samples:
         """Kendall's tau-b, see `plcc`."""
         x, y, member, counts = self._taking_part(x, y, rows)
         # Concordance of pairs of pairs, summed over each pair of contents.
