@@ -7,27 +7,9 @@
 Functions are imported on first use, which keeps `import data_pipelines` fast.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-import importlib
-from typing import Any
-
-_FUNCTIONS = {
-    "load": "catalogue",
-    "names": "catalogue",
-    "prepare": "catalogue",
-    "split": "splits",
-    "kfold": "splits",
-}
-
-__all__ = list(_FUNCTIONS)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(f"data_pipelines.{_FUNCTIONS[name]}"), name)
-    raise AttributeError(f"module 'data_pipelines' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={"catalogue": ["load", "names", "prepare"], "splits": ["kfold", "split"]},
+)

@@ -1,7 +1,17 @@
-"""Image files and arrays as checked sRGB arrays `(..., H, W, 3)` in [0, 1], reference first."""
+"""Image files and arrays as checked sRGB arrays `(..., H, W, 3)` in [0, 1], reference first.
 
-from gsn_jax.images.arrays import ImageLike, as_array, as_float, as_pair, check_sizes
-from gsn_jax.images.files import FORMATS, MAX_PIXELS, SUFFIXES, Alpha, load_image
+Functions are imported on first use: tables and files need no JAX.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from gsn_jax.images.arrays import ImageLike, as_array, as_float, as_pair, check_sizes
+    from gsn_jax.images.files import FORMATS, MAX_PIXELS, SUFFIXES, Alpha, load_image
 
 __all__ = [
     "FORMATS",
@@ -15,3 +25,11 @@ __all__ = [
     "check_sizes",
     "load_image",
 ]
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "arrays": ["ImageLike", "as_array", "as_float", "as_pair", "check_sizes"],
+        "files": ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Alpha", "load_image"],
+    },
+)
