@@ -1,4 +1,4 @@
-"""What `gsn score --runner beam` must show: the plain command's rows, also when a worker is killed.
+"""Checks that `gsn score --runner beam` gives the plain command's rows, even if a worker is killed.
 
     python benchmarks/beam.py --pairs 2000
 
@@ -33,7 +33,7 @@ SAME = 1e-6
 
 
 def make_table(folder: Path, count: int, broken: int) -> Path:
-    """Pairs of which some cannot be scored: half a file, none, text, a missing one."""
+    """Makes pairs, some of which cannot be scored: truncated, empty, text and missing files."""
     generator = np.random.default_rng(0)
     sizes = generator.integers(len(SIZES), size=count)
     make_pairs(
@@ -107,7 +107,7 @@ def _ancestors(process: int, parents: dict[int, int]) -> set[int]:
 
 
 def killed(order: list[str], out: Path, after: int) -> tuple[str, str]:
-    """Runs a command and kills a worker of it after some units: its error output, what happened."""
+    """Runs a command and kills one of its workers after some units; returns its error output."""
     with subprocess.Popen(order, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         units, what = out / "_unfinished" / "units", ""
         while process.poll() is None:

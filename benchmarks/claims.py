@@ -1,4 +1,4 @@
-"""What a benchmark claims, said line by line; the exit code is 1 where something does not hold."""
+"""Prints the claims of a benchmark; the exit code is 1 if one does not hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Claims:
         self._failed = 0
 
     def check(self, holds: bool, claim: str) -> None:
-        """Says whether a claim holds."""
+        """Prints whether a claim holds."""
         print(f"{'holds' if holds else 'DOES NOT HOLD'}: {claim}", flush=True)
         self._failed += not holds
 

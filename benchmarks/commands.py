@@ -1,4 +1,4 @@
-"""Commands run as a user runs them, in processes of their own, and measured."""
+"""Runs and measures commands in separate processes."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def run(command: Sequence[str], *, code: int = 0, **environment: str) -> Ended:
 
 
 def score_folders(folder: Path, out: Path) -> list[str]:
-    """The command that scores what `image_pairs` has made in a folder."""
+    """The command that scores the pairs of `image_pairs` in a folder."""
     folders = ["--reference-dir", str(folder / "reference"), "--distorted-dir"]
     return [*GSN, "score", *folders, str(folder / "distorted"), "--out", str(out)]
 
 
 def score_pair(folder: Path, name: str) -> list[str]:
-    """The command that scores one pair of it."""
+    """The command that scores one of these pairs."""
     files = [str(folder / kind / f"{name}.png") for kind in ("reference", "distorted")]
     return [*GSN, "score", *files]
 

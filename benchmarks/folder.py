@@ -1,4 +1,4 @@
-"""What `gsn score` does with folders, large images and single pairs: memory, compilations, speed.
+"""Measures `gsn score` on folders, large images and single pairs: memory, compilations, speed.
 
     python benchmarks/folder.py mixed --pairs 2000   # sizes 64 to 2048, some broken; kill, resume
     python benchmarks/folder.py large                # an 8192 x 8192 pair; 2048 x 2048 both ways
@@ -37,7 +37,7 @@ LARGE_BYTES = 4e9
 
 
 def mixed(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
-    """The folder of many sizes: memory, compilations, one by one, killed and resumed."""
+    """A folder of many sizes: memory, compilations, single scores, killed and resumed."""
     make_pairs(Recipe(folder, *recipe) for recipe in mixed_sizes(options.pairs))
     broken = break_some(sorted((folder / "distorted").iterdir()), options.broken)
     code = 2 if broken else 0
@@ -104,7 +104,7 @@ def check_alone(rows: list[dict[str, str]], options: argparse.Namespace, claims:
 
 
 def check_resumed(folder: Path, whole: Path, resumed: Path, code: int, claims: Claims) -> None:
-    """Kills a run at its half, continues it, and compares with the one that was left alone."""
+    """Kills a run halfway, continues it, and compares it with an uninterrupted one."""
     half = len(rows_of(whole)) // 2
     journal = resumed.with_name(f".{resumed.name}.partial")
 
@@ -148,7 +148,7 @@ def large(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
 
 
 def start(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
-    """From the shell to the first score, with what was compiled before at hand."""
+    """Time from the shell to the first score, with a warm compilation cache."""
     make_pairs([Recipe(folder, "pair", (384, 512), 0)])
     compiled = folder / "compiled"
     cache = {
@@ -170,7 +170,7 @@ def start(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
 
 
 def peer(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
-    """Both commands on the same files, taking turns."""
+    """Runs both commands on the same files in turns."""
     make_pairs(Recipe(folder, f"{index:05d}", (384, 512), index) for index in range(options.pairs))
     ours, theirs = folder / "scores.csv", f"{options.pyiqa} lpips"
     theirs += f" -t {folder / 'distorted'} -r {folder / 'reference'}"

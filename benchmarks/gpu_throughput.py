@@ -1,4 +1,4 @@
-"""Throughput of the training step on a GPU, and its fraction of the peak, by batch size.
+"""Measures the throughput of the training step on a GPU by batch size.
 
     python benchmarks/gpu_throughput.py [--trace FOLDER]
 
@@ -26,7 +26,7 @@ from gsn_jax.training.step import make_loss, make_train_step
 
 
 def measure(batch_size: int, crop: int, dtype: str, repeats: int, trace: str | None) -> list[float]:
-    """Seconds of each step, on one device, the batch there already."""
+    """Seconds of each step on one device, which already has the batch."""
     config = base_config()
     config.model.dtype = dtype
     mesh = make_mesh(jax.devices()[:1])

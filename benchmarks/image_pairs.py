@@ -1,4 +1,4 @@
-"""Image pairs for benchmarks: cut from a photograph, and noisy.
+"""Makes image pairs for benchmarks: crops of a photograph with noise.
 
 They are made by processes of their own, because Linux counts the memory that a process has used as
 the least that those it starts have used.
@@ -66,7 +66,7 @@ def break_some(files: Sequence[Path], count: int, kinds: int = 3) -> list[Path]:
 
 
 def noisy(image: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
-    """An image with uniform noise of an amplitude in 8-bit steps."""
+    """Adds uniform noise of an amplitude in 8-bit steps."""
     top, left = generator.integers(0, 64, 2)
     noise = _cut(_noise(), top, left, image.shape[:2]) * np.float32(level / 127)
     return np.clip(image + noise, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Pairs per second of the input pipeline against a plain torch `DataLoader`, and its memory.
+"""Compares the input pipeline with a plain torch `DataLoader`: pairs per second and memory.
 
     python benchmarks/loader.py [--peer-python PYTHON_WITH_TORCH_AND_PILLOW] [--photos FOLDER]
 
@@ -126,7 +126,7 @@ def our_rate(source: PairSource, workers: int) -> float:
 
 
 def peer_rate(python: str, table: Path) -> float:
-    """As `our_rate` for the peer, which runs in its own interpreter."""
+    """Like `our_rate` for the peer, which runs in its own interpreter."""
     command = [python, "-c", PEER, str(table), str(CROP), str(BATCH), "2"]
     return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 

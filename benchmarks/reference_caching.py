@@ -1,4 +1,4 @@
-"""How much faster many versions of few references are scored when references are kept.
+"""Measures the speed-up of scoring many versions of few references with cached features.
 
     python benchmarks/reference_caching.py --references 25 --versions 120
 
@@ -32,7 +32,7 @@ SAME = 1e-6
 
 
 def make_pairs(folder: Path, options: argparse.Namespace) -> list[list[Pair]]:
-    """The pairs of each reference; few distorted files serve many pairs, each is decoded anew."""
+    """The pairs of each reference; a few distorted files serve many pairs."""
     generator = np.random.default_rng(0)
     groups = []
     for index in range(options.references):

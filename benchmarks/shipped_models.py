@@ -1,4 +1,4 @@
-"""Seconds per pair of the models that ship, beside the metrics that they are meant to replace.
+"""Times the shipped models beside the metrics that they replace.
 
     python benchmarks/shipped_models.py --peers "COMMAND THAT RUNS PYTHON IN THE PEERS' ENVIRONMENT"
 
@@ -28,7 +28,7 @@ BESIDE = {"gsn": "lpips_alex", "gsn-b": "dists"}
 def compare(
     model: str, other: str, repeats: int, rounds: int, peers: Peers
 ) -> dict[str, list[float]]:
-    """Seconds of every call, by who computed."""
+    """Seconds of every call, by implementation."""
     generator = np.random.default_rng(0)
     reference = generator.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     noise = generator.normal(scale=25, size=reference.shape)

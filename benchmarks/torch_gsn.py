@@ -1,4 +1,4 @@
-"""Pairs/s of the training step beside the same GSN in plain PyTorch, on the same device.
+"""Compares the training step with the same GSN in plain PyTorch on the same device.
 
     python benchmarks/torch_gsn.py --peers "COMMAND THAT RUNS PYTHON IN PYTORCH'S ENVIRONMENT"
 
@@ -44,7 +44,7 @@ BUSY = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class OurStep:
-    """Our training step, and what PyTorch has to agree with.
+    """Our training step, and the values that PyTorch must agree with.
 
     Attributes:
         run: one step; gives its seconds.

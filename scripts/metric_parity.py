@@ -1,4 +1,4 @@
-"""Our metrics beside official values and other implementations, as Markdown tables.
+"""Compares our metrics with official values and other implementations, as Markdown tables.
 
     python scripts/metric_parity.py --official OFFICIAL.csv --images DIR --pairs TABLE.csv \
         --peers ". PEERS/env && python"
@@ -83,7 +83,7 @@ def our_values(name: str, options: dict, pairs: list[tuple[str, str]]) -> np.nda
 
 
 def available(name: str) -> str:
-    """Empty, or why the metric cannot be computed here."""
+    """ "" or the reason why the metric cannot be computed."""
     if name not in metrics.names():
         return "not in the registry"
     try:
@@ -130,7 +130,7 @@ def _gap(values: np.ndarray, expected: np.ndarray) -> float:
 
 
 def peer_table(table: pathlib.Path, limit: int, peers: Peers, chosen: set) -> None:
-    """Prints the largest and the median relative difference from each peer on further pairs."""
+    """Prints the largest and median relative difference from each peer on more pairs."""
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
     rows = rows[:: max(1, len(rows) // limit)][:limit]

@@ -1,4 +1,4 @@
-"""Draws what scores look like: one photograph, distorted until the model gives a stated score.
+"""Draws examples of scores: a photograph, distorted until the model gives a chosen score.
 
 python scripts/model_card_picture.py docs/figures/what_scores_look_like.png
 """
@@ -53,7 +53,7 @@ def find(
     score: Callable[[np.ndarray], float],
     wanted: float,
 ) -> Version:
-    """The version whose score is nearest to the wanted one, by bisection of the strength.
+    """The version whose score is nearest to the target, by bisection of the strength.
 
     Returns:
         The distorted image, its strength and its score.
@@ -73,7 +73,7 @@ def find(
 
 
 def versions(metric: ModelMetric, reference: np.ndarray) -> list[list[Version]]:
-    """By distortion, a version for each score."""
+    """The version for each score, by distortion."""
     remember = FeatureCache().of("reference")
 
     def score(image: np.ndarray) -> float:
@@ -105,7 +105,7 @@ def draw(path: Path, metric: ModelMetric) -> None:
 
 
 def cells(rows: int, columns: int) -> tuple[plt.Figure, np.ndarray]:
-    """Axes of `_PART` pixels square, with room for a label on the left and a title above each."""
+    """Square axes of `_PART` pixels, with a label on the left and a title above each."""
     width = _LABEL + columns * (_PART + _GAP)
     height = _LABEL + rows * (_PART + _LABEL)
     figure = plt.figure(figsize=(width / 100, height / 100), dpi=100)
@@ -126,13 +126,13 @@ def cells(rows: int, columns: int) -> tuple[plt.Figure, np.ndarray]:
 
 
 def show(axis: plt.Axes, image: np.ndarray, caption: str) -> None:
-    """An image, pixel by pixel, below its caption."""
+    """Draws an image at its own resolution below its caption."""
     axis.imshow(image, interpolation="nearest")
     axis.set_title(caption, fontsize=11, pad=4)
 
 
 def save(figure: plt.Figure, path: Path) -> None:
-    """Writes a figure with a palette: a third of the size."""
+    """Writes a figure with a palette, which takes a third of the size."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.canvas.draw()
     picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())

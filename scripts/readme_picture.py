@@ -1,4 +1,4 @@
-"""Draws what a full-reference metric does: distorted versions, their scores and their quality maps.
+"""Draws an example of a full-reference metric: distorted images, their scores and quality maps.
 
 python scripts/readme_picture.py docs/figures/what_it_does.png
 """
@@ -29,7 +29,7 @@ def photograph() -> np.ndarray:
 
 
 def caption(reference: np.ndarray, distorted: np.ndarray) -> str:
-    """The pair's scores, in one line each."""
+    """The scores of the pair, one line each."""
     gsn, ssim, psnr = (
         float(gsn_jax.score(reference, distorted, metric=name)) for name in ("gsn", "ssim", "psnr")
     )
@@ -37,7 +37,7 @@ def caption(reference: np.ndarray, distorted: np.ndarray) -> str:
 
 
 def draw(path: Path) -> None:
-    """Writes the picture: photographs above, maps of GSN below, on one scale."""
+    """Writes the picture: photographs above, maps of GSN below with a common scale."""
     reference = photograph()
     versions = [distortions.apply(name, reference, level=level) for name, level in SHOWN]
     maps = [gsn_jax.quality_map(reference, version, metric="gsn") for version in versions]

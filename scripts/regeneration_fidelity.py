@@ -1,4 +1,4 @@
-"""How faithful each regenerated type of TID2013 is: a Markdown table.
+"""Measures the fidelity of each regenerated type of TID2013, as a Markdown table.
 
     python scripts/regeneration_fidelity.py PHOTOS TABLES [--scenes 2,5,...] [--types 1,2,...]
 

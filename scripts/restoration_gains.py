@@ -1,4 +1,4 @@
-"""What the networks of the distortion bank gain over the images that they repair.
+"""Measures the gain of the distortion bank's networks over the damaged images.
 
     python scripts/restoration_gains.py PHOTOS --limit 12
 
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def measure(name: str, level: int, photo: np.ndarray) -> tuple[float, float, float, float]:
-    """PSNR before and after the network, and the mean gradients by the reference's."""
+    """PSNR before and after the network, and mean gradients relative to the reference."""
     kind, strength = _KINDS[name], distortions.get(name).strength_at(level)
     damaged = networks.DAMAGE[kind](photo, strength, np.random.default_rng(0))
     known = networks.condition(kind, strength)
@@ -54,7 +54,7 @@ def measure(name: str, level: int, photo: np.ndarray) -> tuple[float, float, flo
 
 
 def psnr(reference: np.ndarray, image: np.ndarray) -> float:
-    """Over R, G and B, in dB."""
+    """PSNR over R, G and B, in dB."""
     error = np.mean((reference.astype(np.float64) - image) ** 2)
     return float(10 * np.log10(255**2 / error))
 

@@ -51,7 +51,7 @@ def execute(notebook: Path, folder: Path) -> Any:
 
 
 def _environment() -> dict[str, str]:
-    """A user's settings, with this checkout's package first on the path."""
+    """The environment of a kernel, with this checkout first on the path."""
     added = {"PYTHONPATH": str(ROOT), "PATH": str(Path(sys.executable).parent)}
     return {
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
@@ -64,7 +64,7 @@ def _environment() -> dict[str, str]:
 
 
 def _is_progress(output: Any) -> bool:
-    """Progress bars, log lines and warnings, which differ by machine; rich prints HTML."""
+    """Whether an output is a progress bar, log line or warning, which differ by machine."""
     return output.get("name") == "stderr" or "<pre" in output.get("data", {}).get("text/html", "")
 
 

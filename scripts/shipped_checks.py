@@ -1,4 +1,4 @@
-"""What a model that ships must do, measured: for its tests and for `shipped_sanity.py`.
+"""Measurements of shipped models, for their tests and for `shipped_sanity.py`.
 
 Every function takes a metric, measures, and judges nothing.
 """
@@ -34,14 +34,14 @@ LOSSLESS = (("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {"compression": 
 
 
 def photographs(size: int, names: Iterable[str] = PHOTOGRAPHS) -> dict[str, np.ndarray]:
-    """The middle of photographs that come with scikit-image, uint8 `(size, size, 3)`."""
+    """The centre of scikit-image's photographs, uint8 `(size, size, 3)`."""
     return {name: centre(photograph(name), size) for name in names}
 
 
 def reserved(
     folder: Path, size: int, scenes: Iterable[int] = RESERVED_SCENES
 ) -> dict[str, np.ndarray]:
-    """The middle of Kodak's reserved scenes, from the development data's folder."""
+    """The centre of Kodak's reserved scenes, from the folder of the development data."""
     files = {scene: folder / "photos" / "kodak" / f"kodim{scene:02d}.png" for scene in scenes}
     return {
         f"kodak {scene}": centre(np.array(Image.open(file)), size) for scene, file in files.items()
@@ -49,19 +49,19 @@ def reserved(
 
 
 def photograph(name: str) -> np.ndarray:
-    """A photograph that comes with scikit-image, whole."""
+    """One of scikit-image's photographs, uncropped."""
     image = getattr(skimage.data, name)()
     return image[0] if isinstance(image, tuple) else image
 
 
 def centre(image: np.ndarray, size: int) -> np.ndarray:
-    """The middle of an image, `size` pixels square."""
+    """The centre of an image, `size` pixels square."""
     top, left = ((length - size) // 2 for length in image.shape[:2])
     return np.ascontiguousarray(image[top : top + size, left : left + size])
 
 
 def against(metric: ReferenceCaching, reference: np.ndarray) -> Callable[[np.ndarray], float]:
-    """Scores of images against one reference, whose features are computed once."""
+    """Scores images against one reference, whose features are computed once."""
     remember = FeatureCache().of("reference")
     return lambda image: float(metric.score_arrays(reference, image, remember))
 
@@ -88,7 +88,7 @@ def falls(scores: Iterable[float]) -> bool:
 
 
 def share_falling(scores: Mapping[tuple[str, str], list[float]]) -> dict[str, float]:
-    """By type, the share of photographs on which quality falls strictly."""
+    """Share of photographs on which quality falls strictly, by type."""
     kinds = dict.fromkeys(kind for _, kind in scores)
     return {
         kind: float(np.mean([falls(row) for (_, own), row in scores.items() if own == kind]))
@@ -97,7 +97,7 @@ def share_falling(scores: Mapping[tuple[str, str], list[float]]) -> dict[str, fl
 
 
 def one_pixel_apart(metric: ReferenceCaching, image: np.ndarray) -> float:
-    """What a shift of one pixel, along rows or along columns, takes from a perfect score."""
+    """Loss of a perfect score by a shift of one pixel, along rows or columns."""
     moved = ((image[:, :-1], image[:, 1:]), (image[:-1], image[1:]))
     return max(1.0 - against(metric, first)(second) for first, second in moved)
 
@@ -105,25 +105,25 @@ def one_pixel_apart(metric: ReferenceCaching, image: np.ndarray) -> float:
 def moved_together(
     metric: ReferenceCaching, image: np.ndarray, versions: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """How much scores change where both images are cut one pixel further down and right."""
+    """Change of scores if both crops start one pixel further down and right."""
     before, after = against(metric, image[:-1, :-1]), against(metric, image[1:, 1:])
     return {name: abs(after(x[1:, 1:]) - before(x[:-1, :-1])) for name, x in versions.items()}
 
 
 def encoded(image: np.ndarray, form: str, **options: object) -> np.ndarray:
-    """An image written to a file of that format and read again."""
+    """An image after writing to a file of that format and reading it."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, form, **options)
     return np.array(Image.open(file))
 
 
 def jpeg_drop(metric: ReferenceCaching, image: np.ndarray, quality: int = 95) -> float:
-    """What JPEG of a quality that nobody sees takes from a perfect score."""
+    """Loss of a perfect score by JPEG of visually lossless quality."""
     return 1.0 - against(metric, image)(encoded(image, "JPEG", quality=quality))
 
 
 def lossless_change(metric: ReferenceCaching, image: np.ndarray, distorted: np.ndarray) -> float:
-    """How much scores change when both images are written without loss."""
+    """Change of scores if both images are written losslessly."""
     before = against(metric, image)(distorted)
     return max(
         abs(against(metric, encoded(image, form, **o))(encoded(distorted, form, **o)) - before)
@@ -132,7 +132,7 @@ def lossless_change(metric: ReferenceCaching, image: np.ndarray, distorted: np.n
 
 
 def mirrored(image: np.ndarray, size: int) -> np.ndarray:
-    """An image continued by its mirror images: more pixels of the same content."""
+    """An image extended by its mirror images: more pixels of the same content."""
     rest = [(0, max(size - length, 0)) for length in image.shape[:2]]
     return np.pad(image, (*rest, (0, 0)), mode="symmetric")
 
@@ -143,7 +143,7 @@ def mirrored_scores(
     versions: Mapping[str, np.ndarray],
     sizes: Iterable[int],
 ) -> dict[str, list[float]]:
-    """Scores of distorted versions by size; content and distortion are the same in all sizes."""
+    """Scores of distorted versions by size, with the same content and distortion in all sizes."""
     scores = {name: [] for name in versions}
     for size in sizes:
         score = against(metric, mirrored(image, size))
@@ -159,7 +159,7 @@ def resized_scores(
     sizes: Iterable[int],
     level: float = 3,
 ) -> dict[str, list[float]]:
-    """Scores of a photograph by size, each resized first and then distorted with equal strength."""
+    """Scores of a photograph by size, resized first and then distorted with the same strength."""
     scores = {kind: [] for kind in kinds}
     for size in sizes:
         resized = Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS)

@@ -1,4 +1,4 @@
-"""What a model does with distortions whose order is known, as tables for its card.
+"""Checks a model on distortions whose order is known; prints tables for its card.
 
     python scripts/shipped_sanity.py --metric gsn
     python scripts/shipped_sanity.py --metric gsn --data $GSN_DATA
@@ -62,7 +62,7 @@ def exceptions(scores: Scores) -> str:
 
 
 def changes(metric: ModelMetric, images: Mapping[str, np.ndarray]) -> str:
-    """How much scores change where an image does not, or hardly; the largest of all photographs."""
+    """Largest change of scores over photographs if an image does not, or hardly, change."""
     rows = {
         "distorted image one pixel aside": [],
         "JPEG of quality 95": [],
@@ -86,7 +86,7 @@ def changes(metric: ModelMetric, images: Mapping[str, np.ndarray]) -> str:
 
 
 def by_size(metric: ModelMetric, image: np.ndarray) -> str:
-    """Scores of level 3 by size: of more of the same content, and of the resized photograph."""
+    """Scores of level 3 by size: for more of the same content, and for the resized photograph."""
     part = checks.centre(image, SIZES[0])
     found = {
         "continued by mirroring": checks.mirrored_scores(metric, part, _level_3(part), SIZES),
@@ -101,7 +101,7 @@ def by_size(metric: ModelMetric, image: np.ndarray) -> str:
 
 
 def by_loss(metric: ModelMetric, images: Mapping[str, np.ndarray]) -> str:
-    """What fifty steps of Adam take from noise, in the eyes of the model and of others."""
+    """Noise removed by fifty steps of Adam, judged by the model and by other metrics."""
     others = (metric, metrics.get("vsi"), metrics.get("ssim"))
     rows = []
     for deviation in (0.1, 0.15):

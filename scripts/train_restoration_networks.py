@@ -34,7 +34,7 @@ _CONSOLE = Console(stderr=True)
 
 
 def main() -> None:
-    """Trains the networks that are asked for, one after the other."""
+    """Trains the requested networks in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", nargs="+", type=Path, help="folders of photographs")
     parser.add_argument("--kinds", nargs="+", default=list(networks.DAMAGE))
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def allowed(folders: list[Path]) -> list[Path]:
-    """The folders' files without the reserved Kodak scenes."""
+    """The files in the folders, without the reserved Kodak scenes."""
     reserved = {f"kodim{number:02d}" for number in RESERVED}
     return [p for folder in folders for p in sorted(folder.iterdir()) if p.stem not in reserved]
 
@@ -121,7 +121,7 @@ def patches(
 
 
 def initial(rng: np.random.Generator) -> Weights:
-    """He's initialisation; the last layer starts near no residual."""
+    """He's initialisation; the last layer starts near a zero residual."""
     widths = (4, *[WIDTH] * (len(networks.KERNELS) - 1), 3)
     shapes = [(k, k, a, b) for k, a, b in zip(networks.KERNELS, widths, widths[1:], strict=False)]
     scales = [np.sqrt(2 / np.prod(shape[:3])) for shape in shapes]
@@ -147,7 +147,7 @@ def residual(weights: Weights, images: jax.Array, known: jax.Array) -> jax.Array
 def objective(
     weights: Weights, clean: jax.Array, damaged: jax.Array, known: jax.Array, *, texture: bool
 ) -> jax.Array:
-    """Mean absolute error, and with `texture` the error of the local strength of detail too."""
+    """Mean absolute error; with `texture` also the error of the local strength of detail."""
     clean, damaged = clean / 255.0, damaged / 255.0
     inner = slice(networks.REACH, -networks.REACH)
     restored = damaged[:, inner, inner] + residual(weights, damaged, known)
@@ -158,7 +158,7 @@ def objective(
 
 
 def detail(images: jax.Array) -> jax.Array:
-    """Root mean square of the Laplacian in windows of 8 x 8: how much there is, not where."""
+    """Root mean square of the Laplacian in 8 x 8 windows: the amount of detail, not its place."""
     middle = images[:, 1:-1, 1:-1]
     around = images[:, 2:, 1:-1] + images[:, :-2, 1:-1] + images[:, 1:-1, 2:] + images[:, 1:-1, :-2]
     power = (middle - around / 4) ** 2
@@ -168,7 +168,7 @@ def detail(images: jax.Array) -> jax.Array:
 
 
 def write(path: Path, kind: str, weights: Weights) -> None:
-    """Replaces one network in the file; half precision is finer than the rounding to uint8."""
+    """Replaces one network in the file, in half precision, which is finer than uint8."""
     arrays = dict(np.load(path, allow_pickle=False)) if path.exists() else {}
     for number, pair in enumerate(weights):
         for part, values in zip(("kernel", "bias"), pair, strict=True):
