@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
+from jaxtyping import Float64
 
 from data_pipelines.evaluation import eval_batches
 from data_pipelines.sources import PairSource
@@ -31,8 +32,8 @@ class Evaluation:
         quality: `(N,)` labels in [0, 1], up = better.
     """
 
-    raw: np.ndarray
-    quality: np.ndarray
+    raw: Float64[np.ndarray, " n"]
+    quality: Float64[np.ndarray, " n"]
 
     def summary(self) -> dict[str, float]:
         """SRCC, PLCC and main score; NaN if undefined."""

@@ -1,3 +1,5 @@
+"""Batches for evaluation: every pair exactly once."""
+
 import collections
 
 import numpy as np

@@ -1,10 +1,10 @@
+"""Batches for training: windows, order, resuming and processes."""
+
 import json
-import pickle
 
 import numpy as np
 import pytest
 
-from data_pipelines.caching import CachedPairs, ImageCache
 from data_pipelines.loader import train_loader
 from data_pipelines.sources import Subset
 from data_pipelines.tables import PairTable
@@ -202,35 +202,3 @@ def test_images_smaller_than_the_crop(source):
 def test_settings_out_of_range(source, options, message):
     with pytest.raises(InputError, match=message):
         train_loader(source, **{"batch_size": 2, "crop_size": CROP, "seed": 0, **options})
-
-
-def test_cache_keeps_within_its_budget_and_drops_the_least_recent():
-    cache = ImageCache(budget=250)
-    loads = []
-
-    def get(key):
-        def load():
-            loads.append(key)
-            return np.full(100, ord(key), np.uint8)
-
-        return cache.get(key, load)
-
-    for key in "abacb":  # a is used again before c drives b out
-        np.testing.assert_array_equal(get(key), np.full(100, ord(key)))
-        assert cache.bytes <= 250
-    assert "".join(loads) == "abcb"
-    assert not get("c").flags.writeable
-    copy = pickle.loads(pickle.dumps(cache))
-    assert (copy.budget, copy.bytes) == (250, 0)
-
-
-def test_references_are_decoded_once(source, monkeypatch):
-    count = []
-    load = source.load_reference
-    monkeypatch.setattr(source, "load_reference", lambda i: count.append(i) or load(i))
-    pairs = CachedPairs(source, 2**20)
-    for _ in range(2):
-        for i in range(len(source)):
-            index, reference, distorted = pairs[i]
-            assert (index, reference[0, 0, 2], distorted[0, 0, 2]) == (i, i % 3, 100 + i)
-    assert len(count) == 3
