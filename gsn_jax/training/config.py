@@ -12,6 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from gsn_jax.errors import InputError
+from gsn_jax.training.override_keys import check_keys
 
 # Sections that must not change when a run is resumed; the others (logging, length) may.
 FIXED_SECTIONS = ("seed", "model", "loss", "optimizer", "data")
@@ -139,6 +140,8 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> ConfigDict:
         rest = values(arguments)
         config = values.config
     except Exception as error:  # a configuration is code: anything may go wrong in it
+        if isinstance(error, AttributeError | KeyError):
+            check_keys(base_config(), overrides)
         raise InputError(f"{path}: {type(error).__name__}: {error}") from error
     if rest[1:]:
         raise InputError(f"unexpected argument {rest[1]!r}; overrides look like --config.key=value")
