@@ -9,41 +9,37 @@ Submodules are imported when they are first used, so that `import gsn_jax` stays
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 from gsn_jax._version import __version__
 
-_SUBMODULES = (
-    "agreement",
-    "backbones",
-    "errors",
-    "gsn",
-    "images",
-    "layers",
-    "losses",
-    "metric",
-    "metrics",
-    "scoring",
-    "training",
+if TYPE_CHECKING:
+    from gsn_jax.scoring.by_name import as_loss, score
+    from gsn_jax.scoring.maps import quality_map
+    from gsn_jax.scoring.model_metric import load
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submodules=(
+        "agreement",
+        "backbones",
+        "errors",
+        "gsn",
+        "images",
+        "layers",
+        "losses",
+        "metric",
+        "metrics",
+        "scoring",
+        "training",
+    ),
+    submod_attrs={
+        "scoring.by_name": ["as_loss", "score"],
+        "scoring.maps": ["quality_map"],
+        "scoring.model_metric": ["load"],
+    },
 )
-_FUNCTIONS = {
-    "load": "scoring.model_metric",
-    "score": "scoring.by_name",
-    "as_loss": "scoring.by_name",
-    "quality_map": "scoring.maps",
-}
 
-__all__ = ["__version__", *_SUBMODULES, *_FUNCTIONS]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _SUBMODULES:
-        return importlib.import_module(f"gsn_jax.{name}")
-    if name in _FUNCTIONS:
-        return getattr(importlib.import_module(f"gsn_jax.{_FUNCTIONS[name]}"), name)
-    raise AttributeError(f"module 'gsn_jax' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__all__ = ["__version__", "as_loss", "load", "quality_map", "score"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Shaped
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import check_sizes, pair_tables
@@ -19,6 +20,8 @@ from gsn_jax.images.files import MAX_PIXELS, Alpha, load_image, read_pixel_count
 from gsn_jax.metric import CACHE_BYTES, FeatureCache, Metric, ReferenceCaching, Remember, forget
 
 Resize = Literal["to-reference", "to-distorted"]
+# uint8, or float32 in [0, 1].
+Image = Shaped[np.ndarray, "h w 3"]
 
 # Limits of what is decoded ahead, in pairs and in pixels; they bound the memory.
 _AHEAD = 8
@@ -89,8 +92,8 @@ class Loading:
     max_pixels: int = MAX_PIXELS
     resize: Resize | None = None
 
-    def load(self, path: Path) -> np.ndarray:
-        """An image file as uint8, or float32 in [0, 1], `(H, W, 3)`."""
+    def load(self, path: Path) -> Image:
+        """An image file as uint8, or float32 in [0, 1]."""
         return load_image(path, alpha=self.alpha, max_pixels=self.max_pixels)
 
 
@@ -191,8 +194,8 @@ def score_unordered(
         yield index, _score(pair, decoded, metrics, loading, cache if again else None)
 
 
-_Image = Future[np.ndarray]
-_Decoded = tuple[_Image, _Image] | None
+_Decoding = Future[np.ndarray]
+_Decoded = tuple[_Decoding, _Decoding] | None
 
 
 def _decode_ahead(
@@ -201,7 +204,7 @@ def _decode_ahead(
     """Indices with the futures of their images. If shared, a reference is decoded once."""
     with ThreadPoolExecutor(max_workers=2) as executor:
         waiting: collections.deque[tuple[int, _Decoded, int]] = collections.deque()
-        last: tuple[Path, _Image] | None = None
+        last: tuple[Path, _Decoding] | None = None
         pixels = 0
         try:
             for index in order:
@@ -259,9 +262,9 @@ def _score(
 
 
 def score_arrays(
-    metric: Metric, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
+    metric: Metric, reference: Image, distorted: Image, remember: Remember = forget
 ) -> float:
-    """The score of two images `(H, W, 3)`, uint8 or floats in [0, 1].
+    """The score of two images.
 
     Args:
         metric: what to score with.
@@ -286,8 +289,8 @@ def _checked(metric: Metric, score: float) -> float:
 
 
 def of_one_size(
-    pair: Pair, reference: np.ndarray, distorted: np.ndarray, resize: Resize | None
-) -> tuple[np.ndarray, np.ndarray]:
+    pair: Pair, reference: Image, distorted: Image, resize: Resize | None
+) -> tuple[Image, Image]:
     """Both images; if they differ in size, one of them is resized as asked for.
 
     Raises:
