@@ -263,7 +263,7 @@ CALLS = {
     "one_folder_only": (lambda folder: ["--reference-dir", folder], "give both"),
     "folder_twice": (
         lambda folder: ["--reference-dir", folder, "--distorted-dir", folder],
-        "is both folders",
+        "is given as both folders",
     ),
     "empty_folder": (folders_case([], ["a.png"]), "r: holds no image"),
     "nothing_pairs": (folders_case(["a.png"], ["b.png"]), "has a reference in"),
@@ -334,7 +334,7 @@ def test_a_full_disk_loses_nothing(folder):
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "cannot be written (File too large); what was scored before is kept" in done.stderr
+    assert "cannot be written (File too large); scores written before are kept" in done.stderr
     assert not out.exists()
     _, err, code = run(*arguments[1:-2])
     assert code == 0

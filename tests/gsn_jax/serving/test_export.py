@@ -39,11 +39,11 @@ def test_stablehlo_takes_any_number_and_size(model_folder, metric, rng, tmp_path
     assert "any size" in result.output
     exported = jax_export.deserialize(bytearray(out.read_bytes()))
     assert {"cpu", "cuda", "tpu"} <= set(exported.platforms)
-    for shape in ((3, 48, 64, 3), (1, 33, 47, 3)):
-        images = pair(rng, *shape)
-        scores = exported.call(*images)
-        assert scores.shape == shape[:1]
-        np.testing.assert_allclose(scores, metric(*images), atol=1e-5)
+    # The command has compared a pair of another size.
+    images = pair(rng, 3, 33, 47, 3)
+    scores = exported.call(*images)
+    assert scores.shape == (3,)
+    np.testing.assert_allclose(scores, metric(*images), atol=1e-5)
 
 
 @needs_onnx
