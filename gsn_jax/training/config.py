@@ -141,7 +141,7 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> ConfigDict:
         config = values.config
     except Exception as error:  # a configuration is code: anything may go wrong in it
         if isinstance(error, AttributeError | KeyError):
-            check_keys(base_config(), overrides)
+            check_keys(base_config().to_dict(), overrides, path)
         raise InputError(f"{path}: {type(error).__name__}: {error}") from error
     if rest[1:]:
         raise InputError(f"unexpected argument {rest[1]!r}; overrides look like --config.key=value")

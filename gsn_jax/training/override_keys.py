@@ -9,12 +9,15 @@ from typing import Any
 from gsn_jax.errors import InputError
 
 
-def check_keys(config: Mapping[str, Any], overrides: Sequence[str]) -> None:
+def check_keys(
+    config: Mapping[str, Any], overrides: Sequence[str], where: object = "--config"
+) -> None:
     """Checks that the configuration has all overridden keys.
 
     Args:
         config: a configuration with nested sections.
         overrides: arguments of the form `--config.key=value`; others are ignored.
+        where: what the configuration is called in an error.
 
     Raises:
         InputError: a key does not exist; the message suggests the most similar one.
@@ -27,7 +30,7 @@ def check_keys(config: Mapping[str, Any], overrides: Sequence[str]) -> None:
             continue
         near = _similar(key, known)
         hint = f"did you mean {near[0]}?" if near else f"sections: {', '.join(config)}"
-        raise InputError(f"no key {key}; {hint}")
+        raise InputError(f"{where}: no key {key}; {hint}")
 
 
 def _similar(key: str, known: Sequence[str]) -> list[str]:
