@@ -46,6 +46,9 @@ _MODULES = {
     "pieapp": "_pieapp",
     "deepiqa": "_deepiqa",
     "mad": "_mad",
+    "ssimulacra2": "_ssimulacra2",
+    "psnr_hvs": "_psnr_hvs",
+    "psnr_hvs_m": "_psnr_hvs",
 }
 
 __all__ = ["get", "names", *_MODULES]

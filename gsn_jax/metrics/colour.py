@@ -67,13 +67,18 @@ def luma_and_change(
     return jnp.stack([first, luma(distorted) - first])
 
 
+def linear_srgb(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Converts sRGB values in [0, 1] to linear light in [0, 1]."""
+    low = values <= 0.04045
+    return jnp.where(low, values / 12.92, ((jnp.where(low, 1, values) + 0.055) / 1.055) ** 2.4)
+
+
 def lab_d50(planes: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"]:
     """Converts planes of sRGB in [0, 1] to CIE L*a*b* under D50, without chromatic adaptation.
 
     Combining the primaries of D65 with the white of D50 is the choice of VSI's authors.
     """
-    low = planes <= 0.04045
-    linear = jnp.where(low, planes / 12.92, ((jnp.where(low, 1, planes) + 0.055) / 1.055) ** 2.4)
+    linear = linear_srgb(planes)
     channels = jnp.moveaxis(linear, 0, -1)
     x, y, z = (
         _lab_response(mix(channels, row) / white) for row, white in zip(_XYZ, _D50, strict=True)

@@ -1,0 +1,211 @@
+"""SSIMULACRA 2, version 2.1.
+
+J. Sneyers, "SSIMULACRA 2", Cloudinary, 2022, updated April 2023; definition, weights and constants
+of the author's `ssimulacra2.cc`. The blur is D. Charalampidis, "Recursive implementation of the
+Gaussian filter using truncated cosine functions", IEEE TSP 64(14), 2016, as in libjxl.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gsn_jax.metric import FunctionMetric
+from gsn_jax.metrics import colour, filters, finite
+from gsn_jax.metrics.preparation import pairwise
+from gsn_jax.metrics.staging import staged
+
+MIN_SIZE = 8
+SCALES = 6
+C2 = 0.0009
+SIGMA = 1.5
+RADIUS = 5  # round(3.2795 SIGMA + 0.2546); the outermost tap is zero
+# Opsin absorbance of libjxl: cone responses to linear sRGB, and their bias.
+OPSIN = (
+    (0.30, 0.622, 0.078),
+    (0.23, 0.692, 0.078),
+    (0.24342268924547819, 0.20476744424496821, 0.5518098665095536),
+)
+BIAS = 0.0037930732552754493
+SCALE, CUBIC = 0.9562382616834844, (2.326765642916932, -0.020884521182843837, 6.248496625763138e-05)
+EXPONENT = 0.6276336467831387
+# Of channel X, Y and B, of each of six scales, of the means and the 4-norms: the weights of the
+# structural error, of added edges and of lost ones.
+# fmt: off
+WEIGHTS = (
+    0.0, 0.0007376606707406586, 0.0, 0.0, 0.0007793481682867309, 0.0,
+    0.0, 0.0004371155730107379, 0.0, 1.1041726426657346, 0.00066284834129271,
+    0.00015231632783718752,
+    0.0, 0.0016406437456599754, 0.0, 1.8422455520539298, 11.441172603757666, 0.0,
+    0.0007989109436015163, 0.000176816438078653, 0.0, 1.8787594979546387, 10.94906990605142, 0.0,
+    0.0007289346991508072, 0.9677937080626833, 0.0, 0.00014003424285435884, 0.9981766977854967,
+    0.00031949755934435053,
+    0.0004550992113792063, 0.0, 0.0, 0.0013648766163243398, 0.0, 0.0,
+    0.0, 0.0, 0.0, 7.466890328078848, 0.0, 17.445833984131262,
+    0.0006235601634041466, 0.0, 0.0, 6.683678146179332, 0.00037724407979611296, 1.027889937768264,
+    225.20515300849274, 0.0, 0.0, 19.213238186143016, 0.0011401524586618361, 0.001237755635509985,
+    176.39317598450694, 0.0, 0.0, 24.43300999870476, 0.28520802612117757, 0.0004485436923833408,
+    0.0, 0.0, 0.0, 34.77906344483772, 44.835625328877896, 0.0,
+    0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+    0.0, 0.0008680556573291698, 0.0, 0.0, 0.0, 0.0,
+    0.0, 0.0005313191874358747, 0.0, 0.00016533814161379112, 0.0, 0.0,
+    0.0, 0.0, 0.0, 0.0004179171803251336, 0.0017290828234722833, 0.0,
+    0.0020827005846636437, 0.0, 0.0, 8.826982764996862, 23.19243343998926, 0.0,
+    95.1080498811086, 0.9863978034400682, 0.9834382792465353, 0.0012286405048278493,
+    171.2667255897307, 0.9807858872435379,
+    0.0, 0.0, 0.0, 0.0005130064588990679, 0.0, 0.00010854057858411537,
+)
+# fmt: on
+
+
+@pairwise("ssimulacra2", MIN_SIZE)
+def ssimulacra2(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch"]:
+    """Weighted structural errors, added and lost edges in XYB at six scales.
+
+    A scale is left out where the one before is below 8 pixels; the weights of smaller images then
+    shift, as in the author's code.
+
+    Args:
+        reference: sRGB in [0, 1], at least 8 x 8.
+        distorted: as `reference`.
+
+    Returns:
+        A quality of at most 100; 100 for equal images. 90 is visually lossless, 70 high, 50 medium
+        and 30 low quality; below zero the distortion is very strong. Not symmetric.
+    """
+    linear = colour.linear_srgb(jnp.moveaxis(jnp.stack([reference, distorted]), -1, 0))
+    levels = [linear]
+    while len(levels) < SCALES and min(levels[-1].shape[-2:]) >= MIN_SIZE:
+        levels.append(_halved(levels[-1]))
+    sizes = [level.shape[-2:] for level in levels]
+    # The blur has zeros outside the image anyway, so all scales can share one canvas: one large
+    # program compiles and runs faster than six.
+    mask = _mask(sizes).astype(linear.dtype)
+    errors = mask * _errors(staged(mask * _positive_xyb(staged(_canvas(levels)))))
+    mean, fourth = _means(jnp.stack([errors, (errors * errors) ** 2]), sizes)
+    norms = jnp.stack([mean, finite.power(fourth, 0.25)])
+    # (norm, kind, channel, scale) -> (channel, scale, norm, kind)
+    ordered = jnp.transpose(norms, (2, 3, 0, 1)).reshape(-1)
+    weights = jnp.asarray(WEIGHTS[: ordered.size], ordered.dtype)
+    total = SCALE * (weights * ordered).sum()
+    first, second, third = CUBIC
+    return 100 - 10 * finite.power(total * (first + total * (second + total * third)), EXPONENT)
+
+
+def _positive_xyb(linear: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"]:
+    """The opponent colours X, Y and B - Y of linear RGB, shifted and scaled into [0, 1]."""
+    # The floor matters for values far outside of [0, 1] only, where the root has no slope.
+    long, middle, short = (
+        jnp.cbrt(jnp.maximum(sum(w * linear[i] for i, w in enumerate(row)) + BIAS, 1e-9))
+        - math.cbrt(BIAS)
+        for row in OPSIN
+    )
+    y = (long + middle) / 2
+    return jnp.stack([7 * (long - middle) + 0.42, y + 0.01, short - y + 0.55])
+
+
+def _halved(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
+    """Means of 2 x 2 samples; an odd border is repeated."""
+    odd = [(0, size % 2) for size in planes.shape[-2:]]
+    padded = jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + odd, mode="edge")
+    window = (1,) * (planes.ndim - 2) + (2, 2)
+    return jax.lax.reduce_window(padded, 0.0, jax.lax.add, window, window, "valid") / 4
+
+
+def _canvas(levels: list[Float[Array, "..."]]) -> Float[Array, "*batch h w"]:
+    """All scales on one plane: the first, and right of it the others, one below the other.
+
+    They lie `RADIUS` samples of zeros apart, further than the blur reaches.
+    """
+    first, *others = levels
+    width = others[0].shape[-1] if others else 0
+    column = [_extended(level, level.shape[-2] + RADIUS, width) for level in others]
+    height = max(first.shape[-2], sum(level.shape[-2] for level in column))
+    parts = [_extended(first, height, first.shape[-1] + RADIUS)]
+    if column:
+        parts.append(_extended(jnp.concatenate(column, -2), height, width))
+    return jnp.concatenate(parts, -1)
+
+
+def _extended(planes: Float[Array, "..."], height: int, width: int) -> Float[Array, "..."]:
+    """Appends zeros below and at the right."""
+    missing = [(0, height - planes.shape[-2]), (0, width - planes.shape[-1])]
+    return jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + missing)
+
+
+def _mask(sizes: list[tuple[int, int]]) -> Float[Array, "h w"]:
+    """1 on the canvas where a scale has a sample, elsewhere 0."""
+    return _canvas([jnp.ones(size) for size in sizes])
+
+
+def _means(
+    planes: Float[Array, "*batch h w"], sizes: list[tuple[int, int]]
+) -> Float[Array, "*batch scales"]:
+    """The mean over each scale of a canvas that is zero elsewhere."""
+    ones = jnp.ones(planes.shape[-1], planes.dtype)
+    border = sizes[0][1]
+    # As products with ones, see `reductions.total`.
+    first, others = (
+        jnp.matmul(part, ones[: part.shape[-1]], precision=jax.lax.Precision.HIGHEST)
+        for part in (planes[..., :border], planes[..., border:])
+    )
+    starts = np.cumsum([0] + [height + RADIUS for height, _ in sizes[1:]])
+    totals = [first.sum(-1)] + [
+        others[..., start : start + height].sum(-1)
+        for start, (height, _) in zip(starts[:-1], sizes[1:], strict=True)
+    ]
+    return jnp.stack(totals, -1) / jnp.asarray([h * w for h, w in sizes], planes.dtype)
+
+
+def _errors(planes: Float[Array, "3 2 h w"]) -> Float[Array, "kinds 3 h w"]:
+    """The structural errors, added edges and lost edges of the channels."""
+    x, y = planes[:, 0], planes[:, 1]
+    change = x - y
+    mean_x, mean_change, power, error = _blur(
+        jnp.stack([x, change, x * x + y * y, change * change])
+    )
+    mean_y = mean_x - mean_change
+    # 1 - (1 - m^2) (2 cov + C2) / (variances + C2) in terms of the images' difference, which loses
+    # no bits where they are nearly equal.
+    square = mean_change * mean_change
+    variances = jnp.maximum(power - (mean_x * mean_x + mean_y * mean_y), 0)
+    structure = jnp.maximum(error - square, 0) / (variances + C2)
+    strength_x, strength_y = jnp.abs(x - mean_x), jnp.abs(y - mean_y)
+    edges = (strength_y - strength_x) / (1 + strength_x)
+    return jnp.maximum(jnp.stack([square + (1 - square) * structure, edges, -edges]), 0)
+
+
+def _blur(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
+    taps = _taps()
+    padded = filters.pad(planes, RADIUS - 1, RADIUS - 1, "constant")
+    rows = staged(filters.correlate_axis(padded, taps, -2))
+    return staged(filters.correlate_axis(rows, taps, -1))
+
+
+@functools.cache
+def _taps() -> tuple[float, ...]:
+    """The impulse response of the recursive filter: three cosines that end at `RADIUS`."""
+    omega = np.array([1, 3, 5]) * math.pi / (2 * RADIUS)
+    signs = np.array([1, -1, 1])
+    p = signs / np.tan(omega / 2)  # sums of the cosines
+    r = signs * p * p / np.sin(omega)  # their second moments
+    rho = np.exp(-0.5 * (SIGMA * omega) ** 2) / RADIUS
+    zeta = np.cross(p, r)
+    # Unit sum and variance, and otherwise nearest to the Gaussian.
+    beta = np.linalg.solve([p, r, zeta], [1, RADIUS**2 - SIGMA**2, zeta @ rho])
+    offsets = np.arange(1 - RADIUS, RADIUS)
+    return tuple((beta @ np.cos(np.outer(omega, offsets))).tolist())
+
+
+METRICS = {
+    "ssimulacra2": FunctionMetric(
+        "ssimulacra2", ssimulacra2, True, (-float("inf"), 100.0), min_size=MIN_SIZE
+    )
+}
