@@ -49,6 +49,8 @@ _MODULES = {
     "ssimulacra2": "_ssimulacra2",
     "psnr_hvs": "_psnr_hvs",
     "psnr_hvs_m": "_psnr_hvs",
+    "ciede2000": "_ciede2000",
+    "flip": "_flip",
 }
 
 __all__ = ["get", "names", *_MODULES]

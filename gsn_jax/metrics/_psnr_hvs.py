@@ -149,7 +149,7 @@ def _mask(
     return finite.sqrt(energy * share) / 32
 
 
-def _scatter(samples: Float[Array, "..."], axes: tuple[int, int]) -> Float[Array, "..."]:
+def _scatter(samples: Float[Array, "*shape"], axes: tuple[int, int]) -> Float[Array, "*shape"]:
     """The variance (n - 1) over two axes, times the number n of samples."""
     number = samples.shape[axes[0]] * samples.shape[axes[1]]
     centred = samples - samples.mean(axes, keepdims=True)

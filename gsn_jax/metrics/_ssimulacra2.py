@@ -119,7 +119,7 @@ def _halved(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
     return jax.lax.reduce_window(padded, 0.0, jax.lax.add, window, window, "valid") / 4
 
 
-def _canvas(levels: list[Float[Array, "..."]]) -> Float[Array, "*batch h w"]:
+def _canvas(levels: list[Float[Array, "*shape"]]) -> Float[Array, "*batch h w"]:
     """All scales on one plane: the first, and right of it the others, one below the other.
 
     They lie `RADIUS` samples of zeros apart, further than the blur reaches.
@@ -134,7 +134,7 @@ def _canvas(levels: list[Float[Array, "..."]]) -> Float[Array, "*batch h w"]:
     return jnp.concatenate(parts, -1)
 
 
-def _extended(planes: Float[Array, "..."], height: int, width: int) -> Float[Array, "..."]:
+def _extended(planes: Float[Array, "*shape"], height: int, width: int) -> Float[Array, "*shape"]:
     """Appends zeros below and at the right."""
     missing = [(0, height - planes.shape[-2]), (0, width - planes.shape[-1])]
     return jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + missing)

@@ -1,0 +1,19 @@
+"""The nonlinearity of CIE L*a*b*, with the exact constants of CIE 15:2004."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def from_ratios(
+    x: Float[Array, "*shape"], y: Float[Array, "*shape"], z: Float[Array, "*shape"]
+) -> Float[Array, "3 ..."]:
+    """L*, a* and b* of tristimulus values divided by those of the white."""
+    x, y, z = _response(x), _response(y), _response(z)
+    return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def _response(ratio: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    high = ratio > (6 / 29) ** 3
+    return jnp.where(high, jnp.cbrt(jnp.where(high, ratio, 1)), ratio * (29 / 6) ** 2 / 3 + 4 / 29)
