@@ -152,7 +152,7 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
     """The agreement of each set, from kept and new scores, and the metrics that were loaded."""
     from gsn_jax.benchmark import evaluation
     from gsn_jax.benchmark.agreement_rows import judge
-    from gsn_jax.scoring.metric_choice import choose
+    from gsn_jax.scoring.by_name import choose
 
     metrics: list[Metric] = []
     if request.no_scoring:
@@ -182,7 +182,7 @@ def write_report(sets: Sequence[Judged], metrics: Sequence[Metric], folder: Path
 
 def _kept(judged: JudgedSet, request: Request) -> ScoredSet:
     from gsn_jax.benchmark import evaluation
-    from gsn_jax.scoring.metric_choice import EVERY, split_names
+    from gsn_jax.scoring.by_name import EVERY, split_names
 
     assert request.out is not None  # see `check`
     names = split_names(request.metric)

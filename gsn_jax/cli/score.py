@@ -168,7 +168,7 @@ def command(
         return
     if out is None and form:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax.scoring import by_name, metric_choice, tables
+    from gsn_jax.scoring import by_name, tables
     from gsn_jax.scoring.many_pairs import Loading, pairs_of_files, pairs_of_table
 
     folders = (reference_dir, distorted_dir) if reference_dir and distorted_dir else None
@@ -181,7 +181,7 @@ def command(
     if out is not None:
         tables.check_target(out, _inputs(pairs, table), folders or ())
         form = tables.format_of(out, form)
-    wanted = metric_choice.named(*names, checkpoint=checkpoint)
+    wanted = by_name.named(*names, checkpoint=checkpoint)
     metrics = by_name.resolve_all(wanted, checkpoint)
     worst = score_views.parse_limits(limits, metrics)
     writer = None

@@ -78,7 +78,7 @@ def score(
         ) from None
     finally:
         logging.disable(logging.NOTSET)
-    from gsn_jax.scoring.metric_choice import named
+    from gsn_jax.scoring.by_name import named
 
     flags = runners.parse_options(beam_options)
     settings = Settings(tuple(named(*names, checkpoint=checkpoint)), checkpoint, **loading)

@@ -101,7 +101,7 @@ def arrow(metric: Metric) -> str:
 
 def print_metrics() -> None:
     """Prints names, ranges and directions of all metrics, and which are not available and why."""
-    from gsn_jax.scoring.metric_choice import available
+    from gsn_jax.scoring.by_name import available
 
     found, missing = available()
     for metric in found:

@@ -67,7 +67,7 @@ def command(
     from gsn_jax._version import __version__
     from gsn_jax.benchmark import submission
     from gsn_jax.errors import InputError
-    from gsn_jax.scoring.metric_choice import choose
+    from gsn_jax.scoring.by_name import choose
 
     pairs = submission.match(reference_dir, distorted_dir)
     (judge, *others), _ = choose(metric, checkpoint)

@@ -1,4 +1,4 @@
-"""Metrics by their names: resolving a name, scoring a pair, a metric as a loss."""
+"""Metrics by their names: one or several of them, scoring a pair, a metric as a loss."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from gsn_jax.metric import Metric
 from gsn_jax.models import shipped as shipped_models
 from gsn_jax.scoring.model_metric import ModelMetric, load, shipped
 
+# Stands for all models and metrics in a list of names.
+EVERY = "all"
+
 
 def resolve(name: str | os.PathLike[str]) -> Metric:
     """A metric by the name of a model that ships (see `load`), a registry name, or a folder.
@@ -29,7 +32,7 @@ def resolve(name: str | os.PathLike[str]) -> Metric:
         return metrics.get(name)
     if Path(name).is_dir():
         return load(name)
-    known = ", ".join((*shipped(), *metrics.names()))
+    known = ", ".join(every_name())
     raise InputError(f"unknown metric {os.fspath(name)!r}; known: {known}, or a model's folder")
 
 
@@ -43,6 +46,86 @@ def resolve_all(names: Iterable[str], checkpoint: str | None = None) -> list[Met
         load(checkpoint, name="gsn") if name == "gsn" and checkpoint is not None else resolve(name)
         for name in names
     ]
+
+
+def split_names(*texts: str) -> list[str]:
+    """Comma-separated names as a list, each name once, in their order."""
+    names = (name.strip() for text in texts for name in text.split(","))
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def named(*texts: str, checkpoint: str | None = None, option: str = "--metric") -> list[str]:
+    """The names that an option of a command gives.
+
+    Args:
+        texts: comma-separated names.
+        checkpoint: the folder whose model takes the place of gsn, None for the shipped one.
+        option: what the error message calls the option.
+
+    Raises:
+        InputError: there is no name, or a checkpoint but not the name gsn.
+    """
+    names = split_names(*texts)
+    if not names:
+        raise InputError(f"{option} names no metric")
+    if checkpoint is not None and not {"gsn", EVERY} & set(names):
+        raise InputError(f"--checkpoint is a model for gsn, which {option} does not name")
+    return names
+
+
+def every_name() -> tuple[str, ...]:
+    """Names of all models that ship and all metrics."""
+    return (*shipped(), *metrics.names())
+
+
+def available() -> tuple[list[Metric], dict[str, str]]:
+    """All models and metrics that can be used here.
+
+    Returns:
+        The metrics; and, by name, the reason why others cannot be used.
+    """
+    found, missing = [], {}
+    for name in every_name():
+        try:
+            found.append(resolve(name))
+        except InputError as error:
+            missing[name] = str(error)
+    return found, missing
+
+
+def choose(
+    names: str, checkpoint: str | None = None, *, option: str = "--metric"
+) -> tuple[list[Metric], dict[str, str]]:
+    """The metrics of a list of names, each once, in its order.
+
+    Args:
+        names: comma-separated; "all" stands for every model that ships and every metric.
+        checkpoint: a folder whose model takes the place of gsn.
+        option: what the error message calls the option.
+
+    Returns:
+        The metrics; and, by name, those that "all" leaves out, with the reason. A metric that is
+        named itself is never left out.
+
+    Raises:
+        InputError: a name is unknown, weights are missing, or the folder holds no model.
+    """
+    wanted = named(names, checkpoint=checkpoint, option=option)
+    required = set(wanted) - {EVERY}
+    if EVERY in wanted:
+        wanted = list(dict.fromkeys(name for name in (*wanted, *every_name()) if name != EVERY))
+    chosen: list[Metric] = []
+    left_out = {}
+    for name in wanted:
+        try:
+            (metric,) = resolve_all([name], checkpoint)
+            _try_weights(metric)
+            chosen.append(metric)
+        except InputError as error:
+            if name in required:
+                raise
+            left_out[name] = str(error)
+    return chosen, left_out
 
 
 def score(
@@ -91,3 +174,9 @@ def as_loss(
     best = metric.value_range[1]
     offset = best if np.isfinite(best) else 0.0
     return lambda reference, distorted: offset - metric.function(reference, distorted)
+
+
+def _try_weights(metric: Metric) -> None:
+    """Raises `InputError` now, not in the middle of a run, if weights are missing."""
+    blank = np.zeros((192, 192, 3), np.float32)
+    jax.eval_shape(metric.function, blank, blank)

@@ -16,7 +16,7 @@ from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
-from gsn_jax.scoring.metric_choice import version_of
+from gsn_jax.scoring.provenance import version_of
 from gsn_jax.scoring.store import Store, exclusive
 
 

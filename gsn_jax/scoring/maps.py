@@ -12,7 +12,6 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_pair
 from gsn_jax.metric import MapGrid, Metric
 from gsn_jax.scoring import by_name
-from gsn_jax.scoring.metric_choice import available
 
 SIZES = ("image", "grid")
 
@@ -61,7 +60,7 @@ def known_maps() -> str:
 
 def mapped_names() -> tuple[str, ...]:
     """Names of the models and metrics that have a map and whose weights are installed."""
-    return tuple(metric.name for metric in available()[0] if metric.has_map)
+    return tuple(metric.name for metric in by_name.available()[0] if metric.has_map)
 
 
 def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> MapGrid:

@@ -23,7 +23,7 @@ from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet, scores_fall
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.by_name import resolve
-from gsn_jax.scoring.metric_choice import version_of
+from gsn_jax.scoring.provenance import version_of
 
 # How much of a set is shown; with pictures of bounded size, this bounds the page.
 WORST = 6

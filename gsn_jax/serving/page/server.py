@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.scoring import by_name, metric_choice, model_metric
+from gsn_jax.scoring import by_name, model_metric
 from gsn_jax.serving.page.guard import Guard
 from gsn_jax.serving.page.handlers import Limits, Resolve
 
@@ -52,7 +52,7 @@ def running(
         from gsn_jax.serving.page import layout
 
         resolve = _resolver(checkpoint)
-        found, _ = metric_choice.available()
+        found, _ = by_name.available()
         mapped = [metric.name for metric in found if metric.has_map]
         page = layout.build([metric.name for metric in found], mapped, resolve, limits, folder)
         guard = Middleware(

@@ -92,11 +92,11 @@ def test_evaluate_with_a_model_says_which_pairs_are_missing(table, model_folder)
 
 def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
     from gsn_jax import metrics
-    from gsn_jax.scoring import model_metric
+    from gsn_jax.scoring import by_name
 
     monkeypatch.delenv("GSN_PIEAPP_WEIGHTS", raising=False)
     monkeypatch.setattr(metrics, "names", lambda: ("psnr", "gmsd", "pieapp"))
-    monkeypatch.setattr(model_metric, "shipped", lambda: ())
+    monkeypatch.setattr(by_name, "shipped", lambda: ())
     other = table.with_name("half.csv")
     other.write_text("\n".join(table.read_text().splitlines()[:9]) + "\n")
     out = tmp_path / "out"
