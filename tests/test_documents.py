@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from document_blocks import blocks, commands
 from PIL import Image
 
+from gsn_jax import metrics
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Blocks that show a file, a formula or an output; nothing to run.
@@ -100,3 +102,11 @@ def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:")[1]
     for page in (ROOT / "docs").rglob("*.md"):
         assert str(page.relative_to(ROOT / "docs")) in navigation, page
+
+
+def test_every_metric_is_documented():
+    api = (ROOT / "docs" / "api" / "metrics.md").read_text(encoding="utf-8").split()
+    for module in (ROOT / "gsn_jax" / "metrics").glob("_[a-z]*.py"):
+        assert f"gsn_jax.metrics.{module.stem}" in api
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert not [metric for metric in metrics.names() if f"`{metric}`" not in page]
