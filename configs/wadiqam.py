@@ -18,8 +18,8 @@ def get_config() -> ConfigDict:
     config = base_config()
     config.model = ConfigDict({"name": "wadiqam", "weighted": True, "dropout": 0.5})
     config.loss.name = "mae"
-    config.optimizer.name = "adam"
     config.optimizer.learning_rate = 1e-4
+    config.optimizer.weight_decay = 0.0  # AdamW without it is Adam
     config.optimizer.ema = 0.0
     config.data.crop_size = 192
     config.data.batch_size = 4

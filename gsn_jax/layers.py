@@ -1,4 +1,7 @@
-"""The layers GSN is made of: central difference convolution and spatial attention."""
+"""The layers of the GSN: central difference convolution and spatial attention.
+
+Like `flax.linen.Conv`, both take the convolution to compute with as an argument.
+"""
 
 from __future__ import annotations
 
@@ -9,136 +12,120 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from gsn_jax.backbones import fast_convolution, kernel_gradients
+from jaxtyping import Array, Float
 
 Initializer = Callable[..., jax.Array]
+ConvGeneralDilated = Callable[..., jax.Array]
+
+_NHWC = ("NHWC", "HWIO", "NHWC")
 
 
-def central_difference_kernel(kernel: jax.Array, theta: float) -> jax.Array:
-    """The plain kernel that does in ONE convolution what central difference convolution defines.
+def central_difference_kernel(
+    kernel: Float[Array, "kh kw in out"], theta: float
+) -> Float[Array, "kh kw in out"]:
+    """The plain kernel whose ONE convolution equals central difference convolution.
 
     The centre tap becomes w_c - theta * sum_k w_k; all others stay.
 
     Args:
-        kernel: `(kh, kw, in, out)`, kh and kw odd.
+        kernel: kh and kw odd. A NumPy array gives a NumPy array.
         theta: share of the central difference, 0 (plain convolution) to 1.
 
     Raises:
         ValueError: an even kernel size has no centre.
     """
-    if theta == 0:
-        return kernel
-    row, column = _centre(kernel.shape)
-    if isinstance(kernel, np.ndarray):  # loading a model compiles nothing
-        folded = kernel.copy()
-        folded[row, column] -= theta * kernel.sum(axis=(0, 1))
-        return folded
-    return kernel.at[row, column].add(-theta * kernel.sum(axis=(0, 1)))
+    return _add_to_centre(kernel, -theta)
 
 
-def init_from_plain(kernel: jax.Array, theta: float) -> jax.Array:
+def init_from_plain(
+    kernel: Float[Array, "kh kw in out"], theta: float
+) -> Float[Array, "kh kw in out"]:
     """The kernel whose central difference convolution equals the plain convolution of `kernel`.
 
     The inverse of `central_difference_kernel`: the centre tap becomes
-    w_c + theta / (1 - theta) * sum_k w_k. This carries pretrained plain weights over exactly.
+    w_c + theta / (1 - theta) * sum_k w_k. It carries pretrained plain weights over exactly.
 
     Args:
-        kernel: `(kh, kw, in, out)`, kh and kw odd.
+        kernel: kh and kw odd. A NumPy array gives a NumPy array.
         theta: share of the central difference, 0 <= theta < 1.
 
     Raises:
-        ValueError: theta is 1 or more (the kernel sum is lost then), or an even kernel size.
+        ValueError: theta is 1 or more (the kernel's sum is lost then), or an even kernel size.
     """
-    if theta == 0:
-        return kernel
     if not 0 <= theta < 1:
         raise ValueError(f"init_from_plain needs 0 <= theta < 1, got {theta}")
-    row, column = _centre(kernel.shape)
-    return kernel.at[row, column].add(theta / (1 - theta) * kernel.sum(axis=(0, 1)))
+    return _add_to_centre(kernel, theta / (1 - theta))
 
 
-def _centre(shape: Sequence[int]) -> tuple[int, int]:
-    height, width = shape[:2]
+def _add_to_centre(kernel: Any, share: float) -> Any:
+    if share == 0:
+        return kernel
+    height, width = kernel.shape[:2]
     if height % 2 == 0 or width % 2 == 0:
         raise ValueError(f"central difference needs odd kernel sizes, got {height} x {width}")
-    return height // 2, width // 2
-
-
-def convolve(
-    x: jax.Array,
-    kernel: jax.Array,
-    strides: Sequence[int] = (1, 1),
-    groups: int = 1,
-    padding: int | None = None,
-) -> jax.Array:
-    """Convolution with k // 2 zeros on every side, so that window i is centred on i * stride.
-
-    Args:
-        x: `(N, H, W, in)`.
-        kernel: `(kh, kw, in / groups, out)`.
-        strides: step in height and width.
-        groups: number of channel groups.
-        padding: another number of zeros on every side.
-
-    Returns:
-        `(N, ceil(H / strides[0]), ceil(W / strides[1]), out)` for odd kernel sizes and k // 2
-        zeros.
-    """
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=tuple(strides),
-        padding=[(size // 2 if padding is None else padding,) * 2 for size in kernel.shape[:2]],
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )
+    added = share * kernel.sum(axis=(0, 1))
+    if isinstance(kernel, np.ndarray):
+        result = kernel.copy()
+        result[height // 2, width // 2] += added
+        return result
+    return kernel.at[height // 2, width // 2].add(added)
 
 
 def central_difference_convolution_two_terms(
-    x: jax.Array,
-    kernel: jax.Array,
+    x: Float[Array, "n h w in"],
+    kernel: Float[Array, "kh kw in_group out"],
     theta: float,
     strides: Sequence[int] = (1, 1),
     groups: int = 1,
-) -> jax.Array:
+) -> Float[Array, "n h_out w_out out"]:
     """The definition: conv(x, w) - theta * conv1x1(x, sum_k w_k), at the window's centre.
 
     Yu et al., "Searching Central Difference Convolutional Networks for Face Anti-Spoofing",
-    CVPR 2020, eq. 4. It costs two convolutions; `CDConv` computes the equal single one.
+    CVPR 2020, eq. 4. Costs two convolutions; `CDConv` computes the equal single one.
 
     Args:
-        x: `(N, H, W, in)`.
-        kernel: `(kh, kw, in / groups, out)`, kh and kw odd.
+        x: features.
+        kernel: kh and kw odd.
         theta: share of the central difference, 0 to 1.
         strides: step in height and width.
         groups: number of channel groups.
     """
-    centre_term = convolve(x, kernel.sum(axis=(0, 1), keepdims=True), strides, groups)
-    return convolve(x, kernel, strides, groups) - theta * centre_term
+    centre = convolve(x, kernel.sum(axis=(0, 1), keepdims=True), strides, groups)
+    return convolve(x, kernel, strides, groups) - theta * centre
 
 
-def from_plain_initializer(initializer: Initializer, theta: float) -> Initializer:
-    """Draws a kernel whose *folded* form follows `initializer`.
+def convolve(
+    x: Float[Array, "n h w in"],
+    kernel: Float[Array, "kh kw in_group out"],
+    strides: Sequence[int] = (1, 1),
+    groups: int = 1,
+    padding: int | None = None,
+    make_convolution: Callable[[], ConvGeneralDilated] | None = None,
+) -> Float[Array, "n h_out w_out out"]:
+    """Convolution with `padding` zeros on every side; None for half the kernel size.
 
-    Without this a CDC layer starts with the mean of its input almost removed (the folded kernel
-    sums to 1 - theta of what was drawn), and short trainings lag behind plain convolutions.
-    At theta = 1 no such kernel exists and the draw is used as it is.
+    With half the kernel size, window i is centred on i * stride, and the result has
+    ceil(h / strides[0]) rows and ceil(w / strides[1]) columns. `make_convolution` gives a
+    replacement for `jax.lax.conv_general_dilated`.
     """
-
-    def init(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
-        kernel = initializer(key, shape, dtype)
-        return init_from_plain(kernel, theta) if theta < 1 else kernel
-
-    return init
+    convolution = make_convolution() if make_convolution else jax.lax.conv_general_dilated
+    return convolution(
+        x,
+        kernel,
+        tuple(strides),
+        [(size // 2 if padding is None else padding,) * 2 for size in kernel.shape[:2]],
+        dimension_numbers=_NHWC,
+        feature_group_count=groups,
+    )
 
 
 class CDConv(nn.Module):
     """Central difference convolution (Yu et al., CVPR 2020).
 
     Defined as y = conv(x, w) - theta * conv1x1(x, sum_k w_k), see
-    `central_difference_convolution_two_terms`; computed as one convolution with the kernel of
-    `central_difference_kernel`, which is equal, borders, strides and gradients included.
+    `central_difference_convolution_two_terms`. Computed as one convolution with the kernel of
+    `central_difference_kernel`, which gives the same result and gradients, at borders and with
+    strides too.
 
     Maps `(N, H, W, in)` to `(N, ceil(H / s), ceil(W / s), features)`, zeros beyond the borders.
 
@@ -152,10 +139,12 @@ class CDConv(nn.Module):
         feature_group_count: number of channel groups; divides both channel numbers.
         dtype: type of the computation, e.g. bfloat16; None takes the input's.
         param_dtype: type of the parameters.
-        kernel_init: distribution of the *folded* kernel at the start.
+        kernel_init: distribution of the *folded* kernel at the start. A kernel drawn as usual would
+            sum to 1 - theta of the draw when folded, and the layer would start almost blind to the
+            mean of its input. At theta = 1 the draw is used as it is.
         bias_init: distribution of the bias at the start.
-        fast: on CPUs, compute wide convolutions of stride 1 with fewer products
-            (`backbones.fast_convolution`), equal to a few 1e-6 of their range; for inference.
+        conv_general_dilated_cls: gives the convolution to compute with, as in `flax.linen.Conv`;
+            None for XLA's.
     """
 
     features: int
@@ -169,7 +158,7 @@ class CDConv(nn.Module):
     param_dtype: Any = jnp.float32
     kernel_init: Initializer = nn.initializers.he_normal()
     bias_init: Initializer = nn.initializers.zeros_init()
-    fast: bool = False
+    conv_general_dilated_cls: Callable[[], ConvGeneralDilated] | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -188,52 +177,41 @@ class CDConv(nn.Module):
                 "channels"
             )
         shape = (*self.kernel_size, x.shape[-1] // groups, self.features)
-        kernel = self.param(
-            "kernel", from_plain_initializer(self.kernel_init, self.theta), shape, self.param_dtype
-        )
+        kernel = self.param("kernel", self._init_kernel, shape, self.param_dtype)
         # Folded in the parameters' precision: the sum over the window must not round in bfloat16.
         kernel = central_difference_kernel(kernel, self.theta)
         dtype = self.dtype or x.dtype
         x, kernel = x.astype(dtype), kernel.astype(dtype)
-        if self.fast and self._keeps_size():
-            y = fast_convolution.convolve(x, kernel)
-        elif kernel_gradients.is_local() and self._keeps_size():
-            y = kernel_gradients.convolve(x, kernel)
-        else:
-            y = convolve(x, kernel, self.strides, groups, self.padding)
+        y = convolve(x, kernel, self.strides, groups, self.padding, self.conv_general_dilated_cls)
         if self.use_bias:
             bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype)
             # In the parameters' precision, or the bias's gradient would be a sum in bfloat16.
             y = (y + bias).astype(dtype)
         return y
 
-    def _keeps_size(self) -> bool:
-        """Whether this is the convolution that the faster ones know."""
-        height, width = self.kernel_size
-        return (
-            height == width
-            and height > 1
-            and tuple(self.strides) == (1, 1)
-            and self.padding in (None, height // 2)
-            and self.feature_group_count == 1
-        )
+    def _init_kernel(self, key: jax.Array, shape: Sequence[int], dtype: Any) -> jax.Array:
+        kernel = self.kernel_init(key, shape, dtype)
+        return init_from_plain(kernel, self.theta) if self.theta < 1 else kernel
 
 
 class SpatialAttention(nn.Module):
     """Spatial attention of CBAM (Woo et al., ECCV 2018, eq. 5), without bias.
 
-    x * sigmoid(conv_k([mean over channels; maximum over channels])), shape preserving for
+    x * sigmoid(conv_k([mean over channels; maximum over channels])); keeps the shape
     `(N, H, W, C)`.
 
     Attributes:
         kernel_size: k, odd; CDCN++ takes 7, 5, 3 for the low, middle and high level.
         dtype: type of the computation; None takes the input's.
         param_dtype: type of the parameters.
+        conv_general_dilated_cls: gives the convolution to compute with, as in `flax.linen.Conv`;
+            None for XLA's.
     """
 
     kernel_size: int = 7
     dtype: Any = None
     param_dtype: Any = jnp.float32
+    conv_general_dilated_cls: Callable[[], ConvGeneralDilated] | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -249,7 +227,9 @@ class SpatialAttention(nn.Module):
         pooled = jnp.concatenate(
             [x.mean(axis=-1, keepdims=True), x.max(axis=-1, keepdims=True)], axis=-1
         )
-        local = kernel_gradients.is_local()
-        convolution = kernel_gradients.convolve if local else convolve
-        attention = nn.sigmoid(convolution(pooled.astype(dtype), kernel.astype(dtype)))
-        return (x * attention).astype(given)
+        logits = convolve(
+            pooled.astype(dtype),
+            kernel.astype(dtype),
+            make_convolution=self.conv_general_dilated_cls,
+        )
+        return (x * nn.sigmoid(logits)).astype(given)

@@ -1,4 +1,4 @@
-"""Convolution with "same" borders that is fast on CPUs too.
+"""Convolution with "same" borders that is fast on CPUs too, for inference.
 
 XLA's convolution of many channels runs near the peak of a CPU's arithmetic, so only fewer
 multiplications make it faster. Along one image axis, six products give m outputs of an r-tap
@@ -7,8 +7,8 @@ Networks", CVPR 2016): half the multiplications for 3 x 3, six tenths for 5 x 5.
 the sum over channels stay an ordinary convolution. In float32 the result differs from the direct
 one by a few 1e-6 of its range.
 
-Features smaller than the kernel, such as the last ones of small patches, fall to a scalar loop in
-XLA, a hundred times slower than one matrix product per tap.
+XLA convolves features smaller than the kernel, such as the last ones of small patches, in a scalar
+loop, a hundred times slower than one matrix product per tap.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def convolve(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
 
 
 @contextlib.contextmanager
-def plain_convolutions() -> Iterator[None]:
-    """Inside, what is traced has one plain convolution per `convolve`: for exporters."""
+def switched_off() -> Iterator[None]:
+    """Inside, every `convolve` is traced as one XLA convolution."""
     token = _plain.set(True)
     try:
         yield
@@ -66,7 +66,7 @@ def plain_convolutions() -> Iterator[None]:
 
 
 def _chosen(features: jax.Array, kernel: jax.Array | np.ndarray) -> Convolution:
-    """The fastest on a CPU; the smaller precision of other types would not bear `toom_cook`."""
+    """The fastest implementation on a CPU; `toom_cook` needs the precision of float32."""
     if min(features.shape[1:3]) < kernel.shape[0]:
         return tap_products
     size, _, channels, _ = kernel.shape
@@ -92,8 +92,8 @@ def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Arr
 def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:
     """`convolve` of few channels to few, each as one sum over taps and channels.
 
-    In float32 at least. XLA's convolution copies the features once for every tap, which costs more
-    than it computes.
+    Sums in float32 at least. XLA's convolution copies the features once per tap, which costs more
+    than the arithmetic.
     """
     border = kernel.shape[0] // 2
     _, height, width, channels = features.shape
@@ -140,7 +140,7 @@ def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
 
 
 def direct(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
-    """`convolve` as XLA has it."""
+    """`convolve` as one XLA convolution."""
     border = kernel.shape[0] // 2
     return lax.conv_general_dilated(
         features,

@@ -1,52 +1,68 @@
-"""Central difference and batch normalisation folded into plain convolutions, for inference."""
+"""Central difference convolutions folded into plain ones, for inference and for compression."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from gsn_jax.backbones.cdcn import BATCH_NORM_EPSILON
-from gsn_jax.layers import central_difference_kernel
+from gsn_jax.layers import CDConv, central_difference_kernel
 
 
-def fold_blocks(
-    params: Mapping[str, Any], stats: Mapping[str, Any], theta: float
-) -> dict[str, Any]:
-    """Folds every block `{"cdc" or "plain": ..., ["norm": ...]}` in a tree of parameters.
+def fold(model: nn.Module, variables: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """The same function in plain convolutions; scores are equal up to rounding.
 
     Args:
-        params: parameters of a model.
-        stats: its running statistics, {} without batch normalisation.
-        theta: share of the central difference.
+        model: maps two `(N, H, W, 3)` arrays to scores. Its modules take their convolution as the
+            attribute `conv`.
+        variables: `{"params": ...}` of the model.
 
     Returns:
-        Parameters of the same model with theta = 0 and no normalisation.
+        The model with `conv=flax.linen.Conv` throughout, and its variables.
     """
-    if "cdc" in params:
-        return {"cdc": _fold_block(params, "cdc", stats, theta)}
-    if "plain" in params:
-        return {"plain": _fold_block(params, "plain", stats, 0.0)}
+    plain = _plain(model)
+    if plain is model:
+        return model, dict(variables)
+    thetas: dict[tuple[str, ...], float] = {}
+
+    def record(call: Any, arguments: Any, keywords: Any, context: Any) -> Any:
+        if isinstance(context.module, CDConv):
+            thetas[context.module.path] = context.module.theta
+        return call(*arguments, **keywords)
+
+    images = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    with nn.intercept_methods(record):
+        jax.eval_shape(model.apply, variables, images, images)
+    return plain, {**variables, "params": _folded(variables["params"], thetas)}
+
+
+def _plain(value: Any) -> Any:
+    """The module with plain convolutions, itself where it has no others."""
+    if isinstance(value, Mapping):
+        plain = {name: _plain(child) for name, child in value.items()}
+        return plain if any(plain[name] is not value[name] for name in plain) else value
+    if not isinstance(value, nn.Module):
+        return value
+    changed = {}
+    for name in type(value).__dataclass_fields__:
+        if name in ("parent", "name"):
+            continue
+        child = getattr(value, name)
+        plain = nn.Conv if name == "conv" else _plain(child)
+        if plain is not child:
+            changed[name] = plain
+    return value.clone(**changed) if changed else value
+
+
+def _folded(
+    params: Mapping[str, Any], thetas: Mapping[tuple[str, ...], float], path: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    if path in thetas:
+        return {**params, "kernel": central_difference_kernel(params["kernel"], thetas[path])}
     return {
-        name: fold_blocks(child, stats.get(name, {}), theta)
-        if isinstance(child, Mapping)
-        else child
+        name: _folded(child, thetas, (*path, name)) if isinstance(child, Mapping) else child
         for name, child in params.items()
     }
-
-
-def _fold_block(
-    params: Mapping[str, Any], kind: str, stats: Mapping[str, Any], theta: float
-) -> dict[str, jax.Array]:
-    kernel = central_difference_kernel(params[kind]["kernel"], theta)
-    xp = np if isinstance(kernel, np.ndarray) else jnp
-    bias = params[kind].get("bias", xp.zeros(kernel.shape[-1], kernel.dtype))
-    if "norm" in params:
-        norm, running = params["norm"], stats["norm"]
-        gain = norm["scale"] / xp.sqrt(running["var"] + BATCH_NORM_EPSILON)
-        kernel = kernel * gain
-        bias = (bias - running["mean"]) * gain + norm["bias"]
-    return {"kernel": kernel, "bias": bias}

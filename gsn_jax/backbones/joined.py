@@ -1,100 +1,62 @@
-"""Several trunks as one: each sees the images alone, and the levels of all are compared."""
+"""Several backbones as one: each sees the images alone, and the levels of all are compared."""
 
 from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 
-from gsn_jax.backbones import cdcn
 from gsn_jax.images.padded import Sizes
 
 
-class JoinedTrunk(nn.Module):
-    """The levels of several trunks, one trunk after the other, as of `get("vgg16+alexnet")`.
+class Joined(nn.Module):
+    """The levels of several backbones, one backbone after the other.
 
-    Networks that were trained apart err apart, so what they say together is worth more. The
-    parameters are those of every trunk under its name.
+    Networks trained apart make different errors, so they judge better together. The parameters are
+    those of every part under its name.
 
     Attributes:
-        parts: names of the trunks. All must end at the same stride.
-        theta: share of the central difference, in all of them.
-        norm: see `gsn_jax.backbones.cdcn`, of all of them.
-        dtype: type of the computation.
-        remat: recompute each level in the backward pass instead of storing it.
-        axis_name: mesh axis over which `shard_map` divides the batch.
+        parts: backbones by name. All must end at the same stride.
     """
 
-    parts: Sequence[str]
-    theta: float = 0.7
-    norm: str = "none"
-    dtype: Any = None
-    remat: bool = False
-    axis_name: Any = None
+    parts: Mapping[str, nn.Module]
 
-    def check_settings(self) -> None:
-        """Raises a ValueError that names the first setting that does not fit."""
-        members = self._members(parent=None)
-        for trunk in members:
-            getattr(trunk, "check_settings", lambda: None)()
-        if len(set(self.parts)) < len(self.parts):
-            raise ValueError(f"{'+'.join(self.parts)}: every trunk may be joined once")
-        ends = {name: trunk.strides[-1] for name, trunk in zip(self.parts, members, strict=True)}
+    def __post_init__(self) -> None:
+        """Checks that the parts fit together."""
+        ends = {name: part.strides[-1] for name, part in self.parts.items()}
         if len(set(ends.values())) > 1:
-            raise ValueError(f"joined trunks must end at one stride, got {ends}")
+            raise ValueError(f"joined backbones must end at one stride, got {ends}")
+        super().__post_init__()
 
     @property
     def strides(self) -> tuple[int, ...]:
         """Image pixels per feature of each level."""
-        return _chained(trunk.strides for trunk in self._members(parent=None))
+        return _chained(part.strides for part in self.parts.values())
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
-        return _chained(trunk.widths for trunk in self._members(parent=None))
-
-    @property
-    def min_size(self) -> int:
-        """Smallest height and width that every trunk can describe."""
-        return max(trunk.min_size for trunk in self._members(parent=None))
+        return _chained(part.widths for part in self.parts.values())
 
     @property
     def reach(self) -> tuple[int, ...] | None:
-        """How many pixels beyond its own each level's features see; None where a trunk says not."""
-        reaches = [getattr(trunk, "reach", None) for trunk in self._members(parent=None)]
+        """Pixels beyond its own that a feature of each level sees; None where a part has none."""
+        reaches = [part.reach for part in self.parts.values()]
         return None if None in reaches else _chained(reaches)
 
     @property
     def centre(self) -> float:
-        """Mean over the trunks of the pixel on which the last level's first feature is centred."""
-        return statistics.fmean(cdcn.centre(trunk) for trunk in self._members(parent=None))
+        """Mean over the parts of the pixel on which the last level's first feature is centred."""
+        return statistics.fmean(part.centre for part in self.parts.values())
 
-    @nn.compact
-    def __call__(
-        self, images: jax.Array, train: bool = False, sizes: Sizes = None
-    ) -> tuple[jax.Array, ...]:
-        """Features `(N, H / s, W / s, C)` of `(N, H, W, 3)` in [0, 1], s of `strides`.
-
-        With true `sizes` (see `gsn_jax.images.padded`) they are those of the images alone, and zero
-        beyond. They need trunks with a `reach`.
-        """
-        self.check_settings()
+    def __call__(self, images: jax.Array, sizes: Sizes = None) -> tuple[jax.Array, ...]:
+        """Features of `(N, H, W, 3)` images in [0, 1], see `gsn_jax.backbones`."""
         given = {} if sizes is None else {"sizes": sizes}
-        return _chained(trunk(images, train, **given) for trunk in self._members())
-
-    def _members(self, **options: Any) -> list[nn.Module]:
-        options |= {
-            "theta": self.theta,
-            "norm": self.norm,
-            "dtype": self.dtype,
-            "axis_name": self.axis_name,
-            "remat": self.remat,
-        }
-        return [cdcn.get(name, name=name, **options) for name in self.parts]
+        return _chained(part(images, **given) for part in self.parts.values())
 
 
 def _chained(levels: Iterable[Iterable[Any]]) -> tuple[Any, ...]:

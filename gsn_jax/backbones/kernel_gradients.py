@@ -1,21 +1,18 @@
-"""Convolution whose kernel's gradient is fast on CPUs too, where a device has its batch alone.
+"""Convolution with a fast CPU kernel gradient, for unsharded batches.
 
-XLA computes that gradient on CPUs as a convolution with a window of the size of the features, three
-to five times slower than the forward pass. Here it is one matrix product, of the gradient shifted
-along rows with the features shifted along columns: together these shifts are all those of the
-kernel. A few images at a time: what is copied for it stays in the processor's cache.
+XLA computes the kernel's gradient on CPUs as a convolution with a window of the size of the
+features, three to five times slower than the forward pass. Here it is one matrix product of the
+gradient shifted along columns with the features shifted along rows: together these shifts are all
+those of the kernel. It takes a few images at a time, so that the shifted copies stay in the cache.
 Convolutions of one or two channels, as in spatial attention, are sums over taps.
 
-The images one after the other would be a chain across devices where the batch is divided over them
-by the compiler, so this is for steps that see one device's part only: see `local_batch`.
+The loop over images would become a chain across devices if the compiler divided the batch, so this
+is for steps on one device.
 """
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import math
-from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -23,32 +20,12 @@ from jax import lax
 
 from gsn_jax.backbones.fast_convolution import direct, tap_sums
 
-# Shifted numbers at a time: few enough for the cache (6 MiB), many enough for the cores.
+# Shifted numbers at a time: few enough for the cache (6 MiB), enough to occupy the cores.
 _TOGETHER = 3 << 19
-# Products that do not wait for one another: while one copies, the other multiplies.
+# Independent products: while one copies, the other multiplies.
 _CHAINS = 2
-# Kernels of so few numbers per tap are summed tap by tap: the two channels of spatial attention.
+# Kernels with at most this many numbers per tap are summed tap by tap: spatial attention's two.
 _FEW = 2
-
-_local = contextvars.ContextVar("the batch is on one device", default=False)
-
-
-@contextlib.contextmanager
-def local_batch() -> Iterator[None]:
-    """Inside, what is traced runs on one device: a mesh of one, or the body of a `shard_map`.
-
-    Also a decorator.
-    """
-    token = _local.set(True)
-    try:
-        yield
-    finally:
-        _local.reset(token)
-
-
-def is_local() -> bool:
-    """Whether this is inside `local_batch`."""
-    return _local.get()
 
 
 @jax.custom_vjp

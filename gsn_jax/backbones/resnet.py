@@ -1,11 +1,14 @@
-"""ResNet-18, 34 and 50 (He et al., CVPR 2016) as trunks of central difference convolutions.
+"""ResNet-18, 34 and 50 (He et al., CVPR 2016).
 
-The variant is torchvision's and timm's: a bottleneck block strides in its 3 x 3 convolution.
+The variant is torchvision's and timm's: a bottleneck block strides in its 3 x 3 convolution. Batch
+normalisation is folded into the convolutions when published weights are converted, see
+`gsn_jax.models.initial_weights`.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -13,51 +16,45 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gsn_jax.backbones.imagenet import TrunkConvolution, normalise_images
+from gsn_jax.backbones.convolution import layer
+from gsn_jax.backbones.imagenet import check_level_count, normalise_images
+from gsn_jax.layers import CDConv
 
 # Blocks per stage.
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 WIDTHS = (64, 128, 256, 512)
 _EXPANSION = 4  # of the bottleneck blocks of ResNet-50
 
-NORMS = ("none", "batch")
 
+class ResNet(nn.Module):
+    """The rectified stem and the four stages of a ResNet; every level has half the size, rounded
+    up, of the one before.
 
-class ResNetTrunk(nn.Module):
-    """The rectified stem and the four stages of a ResNet.
-
-    The 7 x 7 stem and the 3 x 3 convolutions are CDC; 1 x 1 convolutions have no surround and stay
-    plain. With kernels from `gsn_jax.layers.init_from_plain` it is the published network exactly.
-    Borders are the network's: zeros around the normalised image and the features, so every level
-    has half the size of the one before, rounded up.
+    1 x 1 convolutions have no surround to differ from and are always plain.
 
     Attributes:
         depth: 18, 34 or 50.
+        conv: the convolution, called as `flax.linen.Conv`.
         level_count: how many levels, 1 to 5: the stem at half the resolution, then the stages.
-        theta: share of the central difference.
-        norm: "batch" keeps batch normalisation as an affine map with the running statistics it was
-            loaded with, its scale and bias trainable; "none" has it folded into the convolutions.
         dtype: type of the computation.
         remat: recompute each block in the backward pass instead of storing it.
-        axis_name: unused, no statistics of a batch are taken.
     """
 
     depth: int = 18
+    conv: Callable[..., nn.Module] = CDConv
     level_count: int = 5
-    theta: float = 0.7
-    norm: str = "none"
     dtype: Any = None
     remat: bool = False
-    axis_name: Any = None
 
-    def check_settings(self) -> None:
-        """Raises a ValueError that names the first setting that does not fit."""
+    reach = None
+    centre = 0.0  # all windows are odd, with equal borders on both sides
+
+    def __post_init__(self) -> None:
+        """Checks the settings."""
         if self.depth not in BLOCKS:
             raise ValueError(f"depth must be one of {tuple(BLOCKS)}, got {self.depth}")
-        if self.norm not in NORMS:
-            raise ValueError(f"norm must be one of {NORMS}, got {self.norm!r}")
-        if not 1 <= self.level_count <= len(WIDTHS) + 1:
-            raise ValueError(f"a ResNet has 1 to {len(WIDTHS) + 1} levels, got {self.level_count}")
+        check_level_count("a ResNet", self.level_count, len(WIDTHS) + 1)
+        super().__post_init__()
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -65,28 +62,18 @@ class ResNetTrunk(nn.Module):
         return tuple(2 ** (level + 1) for level in range(self.level_count))
 
     @property
-    def min_size(self) -> int:
-        """Smallest height and width of which every level has something left."""
-        return 1
-
-    @property
-    def centre(self) -> float:
-        """Pixel, along both axes, on which the last level's first feature is centred.
-
-        All windows are odd, with as much of a border before the image as after it.
-        """
-        return 0
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        expansion = _EXPANSION if self.depth == 50 else 1
+        return (WIDTHS[0], *(expansion * width for width in WIDTHS))[: self.level_count]
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, ...]:
-        """Features `(N, H / s, W / s, C)` of `(N, H, W, 3)` in [0, 1], s of `strides`."""
-        self.check_settings()
-        options = {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
-        block = nn.remat(ResidualBlock, static_argnums=(2,)) if self.remat else ResidualBlock
-        stem = TrunkConvolution(
-            WIDTHS[0], kernel_size=(7, 7), strides=(2, 2), name="stem", **options
-        )
-        x = nn.relu(stem(normalise_images(images), train))
+    def __call__(self, images: jax.Array) -> tuple[jax.Array, ...]:
+        """Features of `(N, H, W, 3)` images in [0, 1], see `gsn_jax.backbones`; takes no sizes."""
+        block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
+        options = {"conv": self.conv, "dtype": self.dtype}
+        stem = layer(self.conv, WIDTHS[0], 7, stride=2, dtype=self.dtype, name="stem")
+        x = nn.relu(stem(normalise_images(images)))
         levels = [x]
         stages = zip(WIDTHS, BLOCKS[self.depth], strict=True)
         for stage, (width, count) in enumerate(list(stages)[: self.level_count - 1], 1):
@@ -100,7 +87,7 @@ class ResNetTrunk(nn.Module):
                     branches=sum(BLOCKS[self.depth]),
                     name=f"layer{stage}_{index}",
                     **options,
-                )(x, train)
+                )(x)
             levels.append(x)
         return tuple(levels)
 
@@ -110,41 +97,37 @@ class ResidualBlock(nn.Module):
 
     Attributes:
         width: channels of the 3 x 3 convolutions.
-        stride: of the first 3 x 3 convolution, and of the input where they are added.
+        conv: the convolution, called as `flax.linen.Conv`.
+        stride: of the first 3 x 3 convolution, and of the shortcut.
         bottleneck: whether the block is one.
-        branches: number of blocks of the network; without pretrained weights the branches start
-            so small that their sum does not grow with it.
-        theta: share of the central difference.
-        norm: "none" or "batch".
+        branches: number of blocks of the network. Without pretrained weights the branches start so
+            small that their sum does not grow with it.
         dtype: type of the computation.
     """
 
     width: int
+    conv: Callable[..., nn.Module]
     stride: int = 1
     bottleneck: bool = False
     branches: int = 1
-    theta: float = 0.7
-    norm: str = "none"
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """Maps `(N, H, W, C)` to `(N, H / stride, W / stride, width or 4 width)`."""
-        options = {"theta": self.theta, "norm": self.norm, "dtype": self.dtype}
-        convolution = functools.partial(TrunkConvolution, **options)
-        strides = (self.stride, self.stride)
+        three = functools.partial(layer, self.conv, dtype=self.dtype)
+        one = functools.partial(layer, nn.Conv, size=1, dtype=self.dtype)
         small = nn.initializers.variance_scaling(2 / self.branches, "fan_in", "truncated_normal")
         features = self.width * (_EXPANSION if self.bottleneck else 1)
         if self.bottleneck:
-            y = nn.relu(convolution(self.width, kernel_size=(1, 1), name="conv1")(x, train))
-            y = nn.relu(convolution(self.width, strides=strides, name="conv2")(y, train))
-            y = convolution(features, kernel_size=(1, 1), kernel_init=small, name="conv3")(y, train)
+            y = nn.relu(one(self.width, name="conv1")(x))
+            y = nn.relu(three(self.width, stride=self.stride, name="conv2")(y))
+            y = one(features, kernel_init=small, name="conv3")(y)
         else:
-            y = nn.relu(convolution(self.width, strides=strides, name="conv1")(x, train))
-            y = convolution(features, kernel_init=small, name="conv2")(y, train)
+            y = nn.relu(three(self.width, stride=self.stride, name="conv1")(x))
+            y = three(features, kernel_init=small, name="conv2")(y)
         if self.stride != 1 or x.shape[-1] != features:
-            shortcut = convolution(features, kernel_size=(1, 1), strides=strides, name="downsample")
-            x = shortcut(x, train)
+            x = one(features, stride=self.stride, name="downsample")(x)
         return nn.relu(x + y)
 
 
@@ -154,6 +137,6 @@ def _max_pool(x: jax.Array) -> jax.Array:
     return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
 
 
-resnet18 = functools.partial(ResNetTrunk, depth=18)
-resnet34 = functools.partial(ResNetTrunk, depth=34)
-resnet50 = functools.partial(ResNetTrunk, depth=50)
+ResNet18 = functools.partial(ResNet, 18)
+ResNet34 = functools.partial(ResNet, 34)
+ResNet50 = functools.partial(ResNet, 50)

@@ -1,10 +1,9 @@
 """WaDIQaM-FR, also known as DeepIQA: a deep network with weighted patch averaging.
 
 S. Bosse, D. Maniry, K.-R. Müller, T. Wiegand, W. Samek: "Deep Neural Networks for No-Reference and
-Full-Reference Image Quality Assessment", IEEE TIP 27(1), 2018. Ten convolutions describe each
-32 x 32 patch of both images; the descriptions are fused, and two small regressors give the patch's
-quality and its weight. The score is the weighted mean over patches. It has no batch normalisation
-and sees patches only, so every image is scored by itself, at any size.
+Full-Reference Image Quality Assessment", IEEE TIP 27(1), 2018. Ten convolutions encode each
+32 x 32 patch of both images. The features are fused, and two small regressors give the patch's
+quality and its weight. The score is the weighted mean over patches.
 """
 
 from __future__ import annotations
@@ -53,6 +52,8 @@ class WaDIQaM(nn.Module):
     dtype: Any = jnp.float32
     remat: bool = False
 
+    min_size = PATCH
+
     @nn.compact
     def __call__(
         self, reference: jax.Array, distorted: jax.Array, train: bool = False
@@ -73,7 +74,7 @@ class WaDIQaM(nn.Module):
             raise ValueError(f"images of at least {PATCH} x {PATCH}, got {reference.shape}")
         # A pair's images are neighbours, so that they stay on their device in a divided batch.
         images = jnp.stack([reference, distorted], axis=1).reshape(-1, *reference.shape[1:])
-        features = self._describe(patch_grid(images))
+        features = self._encode(patch_grid(images))
         features = features.reshape(reference.shape[0], 2, -1, FEATURES)
         first, second = features[:, 0], features[:, 1]
         fused = jnp.concatenate([first, second, first - second], axis=-1)
@@ -83,7 +84,7 @@ class WaDIQaM(nn.Module):
         weights = nn.relu(self._regress(fused, "weight", train)) + WEIGHT_FLOOR
         return jnp.sum(quality * weights, axis=-1) / jnp.sum(weights, axis=-1)
 
-    def _describe(self, patches: jax.Array) -> jax.Array:
+    def _encode(self, patches: jax.Array) -> jax.Array:
         """`(P, 32, 32, 3)` patches as `(P, 512)` float32 features; maximum pooling after pairs."""
 
         def stage(module: nn.Module, features: jax.Array, first: int) -> jax.Array:

@@ -1,12 +1,10 @@
-"""A trained model as a folder: its variables (Orbax) and a description (JSON).
+"""A trained model as a folder: its parameters (Orbax) and a description (JSON).
 
-    model.json   format, name, version, configuration, calibration, how it was trained
-    variables/   parameters and batch statistics; in format 2 large kernels as bytes, see
-                 `gsn_jax.models.compression`
-    card.md      what the model learned from, how it was made and judged, and what it does not know,
-                 for people; there need be none
+    model.json   format, name, version, configuration, calibration, training record
+    variables/   parameters; large kernels may be stored as bytes, see `gsn_jax.models.compression`
+    card.md      the model card, for people: training data, recipe, results, limits; optional
 
-Nothing in it can execute; the arrays are read by Orbax, the rest is JSON.
+Nothing in it can execute: the arrays are read by Orbax, the rest is JSON.
 """
 
 from __future__ import annotations
@@ -26,20 +24,22 @@ from gsn_jax.errors import InputError
 from gsn_jax.models.calibration import Calibration
 from gsn_jax.models.compression import compress, expand
 
-FORMAT, COMPRESSED_FORMAT = 1, 2
+# Raised with every change of the parameters or the description.
+FORMAT = 3
+
 DESCRIPTION, CARD = "model.json", "card.md"
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainedModel:
-    """What a model folder or a training checkpoint says.
+    """Contents of a model folder or a training checkpoint.
 
     Attributes:
         config: the section `model` of the configuration.
-        variables: `{"params": ..., "batch_stats": ...}`.
+        variables: `{"params": ...}`.
         calibration: raw score to quality; None where none could be fitted.
         training: configuration, step and results of the training, for people.
-        version: the model's version; a changed number is a changed version.
+        version: the model's version; models with different scores have different versions.
         card: Markdown about the model for people, "" where there is none.
     """
 
@@ -54,46 +54,49 @@ class TrainedModel:
 def write_model(
     directory: str | os.PathLike[str], model: TrainedModel, *, compressed: bool = False
 ) -> None:
-    """Writes a model folder, replacing what was there only when the new one is complete.
+    """Writes a model folder; an existing one is replaced once the new one is complete.
 
-    Where several processes run together, all of them call it, and the first one writes.
+    Where several processes run together, all of them call it and the first one writes.
 
     Args:
         directory: the folder.
         model: what to write.
-        compressed: whether large kernels are stored as bytes, with a little loss; see
-            `gsn_jax.models.compression`.
+        compressed: whether large kernels are stored as bytes, with a small loss; see
+            `gsn_jax.models.compression`. Central difference kernels must be folded first.
     """
     from orbax.checkpoint import v1 as ocp
 
-    from gsn_jax.training import distributed
-
     target = Path(directory).absolute()
     partial = target.with_name(target.name + ".partial")
-    if distributed.is_first():
+    first = jax.process_index() == 0
+    if first:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-    distributed.wait_for_all("model folder made")
-    variables = {
-        "params": model.variables["params"],
-        "batch_stats": model.variables.get("batch_stats", {}),
-    }
-    if compressed:
-        variables["params"] = compress(variables["params"])
-    ocp.save(partial / "variables", jax.tree.map(np.asarray, variables))
-    if distributed.is_first():
-        _describe(partial, model, COMPRESSED_FORMAT if compressed else FORMAT)
+    _wait_for_all("model folder made")
+    params = model.variables["params"]
+    params = compress(params) if compressed else params
+    ocp.save(partial / "variables", {"params": jax.tree.map(np.asarray, params)})
+    if first:
+        _describe(partial, model)
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
-    distributed.wait_for_all("model written")
+    _wait_for_all("model written")
 
 
-def _describe(partial: Path, model: TrainedModel, version: int) -> None:
+def _wait_for_all(name: str) -> None:
+    """Returns when every process of this run has called it."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(name)
+
+
+def _describe(partial: Path, model: TrainedModel) -> None:
     marker = partial / "variables" / "commit_success.txt"
-    if marker.exists():  # its text names the folder it was written in, which moves
+    if marker.exists():  # its text names the partial folder
         marker.write_text("complete\n", encoding="utf-8")
     description = {
-        "format": version,
+        "format": FORMAT,
         "version": model.version,
         "package_version": __version__,
         "model": model.config,
@@ -121,7 +124,7 @@ def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
         return _read_checkpoint(folder)
     except InputError:
         raise
-    except Exception as error:  # whatever a damaged file leads to
+    except Exception as error:  # damage may raise anything
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{directory}: cannot be read as a model ({reason[0]})") from error
 
@@ -129,28 +132,29 @@ def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
 def _read_folder(folder: Path) -> TrainedModel:
     from orbax.checkpoint import v1 as ocp
 
+    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    if description.get("format") != FORMAT:
+        written = description.get("package_version", "another version")
+        raise InputError(
+            f"{folder}: model format {description.get('format')!r}, written by gsn_jax {written}; "
+            f"this version reads format {FORMAT}: use that version, or train the model again"
+        )
     saved = ocp.metadata(folder / "variables").metadata
     abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
-    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    if description.get("format") not in (FORMAT, COMPRESSED_FORMAT):
-        raise InputError(
-            f"{folder}: model format {description.get('format')!r}, this version of gsn_jax reads "
-            f"{FORMAT} and {COMPRESSED_FORMAT}; update gsn_jax"
-        )
     calibration, card = description["calibration"], folder / CARD
-    within = card.is_file() and not card.is_symlink()
+    readable = card.is_file() and not card.is_symlink()
     return TrainedModel(
         config=description["model"],
         variables=expand(ocp.load(folder / "variables", abstract)),
         calibration=Calibration.from_dict(calibration) if calibration else None,
         training=description["training"],
         version=description["version"],
-        card=card.read_text(encoding="utf-8") if within else "",
+        card=card.read_text(encoding="utf-8") if readable else "",
     )
 
 
 def _read_checkpoint(folder: Path) -> TrainedModel:
-    from gsn_jax.training import checkpoints
+    from gsn_jax.models import run_checkpoints as checkpoints
 
     checkpoints.quiet_orbax()
     step_folder = folder

@@ -1,7 +1,7 @@
-"""The models inside the package, each the newest of its name, and the older ones kept beside it.
+"""The models inside the package: the newest of each name, and older versions kept beside it.
 
-shipped/NAME            the newest version; `model.json` says which
-shipped/NAME@VERSION    an older version, so that a published score can be made again
+shipped/NAME            the newest version, given in its `model.json`
+shipped/NAME@VERSION    an older version, so that a published score can be reproduced
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def names() -> tuple[str, ...]:
 
 
 def versions(name: str) -> tuple[str, ...]:
-    """The versions that there are of a model, the newest last."""
+    """The shipped versions of a model, the newest last."""
     kept = [folder.partition("@")[2] for folder in _folders() if folder.startswith(f"{name}@")]
     newest = _version(name)
     return (*sorted((version for version in kept if version != newest), key=_order), newest)
 
 
 def is_shipped(name: object) -> bool:
-    """Whether it is a model's name, or a model's name with a version that may or may not exist."""
+    """Whether it is a model's name, with or without a version (which need not exist)."""
     return isinstance(name, str) and name.partition("@")[0] in names()
 
 
@@ -36,7 +36,7 @@ def folder(name: str) -> Path:
     """The folder of NAME, the newest version, or of NAME@VERSION.
 
     Raises:
-        InputError: there is no such version; the message names those that there are.
+        InputError: there is no such version; the message names the available ones.
     """
     model, _, version = name.partition("@")
     if name == model:
@@ -56,5 +56,5 @@ def _version(name: str) -> str:
 
 
 def _order(version: str) -> list[int]:
-    """0.10.0 comes after 0.9.0."""
+    """Sort key by which 0.10.0 comes after 0.9.0."""
     return [int(part) if part.isdigit() else -1 for part in version.split(".")]

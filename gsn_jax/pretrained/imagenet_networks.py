@@ -31,6 +31,9 @@ _RESNETS = ("resnet18", "resnet34", "resnet50")
 
 NETWORKS = ("alexnet", "vgg16", *_RESNETS)
 
+# Of batch normalisation, in torchvision and timm.
+BATCH_NORM_EPSILON = 1e-5
+
 # The classifiers of torchvision and timm, and a counter that only training uses.
 _UNUSED_PREFIXES = ("fc.", "classifier.", "head.", "pre_logits.")
 _UNUSED_SUFFIX = "num_batches_tracked"
@@ -91,7 +94,7 @@ def packaged_state_dict(network: str) -> dict[str, np.ndarray]:
     else:
         raise InputError(
             f"no package carries ImageNet weights of {network}; give "
-            "--config.model.trunk_weights the PATH of a torchvision or timm state dict"
+            "--config.model.backbone_weights the PATH of a torchvision or timm state dict"
         )
     tensors = {}
     for position, (kernel, bias) in zip(layers.values(), convolutions, strict=True):

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gsn_jax.backbones.folding import fold
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
 from gsn_jax.metric import MapGrid, Remember, bounded_jit, forget
@@ -22,7 +23,7 @@ from gsn_jax.models.calibration import Calibration
 from gsn_jax.models.folders import read_model
 from gsn_jax.scoring.tiled_model import TiledModel
 
-# Below this the coarsest features of a trunk have nothing left to look at.
+# Smallest height and width of an image: one cell of the coarsest features.
 MIN_SIZE = 16
 
 
@@ -30,9 +31,9 @@ class ModelMetric:
     """A trained model as a `Metric`: calibrated quality in [0, 1], up = better.
 
     The same pair gives the same score, bit by bit, alone, in a batch or in a folder: each pair runs
-    through the same functions, which its size alone chooses. A GSN is compiled for few shapes, and
-    takes images of any size in bounded memory, see `scoring.tiling`. Across devices scores
-    agree to 1e-4.
+    through the same functions, chosen by its size alone. Models that can be tiled are compiled for
+    few shapes and take images of any size in bounded memory, see `gsn_jax.scoring.tiling`. Across
+    devices scores agree to 1e-4.
 
     Attributes:
         name: "gsn" for a model of that kind.
@@ -40,8 +41,8 @@ class ModelMetric:
         value_range: (0, 1); a model without calibration gives raw, unbounded scores.
         version: version of the model.
         training: configuration, step and results of the training.
-        card: Markdown for people: what the model learned from, how it was made and judged, what it
-            does not know; "" where there is none.
+        card: Markdown for people: training data, recipe, results and limits; "" where there is
+            none.
         function: the pure function `(reference, distorted) -> scores` on float arrays
             `(..., H, W, 3)` in [0, 1], for use under `jit`, `vmap` and `grad`.
     """
@@ -59,7 +60,7 @@ class ModelMetric:
         training: dict[str, Any] | None = None,
         card: str = "",
     ):
-        """Folds the model where it can be folded.
+        """Folds central difference convolutions into plain ones.
 
         Args:
             model: see `gsn_jax.models.registry`.
@@ -70,9 +71,8 @@ class ModelMetric:
             training: how it was trained.
             card: about the model, for people.
         """
-        if hasattr(model, "fold"):
-            model, variables = model.fold(variables)
-        # Once, and not in every call: on a CPU, too, NumPy's arrays may have to be copied.
+        model, variables = fold(model, variables)
+        # Device-put once; otherwise every call may copy.
         variables = jax.device_put(variables)
         self.name = name
         self.version = version
@@ -80,14 +80,14 @@ class ModelMetric:
         self.card = card
         self.value_range = (0.0, 1.0) if calibration else (-np.inf, np.inf)
         self._model, self._variables, self._calibration = model, variables, calibration
-        self._min_size = max(MIN_SIZE, getattr(model, "min_size", 1))
+        self._min_size = getattr(model, "min_size", MIN_SIZE)
 
     def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
         """Quality of one pair (a scalar) or of a batch `(..., H, W, 3)`; see `Metric`.
 
         Raises:
             InputError: the images cannot be read, differ in size, are out of [0, 1] or smaller
-                than 16 x 16, or than the model's trunk can describe.
+                than 16 x 16, or than the model's patches.
         """
         first, second = as_pair(reference, distorted, min_size=self._min_size)
         if isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer):
@@ -116,23 +116,23 @@ class ModelMetric:
         return self._calibrate(self._raw(self._variables, reference, distorted))
 
     def error(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        """What `as_loss` minimises: raw scores turned round, 0 for an identical pair.
+        """The error that `as_loss` minimises: 0 for an identical pair, without an upper bound.
 
-        Unlike 1 - quality it does not go flat where the calibrated quality reaches 0, and its
-        gradient makes errors smaller, not less visible: see `GSN.hold_weights`.
+        Unlike 1 - quality its gradient does not vanish where the calibrated quality reaches 0, and
+        it makes errors smaller, not less visible: see `hold_weights` of `gsn_jax.gsn.GSN`.
         """
         best = registry.identity_score(self._model)
         held = {"hold_weights": True} if hasattr(self._model, "hold_weights") else {}
         return (best or 0.0) - self._raw(self._variables, reference, distorted, **held)
 
     def function_by_image(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        """`function` of `(N, H, W, 3)`, each image through the trunk by itself.
+        """`function` of `(N, H, W, 3)`, with the references and the distorted images apart.
 
-        For exporters that cannot divide a batch of unknown size.
+        For exporters, which cannot split the features of a batch of unknown size.
         """
 
         def compare(model: nn.Module, first: jax.Array, second: jax.Array) -> jax.Array:
-            return model.compare(model.encode(first), model.encode(second))
+            return model.finish(model.sums(model.encode(first), model.encode(second)))
 
         if not hasattr(self._model, "encode"):
             return self.function(reference, distorted)
@@ -141,7 +141,7 @@ class ModelMetric:
 
     @property
     def weights(self) -> dict[str, Any]:
-        """Every number that the score depends on beside the images, as a tree."""
+        """Parameters and calibration: all numbers that the score depends on beside the images."""
         calibration = self._calibration.to_dict() if self._calibration else {}
         return {"variables": self._variables, "calibration": calibration}
 
@@ -169,7 +169,8 @@ class ModelMetric:
 
     def map_grid(self, height: int, width: int) -> MapGrid:
         """Where the cells of `quality_map` lie in an image of any `height` and `width`."""
-        return self._model.map_grid
+        backbone = self._model.backbone
+        return MapGrid(backbone.strides[-1], backbone.centre)
 
     def _calibrate(self, raw: jax.Array) -> jax.Array:
         return raw if self._calibration is None else self._calibration(raw)

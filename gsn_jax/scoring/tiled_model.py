@@ -11,7 +11,6 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from gsn_jax.gsn import CELL
 from gsn_jax.images import as_float
 from gsn_jax.metric import Remember, forget
 from gsn_jax.scoring import tiling
@@ -20,9 +19,9 @@ from gsn_jax.scoring import tiling
 class TiledModel:
     """Scores one pair after the other, each tile by functions compiled for the tile's shape.
 
-    One gives the features of an image, two the sums of the comparison of two images' features. They
-    are apart because what XLA computes at a time it also stores at a time, and more than 32 MB are
-    taken from the system for every call, which can take longer than the computation.
+    The features of an image and the sums of an image's comparison are compiled apart. XLA allocates
+    the intermediate results of one function together, and allocations above 32 MB go back to the
+    system after every call, which can take longer than the computation.
     """
 
     def __init__(
@@ -31,31 +30,32 @@ class TiledModel:
         """Compiles nothing yet.
 
         Args:
-            model: a GSN whose `reach` is known.
+            model: a model with `encode`, `sums` and `finish` whose `reach` is known, such as
+                `gsn_jax.gsn.GSN`.
             variables: of the model.
             calibrate: raw score to what `score` gives.
         """
-        self._variables, self._reach, self._sums_size = variables, model.reach, model.sums_size
+        self._variables, self._reach = variables, model.reach
+        self._cell = model.backbone.strides[-1]
 
         # The variables are arguments: as constants they would be compiled in, slowly.
         def encode(variables: Any, image: jax.Array, sizes: jax.Array) -> Any:
             return model.apply(variables, image, sizes=sizes, method="encode")
 
         def sums(
-            method: str, variables: Any, first: Any, second: Any, sizes: jax.Array, core: jax.Array
+            method: str, variables: Any, first: Any, second: Any, sizes: jax.Array, cells: jax.Array
         ) -> jax.Array:
-            return model.apply(variables, first, second, sizes=sizes, core=core, method=method)[0]
+            return model.apply(variables, first, second, sizes=sizes, cells=cells, method=method)[0]
 
         def finish(variables: Any, sums: jax.Array) -> jax.Array:
             return calibrate(model.apply(variables, sums, method="finish"))
 
         self._encode, self._finish = jax.jit(encode), jax.jit(finish)
-        # XLA computes one after the other what one thread asks for, and convolutions of few
-        # channels on one core: so two threads ask for the features of the two images.
+        # Calls from one thread run serially, and convolutions of few channels occupy one core only.
+        # So two threads compute the features of the two images.
         self._threads = ThreadPoolExecutor(thread_name_prefix="gsn_jax")
-        self._sums = [
-            jax.jit(functools.partial(sums, method)) for method in ("map_sums", "moment_sums")
-        ]
+        methods = getattr(model, "partial_sums", ("sums",))
+        self._sums = [jax.jit(functools.partial(sums, method)) for method in methods]
 
     def score(
         self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
@@ -67,14 +67,14 @@ class TiledModel:
             distorted: of the same size.
             remember: keeps the reference's features, one tree per tile; see `gsn_jax.metric`.
         """
-        total = np.zeros(self._sums_size, np.float32)
-        for tile in tiling.cover(*reference.shape[:2], reach=self._reach, cell=CELL):
+        total: Any = 0.0
+        for tile in tiling.cover(*reference.shape[:2], reach=self._reach, cell=self._cell):
             sizes = np.array([[tile.height, tile.width]], np.int32)
-            core = np.array([tile.core], np.int32)
+            cells = core_mask(tile, self._cell)[None]
             encode = functools.partial(self._features, tile=tile, sizes=sizes)
-            beside = self._threads.submit(as_here(encode), distorted)
+            beside = self._threads.submit(with_current_config(encode), distorted)
             features = remember(tile, lambda encode=encode: encode(reference)), beside.result()
-            sums = [part(self._variables, *features, sizes, core) for part in self._sums]
+            sums = [part(self._variables, *features, sizes, cells) for part in self._sums]
             total = total + np.concatenate(sums)
         return np.asarray(self._finish(self._variables, total))
 
@@ -82,8 +82,8 @@ class TiledModel:
         return self._encode(self._variables, cut(image, tile)[None], sizes)
 
 
-def as_here(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function for another thread, which knows nothing of the contexts of this one."""
+def with_current_config(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with this thread's JAX device and precision, for calls from another thread."""
     device, precision = jax.config.jax_default_device, jax.config.jax_default_matmul_precision
 
     def there(*arguments: Any) -> Any:
@@ -91,6 +91,14 @@ def as_here(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments)
 
     return there
+
+
+def core_mask(tile: tiling.Tile, cell: int) -> np.ndarray:
+    """Which cells of a tile are in its core, `(rows, columns)` bool."""
+    mask = np.zeros([side // cell for side in tile.shape], bool)
+    top, bottom, left, right = tile.core
+    mask[top:bottom, left:right] = True
+    return mask
 
 
 def cut(image: np.ndarray, tile: tiling.Tile) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Size classes and tiles: how an image of any size is computed in arrays of few shapes.
+"""Size classes and tiles: images of any size in arrays of few shapes.
 
 XLA compiles once per shape. An image is put into the top left corner of an array of one of
-`SHAPES`; where none holds it, or several small ones cost less than a large one, it is cut into
-overlapping tiles. Which ones depends on the image's size alone, so that a pair's score does not
-depend on what else is scored.
+`SHAPES`. Where none holds it, or several small ones cost less than a large one, it is cut into
+overlapping tiles. The choice depends on the image's size alone, so a pair's score does not depend
+on what else is scored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHAPES: tuple[Shape, ...] = (
     (1216, 1216),
 )
 
-# What calling a compiled function costs, in pixels that could be computed meanwhile.
+# Fixed call overhead, in pixel equivalents.
 _CALL = 6000
 
 
@@ -39,10 +39,10 @@ class Tile:
         shape: height and width of the array.
         top: first row of the image in it, a multiple of the cell.
         left: first column.
-        height: rows of the image in it; below are none.
+        height: rows of the image in it; the rows below are empty.
         width: columns of the image in it.
-        core: the cells that no other tile gives: first row, row after the last, first column,
-            column after the last, within the tile. What they see of the image is in the tile.
+        core: the cells that this tile contributes: first row, row after the last, first column,
+            column after the last, within the tile. All pixels that they depend on are in the tile.
     """
 
     shape: Shape
@@ -62,9 +62,9 @@ def cover(
     Args:
         height: of the image in pixels.
         width: of the image in pixels.
-        reach: how many pixels beyond its own a cell sees.
+        reach: how many pixels beyond its own a cell depends on.
         cell: side of a cell in pixels; shapes are multiples of it.
-        shapes: what there is.
+        shapes: the available shapes.
 
     Raises:
         ValueError: every shape is too small for that reach.

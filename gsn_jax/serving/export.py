@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax.backbones.fast_convolution import plain_convolutions
+from gsn_jax.backbones.convolution import plain_convolutions
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.model_metric import MIN_SIZE

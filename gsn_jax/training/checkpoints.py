@@ -1,13 +1,11 @@
-"""Checkpoints of a training run: the newest ones and the best, each complete or not there.
+"""Checkpoints of a training run: the newest ones and the best, each complete or absent.
 
-A checkpoint holds the model, the optimiser and, as metadata, everything else that a continuation
-or a reader needs: the position of the input, the configuration, the calibration.
+A checkpoint holds the model, the optimiser and, as metadata, everything else needed to continue the
+run or to read the model: the position of the input, the configuration, the calibration.
 """
 
 from __future__ import annotations
 
-import logging
-import math
 import os
 import warnings
 from pathlib import Path
@@ -15,25 +13,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from gsn_jax.models.run_checkpoints import FORMAT, quiet_orbax, ranking, read_metadata
 from gsn_jax.training import distributed
 from gsn_jax.training.state import TrainState
 
-FORMAT = 1
-
-# Fields of the state that a reader of the model needs; the rest is only for continuing.
-_MODEL_FIELDS = ("params", "batch_stats", "ema")
+# Fields of the state that make up the model; the rest is needed only to continue the run.
+_MODEL_FIELDS = ("params", "ema")
 _PROGRESS_FIELDS = ("step", "opt_state", "key", "failed_step")
-
-logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
     """The checkpoints in a folder, one subfolder per step.
 
-    A context manager: leaving it waits for what is still being written.
+    A context manager: leaving it waits for pending writes.
     """
 
     def __init__(self, directory: str | os.PathLike[str], *, keep: int):
@@ -53,7 +47,7 @@ class Checkpoints:
                 [
                     policies.LatestN(keep),
                     policies.BestN(
-                        n=1, get_metric_fn=_ranking, keep_checkpoints_without_metrics=False
+                        n=1, get_metric_fn=ranking, keep_checkpoints_without_metrics=False
                     ),
                 ]
             ),
@@ -64,12 +58,12 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        # After a failure of one process the others may never come to finish a save with it.
+        # After a failure of one process the others may never finish the save with it.
         if kind is None or jax.process_count() == 1:
             self.close()
 
     def close(self) -> None:
-        """Waits for what is being written."""
+        """Waits for pending writes."""
         self._checkpointer.close()
 
     def steps(self) -> list[int]:
@@ -87,8 +81,8 @@ class Checkpoints:
     ) -> None:
         """Starts writing a checkpoint, in the background.
 
-        Every process calls it, and writes its part. The step that comes next does not wait for
-        the writing, only for the copy to the host.
+        Every process calls it and writes its part. The next step waits only for the copy to the
+        host, not for the write.
 
         Args:
             step: number of updates done.
@@ -112,12 +106,12 @@ class Checkpoints:
     def restore(self, state: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
         """The newest checkpoint that can be read, with its metadata; None where there is none.
 
-        A damaged checkpoint is moved to the folder `damaged` beside, with a warning, and the one
-        before it is tried.
+        A damaged checkpoint is moved to the folder `damaged` beside this one, with a warning, and
+        the one before it is tried.
 
         Args:
-            state: an abstract state of the wanted structure; its leaves say by their sharding
-                where every array goes, whatever devices and processes it was saved from.
+            state: an abstract state of the wanted structure. Its shardings decide where every array
+                is placed, whatever devices and processes it was saved from.
         """
         for step in reversed(self.steps()):
             failure = None
@@ -129,7 +123,7 @@ class Checkpoints:
                     for name, part in _split(state).items()
                 }
                 metadata = read_metadata(self._directory / str(step))
-            except Exception as error:  # whatever a damaged file leads to
+            except Exception as error:  # damage may raise anything
                 failure = error
             if distributed.anywhere(failure is not None):
                 self._set_aside(step, failure)
@@ -162,54 +156,8 @@ class Checkpoints:
         )
 
 
-def best_step(directory: str | os.PathLike[str]) -> int | None:
-    """Step of the best evaluated checkpoint in a folder, else of the newest; None without any."""
-    with ocp.training.Checkpointer(Path(directory).absolute()) as checkpointer:
-        checkpoints = checkpointer.checkpoints
-    evaluated = [checkpoint for checkpoint in checkpoints if checkpoint.metrics]
-    if evaluated:
-        return max(evaluated, key=lambda checkpoint: _ranking(checkpoint.metrics)).step
-    return checkpoints[-1].step if checkpoints else None
-
-
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Metadata of one checkpoint: `config`, `input`, `calibration`, `evaluation`, `version`.
-
-    `unevaluated` says that the run was stopped in the evaluation that was due at this step.
-
-    Raises:
-        ValueError: the folder is not a checkpoint of this trainer.
-    """
-    metadata = ocp.checkpointables_metadata(Path(path).absolute()).custom_metadata
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise ValueError(f"{path}: not a checkpoint of this trainer (format {FORMAT})")
-    return metadata
-
-
-def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The variables of the model in one checkpoint, averaged parameters where there are any.
-
-    As NumPy arrays, so that it does not matter on which devices they were saved.
-    """
-    folder = Path(path).absolute()
-    saved = ocp.checkpointables_metadata(folder).metadata["model"]
-    abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
-    model = ocp.load(folder, abstract, checkpointable_name="model")
-    return {"params": model["ema"] or model["params"], "batch_stats": model["batch_stats"]}
-
-
-def quiet_orbax() -> None:
-    """Orbax logs every phase of every save through absl; only what needs attention is shown."""
-    logging.getLogger("absl").setLevel(logging.ERROR)
-
-
 def _split(state: TrainState) -> dict[str, dict[str, Any]]:
     return {
         "model": {name: getattr(state, name) for name in _MODEL_FIELDS},
         "progress": {name: getattr(state, name) for name in _PROGRESS_FIELDS},
     }
-
-
-def _ranking(metrics: dict[str, float]) -> float:
-    value = float(metrics["srcc"])
-    return value if math.isfinite(value) else -1.0

@@ -120,18 +120,20 @@ def _continue(run: Run, profile: range) -> Result:
                 evaluation = _evaluate_and_save(run, state, first, log, overwrite=True)
         if evaluation is None:
             return _stopped(run, first, {}, log)
-        if run.stored is not None and not _describe(run.stored, run, state, log):
+        if run.stored is not None and not _store_features(run.stored, run, state, log):
             return _stopped(run, first, evaluation, log, saved=metadata is not None)
         result = _steps(run, state, first, evaluation, log, tracer)
         log.summarise(tracer.describe())
         return result
 
 
-def _describe(stored: StoredCrops, run: Run, state: TrainState, log: TrainingLog) -> bool:
+def _store_features(
+    stored: StoredCrops, run: Run, state: TrainState, log: TrainingLog
+) -> bool:
     """Computes the features of all stored crops; False if a signal came first."""
-    log.line(f"describing {len(stored)} crops")
-    with log.phase("description"), log.counting("describing", len(stored)) as report:
-        complete = stored.describe(state.variables(), run.stop.reached, report)
+    log.line(f"computing the features of {len(stored)} crops")
+    with log.phase("features"), log.counting("features", len(stored)) as report:
+        complete = stored.compute(state.variables(), run.stop.reached, report)
     log.restart_clock(int(state.step))
     return complete
 

@@ -60,20 +60,16 @@ def flops_per_pair(model: nn.Module, size: int) -> float | None:
         size: height and width of the training crops.
     """
     plain = model.clone(remat=False) if hasattr(model, "remat") else model
+    if getattr(getattr(model, "backbone", None), "remat", False):
+        plain = plain.clone(backbone=model.backbone.clone(remat=False))
     images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     key = jax.eval_shape(lambda: jax.random.key(0))
     variables = jax.eval_shape(plain.init, {"params": key, "dropout": key}, images, images)
 
     def passes(params: dict, rest: dict, key: jax.Array, *pair: jax.Array) -> dict:
         def score(params: dict) -> jax.Array:
-            scores, _ = plain.apply(
-                {**rest, "params": params},
-                *pair,
-                train=True,
-                mutable=["batch_stats"],
-                rngs={"dropout": key},
-            )
-            return scores.sum()
+            variables = {**rest, "params": params}
+            return plain.apply(variables, *pair, train=True, rngs={"dropout": key}).sum()
 
         return jax.grad(score)(params)
 

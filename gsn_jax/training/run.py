@@ -1,4 +1,4 @@
-"""What a training run is made of: model, data, mesh, compiled functions, checkpoints."""
+"""The parts of a training run: model, data, mesh, compiled functions, checkpoints."""
 
 from __future__ import annotations
 
@@ -31,13 +31,16 @@ from gsn_jax.training.state import TrainState, create_state
 from gsn_jax.training.step import make_loss, make_train_step
 from gsn_jax.training.stored_crops import StoredCrops, stored_loader
 
+# Newest checkpoints that are kept beside the best one.
+KEPT_CHECKPOINTS = 2
+
 # Without evaluation pairs the calibration is fitted on this many of the training pairs.
 CALIBRATION_PAIRS = 256
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What stays the same from the first step to the last.
+    """The constant parts of a run.
 
     Attributes:
         config: see `config`.
@@ -45,16 +48,16 @@ class Run:
         mesh: all devices of all processes.
         model: the network.
         create: makes the state before the first step.
-        abstract: that state without values, with where each array goes.
+        abstract: that state without values, with the sharding of each array.
         step: see `step.make_train_step`.
         score: see `evaluation.make_scorer`.
         schedule: learning rate as a function of the number of updates done.
         batches: global batches, of which this process reads its part.
-        stored: the crops that are described before the first step; None where all are new.
-        evaluation_pairs: what the model is evaluated or calibrated on.
-        held_out: whether these are not trained on.
+        stored: the crops whose features are stored before the first step; None where all are new.
+        evaluation_pairs: pairs for evaluation or calibration.
+        held_out: whether these are excluded from training.
         checkpoints: in `workdir`.
-        stop: whether to stop.
+        stop: the request to stop.
     """
 
     config: ConfigDict
@@ -78,17 +81,19 @@ class Run:
 def open_run(
     config: ConfigDict, workdir: str | os.PathLike[str], stop: StopRequest
 ) -> Iterator[Run]:
-    """Opens the data and the folder; leaving waits for what is still being written.
+    """Opens the data and the folder; leaving it waits for pending writes.
 
     Raises:
         InputError: the configuration or the data are wrong, or `workdir` holds a different run.
     """
-    train_pairs, held_out = open_sources(config.data)
+    train_pairs, held_out = open_sources(config.data, config.seed)
     mesh = make_mesh(fsdp=config.train.fsdp)
     _check_division(config, mesh)
     model = registry.build(config.model)
     initial = initial_weights.read(config.model)
-    optimizer, schedule = make_optimizer(config.optimizer, config.train.steps)
+    optimizer, schedule = make_optimizer(
+        config.optimizer, config.train.steps, frozen_backbone=registry.is_frozen(model)
+    )
     loss = make_loss(config.loss)
     stored = _store(config, model, train_pairs, Path(workdir))
     loader = _open_loader(config, train_pairs, stored)
@@ -97,7 +102,7 @@ def open_run(
     shardings = state_shardings(mesh, shapes)
     with (
         run_folder.claimed(workdir, config) as workdir,  # refused runs leave no folder behind
-        Checkpoints(workdir / "checkpoints", keep=config.train.keep) as checkpoints,
+        Checkpoints(workdir / "checkpoints", keep=KEPT_CHECKPOINTS) as checkpoints,
         contextlib.closing(prefetch_to_device(loader, divided(mesh))) as batches,
     ):
         yield Run(
@@ -124,8 +129,6 @@ def open_run(
                 mesh,
                 ema_decay=config.optimizer.ema,
                 accumulate=config.optimizer.accumulate,
-                frozen_trunk=config.optimizer.frozen_trunk_steps < 0,
-                form=config.train.step,
                 state_sharding=shardings,
             ),
             score=make_scorer(model, mesh),
@@ -158,17 +161,14 @@ def _check_division(config: ConfigDict, mesh: Mesh) -> None:
 def _store(
     config: ConfigDict, model: nn.Module, pairs: PairSource, workdir: Path
 ) -> StoredCrops | None:
-    """The crops to describe once, where the configuration wants that."""
+    """The crops whose features are stored, where the configuration asks for it."""
     if not config.data.stored_crops:
         return None
-    if config.optimizer.frozen_trunk_steps >= 0 or not getattr(model, "on_grid", False):
-        raise InputError(
-            "data.stored_crops needs a trunk that never changes, "
-            "optimizer.frozen_trunk_steps=-1, and model.on_grid=True"
-        )
+    if not registry.is_frozen(model):
+        raise InputError('data.stored_crops needs a frozen backbone: model.name="frozen"')
     if jax.process_count() > 1:
         raise InputError("data.stored_crops is for one process; set it to 0 with several")
-    folder = Path(config.data.store) if config.data.store else workdir / "descriptions"
+    folder = Path(config.data.store) if config.data.store else workdir / "features"
     return StoredCrops(model, pairs, config.data, folder, config.seed)
 
 
@@ -181,7 +181,7 @@ def _open_loader(config: ConfigDict, pairs: PairSource, stored: StoredCrops | No
         batch_size=config.data.batch_size // jax.process_count(),
         crop_size=config.data.crop_size,
         seed=config.seed,
-        flip=config.data.flip,
+        flip=True,
         num_workers=config.data.workers,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
@@ -202,6 +202,6 @@ def _create(
 
 
 def _run_once_options(mesh: Mesh) -> dict[str, int] | None:
-    """For what runs once: on a CPU optimising it takes several times as long as running it."""
+    """Compiler options for a function that runs once: on a CPU, optimising costs more than running."""
     on_cpu = mesh.devices.flat[0].platform == "cpu"
     return {"xla_backend_optimization_level": 0} if on_cpu else None

@@ -1,4 +1,4 @@
-"""How the models that ship are trained: what `configs/gsn.py` and `configs/gsn_b.py` share."""
+"""How the models that ship are trained: the common part of `configs/gsn.py` and `gsn_b.py`."""
 
 from __future__ import annotations
 
@@ -8,25 +8,20 @@ from gsn_jax.training.config import base_config
 
 
 def shipped_config() -> ConfigDict:
-    """A head on a frozen trunk, whose descriptions of crops are stored; the trunk is left open."""
+    """A head on stored features of a frozen backbone, which the caller chooses."""
     config = base_config()
-    # Unit length makes scenes comparable; similarity and structure know contrast, which unit
-    # length removes.
-    config.model.comparison = "normalized+similarity+structure"
-    config.model.on_grid = True
+    config.model.name = "frozen"  # few scenes of human labels would spoil a trained backbone
     config.model.fusion_width = 16  # a wider head learns scenes by heart
     config.model.attention = (3,)  # of cells of 16 pixels; more would need larger tiles
-    config.optimizer.frozen_trunk_steps = -1  # few scenes of human labels would spoil it
     config.optimizer.learning_rate = 5e-4
     config.optimizer.weight_decay = 0.05
     # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.
     human = ("tid2013_regenerated:train", 0, 7.25)
-    # What people said, on more scenes than they saw; other labels are of other distortions, or
-    # they would contradict.
+    # Human opinions carried over to more scenes. Other labels only for other distortions, or they
+    # would contradict.
     synthetic = ("data/carried/pairs.csv", "data/synthetic/pairs.csv", "data/scaled/pairs.csv")
     config.data.train = (*[human] * 12, *synthetic)
-    config.data.stored_crops = 1
-    config.data.stored_variants = 3  # of a pair that people have seen, each four times as often
+    config.data.stored_crops = 3  # of a pair with human labels, each four times as often
     config.data.eval_fraction = 0.1
     config.data.crop_size = 128
     config.data.batch_size = 32

@@ -15,7 +15,7 @@ from data_pipelines.tables import PairTable
 from gsn_jax.errors import InputError
 
 
-def open_sources(config: ConfigDict) -> tuple[PairSource, PairSource | None]:
+def open_sources(config: ConfigDict, seed: int) -> tuple[PairSource, PairSource | None]:
     """Opens the pairs of the section `data`.
 
     Args:
@@ -24,6 +24,7 @@ def open_sources(config: ConfigDict) -> tuple[PairSource, PairSource | None]:
             `(NAME, worst, best)`, scores map linearly from worst and best to quality 0 and 1;
             worst may be the larger number. A repeated name counts as often as it is given.
             Without `eval`, `eval_fraction` of the training references are held out.
+        seed: decides which references are held out.
 
     Returns:
         The training pairs, and the evaluation pairs or None.
@@ -48,7 +49,7 @@ def open_sources(config: ConfigDict) -> tuple[PairSource, PairSource | None]:
             "with --config.data.eval, or set --config.data.eval_fraction=0"
         )
     held_out = config.eval_fraction
-    kept, evaluation = split(train, (1 - held_out, held_out), seed=config.split_seed)
+    kept, evaluation = split(train, (1 - held_out, held_out), seed=seed)
     return kept, evaluation
 
 

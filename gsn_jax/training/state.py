@@ -1,4 +1,4 @@
-"""What a training step carries from one to the next."""
+"""The state of a training run."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ class TrainState:
     Attributes:
         step: number of updates done.
         params: parameters of the model, float32.
-        batch_stats: running statistics of batch normalisation; {} without.
         ema: exponential moving average of `params`; {} where it is switched off.
         opt_state: state of the optimiser.
         key: random key of the run; a step folds its number into it.
         failed_step: number of the first step whose loss or gradient was not finite, else -1.
-            From there on the rest of the state stands still.
+            From then on the rest of the state does not change.
     """
 
     step: jax.Array
     params: Any
-    batch_stats: Any
     ema: Any
     opt_state: Any
     key: jax.Array
@@ -39,7 +37,7 @@ class TrainState:
 
     def variables(self) -> dict[str, Any]:
         """The variables to evaluate: averaged parameters where there are any."""
-        return {"params": self.ema or self.params, "batch_stats": self.batch_stats}
+        return {"params": self.ema or self.params}
 
 
 def create_state(
@@ -53,7 +51,7 @@ def create_state(
 ) -> TrainState:
     """The state before the first step; a pure function of the key, so it can be jitted.
 
-    `initial` holds the variables that are not random, see `gsn_jax.models.initial_weights`.
+    `initial` holds the parameters that are not random, see `gsn_jax.models.initial_weights`.
     """
     init_key, run_key = jax.random.split(key)
     images = jnp.zeros((1, crop_size, crop_size, 3))
@@ -63,7 +61,6 @@ def create_state(
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
-        batch_stats=variables.get("batch_stats", {}),
         ema=jax.tree.map(jnp.copy, params) if ema else {},
         opt_state=optimizer.init(params),
         key=jax.random.key_data(run_key),

@@ -1,10 +1,10 @@
-"""Descriptions of training crops, computed once and kept in files: for a trunk that never changes.
+"""Features of training crops, computed once and stored in files, for a frozen backbone.
 
-A frozen trunk says the same of a crop in every epoch. `data.stored_crops` crops of every pair pass
-it before the first step, each crop of a reference once for all its distorted versions; the steps
-then train the head on what `GSN.describe` gave, many times faster. Each description has a file of
-its own, named by the pixels, the trunk and the comparison, so that a run that was stopped
-continues, and other runs with this trunk (folds, other heads) find what is there.
+A frozen backbone gives a crop the same features in every epoch. `data.stored_crops` crops of every
+pair pass it before the first step, each crop of a reference once for all its distorted versions.
+The steps then train the head on these features, many times faster. Every crop has a file of its
+own, named by a digest of its pixels and of the backbone. So a run that was stopped continues, and
+other runs with the same backbone (folds, other heads) reuse the files.
 """
 
 from __future__ import annotations
@@ -39,12 +39,15 @@ from data_pipelines.loader import (
 )
 from data_pipelines.sources import PairSource
 from gsn_jax.errors import InputError
-from gsn_jax.gsn import GSN
 from gsn_jax.images import as_float
-from gsn_jax.models import descriptions
+from gsn_jax.models import cell_features, image_statistics
+from gsn_jax.models.frozen import FrozenFeatureModel
 
-# Distorted crops that pass the trunk beside the crop of their reference.
+# Distorted crops that pass the backbone together with the crop of their reference.
 TOGETHER = 8
+
+# Raised with every change of what is stored.
+VERSION = 3
 
 Report = Callable[[int], None]
 
@@ -55,7 +58,7 @@ class Crop:
 
     Attributes:
         pair: index of the pair in its source.
-        number: which crop of these images it is.
+        number: number of the crop among those of its images.
     """
 
     pair: int
@@ -65,23 +68,30 @@ class Crop:
 class StoredCrops:
     """Random access to `{"cells": (h, w, D), "whole": (E,), "quality": ()}` of crops.
 
-    What `GSN.describe` gave is float16.
+    The features, see `FrozenFeatureModel.features`, are float16.
 
     Args:
-        model: a GSN that works `on_grid`.
-        source: the pairs. A pair that occurs again has other crops then, see `plan`.
+        model: the model whose features are stored.
+        source: the pairs. A pair that occurs several times has several crops, see `plan`.
         config: the section `data` of a configuration.
-        folder: where the descriptions are or will be.
+        folder: where the files are or will be.
         seed: decides the windows and their mirroring.
     """
 
-    def __init__(self, model: GSN, source: PairSource, config: ConfigDict, folder: Path, seed: int):
+    def __init__(
+        self,
+        model: FrozenFeatureModel,
+        source: PairSource,
+        config: ConfigDict,
+        folder: Path,
+        seed: int,
+    ):
         self._model, self._source, self._folder = model, source, folder
         self._seed = seed
-        self._augment = Augment(config.crop_size, config.flip)
-        self._crops = plan(source, config.stored_crops, config.stored_variants)
+        self._augment = Augment(config.crop_size, True)
+        self._crops = plan(source, config.stored_crops)
         self._files: list[Path | None] = [None] * len(self._crops)
-        self._shapes = _description_shapes(model, config.crop_size)
+        self._shapes = _feature_shapes(model, config.crop_size)
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -89,30 +99,30 @@ class StoredCrops:
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         file = self._files[index]
         if file is None:
-            raise RuntimeError("describe() the crops before reading them")
+            raise RuntimeError("compute() the features before reading them")
         quality = self._source.quality[self._crops[index].pair]
         cells, whole = _read(file, self._shapes)
         return {"cells": cells, "whole": whole, "quality": np.float32(quality)}
 
-    def describe(
+    def compute(
         self, variables: Any, stop: Callable[[], Any] = lambda: None, report: Report | None = None
     ) -> bool:
-        """Computes what is missing.
+        """Computes the missing features.
 
         Args:
             variables: of the model; the head's are not used.
-            stop: asked between files.
-            report: told how many crops are done.
+            stop: called between batches of crops; a true result ends the computation.
+            report: called with the number of crops done.
 
         Returns:
-            Whether all are there; False where `stop` has ended it early.
+            Whether all are stored; False where `stop` ended it early.
 
         Raises:
             InputError: an image cannot be read or is smaller than the crop, or the folder cannot
                 be written.
         """
-        trunk = _fingerprint(self._model, variables)
-        run = jax.jit(functools.partial(_describe, self._model))
+        backbone = _fingerprint(self._model, variables)
+        run = jax.jit(functools.partial(_features, self._model))
         variables = jax.device_put(variables)
         done = 0
         with contextlib.closing(self._loaded()) as loaded:
@@ -120,21 +130,21 @@ class StoredCrops:
                 while part := list(itertools.islice(members, TOGETHER)):
                     if stop():
                         return False
-                    self._describe_part(part, trunk, functools.partial(run, variables))
+                    self._compute_part(part, backbone, functools.partial(run, variables))
                     done += len(part)
                     if report:
                         report(done)
         return True
 
-    def _describe_part(self, part: Sequence[Any], trunk: bytes, run: Callable) -> None:
-        files = [self._file(trunk, reference, distorted) for _, _, reference, distorted in part]
+    def _compute_part(self, part: Sequence[Any], backbone: bytes, run: Callable) -> None:
+        files = [self._file(backbone, reference, distorted) for _, _, reference, distorted in part]
         missing = [place for place, file in enumerate(files) if not file.exists()]
         if missing:
             crops = [part[place][3] for place in missing]
             crops += crops[-1:] * (TOGETHER - len(crops))  # one shape, one compilation
             found = map(np.asarray, run(part[0][2][None], np.stack(crops)))
-            for place, *description in zip(missing, *found, strict=False):
-                _write(files[place], description)
+            for place, *features in zip(missing, *found, strict=False):
+                _write(files[place], features)
         for (index, *_), file in zip(part, files, strict=True):
             self._files[index] = file
 
@@ -154,7 +164,7 @@ class StoredCrops:
         _, reference, distorted = pairs[crop.pair]
         height, width = reference.shape[:2]
         check_crop(self._source, crop.pair, (height, width), self._augment.crop_size)
-        # By the pixels, so that neither the pair's place nor its name changes the crop.
+        # Seeded by the pixels, so that neither position nor name of the pair changes the crop.
         digest = hashlib.sha256(reference).digest()[:8]
         rng = np.random.default_rng([self._seed, crop.number, int.from_bytes(digest, "little")])
         window = self._augment.window(height, width, rng)
@@ -165,8 +175,8 @@ class StoredCrops:
         crop = self._crops[index]
         return str(self._source.fields["reference"][crop.pair]), crop.number
 
-    def _file(self, trunk: bytes, reference: np.ndarray, distorted: np.ndarray) -> Path:
-        digest = hashlib.sha256(trunk)
+    def _file(self, backbone: bytes, reference: np.ndarray, distorted: np.ndarray) -> Path:
+        digest = hashlib.sha256(backbone)
         for crop in (reference, distorted):
             digest.update(repr(crop.shape).encode())
             digest.update(crop)
@@ -182,56 +192,54 @@ def stored_loader(
     return in_batches(examples, source, batch_size, seed)
 
 
-def plan(source: PairSource, count: int, variants: int = 0) -> list[Crop]:
-    """The crops of all pairs, `count` for every time a pair occurs.
+def plan(source: PairSource, most: int) -> list[Crop]:
+    """One crop for every time that a pair occurs, at most `most` different ones per pair.
 
-    All of them are different; or with `variants`, from then on those of its first occurrences come
-    again, so that a pair can count more often than there is room for its crops.
+    After that its crops repeat, so that a pair can count more often than there is disk space for.
     """
     seen: collections.Counter[tuple[str, str]] = collections.Counter()
     crops = []
     names = zip(source.fields["reference"], source.fields["distorted"], strict=True)
-    for pair, (reference, distorted) in enumerate(names):
-        occurrence = seen[reference, distorted]
-        first = (occurrence % variants if variants else occurrence) * count
-        seen[reference, distorted] += 1
-        crops += [Crop(pair, first + number) for number in range(count)]
+    for pair, name in enumerate(names):
+        crops.append(Crop(pair, seen[name] % most))
+        seen[name] += 1
     return crops
 
 
-def _describe(
-    model: GSN, variables: Any, reference: jax.Array, distorted: jax.Array
+def _features(
+    model: FrozenFeatureModel, variables: Any, reference: jax.Array, distorted: jax.Array
 ) -> list[jax.Array]:
-    def describe(model: GSN, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def features(model: FrozenFeatureModel, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         levels = model.encode(images)
         first = [jnp.broadcast_to(level[:1], level[1:].shape) for level in levels]
-        return model.describe(first, [level[1:] for level in levels])
+        return model.features(first, [level[1:] for level in levels])
 
     images = as_float(jnp.concatenate([reference, distorted]))
-    return [part.astype(jnp.float16) for part in model.apply(variables, images, method=describe)]
+    return [part.astype(jnp.float16) for part in model.apply(variables, images, method=features)]
 
 
-def _description_shapes(model: GSN, size: int) -> list[tuple[int, ...]]:
+def _feature_shapes(model: FrozenFeatureModel, size: int) -> list[tuple[int, ...]]:
     crops = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), crops, crops)
-    parts = jax.eval_shape(functools.partial(_describe, model), variables, crops, crops)
+    parts = jax.eval_shape(functools.partial(_features, model), variables, crops, crops)
     return [part.shape[1:] for part in parts]
 
 
-def _fingerprint(model: GSN, variables: Any) -> bytes:
-    """Of everything beside the pixels that a description depends on."""
+def _fingerprint(model: FrozenFeatureModel, variables: Any) -> bytes:
+    """A digest of everything beside the pixels that the features depend on."""
     digest = hashlib.sha256()
-    settings = (model.trunk, dict(model.trunk_options), model.theta, model.comparison, model.dtype)
-    constants = (descriptions.SIMILARITY_FLOOR, descriptions.STRUCTURE_FLOOR, descriptions.VERSION)
-    digest.update(repr((settings, constants)).encode())
+    constants = (cell_features.SIMILARITY_FLOOR, image_statistics.STRUCTURE_FLOOR, VERSION)
+    backbone = model.backbone
+    settings = (backbone.strides, backbone.widths, backbone.reach, backbone.centre)
+    digest.update(repr((constants, settings)).encode())
     for leaf in jax.tree.leaves(variables["params"]["backbone"]):
         digest.update(np.asarray(leaf))
     return digest.digest()
 
 
 def _read(file: Path, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
-    # NumPy parses a file's header by `ast`, which threads of Python 3.11 must not do at the same
-    # time (CPython issue 106905); what follows the header is known.
+    # Without NumPy's reader: it parses the header by `ast`, which is not thread-safe in Python 3.11
+    # (CPython issue 106905). The array after the header has a known size.
     counts = [math.prod(shape) for shape in shapes]
     offset = file.stat().st_size - sum(counts) * np.dtype(np.float16).itemsize
     values = np.fromfile(file, np.float16, sum(counts), offset=offset)
@@ -239,13 +247,13 @@ def _read(file: Path, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
-def _write(file: Path, description: Sequence[np.ndarray]) -> None:
-    """Aside first: a file that is there is whole."""
+def _write(file: Path, features: Sequence[np.ndarray]) -> None:
+    """Writes a temporary file and renames it, so that an existing file is complete."""
     partial = file.with_suffix(f".{os.getpid()}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as stream:
-            flat = np.concatenate([part.ravel() for part in description])
+            flat = np.concatenate([part.ravel() for part in features])
             np.save(stream, flat, allow_pickle=False)
         partial.rename(file)
     except OSError as error:

@@ -59,7 +59,7 @@ CONTRASTS = (
 
 # Values in which the arms differ, and in which the runs of an arm differ.
 ARM_VALUES = ("model.theta", "loss.name", "loss.alpha", "loss.beta")
-SEED_VALUES = ("seed", "data.split_seed")
+SEED_VALUES = ("seed",)
 
 
 def ablation_config() -> ConfigDict:
@@ -71,7 +71,7 @@ def ablation_config() -> ConfigDict:
     anchoring MSE term of the default configuration is left out, since no arm of the poster has it.
     """
     config = base_config()
-    config.model.trunk_options = {"stem_width": 8, "widths": (16, 32, 64)}
+    config.model.backbone_options = {"stem_width": 8, "widths": (16, 32, 64)}
     config.model.fusion_width = 16
     config.loss.mse_weight = 0.0
     config.data.train = ("tid2013_regenerated:train",)
@@ -82,5 +82,4 @@ def ablation_config() -> ConfigDict:
     config.train.eval_every = 50
     config.train.checkpoint_every = 100
     config.train.eval_pairs = 90  # a whole image costs as much as seven crops
-    config.train.keep = 1
     return config

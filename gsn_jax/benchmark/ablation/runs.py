@@ -83,7 +83,6 @@ class Plan:
                 raise InputError(f"the runs of an ablation differ in {key}; leave it out")
         config = load_config(arm.config, self.overrides)
         config.seed = seed
-        config.data.split_seed = seed
         return config
 
 

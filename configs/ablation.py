@@ -1,0 +1,37 @@
+"""One arm of the ablation and the loss comparison of the GSN paper.
+
+    gsn train --config ablation.py:m4 --workdir runs/ablation_m4
+    gsn ablation --out runs/ablation    # all arms with several seeds, and the table
+
+The argument names an arm of `gsn_jax.benchmark.ablation.arms.ARMS`: m1 to m4 vary network and loss,
+mae and norm_in_norm the loss on the network of m4. `--config ablation_m4` is short for
+`--config ablation.py:m4`. theta = 0 is the plain network. The poster's "MSE" is read as the
+pairwise term of its loss, the mean squared difference of the normalised vectors (alpha = 1,
+beta = 0), and "MSE+KL" as its whole loss. Norm-in-Norm is that of Li et al., ACM MM 2020, with
+p = 1 and q = 2, which that paper recommends.
+
+Needs the prepared data set tid2013_regenerated; duration and results are in `docs/ablation.md`.
+"""
+
+from ml_collections import ConfigDict
+
+from gsn_jax.benchmark.ablation.arms import ablation_config
+
+# theta, loss, alpha, beta
+ARMS = {
+    "m1": (0.0, "gsn", 1.0, 0.0),
+    "m2": (0.0, "gsn", 1.0, 1.0),
+    "m3": (0.7, "gsn", 1.0, 0.0),
+    "m4": (0.7, "gsn", 1.0, 1.0),
+    "mae": (0.7, "mae", 1.0, 1.0),
+    "norm_in_norm": (0.7, "norm_in_norm", 1.0, 1.0),
+}
+
+
+def get_config(arm: str = "") -> ConfigDict:
+    """What all arms share, with this arm's network and loss."""
+    if arm not in ARMS:
+        raise ValueError(f"choose ablation.py:ARM with ARM one of {', '.join(ARMS)}")
+    config = ablation_config()
+    config.model.theta, config.loss.name, config.loss.alpha, config.loss.beta = ARMS[arm]
+    return config

@@ -1,0 +1,130 @@
+"""The convolutions of the backbones: XLA's, or one that is faster on a CPU.
+
+`context_convolution` goes where Flax takes `conv_general_dilated_cls`. Which implementation it gives
+depends on the context in which the network is traced:
+
+- by default the fast convolution of `fast_convolution`, for inference;
+- within `training(one_device=True)` the one with the fast kernel gradient of `kernel_gradients`;
+- within `training(one_device=False)` and `plain_convolutions()` XLA's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+from jax import lax
+
+from gsn_jax.backbones import fast_convolution, kernel_gradients
+
+
+class _Kind(enum.Enum):
+    INFERENCE = enum.auto()
+    TRAINING = enum.auto()
+    PLAIN = enum.auto()
+
+
+_kind = contextvars.ContextVar("kind of convolution", default=_Kind.INFERENCE)
+
+
+@contextlib.contextmanager
+def training(*, one_device: bool) -> Iterator[None]:
+    """Inside, networks are traced for a training step. Also a decorator.
+
+    Args:
+        one_device: whether the step runs on one device. Over several, XLA divides its own
+            convolutions only.
+    """
+    with _chosen(_Kind.TRAINING if one_device else _Kind.PLAIN):
+        yield
+
+
+@contextlib.contextmanager
+def plain_convolutions() -> Iterator[None]:
+    """Inside, every convolution is traced as one XLA convolution: for exporters."""
+    with _chosen(_Kind.PLAIN), fast_convolution.switched_off():
+        yield
+
+
+@contextlib.contextmanager
+def _chosen(kind: _Kind) -> Iterator[None]:
+    token = _kind.set(kind)
+    try:
+        yield
+    finally:
+        _kind.reset(token)
+
+
+def conv_general_dilated(
+    features: jax.Array,
+    kernel: jax.Array,
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    *,
+    feature_group_count: int = 1,
+    **options: Any,
+) -> jax.Array:
+    """`jax.lax.conv_general_dilated` of NHWC features, as the context says."""
+    kind = _kind.get()
+    if kind is not _Kind.PLAIN and feature_group_count == 1:
+        border = kernel.shape[0] // 2
+        square = kernel.shape[0] == kernel.shape[1] > 1 and kernel.shape[0] % 2 == 1
+        keeps_size = tuple(window_strides) == (1, 1) and list(padding) == [(border, border)] * 2
+        dilations = (options.get("lhs_dilation"), options.get("rhs_dilation"))
+        if square and keeps_size and not any(step not in (None, (1, 1)) for step in dilations):
+            module = kernel_gradients if kind is _Kind.TRAINING else fast_convolution
+            return module.convolve(features, kernel)
+    return lax.conv_general_dilated(
+        features,
+        kernel,
+        window_strides,
+        padding,
+        feature_group_count=feature_group_count,
+        **options,
+    )
+
+
+def context_convolution() -> Callable[..., jax.Array]:
+    """`conv_general_dilated`, for `conv_general_dilated_cls` of Flax's and our convolutions."""
+    return conv_general_dilated
+
+
+def layer(
+    conv: Callable[..., nn.Module],
+    features: int,
+    size: int = 3,
+    *,
+    stride: int = 1,
+    border: int | None = None,
+    **options: Any,
+) -> nn.Module:
+    """A convolution with bias, as the backbones have them.
+
+    Args:
+        conv: `flax.linen.Conv`, `gsn_jax.layers.CDConv` or a module that is called likewise.
+        features: output channels.
+        size: height and width of the kernel.
+        stride: along both axes.
+        border: zeros beyond each border; None for half the kernel.
+        **options: further arguments of `conv`, such as `name`.
+    """
+    options.setdefault("kernel_init", nn.initializers.he_normal())
+    return conv(
+        features,
+        kernel_size=(size, size),
+        strides=(stride, stride),
+        padding=size // 2 if border is None else border,
+        use_bias=True,
+        conv_general_dilated_cls=context_convolution,
+        **options,
+    )
+
+
+def rectified(layer: nn.Module, x: jax.Array) -> jax.Array:
+    """The layer's output after ReLU; a function of its own, so that it can be rematerialised."""
+    return nn.relu(layer(x))

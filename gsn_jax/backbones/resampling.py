@@ -1,0 +1,112 @@
+"""Halving features and images without losing a pixel: means, maxima, space to depth."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from gsn_jax.images.padded import Sizes, clear, halved, repeat_edge
+
+
+def halve(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 c"]:
+    """Means over 2 x 2; an odd last row or column is repeated, so that no pixel is dropped.
+
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. With true `sizes` (see
+    `gsn_jax.images.padded`) it is zero beyond the images.
+    """
+    if sizes is None:
+        wide = jnp.promote_types(x.dtype, jnp.float32)
+        means = _block_sums(_pad_to_even(x).astype(wide)) * 0.25
+        return means.astype(x.dtype)  # bfloat16 is rounded once
+    height, width = x.shape[1:3]
+    x = jnp.pad(clear(x, sizes), ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
+    return _block_sums(x) * _reciprocal_counts(sizes, *x.shape[1:3])
+
+
+def reduce_to(
+    x: Float[Array, "n h w c"], stride: int, target: int, sizes: Sizes = None
+) -> Float[Array, "n h2 w2 c"]:
+    """Means of features of one stride over the cells of a coarser one, by repeated `halve`.
+
+    Args:
+        x: features.
+        stride: image pixels per feature, a power of two.
+        target: stride of the result, a power of two; a finer one leaves `x` as it is.
+        sizes: true sizes of the images in pixels, see `gsn_jax.images.padded`.
+    """
+    sizes = at_stride(sizes, stride)
+    while stride < target:
+        x, sizes, stride = halve(x, sizes), halved(sizes), 2 * stride
+    return x
+
+
+def at_stride(sizes: Sizes, stride: int) -> Sizes:
+    """The sizes of features of this stride, a power of two."""
+    for _ in range(stride.bit_length() - 1):
+        sizes = halved(sizes)
+    return sizes
+
+
+def max_pool(x: Float[Array, "n h w c"], window: int) -> Float[Array, "n h2 w2 c"]:
+    """Maximum over windows with stride 2 of rectified features, zeros below and to the right.
+
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. Computed as maxima of shifted
+    features, which on a CPU are faster than XLA's own pooling.
+    """
+    for axis in (1, 2):
+        length = x.shape[axis]
+        count = (length + length % 2) // 2  # as in `halve`: exporters compare such formulas
+        border = [(0, 0)] * x.ndim
+        border[axis] = (0, 2 * (count - 1) + window - length)
+        padded = jnp.pad(x, border)
+        shifted = [
+            lax.slice_in_dim(padded, start, start + 2 * count - 1, 2, axis)
+            for start in range(window)
+        ]
+        x = functools.reduce(jnp.maximum, shifted)
+    return x
+
+
+def space_to_depth(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 4c"]:
+    """The pixels of every 2 x 2 block become channels of one, without loss.
+
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), 4 C)`; odd and true sizes as in `halve`.
+    """
+    x = _pad_to_even(repeat_edge(x, sizes))
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    x = x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // 2, width // 2, 4 * channels)
+    return clear(x, halved(sizes))
+
+
+def _block_sums(x: jax.Array) -> jax.Array:
+    """Sums over 2 x 2, as a sum of four planes: several times faster on a CPU than XLA's `sum`."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return x[:, :, 0, :, 0] + x[:, :, 0, :, 1] + x[:, :, 1, :, 0] + x[:, :, 1, :, 1]
+
+
+def _reciprocal_counts(sizes: Int[Array, "n 2"], height: int, width: int) -> jax.Array:
+    """One over the number of pixels inside each 2 x 2 block, `(N, height / 2, width / 2, 1)`.
+
+    The mean over the pixels inside equals the mean with the odd last row repeated.
+    """
+    rows, columns = (
+        1 / jnp.clip(sizes[:, axis, None] - jnp.arange(0, length, 2), 1, 2).astype(jnp.float32)
+        for axis, length in enumerate((height, width))
+    )
+    return rows[:, :, None, None] * columns[:, None, :, None]
+
+
+def _pad_to_even(x: jax.Array) -> jax.Array:
+    _, height, width, _ = x.shape
+    if height % 2 == 0 and width % 2 == 0:
+        return x
+    if isinstance(height, int) and isinstance(width, int):  # what every exporter understands
+        x = jnp.concatenate([x, x[:, -1:]], axis=1) if height % 2 else x
+        return jnp.concatenate([x, x[:, :, -1:]], axis=2) if width % 2 else x
+    return jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")

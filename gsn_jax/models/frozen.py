@@ -1,0 +1,306 @@
+"""A learned head on frozen ImageNet features: what the models that ship are.
+
+Nothing of the backbone is trained, so its convolutions are plain, and everything that depends on
+the images alone, see `cell_features` and `image_statistics`, can be stored before the training. The
+head scores an error map like the GSN's, and the texture of the whole image beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from gsn_jax.backbones.convolution import context_convolution, layer
+from gsn_jax.backbones.resampling import at_stride, reduce_to
+from gsn_jax.heads import (
+    IDENTITY_SCORE,
+    AnchoredScores,
+    NonNegativeDense,
+    attention_sizes,
+    encode_pair,
+    visibility,
+)
+from gsn_jax.images.padded import Sizes, clear
+from gsn_jax.layers import CDConv, SpatialAttention
+from gsn_jax.models import cell_features, image_statistics
+from gsn_jax.models.cell_features import LevelFeatures
+
+Features = Sequence[jax.Array]  # one (N, h, w, C) per level
+
+# Makes the differences of averaged unit features about as large as the features.
+_DIFFERENCE_GAIN = 5.0
+_ERROR_EPSILON = 1e-4  # the root's slope at 0 would be infinite
+
+
+class FrozenFeatureModel(nn.Module):
+    """Scores distorted images against their references; up = better.
+
+    Scores are raw and at most `gsn_jax.heads.IDENTITY_SCORE`, that of an identical pair. Each is
+    the mean of a score from the error map and one from the texture of the whole image.
+
+    Attributes:
+        backbone: frozen features of one image, see `gsn_jax.backbones`.
+        conv: the convolution of the cross-level fusion, which is trained.
+        attention: kernel size of the spatial attention per level, in cells; 0 for none.
+        width: channels that each level is fused to.
+        hold_weights: see `gsn_jax.gsn.GSN`.
+    """
+
+    backbone: nn.Module
+    conv: Callable[..., nn.Module] = CDConv
+    attention: Sequence[int] = (3,)
+    width: int = 16
+    hold_weights: bool = False
+
+    # The parts of `sums` that are compiled apart, see `gsn_jax.scoring.tiled_model`.
+    partial_sums = ("map_sums", "moment_sums")
+
+    def setup(self) -> None:
+        """Builds attention, fusion and head."""
+        self.attentions = [
+            SpatialAttention(size, conv_general_dilated_cls=context_convolution) if size else None
+            for size in attention_sizes(self.attention, len(self.backbone.strides))
+        ]
+        self.levels = [CellFusion(self.width) for _ in self.backbone.strides]
+        self.fusion = layer(self.conv, 2 * self.width)
+        self.scorer = AnchoredScores(even=True)
+        self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
+        self.whole = WholeScore(self.width)
+
+    def __call__(
+        self,
+        reference: Float[Array, "n h w 3"],
+        distorted: Float[Array, "n h w 3"],
+        train: bool = False,
+    ) -> Float[Array, " n"]:
+        """Raw scores of sRGB images in [0, 1].
+
+        Args:
+            reference: pristine images.
+            distorted: images to judge.
+            train: see `score_features`.
+
+        Raises:
+            ValueError: the shapes differ or are not `(N, H, W, 3)`.
+        """
+        first, second = encode_pair(self.encode, reference, distorted)
+        return self.finish(self.sums(first, second), train)
+
+    def quality_map(
+        self, reference: Float[Array, "n h w 3"], distorted: Float[Array, "n h w 3"]
+    ) -> Float[Array, "n rows columns"]:
+        """Raw local scores on the grid of the backbone's last level, up = better.
+
+        The error of the whole image counts in every cell as much as the cell's own.
+        """
+        first, second = encode_pair(self.encode, reference, distorted)
+        errors, _, context = self._error_map(self._level_features(first, second))
+        whole = self.whole(context.mean(axis=(1, 2)), self._image_errors(first, second))
+        return self._score(errors, whole[:, None, None])
+
+    def encode(self, images: Float[Array, "n h w 3"], sizes: Sizes = None) -> Features:
+        """Backbone features of single images; with true `sizes` of the images alone."""
+        return self.backbone(images) if sizes is None else self.backbone(images, sizes=sizes)
+
+    def features(self, reference: Features, distorted: Features) -> tuple[jax.Array, jax.Array]:
+        """What the score depends on before anything learned: per cell and of the whole image.
+
+        Args:
+            reference: features of the references, from `encode`.
+            distorted: features of the distorted images.
+
+        Returns:
+            `cells` `(N, rows, columns, D)`, see `cell_features`, and `whole` `(N, E)`, the errors
+            of texture and structure.
+        """
+        cells = cell_features.join_levels(self._level_features(reference, distorted))
+        return cells, self._image_errors(reference, distorted)
+
+    def score_features(
+        self, cells: jax.Array, whole: jax.Array, train: bool = False
+    ) -> Float[Array, " n"]:
+        """Raw scores from stored `features`.
+
+        In a training step the whole image's share of the score is drawn, needing the random stream
+        "dropout": all, half or nothing. So each part learns to judge alone; otherwise the part that
+        learns faster, which need not generalise better, would leave nothing to the other. It is
+        drawn once per batch, so that ranks within the batch mean something.
+        """
+        levels = cell_features.split_levels(cells, self.backbone.widths)
+        errors, weights, context = self._error_map(levels)
+        local = (errors * weights).sum(axis=(1, 2)) / weights.sum(axis=(1, 2))
+        return self._score(local, self.whole(context.mean(axis=(1, 2)), whole), train)
+
+    def sums(
+        self,
+        reference: Features,
+        distorted: Features,
+        sizes: Sizes = None,
+        cells: Bool[Array, "n rows columns"] | None = None,
+    ) -> Float[Array, "n s"]:
+        """Sums over the cells that `finish` turns into scores: those of `map_sums`, `moment_sums`.
+
+        The sums of an image's tiles add up to those of the image, see `gsn_jax.scoring.tiling`.
+
+        Args:
+            reference: features of the references, from `encode`.
+            distorted: features of the distorted images.
+            sizes: true sizes of the images, see `gsn_jax.images.padded`.
+            cells: which cells to sum; None for all of them.
+        """
+        parts = (self.map_sums, self.moment_sums)
+        return jnp.concatenate([part(reference, distorted, sizes, cells) for part in parts], -1)
+
+    def map_sums(
+        self,
+        reference: Features,
+        distorted: Features,
+        sizes: Sizes = None,
+        cells: jax.Array | None = None,
+    ) -> Float[Array, "n m"]:
+        """Sums of weighted errors, of weights, of cells, and of the context."""
+        levels = self._level_features(reference, distorted, sizes)
+        errors, weights, context = self._error_map(levels, sizes)
+        inside = jnp.ones(errors.shape) if cells is None else cells.astype(jnp.float32)
+        if cells is not None:
+            weights = jnp.where(cells, weights, 0)
+        totals = [(errors * weights).sum((1, 2)), weights.sum((1, 2)), inside.sum((1, 2))]
+        contexts = image_statistics.weighted_sums(context, inside)
+        return jnp.concatenate([jnp.stack(totals, axis=-1), contexts], axis=-1)
+
+    def moment_sums(
+        self,
+        reference: Features,
+        distorted: Features,
+        sizes: Sizes = None,
+        cells: jax.Array | None = None,
+    ) -> Float[Array, "n 5c"]:
+        """Sums of the backbone features' moments, each feature weighted by its share of a cell."""
+        grid = reference[-1].shape[:3]
+        inside = jnp.ones(grid) if cells is None else cells.astype(jnp.float32)
+        levels, weights = [], []
+        for a, b, stride in zip(reference, distorted, self.backbone.strides, strict=True):
+            levels.append((a.astype(jnp.float32), b.astype(jnp.float32)))
+            positions = jax.ShapeDtypeStruct((*a.shape[:3], 1), jnp.float32)
+            spread = jax.linear_transpose(self._averaging(stride, sizes), positions)
+            weights.append(spread(inside[..., None])[0][..., 0])
+        return image_statistics.moment_sums(levels, weights)
+
+    def finish(self, sums: Float[Array, "*batch s"], train: bool = False) -> Float[Array, "*batch"]:
+        """Raw scores of `sums`; `train` as in `score_features`."""
+        local = sums[..., 0] / sums[..., 1]
+        context, moments = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
+        errors = image_statistics.texture_and_structure_errors(moments)
+        return self._score(local, self.whole(context, errors), train)
+
+    @property
+    def reach(self) -> int | None:
+        """Pixels beyond its own that a cell of the map sees; None where the backbone gives none."""
+        if self.backbone.reach is None:
+            return None
+        # Attention and fusion follow one another, both in cells.
+        cells = max(attention_sizes(self.attention, len(self.backbone.strides))) // 2 + 1
+        return max(self.backbone.reach) + self.backbone.strides[-1] * cells
+
+    def _averaging(self, stride: int, sizes: Sizes) -> Callable[[jax.Array], jax.Array]:
+        """Means of a level of this stride over the cells."""
+        return lambda x: reduce_to(x, stride, self.backbone.strides[-1], sizes)
+
+    def _level_features(
+        self, reference: Features, distorted: Features, sizes: Sizes = None
+    ) -> list[LevelFeatures]:
+        levels = zip(reference, distorted, self.backbone.strides, strict=True)
+        return [
+            cell_features.level_features(
+                a.astype(jnp.float32), b.astype(jnp.float32), self._averaging(stride, sizes)
+            )
+            for a, b, stride in levels
+        ]
+
+    def _image_errors(self, reference: Features, distorted: Features) -> jax.Array:
+        count = math.prod(reference[-1].shape[1:3])
+        means = self.moment_sums(reference, distorted) / count
+        return image_statistics.texture_and_structure_errors(means)
+
+    def _error_map(
+        self, levels: Sequence[LevelFeatures], sizes: Sizes = None
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Local errors, their weights, both `(N, rows, columns)`, and the fused context."""
+        fused = [
+            fuse(level, attend)
+            for level, fuse, attend in zip(levels, self.levels, self.attentions, strict=True)
+        ]
+        joints, errors = zip(*fused, strict=True)
+        joint = jnp.concatenate(joints, axis=-1)
+        joint = clear(joint, at_stride(sizes, self.backbone.strides[-1]))
+        context = nn.relu(self.fusion(joint))
+        if self.hold_weights:
+            context = jax.lax.stop_gradient(context)
+        return *self.scorer(context, jnp.concatenate(errors, axis=-1)), context
+
+    def _score(self, errors: jax.Array, whole: jax.Array, train: bool = False) -> jax.Array:
+        """Raw scores of errors of the map and of the whole image, see `score_features`."""
+        share: Any = 0.5
+        if train:
+            share = jax.random.randint(self.make_rng("dropout"), (), 0, 3) / 2
+        local = jnp.log1p(errors * jnp.exp(self.sensitivity))
+        return IDENTITY_SCORE - (local + share * (whole - local))
+
+
+class CellFusion(nn.Module):
+    """Joint features and errors of one level of cells.
+
+    Attributes:
+        width: number of output channels.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(
+        self, level: LevelFeatures, attend: Callable[[jax.Array], jax.Array] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """Joint features and non-negative errors, both `(N, rows, columns, width)`.
+
+        `attend` is the spatial attention to the features of one image.
+        """
+        first, second, errors = level
+        if attend is not None:
+            first, second = attend(first), attend(second)
+        # The head sees what changed and not what the image shows, or it would learn scenes by
+        # heart. Both are scaled up, being small beside the features.
+        change = _DIFFERENCE_GAIN * (second - first)
+        amount = jnp.sqrt(errors + _ERROR_EPSILON) - _ERROR_EPSILON**0.5
+        joint = nn.relu(
+            nn.Dense(self.width, name="joint")(jnp.concatenate([change, amount], axis=-1))
+        )
+        return joint, NonNegativeDense(self.width, name="mix")(errors)
+
+
+class WholeScore(nn.Module):
+    """The error of a whole image on a logarithmic scale; 0 where there is none.
+
+    Attributes:
+        width: number of sums of errors that the context can tell apart.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(
+        self, context: Float[Array, "*batch f"], errors: Float[Array, "*batch e"]
+    ) -> Float[Array, "*batch"]:
+        """Mixes the errors, weighted by the mean context of the image."""
+        mixed = NonNegativeDense(self.width, name="mix")(errors)
+        visible = mixed * visibility(self.width, even=True)(context)
+        # Typical errors of DISTS, 0.05 to 0.4, become steps of quality from 0.3 to 1.4. With larger
+        # ones a training first learns to hide the errors, and never recovers.
+        sensitivity = self.param("sensitivity", nn.initializers.constant(2.0), ())
+        error = NonNegativeDense(1, name="sum")(visible)[..., 0]
+        return jnp.log1p(error * jnp.exp(sensitivity))
