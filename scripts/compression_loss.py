@@ -1,9 +1,9 @@
-"""What a model's scores lose by compressed kernels: the run's own model beside the one that ships.
+"""Loss in scores by compressed kernels: a run's own model against the one that ships.
 
     python scripts/compression_loss.py runs/gsn_b gsn-b judged.csv --pairs 100
 
 Prints the largest and the mean difference of quality, and the rank correlation of both scores, over
-pairs of the table (columns reference,distorted), evenly taken.
+evenly spaced pairs of the table (columns reference,distorted).
 """
 
 from __future__ import annotations

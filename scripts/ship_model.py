@@ -1,15 +1,15 @@
 """Puts the model of a finished training run into the package.
 
-    python scripts/ship_model.py runs/gsn --name gsn --version 0.1.0
-    python scripts/ship_model.py runs/next --name gsn --version 0.2.0 --keep
-    python scripts/ship_model.py runs/gsn_b --name gsn-b --version 0.1.0 --compress
+    python scripts/ship_model.py runs/gsn --name gsn --version 0.4.0
+    python scripts/ship_model.py runs/next --name gsn --version 0.5.0 --keep
+    python scripts/ship_model.py runs/gsn_b --name gsn-b --version 0.4.0 --compress
 
-The description keeps the configuration and the results, but of the tables it was trained on only
-the last two parts of their paths: where they lay says nothing to others. A changed score needs a
-new version, here and in the changelog. Its card comes from `docs/`, and is to be copied again when
-it changes there. With --keep the version that was there stays in the package:
-`gsn_jax.load("gsn@0.1.0")`. With --compress large kernels are stored as bytes; what scores lose
-by that says `scripts/compression_loss.py RUN NAME PAIRS.csv`.
+Central difference convolutions are folded into plain ones. The description keeps the configuration
+and the results; of the paths of training tables it keeps the last two parts, since the rest means
+nothing elsewhere. A changed score needs a new version, here and in the changelog. The card comes
+from `docs/` and must be copied again when it changes there. With --keep the replaced version stays
+in the package, as `gsn_jax.load("gsn@0.4.0")`. With --compress large kernels are stored as bytes;
+`scripts/compression_loss.py RUN NAME PAIRS.csv` measures the loss in scores.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gsn_jax.backbones.folding import fold
 from gsn_jax.errors import InputError
+from gsn_jax.models import registry
 from gsn_jax.models.folders import read_model, write_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,8 +38,7 @@ def portable(training: dict[str, Any]) -> dict[str, Any]:
     data = record["config"]["data"]
     for part in ("train", "eval"):
         data[part] = _shorten(data[part])
-    if "store" in data:  # earlier models have none
-        data["store"] = ""
+    data["store"] = ""
     return record
 
 
@@ -79,8 +80,11 @@ def main() -> None:
         sys.exit(f"ship_model: {options.run} has no calibration; its scores would not be quality")
     if not card(options.name).is_file():
         sys.exit(f"ship_model: {card(options.name)} is missing: a model that ships has a card")
+    _, variables = fold(registry.build(model.config), model.variables)
     shipped = dataclasses.replace(
         model,
+        config={**model.config, "theta": 0.0},
+        variables=variables,
         version=options.version,
         training=portable(model.training),
         card=card(options.name).read_text(encoding="utf-8"),

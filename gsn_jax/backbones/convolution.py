@@ -1,7 +1,7 @@
 """The convolutions of the backbones: XLA's, or one that is faster on a CPU.
 
-`context_convolution` goes where Flax takes `conv_general_dilated_cls`. Which implementation it gives
-depends on the context in which the network is traced:
+`context_convolution` is the value for Flax's `conv_general_dilated_cls`. Which implementation it
+gives depends on the context in which the network is traced:
 
 - by default the fast convolution of `fast_convolution`, for inference;
 - within `training(one_device=True)` the one with the fast kernel gradient of `kernel_gradients`;

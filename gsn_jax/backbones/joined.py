@@ -16,8 +16,8 @@ from gsn_jax.images.padded import Sizes
 class Joined(nn.Module):
     """The levels of several backbones, one backbone after the other.
 
-    Networks trained apart make different errors, so they judge better together. The parameters are
-    those of every part under its name.
+    Networks trained apart make different errors, so they judge better together. The parameters of
+    the part NAME are called `parts_NAME`.
 
     Attributes:
         parts: backbones by name. All must end at the same stride.

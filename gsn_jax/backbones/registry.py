@@ -40,7 +40,7 @@ def build(name: str, /, **options: Any) -> nn.Module:
     if len(parts) > 1:
         from gsn_jax.backbones.joined import Joined
 
-        return Joined({part: build(part, name=part, **options) for part in parts})
+        return Joined({part: build(part, **options) for part in parts})
     module, attribute = _BACKBONES[name]
     try:
         backbone = getattr(importlib.import_module(module), attribute)(**options)

@@ -9,6 +9,7 @@ these (LPIPS), and the similarity errors of the unscaled features (SSIM's form, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from gsn_jax.backbones.resampling import reduce_to
 from gsn_jax.heads import similarity_error
+from gsn_jax.images.padded import Sizes
 
 # In units of squared features: below it differences count absolutely. Squared features of VGG16
 # and AlexNet are of the order of 1.
@@ -55,6 +58,30 @@ def level_features(
     )
     averaged = [average(error) for error in errors]
     return LevelFeatures(average(first), average(second), jnp.concatenate(averaged, axis=-1))
+
+
+def features_of_levels(
+    reference: Sequence[jax.Array],
+    distorted: Sequence[jax.Array],
+    strides: Sequence[int],
+    sizes: Sizes = None,
+) -> list[LevelFeatures]:
+    """`level_features` of all levels, on the grid of the last one.
+
+    Args:
+        reference: features of the references, one `(N, H, W, C)` per level.
+        distorted: likewise, of the distorted images.
+        strides: image pixels per feature of each level.
+        sizes: true sizes of the images, see `gsn_jax.images.padded`.
+    """
+    return [
+        level_features(
+            a.astype(jnp.float32),
+            b.astype(jnp.float32),
+            functools.partial(reduce_to, stride=stride, target=strides[-1], sizes=sizes),
+        )
+        for a, b, stride in zip(reference, distorted, strides, strict=True)
+    ]
 
 
 def normalise_channels(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from gsn_jax.backbones.convolution import context_convolution, layer
-from gsn_jax.backbones.resampling import at_stride, reduce_to
+from gsn_jax.backbones.resampling import at_stride
 from gsn_jax.heads import (
     IDENTITY_SCORE,
     AnchoredScores,
@@ -182,14 +182,14 @@ class FrozenFeatureModel(nn.Module):
         cells: jax.Array | None = None,
     ) -> Float[Array, "n 5c"]:
         """Sums of the backbone features' moments, each feature weighted by its share of a cell."""
-        grid = reference[-1].shape[:3]
-        inside = jnp.ones(grid) if cells is None else cells.astype(jnp.float32)
-        levels, weights = [], []
-        for a, b, stride in zip(reference, distorted, self.backbone.strides, strict=True):
-            levels.append((a.astype(jnp.float32), b.astype(jnp.float32)))
-            positions = jax.ShapeDtypeStruct((*a.shape[:3], 1), jnp.float32)
-            spread = jax.linear_transpose(self._averaging(stride, sizes), positions)
-            weights.append(spread(inside[..., None])[0][..., 0])
+        inside = jnp.ones(reference[-1].shape[:3]) if cells is None else cells.astype(jnp.float32)
+        strides = self.backbone.strides
+        weights = [
+            image_statistics.position_weights(inside, a.shape[:3], stride, strides[-1], sizes)
+            for a, stride in zip(reference, strides, strict=True)
+        ]
+        pairs = zip(reference, distorted, strict=True)
+        levels = [(a.astype(jnp.float32), b.astype(jnp.float32)) for a, b in pairs]
         return image_statistics.moment_sums(levels, weights)
 
     def finish(self, sums: Float[Array, "*batch s"], train: bool = False) -> Float[Array, "*batch"]:
@@ -208,20 +208,11 @@ class FrozenFeatureModel(nn.Module):
         cells = max(attention_sizes(self.attention, len(self.backbone.strides))) // 2 + 1
         return max(self.backbone.reach) + self.backbone.strides[-1] * cells
 
-    def _averaging(self, stride: int, sizes: Sizes) -> Callable[[jax.Array], jax.Array]:
-        """Means of a level of this stride over the cells."""
-        return lambda x: reduce_to(x, stride, self.backbone.strides[-1], sizes)
-
     def _level_features(
         self, reference: Features, distorted: Features, sizes: Sizes = None
     ) -> list[LevelFeatures]:
-        levels = zip(reference, distorted, self.backbone.strides, strict=True)
-        return [
-            cell_features.level_features(
-                a.astype(jnp.float32), b.astype(jnp.float32), self._averaging(stride, sizes)
-            )
-            for a, b, stride in levels
-        ]
+        strides = self.backbone.strides
+        return cell_features.features_of_levels(reference, distorted, strides, sizes)
 
     def _image_errors(self, reference: Features, distorted: Features) -> jax.Array:
         count = math.prod(reference[-1].shape[1:3])

@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.backbones.resampling import reduce_to
+from gsn_jax.images.padded import Sizes
+
 # DISTS's stabilisers c1 and c2, in units of squared features.
 STRUCTURE_FLOOR = 1e-6
 
@@ -34,6 +37,27 @@ def moment_sums(
         for (a, b), weight in zip(levels, weights, strict=True)
     ]
     return jnp.concatenate(list(itertools.chain(*zip(*sums, strict=True))), axis=-1)
+
+
+def position_weights(
+    cells: Float[Array, "n rows columns"],
+    shape: Sequence[int],
+    stride: int,
+    target: int,
+    sizes: Sizes = None,
+) -> Float[Array, "n h w"]:
+    """The share of each position of a level in the means over `cells`.
+
+    Args:
+        cells: weights of the cells.
+        shape: N, h and w of the level.
+        stride: image pixels per position of the level.
+        target: image pixels per cell.
+        sizes: true sizes of the images, see `gsn_jax.images.padded`.
+    """
+    positions = jax.ShapeDtypeStruct((*shape, 1), jnp.float32)
+    spread = jax.linear_transpose(lambda x: reduce_to(x, stride, target, sizes), positions)
+    return spread(cells[..., None])[0][..., 0]
 
 
 def weighted_sums(

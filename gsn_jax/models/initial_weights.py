@@ -76,7 +76,8 @@ def read(config: Mapping[str, Any]) -> Tree:
         network: convert(network, _tensors(network, networks, source), source, theta, **options)
         for network in networks
     }
-    initial: Tree = {"backbone": trees if len(networks) > 1 else trees[networks[0]]}
+    joined = {f"parts_{network}": tree for network, tree in trees.items()}
+    initial: Tree = {"backbone": joined if len(networks) > 1 else trees[networks[0]]}
     if source in (LPIPS, LPIPS_DISTS):
         initial["errors"] = _factors(networks, source, options)
     return initial

@@ -156,9 +156,9 @@ def as_loss(
     """A metric as something to minimise: `loss(reference, distorted) -> (...)`.
 
     Pure, jit- and grad-safe, with finite gradients at equal images. A trained model gives its raw
-    error (0 at an identical pair), and a GSN's gradient takes what errors weigh for constants,
-    see `GSN.hold_weights`; a metric with a largest value gives that value minus the score;
-    an unbounded one (PSNR) its negative; a distance gives itself.
+    error, 0 for an identical pair, with the weights of errors held constant in the gradient (see
+    `hold_weights` of `gsn_jax.gsn.GSN`). A metric with a largest value gives that value minus the
+    score, an unbounded one (PSNR) its negative, and a distance gives itself.
 
     Args:
         name: a metric or its name, see `resolve`.

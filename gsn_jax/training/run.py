@@ -53,7 +53,7 @@ class Run:
         score: see `evaluation.make_scorer`.
         schedule: learning rate as a function of the number of updates done.
         batches: global batches, of which this process reads its part.
-        stored: the crops whose features are stored before the first step; None where all are new.
+        stored: the crops whose features are stored before the first step; None for new crops.
         evaluation_pairs: pairs for evaluation or calibration.
         held_out: whether these are excluded from training.
         checkpoints: in `workdir`.
@@ -202,6 +202,6 @@ def _create(
 
 
 def _run_once_options(mesh: Mesh) -> dict[str, int] | None:
-    """Compiler options for a function that runs once: on a CPU, optimising costs more than running."""
+    """Compiler options for a function that runs once: optimising it on a CPU would not pay."""
     on_cpu = mesh.devices.flat[0].platform == "cpu"
     return {"xla_backend_optimization_level": 0} if on_cpu else None

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax.backbones import cdcn
+from gsn_jax.backbones import registry as backbones
 from gsn_jax.models import initial_weights, registry
 from gsn_jax.models.calibration import Calibration
 from gsn_jax.models.folders import TrainedModel, write_model
@@ -15,7 +15,7 @@ from gsn_jax.pretrained import imagenet_networks
 
 CONFIG = {
     "name": "gsn",
-    "trunk_options": {"stem_width": 4, "widths": (4, 4, 4), "blocks": 1},
+    "backbone_options": {"stem_width": 4, "widths": (4, 4, 4), "blocks": 1},
     "fusion_width": 4,
     "theta": 0.7,
     "dtype": "float32",
@@ -50,22 +50,21 @@ def model_folder(small_model, tmp_path_factory):
 
 @pytest.fixture
 def random_state_dict(rng):
-    """`random_state_dict(network, **trunk_options)`, see `draw_state_dict`."""
+    """`random_state_dict(network, **backbone_options)`, see `draw_state_dict`."""
     return functools.partial(draw_state_dict, rng)
 
 
 def draw_state_dict(generator, network, **options):
     """Tensors of the network's shapes under torchvision's names, as small as a trained net's."""
     shapes = jax.eval_shape(
-        cdcn.get(network, norm="batch" if "resnet" in network else "none", **options).init,
+        backbones.build(network, **options).init,
         jax.random.key(0),
         jnp.zeros((1, 64, 64, 3)),
     )["params"]
     tensors = {}
-    for path, block in initial_weights._blocks(shapes):
+    for path, block in initial_weights.blocks(shapes):
         names = imagenet_networks.layer_names(network, path)
-        kernel = next(block[kind] for kind in ("cdc", "plain") if kind in block)["kernel"]
-        height, width, inputs, outputs = kernel.shape
+        height, width, inputs, outputs = block["kernel"].shape
         scale = np.sqrt(1 / (height * width * inputs))
         weight = scale * generator.standard_normal((outputs, inputs, height, width), np.float32)
         tensors[f"{names.convolution}.weight"] = weight

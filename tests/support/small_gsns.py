@@ -4,28 +4,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax.gsn import GSN
+from gsn_jax.models import registry
 
-SMALL = {"trunk_options": {"stem_width": 4, "widths": (4, 6, 8), "blocks": 1}, "fusion_width": 4}
+SMALL = {"backbone_options": {"stem_width": 4, "widths": (4, 6, 8), "blocks": 1}, "fusion_width": 4}
+FROZEN = {"name": "frozen", "backbone": "cdcn", "attention": (3,)}
 
 
 def build(seed=1, **options):
-    """A small model and random variables for it, drawn without compiling anything."""
-    model = GSN(**{**SMALL, **options})
+    """A small model, of a configuration's options, and random variables for it."""
+    model = registry.build({"name": "gsn", **SMALL, **options})
+    return model, draw(model, seed)
+
+
+def draw(model, seed=1):
+    """Random variables for a model, drawn without compiling anything."""
     images = jnp.zeros((1, 32, 32, 3))
     shapes = jax.eval_shape(model.init, jax.random.key(0), images, images)
     generator = np.random.default_rng(seed)
 
-    def draw(path, leaf):
-        name = path[-1].key
-        if name == "kernel":
+    def number(path, leaf):
+        if path[-1].key == "kernel":
             return generator.normal(size=leaf.shape) * np.sqrt(2 / np.prod(leaf.shape[:-1]))
-        if name in ("scale", "var"):
-            return generator.uniform(0.5, 1.5, leaf.shape)
         return 0.2 * generator.normal(size=leaf.shape)
 
-    variables = jax.tree_util.tree_map_with_path(draw, shapes)
-    return model, jax.tree.map(jnp.float32, variables)
+    return jax.tree.map(jnp.float32, jax.tree_util.tree_map_with_path(number, shapes))
 
 
 def noisy_pair(rng, height, width):

@@ -3,9 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax.backbones import kernel_gradients
 from gsn_jax.backbones.kernel_gradients import convolve
-from gsn_jax.layers import CDConv, SpatialAttention
 from gsn_jax.layers import convolve as plain
 
 
@@ -75,49 +73,3 @@ def test_bfloat16_keeps_its_type_and_sums_in_float32():
     assert result.dtype == jnp.bfloat16
     # One rounding; 12 800 summands added in bfloat16 would be lost in it.
     assert np.abs(np.float64(result) - expected).max() < 2**-8 * np.abs(expected).max()
-
-
-@pytest.mark.parametrize("theta", [0.0, 0.7])
-def test_layers_use_it_where_the_batch_is_local_with_equal_gradients(theta):
-    layer = CDConv(4, theta=theta)
-    features = example(3, 4, (12, 10), 3, 4)[0]
-    variables = layer.init(jax.random.key(0), features)
-
-    def loss(variables):
-        return jnp.sum(jnp.sin(layer.apply(variables, features)))
-
-    def traced():
-        return str(jax.make_jaxpr(jax.grad(loss))(variables))
-
-    everywhere = jax.grad(loss)(variables)
-    assert "platform_index" not in traced()
-    with kernel_gradients.local_batch():
-        here = jax.grad(loss)(variables)
-        assert "platform_index" in traced()
-    for one, other in zip(jax.tree.leaves(here), jax.tree.leaves(everywhere), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
-
-
-def test_spatial_attention_uses_it_where_the_batch_is_local():
-    layer = SpatialAttention(7)
-    features = example(7, 4, (12, 10), 5, 1)[0]
-    variables = layer.init(jax.random.key(0), features)
-
-    def loss(variables, features):
-        return jnp.sum(jnp.sin(layer.apply(variables, features)))
-
-    everywhere = jax.grad(loss, argnums=(0, 1))(variables, features)
-    with kernel_gradients.local_batch():
-        assert "platform_index" in str(jax.make_jaxpr(jax.grad(loss))(variables, features))
-        here = jax.grad(loss, argnums=(0, 1))(variables, features)
-    for one, other in zip(jax.tree.leaves(here), jax.tree.leaves(everywhere), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-
-
-def test_strided_and_grouped_layers_keep_the_plain_convolution():
-    features = example(3, 2, (8, 8), 4, 4)[0]
-    for layer in (CDConv(4, strides=(2, 2)), CDConv(4, feature_group_count=2)):
-        variables = layer.init(jax.random.key(0), features)
-        with kernel_gradients.local_batch():
-            gradient = jax.grad(lambda v, layer=layer: jnp.sum(layer.apply(v, features)))
-            assert "platform_index" not in str(jax.make_jaxpr(gradient)(variables))

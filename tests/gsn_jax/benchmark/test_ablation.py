@@ -21,9 +21,9 @@ from gsn_jax.training.config import load_config
 from gsn_jax.training.sources import open_sources
 
 TINY = (
-    "--config.model.trunk_options.stem_width=4",
-    "--config.model.trunk_options.widths=(4,4,4)",
-    "--config.model.trunk_options.blocks=1",
+    "--config.model.backbone_options.stem_width=4",
+    "--config.model.backbone_options.widths=(4,4,4)",
+    "--config.model.backbone_options.blocks=1",
     "--config.model.fusion_width=4",
     "--config.data.batch_size=8",
     "--config.data.crop_size=32",

@@ -11,7 +11,7 @@ from small_gsns import noisy_pair
 from gsn_jax.metric import FeatureCache
 from gsn_jax.models import registry
 from gsn_jax.scoring import tiling
-from gsn_jax.scoring.tiled_model import TiledModel, as_here
+from gsn_jax.scoring.tiled_model import TiledModel, with_current_config
 
 REACH, CELL = 90, 16
 
@@ -53,9 +53,9 @@ def test_the_other_thread_computes_as_this_one_is_told_to():
     device = jax.devices()[-1]
     with ThreadPoolExecutor(1) as threads:
         with jax.default_matmul_precision("float32"), jax.default_device(device):
-            told = threads.submit(as_here(settings)).result()
+            told = threads.submit(with_current_config(settings)).result()
         assert told == ("float32", device)
-        assert threads.submit(as_here(settings)).result() == settings()
+        assert threads.submit(with_current_config(settings)).result() == settings()
 
 
 def test_features_of_a_padded_image_are_those_of_the_image(model, small_model, rng):

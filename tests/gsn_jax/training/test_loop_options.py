@@ -8,18 +8,17 @@ from gsn_jax.training.loop import train
 
 
 @pytest.fixture
-def mapped(config):
-    """Two micro-batches on each of eight devices, the trunk frozen at first."""
-    config.train.step = "shard_map"
+def accumulating(config):
+    """Two micro-batches on each of eight devices."""
     config.train.steps = config.train.eval_every = 4
     config.train.checkpoint_every = 2
     config.data.batch_size, config.data.eval_fraction = 16, 0.0
-    config.optimizer.accumulate, config.optimizer.frozen_trunk_steps = 2, 2
+    config.optimizer.accumulate = 2
     return config
 
 
-def test_a_run_with_all_of_them_is_traced_and_timed(mapped, tmp_path, capsys):
-    assert train(mapped, tmp_path, profile=range(2, 4)).step == 4
+def test_a_run_with_all_of_them_is_traced_and_timed(accumulating, tmp_path, capsys):
+    assert train(accumulating, tmp_path, profile=range(2, 4)).step == 4
     lines = capsys.readouterr().err
     assert "GFLOP per pair" in lines
     assert "step 4: loss" in lines
@@ -30,12 +29,13 @@ def test_a_run_with_all_of_them_is_traced_and_timed(mapped, tmp_path, capsys):
     scalars = read_scalars(tmp_path / "tensorboard")
     assert {"seconds/input", "seconds/step", "train/model_flops_per_second"} <= scalars.keys()
     # Continued with another accumulation, of which nothing but rounding depends.
-    mapped.train.steps, mapped.optimizer.accumulate, mapped.model.remat = 5, 1, True
-    assert train(mapped, tmp_path, profile=range(2, 4)).step == 5
+    accumulating.train.steps, accumulating.optimizer.accumulate = 5, 1
+    accumulating.model.remat = True
+    assert train(accumulating, tmp_path, profile=range(2, 4)).step == 5
     assert "steps 2 to 3 were not among those of this run" in capsys.readouterr().err
 
 
-def test_micro_batches_that_do_not_divide_a_devices_part(mapped, tmp_path):
-    mapped.optimizer.accumulate = 4
+def test_micro_batches_that_do_not_divide_a_devices_part(accumulating, tmp_path):
+    accumulating.optimizer.accumulate = 4
     with pytest.raises(InputError, match="2 pairs on each of 8 devices"):
-        train(mapped, tmp_path)
+        train(accumulating, tmp_path)

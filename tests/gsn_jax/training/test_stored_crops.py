@@ -1,4 +1,7 @@
-"""Descriptions of a frozen trunk: what is stored is what the model says, whoever computed it."""
+"""Stored features of a frozen backbone: they are the model's, whoever computed them."""
+
+import os
+import signal
 
 import jax
 import numpy as np
@@ -6,9 +9,9 @@ import pytest
 from test_loop import assert_bitwise_equal, variables_of
 
 from gsn_jax.errors import InputError
-from gsn_jax.gsn import GSN
 from gsn_jax.images import as_float
 from gsn_jax.models import registry
+from gsn_jax.models.frozen import FrozenFeatureModel
 from gsn_jax.training import loop, stored_crops
 from gsn_jax.training.sources import open_sources
 from gsn_jax.training.stored_crops import StoredCrops, plan
@@ -16,9 +19,7 @@ from gsn_jax.training.stored_crops import StoredCrops, plan
 
 @pytest.fixture
 def config(config):
-    config.model.on_grid = True
-    config.model.comparison = "normalized+structure"
-    config.optimizer.frozen_trunk_steps = -1
+    config.model.name, config.model.attention = "frozen", (3,)
     config.data.stored_crops = 2
     return config
 
@@ -36,13 +37,13 @@ def variables(model):
 
 @pytest.fixture
 def source(config):
-    return open_sources(config.data)[0]
+    return open_sources(config.data, config.seed)[0]
 
 
 def describing(model, calls):
-    """`model` as a function that notes how many images pass the trunk."""
+    """`model` as a function that notes how many images pass the backbone."""
 
-    class Counting(GSN):
+    class Counting(FrozenFeatureModel):
         def encode(self, images, *rest, **options):
             jax.debug.callback(lambda: calls.append(len(images)))
             return super().encode(images, *rest, **options)
@@ -53,18 +54,18 @@ def describing(model, calls):
 
 def test_stored_is_what_the_model_says(model, variables, source, config, tmp_path):
     crops = StoredCrops(model, source, config.data, tmp_path, seed=0)
-    assert crops.describe(variables)
+    assert crops.compute(variables)
     for index in (0, len(crops) - 1):
         _, _, reference, distorted = crops._load(source_pairs(source), index)
         want = model.apply(
-            variables, as_float(reference[None]), as_float(distorted[None]), method=_describe
+            variables, as_float(reference[None]), as_float(distorted[None]), method=_features
         )
         got = crops[index]
         for name, part in zip(("cells", "whole"), want, strict=True):
             np.testing.assert_allclose(got[name], part[0], rtol=1e-3, atol=1e-4)
-        assert got["quality"] == source.quality[index // 2]
+        assert got["quality"] == source.quality[index]
         stored = (np.float32(got[name][None]) for name in ("cells", "whole"))
-        score = model.apply(variables, *stored, method="judge")
+        score = model.apply(variables, *stored, method="score_features")
         whole = model.apply(variables, as_float(reference[None]), as_float(distorted[None]))
         np.testing.assert_allclose(score, whole, atol=1e-3)
 
@@ -73,23 +74,23 @@ def source_pairs(source):
     return [(i, source[i]["reference"], source[i]["distorted"]) for i in range(len(source))]
 
 
-def _describe(model, reference, distorted):
-    return model.describe(model.encode(reference), model.encode(distorted))
+def _features(model, reference, distorted):
+    return model.features(model.encode(reference), model.encode(distorted))
 
 
 def test_what_is_there_is_not_computed_again(model, variables, source, config, tmp_path):
     calls = []
     counting = describing(model, calls)
-    StoredCrops(counting, source, config.data, tmp_path, seed=0).describe(variables)
+    StoredCrops(counting, source, config.data, tmp_path, seed=0).compute(variables)
     jax.effects_barrier()
     first = len(calls)
     assert first
     again = StoredCrops(counting, source, config.data, tmp_path, seed=0)
-    assert again.describe(variables)
+    assert again.compute(variables)
     jax.effects_barrier()
     assert len(calls) == first
     other = jax.tree.map(lambda leaf: leaf + 0.1, variables)
-    assert again.describe(other)  # another trunk
+    assert again.compute(other)  # another backbone
     jax.effects_barrier()
     assert len(calls) == 2 * first
 
@@ -97,66 +98,53 @@ def test_what_is_there_is_not_computed_again(model, variables, source, config, t
 def test_stopped_and_continued(model, variables, source, config, tmp_path):
     crops = StoredCrops(model, source, config.data, tmp_path, seed=0)
     asked = iter([False, True])
-    assert not crops.describe(variables, stop=lambda: next(asked))
+    assert not crops.compute(variables, stop=lambda: next(asked))
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.npy")}
     assert 0 < len(before) < len(crops)
     counts = []
-    assert crops.describe(variables, report=counts.append)
+    assert crops.compute(variables, report=counts.append)
     assert counts[-1] == len(crops)
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_a_pair_that_occurs_twice_has_other_crops(config, pairs):
-    config.data.train = (str(pairs), str(pairs))
-    config.data.eval_fraction = 0.0
-    source, _ = open_sources(config.data)
-    crops = plan(source, 2)
-    assert len(crops) == 2 * len(source)
-    assert {crop.number for crop in crops[: len(source)]} == {0, 1}
-    assert {crop.number for crop in crops[len(source) :]} == {2, 3}
-
-
-def test_a_pair_counts_more_often_than_it_has_crops(config, pairs):
+def test_a_pair_that_occurs_several_times_has_several_crops(config, pairs):
     config.data.train = (str(pairs),) * 3
     config.data.eval_fraction = 0.0
-    source, _ = open_sources(config.data)
-    numbers = [crop.number for crop in plan(source, 1, variants=2)]
+    source, _ = open_sources(config.data, config.seed)
+    numbers = [crop.number for crop in plan(source, 2)]
     third = len(source) // 3
     assert numbers == [0] * third + [1] * third + [0] * third
 
 
-def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path):
-    config.optimizer.schedule = "constant"
+def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path, monkeypatch):
     loop.train(config, tmp_path / "whole")
     config.data.store = str(tmp_path / "store")
-    config.train.steps = 4
-    loop.train(config, tmp_path / "parts")
-    config.train.steps = 6
-    loop.train(config, tmp_path / "parts")
+    real = loop.TrainingLog.advance
+
+    def advance(self, step):
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.TrainingLog, "advance", advance)
+        assert loop.train(config, tmp_path / "parts").step == 4
+    assert loop.train(config, tmp_path / "parts").step == 6
     whole, parts = (variables_of(tmp_path / name, 6) for name in ("whole", "parts"))
     assert_bitwise_equal(whole, parts)
 
 
-def test_the_trunk_stays_and_the_head_learns(config, tmp_path):
-    config.train.keep = 10
+def test_the_backbone_stays_and_the_head_learns(config, tmp_path):
     loop.train(config, tmp_path)
-    before, after = (variables_of(tmp_path, step)["params"] for step in (2, 6))
+    before, after = (variables_of(tmp_path, step)["params"] for step in (4, 6))
     assert_bitwise_equal(before["backbone"], after["backbone"])
     assert (before["levels_0"]["mix"]["kernel"] != after["levels_0"]["mix"]["kernel"]).any()
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "message"),
-    [
-        ("optimizer.frozen_trunk_steps", 0, "frozen_trunk_steps=-1"),
-        ("model.on_grid", False, "on_grid"),
-    ],
-)
-def test_it_needs_a_trunk_that_never_changes(config, tmp_path, key, value, message):
-    section, name = key.split(".")
-    config[section][name] = value
-    with pytest.raises(InputError, match=message):
+def test_it_needs_a_frozen_backbone(config, tmp_path):
+    config.model.name = "gsn"
+    with pytest.raises(InputError, match="needs a frozen backbone"):
         loop.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -174,9 +162,11 @@ def test_a_folder_that_cannot_be_written(config, tmp_path):
         loop.train(config, tmp_path / "run")
 
 
-def test_the_fingerprint_knows_what_a_description_depends_on(model, variables):
-    seen = {
-        stored_crops._fingerprint(changed, variables)
-        for changed in (model, model.clone(theta=0.5), model.clone(comparison="normalized"))
-    }
-    assert len(seen) == 3
+def test_the_fingerprint_knows_what_the_features_depend_on(model, variables, monkeypatch):
+    first = stored_crops._fingerprint(model, variables)
+    changed = jax.tree.map(lambda leaf: leaf + 1, variables)
+    assert stored_crops._fingerprint(model, changed) != first
+    head = {"params": {**variables["params"], "sensitivity": 7.0}}
+    assert stored_crops._fingerprint(model, head) == first
+    monkeypatch.setattr(stored_crops, "VERSION", 0)
+    assert stored_crops._fingerprint(model, variables) != first
