@@ -127,9 +127,7 @@ def _continue(run: Run, profile: range) -> Result:
         return result
 
 
-def _store_features(
-    stored: StoredCrops, run: Run, state: TrainState, log: TrainingLog
-) -> bool:
+def _store_features(stored: StoredCrops, run: Run, state: TrainState, log: TrainingLog) -> bool:
     """Computes the features of all stored crops; False if a signal came first."""
     log.line(f"computing the features of {len(stored)} crops")
     with log.phase("features"), log.counting("features", len(stored)) as report:

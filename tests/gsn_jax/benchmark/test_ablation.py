@@ -113,7 +113,9 @@ def test_the_command_trains_with_every_seed_and_prints_the_table(finished):
 def test_arms_of_one_seed_share_their_scenes_and_seeds_do_not(pairs, tmp_path):
     plan = runs.Plan(list(ARMS.values()), (0, 1), tmp_path, [f"--config.data.train={pairs}"])
     held_out = {
-        (arm.name, seed): frozenset(open_sources(plan.config(arm, seed).data)[1].reference_ids)
+        (arm.name, seed): frozenset(
+            open_sources(plan.config(arm, seed).data, seed)[1].reference_ids
+        )
         for arm, seed in plan
     }
     # Seed by seed: an unfinished ablation compares all arms.
