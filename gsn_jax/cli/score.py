@@ -196,7 +196,7 @@ def command(
             if sys.stderr.isatty():  # where the bar has just gone
                 click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
         else:
-            scored = _to_screen(pairs, metrics, loading, escape_formulas)
+            scored = score_views.score_to_screen(pairs, metrics, loading, escape_formulas)
         if writer is not None:
             map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
     score_views.conclude(scored, worst)
@@ -253,6 +253,7 @@ def _to_table(
     escape_formulas: bool,
 ) -> list[ScoredPair]:
     """Scores into a table. Where the output is a file, a journal makes the run resumable."""
+    from gsn_jax.cli import score_views
     from gsn_jax.scoring import tables
     from gsn_jax.scoring.journal import describe_run, open_journal
     from gsn_jax.scoring.many_pairs import score_unordered
@@ -268,60 +269,12 @@ def _to_table(
         if scored:
             click.echo(f"gsn: {len(scored)} pairs were scored before", err=True)
         missing = [index for index in everything if index not in scored]
-        with _bar(len(pairs), done=len(scored)) as advance:
+        with score_views.progress(len(pairs), done=len(scored)) as advance:
             for index, item in advance(score_unordered(pairs, metrics, loading, wanted=missing)):
                 keep(index, item)
         rows = [scored[index] for index in everything]
         tables.write_scores(out, rows, metrics, form, escape_formulas=escape_formulas)
     return rows
-
-
-def _to_screen(
-    pairs: Sequence[Pair], metrics: Sequence[Metric], loading: Loading, escape_formulas: bool
-) -> list[ScoredPair]:
-    """A table for people, or CSV for a pipe, row by row."""
-    from gsn_jax.cli import score_views
-    from gsn_jax.scoring.many_pairs import score_pairs
-    from gsn_jax.scoring.tables import write_rows
-
-    scored = score_pairs(
-        pairs, metrics, alpha=loading.alpha, max_pixels=loading.max_pixels, resize=loading.resize
-    )
-    rows: list[ScoredPair] = []
-
-    def noted(items: Iterator[ScoredPair]) -> Iterator[ScoredPair]:
-        for item in items:
-            rows.append(item)
-            yield item
-
-    with _bar(len(pairs)) as advance:
-        if sys.stdout.isatty():
-            rows.extend(advance(scored))
-        else:
-            names = [metric.name for metric in metrics]
-            write_rows(sys.stdout, noted(advance(scored)), names, escape_formulas=escape_formulas)
-    if sys.stdout.isatty():
-        score_views.print_scores(rows, metrics)
-    return rows
-
-
-@contextlib.contextmanager
-def _bar(total: int, done: int = 0) -> Iterator[Any]:
-    """A function that counts what passes through it on a progress bar."""
-    if total < 2:
-        yield iter
-        return
-    from gsn_jax.cli.counting import counting_bar
-
-    with counting_bar(transient=True, rate="pairs") as bar:
-        task = bar.add_task("scoring", total=total, completed=done)
-
-        def advance(items: Iterator[Any]) -> Iterator[Any]:
-            for item in items:
-                yield item
-                bar.advance(task)
-
-        yield advance
 
 
 @contextlib.contextmanager

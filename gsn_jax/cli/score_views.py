@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,7 +16,7 @@ from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
-    from gsn_jax.scoring.many_pairs import ScoredPair
+    from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
 
 # How many pairs are named that failed or are below a limit.
 _SHOWN = 10
@@ -74,6 +75,52 @@ def _name(lines: Sequence[str]) -> None:
         click.echo(f"gsn: {line}", err=True)
     if len(lines) > _SHOWN:
         click.echo(f"gsn: ... and {len(lines) - _SHOWN} more", err=True)
+
+
+def score_to_screen(
+    pairs: Sequence[Pair], metrics: Sequence[Metric], loading: Loading, escape_formulas: bool
+) -> list[ScoredPair]:
+    """Scores pairs and prints them: a table on a terminal, elsewhere CSV, row by row."""
+    from gsn_jax.scoring.many_pairs import score_pairs
+    from gsn_jax.scoring.tables import write_rows
+
+    scored = score_pairs(
+        pairs, metrics, alpha=loading.alpha, max_pixels=loading.max_pixels, resize=loading.resize
+    )
+    rows: list[ScoredPair] = []
+
+    def noted(items: Iterator[ScoredPair]) -> Iterator[ScoredPair]:
+        for item in items:
+            rows.append(item)
+            yield item
+
+    with progress(len(pairs)) as advance:
+        if sys.stdout.isatty():
+            rows.extend(advance(scored))
+        else:
+            names = [metric.name for metric in metrics]
+            write_rows(sys.stdout, noted(advance(scored)), names, escape_formulas=escape_formulas)
+    if sys.stdout.isatty():
+        print_scores(rows, metrics)
+    return rows
+
+
+@contextlib.contextmanager
+def progress(total: int, done: int = 0) -> Iterator[Any]:
+    """A function that counts what passes through it on a progress bar."""
+    if total < 2:
+        yield iter
+        return
+
+    with counting_bar(transient=True, rate="pairs") as bar:
+        task = bar.add_task("scoring", total=total, completed=done)
+
+        def advance(items: Iterator[Any]) -> Iterator[Any]:
+            for item in items:
+                yield item
+                bar.advance(task)
+
+        yield advance
 
 
 def print_scores(scored: Sequence[ScoredPair], metrics: Sequence[Metric]) -> None:
