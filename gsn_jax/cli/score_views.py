@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,7 +112,6 @@ def progress(total: int, done: int = 0) -> Iterator[Any]:
     if total < 2:
         yield iter
         return
-
     with counting_bar(transient=True, rate="pairs") as bar:
         task = bar.add_task("scoring", total=total, completed=done)
 
