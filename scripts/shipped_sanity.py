@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import shipped_checks as checks
+from tabulate import tabulate
 
 import gsn_jax
 from data_pipelines import distortions
@@ -32,8 +33,7 @@ Scores = Mapping[tuple[str, str], Sequence[float]]
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return tabulate(list(rows), head, "github", disable_numparse=True)
 
 
 def by_group(scores: Scores) -> str:
