@@ -51,6 +51,7 @@ _MODULES = {
     "psnr_hvs_m": "_psnr_hvs",
     "ciede2000": "_ciede2000",
     "flip": "_flip",
+    "cw_ssim": "_cw_ssim",
 }
 
 __all__ = ["get", "names", *_MODULES]

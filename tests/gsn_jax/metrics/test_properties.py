@@ -32,6 +32,7 @@ OPTIMUM = {  # the score of equal images
     "psnr_hvs_m": np.inf,
     "ciede2000": 0,
     "flip": 0,
+    "cw_ssim": 1,
 }
 ASYMMETRIC = {"iw_ssim", "vif", "vifp", "mdsi", "mad", "ssimulacra2"}
 # A fast compiler instead of fast code.
@@ -96,7 +97,7 @@ def test_gradients(name, small):
 
 
 ROUNDED = {"psnr_y", "ssim", "ms_ssim", "iw_ssim", "vif", "vifp", "gmsd", "nlpd"}
-ROUNDED |= {"psnr_hvs", "psnr_hvs_m"}
+ROUNDED |= {"psnr_hvs", "psnr_hvs_m", "cw_ssim"}
 
 
 @pytest.mark.parametrize("name", OPTIMUM)
