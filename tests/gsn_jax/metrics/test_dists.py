@@ -95,8 +95,18 @@ def test_identical_images_are_best_with_finite_gradient(level):
     image = random_pair((16, 16, 3))[0]
     image = image if level is None else np.full_like(image, level)
     value, gradient = differentiated(image, image, weights=random_weights())
-    assert abs(value) < 1e-12
+    assert value == 0
     assert np.isfinite(gradient).all()
+
+
+def test_configuration_flags_of_jax():
+    pair, weights = random_pair((16, 16, 3)), random_weights()
+    with jax.numpy_dtype_promotion("strict"):
+        expected = jax.jit(dists)(*pair, weights=weights)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        score = jax.jit(dists)(*np.float64(pair), weights=weights)
+    assert score.dtype == jnp.float32
+    np.testing.assert_allclose(score, expected, rtol=1e-6)
 
 
 def test_smallest_image():

@@ -100,7 +100,7 @@ def test_identical_images_are_best_with_finite_gradient(trunk, metric, shape):
     weights.convolutions[0][1][:] = -0.5
     differentiated = jax.jit(jax.value_and_grad(metric, 1))
     value, gradient = differentiated(image, image, weights=weights)
-    assert value < 1e-12
+    assert value == 0
     assert np.isfinite(gradient).all()
     # Where the images differ, the slope is that of the definition.
     direction = np.random.default_rng(5).standard_normal(shape)
@@ -110,6 +110,18 @@ def test_identical_images_are_best_with_finite_gradient(trunk, metric, shape):
         definition(trunk, image, other + s * direction, weights)[0] for s in (step, -step)
     )
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-2)
+
+
+@pytest.mark.parametrize(("trunk", "metric", "shape"), CASES)
+def test_configuration_flags_of_jax(trunk, metric, shape):
+    weights = random_weights(trunk)
+    pair = random_pair(shape)
+    with jax.numpy_dtype_promotion("strict"):
+        expected = jax.jit(metric)(*pair, weights=weights)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        score = jax.jit(metric)(*np.float64(pair), weights=weights)
+    assert score.dtype == jnp.float32
+    np.testing.assert_allclose(score, expected, rtol=1e-6)
 
 
 def test_map_enlarges_every_level():
