@@ -52,6 +52,7 @@ _MODULES = {
     "ciede2000": "_ciede2000",
     "flip": "_flip",
     "cw_ssim": "_cw_ssim",
+    "dss": "_dss",
 }
 
 __all__ = ["get", "names", *_MODULES]

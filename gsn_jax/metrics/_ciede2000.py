@@ -107,7 +107,8 @@ def _hue_terms(
     dot, cross = a1 * a2 + b1 * b2, a1 * (b2 - b1) - b1 * (a2 - a1)
     # Opposite hues: the second is the larger one if the first lies in the upper half plane.
     upper = (b1 > 0) | ((b1 == 0) & (a1 > 0))
-    sign = jnp.where(cross == 0, jnp.where(upper, 1.0, -1.0), jnp.sign(cross))
+    opposite = jnp.abs(cross) <= 4 * jnp.finfo(cross.dtype).eps * jnp.abs(dot)
+    sign = jnp.where(opposite, jnp.where(upper, 1.0, -1.0), jnp.sign(cross))
     acute = dot >= 0
     change = jnp.where(
         acute,

@@ -8,16 +8,15 @@ VPQM 2007 (PSNR-HVS-M). Tables and definition of the authors' `psnrhvsm.m`.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric, MapGrid
-from gsn_jax.metrics import colour, finite
+from gsn_jax.metrics import block_dct, colour, finite
 from gsn_jax.metrics.preparation import pairwise
 
-BLOCK = 8
+BLOCK = block_dct.SIZE
 # BT.601 luma in the studio range, 16 to 235, as MATLAB's `rgb2ycbcr` computes it.
 STUDIO_LUMA = (65.481, 128.553, 24.966)
 # Contrast sensitivity per DCT coefficient, lowest frequency first.
@@ -114,11 +113,8 @@ def _block_errors(
     """The mean square of the weighted coefficients' errors in each block."""
     luma = 16 + colour.mix(jnp.stack([reference, distorted]), STUDIO_LUMA)
     luma = colour.to_8bit(luma) if rounded else luma
-    blocks = _blocks(luma)
-    transform = jnp.asarray(_dct(), luma.dtype)
-    coefficients = jnp.einsum(
-        "ij,cd,...jd->...ic", transform, transform, blocks, precision=_HIGHEST
-    )
+    blocks = block_dct.blocks(luma)
+    coefficients = block_dct.transform(blocks)
     error = jnp.abs(coefficients[0] - coefficients[1])
     if masked:
         mask = _mask(blocks, coefficients).max(0)
@@ -126,13 +122,6 @@ def _block_errors(
         threshold = threshold.at[..., 0, 0].set(0)
         error = jnp.maximum(error - threshold, 0)
     return ((error * jnp.asarray(SENSITIVITY, luma.dtype)) ** 2).mean((-2, -1))
-
-
-def _blocks(luma: Float[Array, "2 h w"]) -> Float[Array, "2 h8 w8 8 8"]:
-    """The whole blocks."""
-    rows, columns = (size // BLOCK for size in luma.shape[-2:])
-    whole = luma[..., : rows * BLOCK, : columns * BLOCK]
-    return jnp.swapaxes(whole.reshape(-1, rows, BLOCK, columns, BLOCK), -3, -2)
 
 
 def _mask(
@@ -154,17 +143,6 @@ def _scatter(samples: Float[Array, "*shape"], axes: tuple[int, int]) -> Float[Ar
     number = samples.shape[axes[0]] * samples.shape[axes[1]]
     centred = samples - samples.mean(axes, keepdims=True)
     return (centred * centred).sum(axes) * (number / (number - 1))
-
-
-def _dct() -> np.ndarray:
-    """The orthonormal DCT-II of a block's side, a row per coefficient."""
-    index = np.arange(BLOCK)
-    matrix = np.cos(np.pi / BLOCK * np.outer(index, index + 0.5)) * np.sqrt(2 / BLOCK)
-    matrix[0] /= np.sqrt(2)
-    return matrix
-
-
-_HIGHEST = jax.lax.Precision.HIGHEST
 
 
 def _grid(height: int, width: int) -> MapGrid:

@@ -1,0 +1,92 @@
+"""DCT subband similarity.
+
+A. Balanov, A. Schwartz, Y. Moshe, N. Peleg, "Image quality assessment based on DCT subband
+similarity", ICIP 2015; constants of the authors' MATLAB code.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from gsn_jax.metric import FunctionMetric
+from gsn_jax.metrics import block_dct, colour, filters, finite
+from gsn_jax.metrics.preparation import pairwise
+
+DC_CONSTANT, AC_CONSTANT = 1000.0, 300.0
+WINDOW, SIGMA = 3, 1.5
+WEIGHT_SIGMA = 1.55  # in frequencies
+NEGLIGIBLE = 0.01  # the weight below which a subband is left out
+WORST = 0.05  # the share of places that count
+MIN_SIZE = 32  # one block of 16 then is the worst share
+
+
+@pairwise("dss", MIN_SIZE)
+def dss(
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+) -> Float[Array, "*batch"]:
+    """Similarity of the local deviations of DCT subbands where they are least similar.
+
+    Each of the low subbands of 8 x 8 blocks counts with the mean of its worst 5 %. Rows and columns
+    beyond the last whole block are left out.
+
+    Args:
+        reference: sRGB in [0, 1], at least 32 x 32.
+        distorted: as `reference`.
+
+    Returns:
+        A quality, 1 for equal images and practically in [0, 1]. Symmetric.
+    """
+    images = 255 * jnp.stack([reference, distorted - reference])
+    blocks = block_dct.blocks(colour.mix(images, colour.YIQ[0]))
+    rows, columns, weights = _subbands()
+    # (pair, h, w, subband) -> (pair, subband, h, w)
+    subbands = jnp.moveaxis(block_dct.transform(blocks)[..., rows, columns], -1, 1)
+    losses = _losses(subbands[0], subbands[1])
+    return 1 - (losses * jnp.asarray(weights, losses.dtype)).sum()
+
+
+def _subbands() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, column and weight of each subband that counts, the constant one first."""
+    squares = (np.arange(block_dct.SIZE) + 0.5) ** 2
+    weights = np.exp(-(squares[:, None] + squares) / (2 * WEIGHT_SIGMA**2))
+    rows, columns = np.nonzero(weights >= NEGLIGIBLE)
+    used = weights[rows, columns]
+    return rows, columns, used / used.sum()
+
+
+def _losses(
+    x: Float[Array, "subbands h w"], change: Float[Array, "subbands h w"]
+) -> Float[Array, " subbands"]:
+    """One minus the similarity of each subband, exactly zero where nothing changes."""
+    taps = filters.gaussian_taps(WINDOW, SIGMA)
+    moments = jnp.stack([x, change, x * x, x * change, change * change])
+    padded = filters.pad(moments, WINDOW // 2, WINDOW // 2, "constant")
+    mean, shift, square, product, error = filters.correlate_separable(padded, taps, taps)
+    variance = jnp.maximum(square - mean * mean, 0)
+    covariance = product - mean * shift
+    # The variance of x + change.
+    other = jnp.maximum(variance + 2 * covariance + error - shift * shift, 0)
+    deviation, changed = finite.sqrt(variance), finite.sqrt(other)
+    difference = changed - deviation
+    constants = np.full((len(x), 1, 1), AC_CONSTANT)
+    constants[0] = DC_CONSTANT
+    losses = difference**2 / (variance + other + jnp.asarray(constants, x.dtype))
+    # The constant subband is compared by its structure as well.
+    structure = (deviation[0] * difference[0] - covariance[0]) / (
+        deviation[0] * changed[0] + DC_CONSTANT
+    )
+    worst = _worst(jnp.concatenate([losses, structure[None]]))
+    # The constant subband's similarity is the product of both: (1 - a) (1 - b).
+    return worst[:-1].at[0].add(worst[-1] * (1 - worst[0]))
+
+
+def _worst(losses: Float[Array, "n h w"]) -> Float[Array, " n"]:
+    """The mean of the largest losses."""
+    flat = losses.reshape(len(losses), -1)
+    return lax.top_k(flat, round(WORST * flat.shape[-1]))[0].mean(-1)
+
+
+METRICS = {"dss": FunctionMetric("dss", dss, True, (-float("inf"), 1.0), min_size=MIN_SIZE)}
