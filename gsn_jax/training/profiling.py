@@ -69,7 +69,8 @@ def flops_per_pair(model: nn.Module, size: int) -> float | None:
     def passes(params: dict, rest: dict, key: jax.Array, *pair: jax.Array) -> dict:
         def score(params: dict) -> jax.Array:
             variables = {**rest, "params": params}
-            return plain.apply(variables, *pair, train=True, rngs={"dropout": key}).sum()
+            scores: Any = plain.apply(variables, *pair, train=True, rngs={"dropout": key})
+            return scores.sum()
 
         return jax.grad(score)(params)
 

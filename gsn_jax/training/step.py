@@ -1,11 +1,12 @@
 """One training step over a mesh of devices.
 
-The batch is divided over the mesh, and the state is placed as `meshes` says. The losses see the
-global batch: XLA divides the work and inserts the reductions.
+The batch is divided over the mesh, and `meshes` places the state. The losses see the global batch:
+XLA divides the work and inserts the reductions.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -30,10 +31,10 @@ Step = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
 
 def make_loss(config: ConfigDict) -> gradients.Loss:
-    """The configured loss of `(predictions, labels)`.
+    """The configured loss as a function of `(predictions, labels)`.
 
     Raises:
-        InputError: an unknown loss.
+        InputError: the loss is unknown.
     """
 
     def gsn(predictions: jax.Array, labels: jax.Array) -> jax.Array:
@@ -77,14 +78,14 @@ def make_train_step(
     `state.failed_step`.
 
     Args:
-        model: gives predictions `(N,)`.
+        model: maps a batch to predictions `(N,)`.
         optimizer: updates the parameters.
-        loss: of predictions and labels, see `make_loss`.
+        loss: function of predictions and labels, see `make_loss`.
         mesh: the devices.
-        ema_decay: of the averaged parameters; 0 keeps none.
-        accumulate: number of micro-batches that a device computes one after the other.
+        ema_decay: decay of the averaged parameters; 0 keeps no average.
+        accumulate: number of micro-batches that a device computes in turn.
         state_sharding: a tree of shardings, see `meshes.state_shardings`; by default the state is
-            on every device.
+            replicated.
     """
     if accumulate > 1:
         parts = NamedSharding(mesh, PartitionSpec(None, AXES))
@@ -134,15 +135,16 @@ def _step(
     if frozen_backbone:  # passed through, so that nothing of it is copied
         params = _with_backbone_of(params, state.params)
         ema = _with_backbone_of(ema, state.ema)
-    advanced = state.replace(
+    advanced = dataclasses.replace(
+        state,
         step=state.step + 1,
         params=params,
         ema=ema,
         opt_state=opt_state,
     )
     finite = jnp.isfinite(value) & jnp.isfinite(norm)
-    stopped = state.replace(
-        failed_step=jnp.where(state.failed_step >= 0, state.failed_step, state.step + 1)
+    stopped = dataclasses.replace(
+        state, failed_step=jnp.where(state.failed_step >= 0, state.failed_step, state.step + 1)
     )
     good = finite & (state.failed_step < 0)
     state = jax.tree.map(lambda new, old: jnp.where(good, new, old), advanced, stopped)

@@ -104,7 +104,7 @@ def _environment() -> Any:
     import jinja2
 
     view = jinja2.Environment(
-        loader=jinja2.PackageLoader("gsn_jax.benchmark"),
+        loader=jinja2.PackageLoader("gsn_jax.benchmark.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
