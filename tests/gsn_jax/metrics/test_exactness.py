@@ -1,8 +1,8 @@
 """Equal images score exactly the optimum, and nearly equal ones what float64 gives.
 
-The definitions of `numpy_definitions.py` are the reference. For the methods that have none there,
-it is version 0.4.1 of this package in float64, whose own cancellation does not matter there; its
-ordinary values agree with piq and pyiqa (`test_definitions.py`).
+The reference is `numpy_definitions.py`. For methods that have no definition there, it is version
+0.4.1 of this package in float64, where its cancellation does not matter; its values of ordinary
+pairs agree with piq and pyiqa (`test_definitions.py`).
 """
 
 import functools
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy_definitions as definitions
 import pytest
+import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,6 +126,26 @@ def test_nearly_equal_images_agree_with_float64(name):
         np.testing.assert_allclose(compiled(name)(reference, distorted), expected, atol=1e-4)
 
     check()
+
+
+# Scores by version 0.4.1 in float64: of a photograph against flat gray, and of flat gray against
+# the same with one pixel a level brighter.
+FLAT_GOLDENS = {
+    "iw_ssim": (0.01937654655859934, 0.9999505387349595),
+    "fsim": (0.4173596208539584, 0.9874467887984154),
+    "vsi": (0.7516126052089918, 0.9344897186805808),
+    "mad": (346.59574478691076, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", FLAT_GOLDENS)
+def test_flat_and_nearly_flat_images_agree_with_float64(name):
+    photograph = skimage.data.astronaut()[40:216, 140:332] / np.float32(255)
+    flat = np.full_like(photograph, 128 / 255)
+    pixel = flat.copy()
+    pixel[70, 81, 1] += np.float32(1 / 255)
+    scores = [compiled(name)(*pair) for pair in ((photograph, flat), (flat, pixel))]
+    np.testing.assert_allclose(scores, FLAT_GOLDENS[name], rtol=1e-4, atol=1e-6)
 
 
 def trace(name, dtype):
