@@ -52,6 +52,7 @@ _MODULES = {
     "ciede2000": "_ciede2000",
     "flip": "_flip",
     "cw_ssim": "_cw_ssim",
+    "sr_sim": "_sr_sim",
     "dss": "_dss",
 }
 

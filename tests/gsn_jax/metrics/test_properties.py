@@ -33,6 +33,7 @@ OPTIMUM = {  # the score of equal images
     "ciede2000": 0,
     "flip": 0,
     "cw_ssim": 1,
+    "sr_sim": 1,
     "dss": 1,
 }
 ASYMMETRIC = {"iw_ssim", "vif", "vifp", "mdsi", "mad", "ssimulacra2"}
