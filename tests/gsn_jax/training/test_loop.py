@@ -17,8 +17,9 @@ from tensorboard_reader import read_scalars
 import gsn_jax
 from data_pipelines.loader import TrainLoader
 from gsn_jax.errors import InputError
+from gsn_jax.models import run_checkpoints as checkpoints
 from gsn_jax.models.folders import read_model
-from gsn_jax.training import checkpoints, loop
+from gsn_jax.training import loop
 from gsn_jax.training.history import read_evaluations
 from gsn_jax.training.sources import open_sources
 

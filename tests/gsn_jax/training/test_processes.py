@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from tensorboard_reader import read_scalars
 
-from gsn_jax.training import checkpoints
+from gsn_jax.models import run_checkpoints as checkpoints
 
 STEPS = int(os.environ.get("GSN_PROCESS_STEPS", "6"))
 DEVICES = 4
