@@ -13,6 +13,7 @@ from gsn_jax.images import colour
 from gsn_jax.images.raster import Raster
 
 _CODESTREAM = b"\xff\x4f\xff\x51"  # the first markers of JPEG 2000: SOC, SIZ
+_JP2_YCC = b"\0\0\0\x12"
 _JP2_LIKE_SRGB = (16, 17, 18)  # enumerated colour spaces: sRGB, gray and YCC with sRGB's curve
 
 
@@ -76,12 +77,7 @@ def jpeg2000_layout(data: bytes) -> tuple[int, int, int]:
     Raises:
         ValueError: the file is damaged, or its channels differ in depth or have a sign.
     """
-    stream = data
-    if not data.startswith(_CODESTREAM):
-        found = [content for kind, content in _boxes(data) if kind == b"jp2c"]
-        if not found or found[0][:4] != _CODESTREAM:
-            raise ValueError("no codestream")
-        stream = found[0]
+    stream = _codestream(data)
     if len(stream) < 42:
         raise ValueError("truncated")
     right, bottom, left, top = struct.unpack(">4I", stream[8:24])
@@ -99,10 +95,7 @@ def jpeg2000_profile(data: bytes, where: str) -> bytes | None:
         InputError: the file names another colour space, or has premultiplied opacity.
         ValueError: the file is damaged.
     """
-    if data.startswith(_CODESTREAM):
-        return None
-    headers = [content for kind, content in _boxes(data) if kind == b"jp2h"]
-    for kind, content in _boxes(headers[0] if headers else b""):
+    for kind, content in _jp2_header(data):
         if kind == b"cdef" and any(
             content[place : place + 2] == b"\0\2" for place in range(4, len(content), 6)
         ):
@@ -126,8 +119,17 @@ def decode_jpeg2000(data: bytes, where: str) -> Raster:
     import imagecodecs
 
     profile = jpeg2000_profile(data, where)
+    if any(
+        kind == b"pclr" or (kind == b"colr" and content[3:7] == _JP2_YCC and content[:1] == b"\1")
+        for kind, content in _jp2_header(data)
+    ):
+        raise InputError(
+            f"{where}: JPEG 2000 with a palette or YCC and more than 8 bits is not read; "
+            "save it as RGB"
+        )
     try:
-        samples = imagecodecs.jpeg2k_decode(data)
+        # Of the whole file, imagecodecs would apply the profile by itself.
+        samples = imagecodecs.jpeg2k_decode(_codestream(data))
     except RuntimeError as error:
         raise ValueError(error) from None
     samples = samples.reshape(*samples.shape[:2], -1)
@@ -137,6 +139,21 @@ def decode_jpeg2000(data: bytes, where: str) -> Raster:
         opacity="straight" if samples.shape[-1] in (2, 4) else "none",
         profile=profile,
     )
+
+
+def _codestream(data: bytes) -> bytes:
+    if data.startswith(_CODESTREAM):
+        return data
+    stream = next((content for kind, content in _boxes(data) if kind == b"jp2c"), b"")
+    if not stream.startswith(_CODESTREAM):
+        raise ValueError("no codestream")
+    return stream
+
+
+def _jp2_header(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The boxes of a JPEG 2000 file's header; none where it is a codestream alone."""
+    if not data.startswith(_CODESTREAM):
+        yield from _boxes(next((content for kind, content in _boxes(data) if kind == b"jp2h"), b""))
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -65,8 +65,10 @@ def convert_8bit(image: Image.Image, profile: bytes | None, where: str) -> Image
             image = _as_rgb(image)
         if image.mode in ("L", "RGB") and is_srgb(profile):
             return _as_rgb(image)
+        if image.mode == "L":
+            return _gray_to_srgb(image, source, profile)
         return _to_srgb(image, source)
-    except (ImageCms.PyCMSError, OSError) as error:
+    except (ImageCms.PyCMSError, OSError, RuntimeError, ValueError) as error:
         raise inapplicable(where, error) from None
 
 
@@ -187,6 +189,15 @@ def inapplicable(where: str, error: Exception) -> InputError:
 def _as_rgb(image: Image.Image) -> Image.Image:
     # A conversion copies even where there is nothing to convert.
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _gray_to_srgb(
+    image: Image.Image, source: ImageCms.ImageCmsProfile, profile: bytes
+) -> Image.Image:
+    # The 8-bit path of littlecms is off by up to seven levels in the shadows of gray images.
+    levels = np.linspace(0, 1, 256, dtype=np.float32)[None, :, None]
+    srgb = _transform(levels, source.profile.xcolor_space.strip().lower(), profile)[0]
+    return Image.fromarray(np.round(srgb * 255).astype(np.uint8)[np.asarray(image)])
 
 
 def _to_srgb(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:

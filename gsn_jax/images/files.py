@@ -72,7 +72,7 @@ def load_image(
     with quiet():
         if tiff.is_tiff(data):
             header = _read_tiff_header(data, where, max_pixels)
-            if header.bits > 8:
+            if header.bits > 8 or header.plain:
                 return _decode_tiff(data, where, alpha)
         image = _open(data, where, max_pixels)
         try:
@@ -116,6 +116,8 @@ def read_file(path: str | os.PathLike[str], limit: int) -> bytes:
             data = file.read(limit + 1) if size <= limit else b""
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder, not an image file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({reason})") from None
@@ -149,13 +151,11 @@ def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         OSError: it cannot be opened.
     """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-    raise InputError(f"{path}: is {kind}, not an image file")
+    file = open(path, "rb", opener=lambda name, _: os.open(name, flags))  # noqa: SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise InputError(f"{path}: is a pipe or a device, not an image file")
 
 
 def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import boxes, colour, png, raster
+from gsn_jax.images import boxes, png, raster
 from gsn_jax.images.formats import FORMATS
 from gsn_jax.images.raster import Alpha, Raster
 
@@ -79,7 +79,7 @@ def from_object(image: Image.Image, where: str, alpha: Alpha) -> np.ndarray:
         InputError: its mode is not gray, RGB or a palette and it has no profile, or it is
             transparent.
     """
-    return _to_srgb(image, image.info.get("icc_profile"), where, alpha)
+    return _to_srgb(image, image.info.get("icc_profile") or None, where, alpha)
 
 
 def _decode_deep(image: Image.Image, data: bytes, where: str, orientation: int) -> Raster | None:
@@ -118,7 +118,7 @@ def _profile(image: Image.Image, data: bytes, where: str) -> bytes | None:
         return boxes.avif_profile(data, where)
     if image.format == "JPEG2000":
         return boxes.jpeg2000_profile(data, where)
-    return image.info.get("icc_profile")
+    return image.info.get("icc_profile") or None
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, where: str, alpha: Alpha) -> np.ndarray:
@@ -129,12 +129,7 @@ def _to_srgb(image: Image.Image, profile: bytes | None, where: str, alpha: Alpha
     if image.getexif().get(_ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
     colours, opacity = _split(image, where)
-    srgb = np.asarray(colour.convert_8bit(colours, profile or None, where))
-    if opacity is None:
-        return srgb
-    raster.check_transparency(where, alpha)
-    over = raster.composite(srgb / 255, opacity[..., None] / 255, alpha)
-    return np.round(over * 255).astype(np.uint8)
+    return raster.finish_8bit(colours, opacity, profile, where, alpha)
 
 
 def _deep_mode(image: Image.Image, profile: bytes | None) -> Raster | None:
@@ -148,16 +143,13 @@ def _deep_mode(image: Image.Image, profile: bytes | None) -> Raster | None:
         return None
     samples = np.asarray(image)[..., None]
     turn = image.getexif().get(_ORIENTATION, 1)
-    return Raster(samples, white=white, profile=profile or None, orientation=turn)
+    return Raster(samples, white=white, profile=profile, orientation=turn)
 
 
 def _split(image: Image.Image, where: str) -> tuple[Image.Image, np.ndarray | None]:
     """Colours without opacity, in a mode that littlecms knows, and the opacity unless it is 255."""
     if image.mode == "RGBX":
-        if np.asarray(image)[..., 3].min() < 255:
-            raise InputError(
-                f"{where}: has a channel besides its colour that the file does not name; remove it"
-            )
+        raster.check_named(np.asarray(image)[..., 3].min() == 255, where)
         return image.convert("RGB"), None
     if image.has_transparency_data:
         gray = image.mode in ("L", "LA", "La")

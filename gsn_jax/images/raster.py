@@ -1,4 +1,4 @@
-"""A decoded image deeper than 8 bits with its metadata, and the one way from there to sRGB."""
+"""A decoded image with its metadata, and the way from there to sRGB."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from typing import Literal
 
 import numpy as np
+from PIL import Image
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import colour
@@ -36,7 +37,7 @@ class Raster:
 
 
 def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
-    """A raster as sRGB, float32 `(H, W, 3)` in [0, 1], upright.
+    """A raster as sRGB `(H, W, 3)`, upright: uint8 up to 8 bits, else float32 in [0, 1].
 
     Args:
         raster: the image.
@@ -47,6 +48,8 @@ def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
         InputError: the image is transparent and `alpha` refuses that, has values outside [0, 1] or
             a profile that cannot be applied.
     """
+    if raster.samples.dtype == np.uint8:
+        return _to_srgb_8bit(raster, where, alpha)
     values = raster.samples.astype(np.float32)
     if raster.white != 1:
         values /= np.float32(raster.white)
@@ -57,11 +60,8 @@ def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
         if opacity.min() == 1:
             opacity = None
     if opacity is not None:
-        if raster.opacity == "unnamed":
-            raise InputError(
-                f"{where}: has a channel besides its colour that the file does not name; remove it"
-            )
-        check_transparency(where, alpha)
+        check_named(raster.opacity != "unnamed", where)
+        _check_transparency(where, alpha)
         if raster.opacity == "premultiplied":
             values = np.divide(values, opacity, out=np.zeros_like(values), where=opacity > 0)
             values = np.minimum(values, 1)
@@ -69,11 +69,74 @@ def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
         values = 1 - values
     srgb = colour.convert_float(values, raster.profile, where)
     if opacity is not None:
-        srgb = composite(srgb, opacity, alpha)
+        srgb = _composite(srgb, opacity, alpha)
     return np.ascontiguousarray(orient(srgb, raster.orientation), np.float32)
 
 
-def check_transparency(where: str, alpha: Alpha) -> None:
+def finish_8bit(
+    colours: Image.Image,
+    opacity: np.ndarray | None,
+    profile: bytes | None,
+    where: str,
+    alpha: Alpha,
+) -> np.ndarray:
+    """Colours of 8 bits as sRGB, over the background that `alpha` asks for.
+
+    Args:
+        colours: an image of mode L, RGB, CMYK or LAB.
+        opacity: its straight opacity `(H, W)`, uint8; None where it is opaque.
+        profile: its ICC profile; None stands for sRGB.
+        where: what to call it in an error message.
+        alpha: see `load_image`.
+
+    Returns:
+        A uint8 array `(H, W, 3)`.
+
+    Raises:
+        InputError: as for `to_srgb`.
+    """
+    srgb = np.asarray(colour.convert_8bit(colours, profile, where))
+    if opacity is None:
+        return srgb
+    _check_transparency(where, alpha)
+    over = _composite(srgb / 255, opacity[..., None] / 255, alpha)
+    return np.round(over * 255).astype(np.uint8)
+
+
+def check_named(named: bool, where: str) -> None:
+    """Refuses an image with a channel of which its file does not say what it is.
+
+    Raises:
+        InputError: `named` is False.
+    """
+    if not named:
+        raise InputError(
+            f"{where}: has a channel besides its colour that the file does not name; remove it"
+        )
+
+
+def _to_srgb_8bit(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
+    values = orient(raster.samples, raster.orientation)
+    if raster.white != 255:
+        values = values * np.uint8(255 // raster.white)  # 1, 2 and 4 bits divide 8
+    opacity = None
+    if raster.opacity != "none":
+        values, opacity = values[..., :-1], values[..., -1]
+        if opacity.min() == 255:
+            opacity = None
+    if opacity is not None:
+        check_named(raster.opacity != "unnamed", where)
+        if raster.opacity == "premultiplied":
+            straight = values * 255.0 / np.maximum(opacity, 1)[..., None]
+            values = np.minimum(np.round(straight), 255).astype(np.uint8)
+    if raster.white_is_zero:
+        values = 255 - values
+    plane = values[..., 0] if values.shape[-1] == 1 else values
+    colours = Image.fromarray(np.ascontiguousarray(plane))
+    return finish_8bit(colours, opacity, raster.profile, where, alpha)
+
+
+def _check_transparency(where: str, alpha: Alpha) -> None:
     """Refuses an image with transparent pixels unless `alpha` says what to put behind them.
 
     Raises:
@@ -86,7 +149,7 @@ def check_transparency(where: str, alpha: Alpha) -> None:
         )
 
 
-def composite(rgb: np.ndarray, opacity: np.ndarray, alpha: Alpha) -> np.ndarray:
+def _composite(rgb: np.ndarray, opacity: np.ndarray, alpha: Alpha) -> np.ndarray:
     """Straight colour `(H, W, 3)` with opacity `(H, W, 1)` over black or white, all in [0, 1]."""
     background = 1.0 if alpha == "white" else 0.0
     return rgb * opacity + background * (1 - opacity)

@@ -1,4 +1,7 @@
-"""TIFF files by tifffile: the header of every file, and the pixels of those beyond 8 bits."""
+"""TIFF files by tifffile.
+
+Files of 8 bits or fewer with other colours or compressions than the plain ones are left to Pillow.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _MAX_CHANNELS = 5  # CMYK and an opacity
 # No compression, LZW, two numbers for deflate, PackBits, LZMA and Zstandard. The decoders of these
 # never write more than the size that the header gives.
 _COMPRESSIONS = (1, 5, 8, 32946, 32773, 34925, 50000)
-_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # photometric interpretation: channels
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4}  # photometric interpretation: channels
+_DEPTHS = {1, 2, 4, *range(8, 17)}  # bits of unsigned samples
+_PALETTE = 3
+_PLAIN = (0, 1, 2, _PALETTE)
 _OPACITY: dict[int, Literal["premultiplied", "straight"]] = {1: "premultiplied", 2: "straight"}
 
 
@@ -35,6 +41,7 @@ class Header:
         bits: bits per sample.
         orientation: its orientation, 1 to 8.
         largest_part: pixels of the largest part that is decoded at once.
+        plain: whether `decode` reads a file of this kind with 8 bits or fewer.
     """
 
     width: int
@@ -43,6 +50,7 @@ class Header:
     bits: int
     orientation: int
     largest_part: int
+    plain: bool
 
 
 def is_tiff(data: bytes) -> bool:
@@ -65,19 +73,20 @@ def read_header(file: BinaryIO | bytes) -> Header:
             if page.imagewidth < 1 or page.imagelength < 1 or page.imagedepth != 1:
                 raise ValueError("no size")
             return Header(
-                width=page.imagewidth,
-                height=page.imagelength,
+                width=int(page.imagewidth),
+                height=int(page.imagelength),
                 pages=len(tiff.pages),
-                bits=max(_as_tuple(page.bitspersample)),
+                bits=max(int(bits) for bits in _as_tuple(page.bitspersample)),
                 orientation=_orientation(page),
-                largest_part=page.tilewidth * page.tilelength if page.is_tiled else 0,
+                largest_part=int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0,
+                plain=page.photometric in _PLAIN and page.compression in _COMPRESSIONS,
             )
     except Exception as error:  # tifffile raises whatever a damaged tag leads to
         raise ValueError(error) from None
 
 
 def decode(data: bytes, where: str) -> Raster:
-    """A TIFF file of one page with more than 8 bits per sample.
+    """A TIFF file of one page that is plain or has more than 8 bits per sample.
 
     Raises:
         InputError: its layout or colours are of a kind that is not read.
@@ -90,22 +99,15 @@ def decode(data: bytes, where: str) -> Raster:
             page = _first_page(tiff)
             white = _check(page, where)
             _check_extent(page, len(data))
-            samples = page.asarray(maxworkers=1)
+            samples = _samples(page)
     except InputError:
         raise
-    except Exception as error:
+    except Exception as error:  # as above
         raise ValueError(error) from None
-    samples = samples.reshape(
-        (page.samplesperpixel, page.imagelength, page.imagewidth)
-        if page.planarconfig == 2 and page.samplesperpixel > 1
-        else (page.imagelength, page.imagewidth, page.samplesperpixel)
-    )
-    if page.planarconfig == 2 and page.samplesperpixel > 1:
-        samples = np.moveaxis(samples, 0, -1)
     extra = page.samplesperpixel > _COLOURS[page.photometric]
     return Raster(
         samples,
-        white=white,
+        white=255 if page.photometric == _PALETTE else white,
         opacity=_opacity(page) if extra else "none",
         white_is_zero=page.photometric == 0,
         profile=page.iccprofile,
@@ -127,7 +129,8 @@ def _first_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
 def _check(page: tifffile.TiffPage, where: str) -> float:
     """The sample value that stands for 1, of a page that can be read faithfully."""
     colours = _COLOURS.get(page.photometric)
-    if colours is None:
+    bits = set(_as_tuple(page.bitspersample))
+    if colours is None or (page.photometric == _PALETTE and max(bits) > 8):
         raise InputError(
             f"{where}: colours stored as {_name(page.photometric)} with more than 8 bits are not "
             "read; convert the image to RGB"
@@ -141,16 +144,36 @@ def _check(page: tifffile.TiffPage, where: str) -> float:
             f"{where}: the compression {_name(page.compression)} with more than 8 bits is not "
             "read; save it with LZW, deflate or none"
         )
-    bits = set(_as_tuple(page.bitspersample))
     if page.dtype is not None and len(bits) == 1:
         if page.dtype.kind == "f":
             return 1.0
-        if page.dtype.kind == "u" and max(bits) <= 16:
+        if page.dtype.kind in "bu" and bits <= _DEPTHS:
             return float(2 ** max(bits) - 1)
     raise InputError(
         f"{where}: samples of {sorted(bits)} bits, format {page.sampleformat}, are not read; "
         "save it with 8 or 16 unsigned bits or as float"
     )
+
+
+def _samples(page: tifffile.TiffPage) -> np.ndarray:
+    """The samples `(H, W, C)` of a page, with the colours of a palette in place of its indices."""
+    samples = page.asarray(maxworkers=1)
+    size = page.imagelength, page.imagewidth
+    if page.planarconfig == 2 and page.samplesperpixel > 1:
+        samples = np.moveaxis(samples.reshape(page.samplesperpixel, *size), 0, -1)
+    else:
+        samples = samples.reshape(*size, page.samplesperpixel)
+    if samples.dtype == bool:
+        samples = samples.astype(np.uint8)
+    return _look_up(samples, page) if page.photometric == _PALETTE else samples
+
+
+def _look_up(indices: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
+    """The colours of a palette image, and whatever channel follows its indices."""
+    if page.colormap is None:
+        raise ValueError("no palette")
+    colours = np.moveaxis(page.colormap[:, indices[..., 0]] // 256, 0, -1)
+    return np.concatenate([colours.astype(np.uint8), indices[..., 1:]], axis=-1)
 
 
 def _check_extent(page: tifffile.TiffPage, size: int) -> None:

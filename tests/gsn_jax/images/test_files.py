@@ -148,7 +148,7 @@ def test_palette_transparency_is_seen(tmp_path, pixels):
         images.load_image(tmp_path / "p.png")
 
 
-def linear_profile():
+def linear_profile(title):
     """An RGB profile with sRGB's primaries but no gamma, built from the sRGB profile's bytes."""
     data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     count = struct.unpack(">I", data[128:132])[0]
@@ -162,14 +162,16 @@ def linear_profile():
         data[offset : offset + size] = curve + b"\0" * (size - len(curve))
     offset, size = tags[b"desc"]
     data[offset : offset + size] = bytes(data[offset : offset + size]).replace(
-        "sRGB".encode("utf-16-be"), "line".encode("utf-16-be")
+        "sRGB".encode("utf-16-be"), title.encode("utf-16-be")
     )
     return bytes(data)
 
 
-def test_a_colour_profile_is_converted_to_srgb(tmp_path):
+@pytest.mark.parametrize("name", ["line", "sRGB"])
+def test_a_colour_profile_is_converted_to_srgb(tmp_path, name):
+    """Whatever its name, the transform says whether it is sRGB."""
     ramp = np.repeat(np.arange(0, 256, dtype=np.uint8)[None, :, None], 3, axis=2)
-    path = save(tmp_path / "linear.png", ramp, icc_profile=linear_profile())
+    path = save(tmp_path / "linear.png", ramp, icc_profile=linear_profile(name))
     linear = ramp / 255
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     got = images.load_image(path)

@@ -1,0 +1,103 @@
+"""Pillow images given as objects, and formats that Pillow alone reads."""
+
+import numpy as np
+import pytest
+from image_files import profile
+from PIL import Image
+
+from gsn_jax import images
+from gsn_jax.errors import InputError
+
+
+@pytest.fixture
+def pixels(rng):
+    return rng.integers(0, 256, (12, 17, 3), np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "RGBA", "LA"])
+def test_an_object_is_read_like_its_file(tmp_path, pixels, mode):
+    image = Image.fromarray(pixels).convert(mode)
+    image.save(tmp_path / "x.png")
+    want = images.as_array(tmp_path / "x.png")
+    np.testing.assert_array_equal(images.as_array(image), want)
+    np.testing.assert_array_equal(images.as_array(Image.open(tmp_path / "x.png")), want)
+
+
+def test_the_metadata_of_an_object_count(tmp_path, pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    linear = profile("rgb", gamma=1.0)
+    Image.fromarray(pixels).save(tmp_path / "x.jpg", exif=exif, icc_profile=linear)
+    opened = Image.open(tmp_path / "x.jpg")
+    np.testing.assert_array_equal(images.as_array(opened), images.as_array(tmp_path / "x.jpg"))
+    assert opened.size == (17, 12)  # the caller's object stays as it was
+
+
+def test_deep_objects(pixels):
+    deep = pixels[..., 0].astype(np.uint16) * 257 + 3
+    want = np.stack([deep / 65535] * 3, -1)
+    np.testing.assert_allclose(images.as_array(Image.fromarray(deep)), want, atol=1e-7)
+    floats = Image.fromarray(np.float32(want[..., 0]))
+    np.testing.assert_allclose(images.as_array(floats), want, atol=1e-7)
+    with pytest.raises(InputError, match="divide 8-bit values by 255"):
+        images.as_array(Image.fromarray(np.full((4, 4), 200, np.float32)))
+
+
+@pytest.mark.parametrize("mode", ["YCbCr", "HSV", "CMYK"])
+def test_an_object_in_other_colours_is_refused(pixels, mode):
+    with pytest.raises(InputError, match=f"distorted: colour mode {mode} without a usable"):
+        images.as_pair(pixels, Image.fromarray(pixels).convert(mode))
+
+
+def test_a_transparent_object(pixels):
+    image = Image.fromarray(pixels)
+    image.putalpha(128)
+    with pytest.raises(InputError, match="image: has transparent pixels"):
+        images.as_array(image)
+    want = (pixels * (128 / 255) + 255 * (127 / 255)) / 255
+    np.testing.assert_allclose(images.as_array(image, alpha="white"), want, atol=0.51 / 255)
+
+
+@pytest.mark.parametrize("suffix", ["ppm", "gif", "qoi", "bmp", "jfif"])
+def test_further_formats(tmp_path, pixels, suffix):
+    """GIF holds the 16 colours of this image exactly."""
+    image = Image.fromarray(pixels).quantize(16).convert("RGB")
+    if suffix == "jfif":
+        image.save(tmp_path / "x.jfif", "JPEG", quality=100, subsampling=0)
+    elif suffix == "gif":
+        image.quantize(16).save(tmp_path / "x.gif")
+    elif suffix == "qoi":
+        import imagecodecs
+
+        (tmp_path / "x.qoi").write_bytes(imagecodecs.qoi_encode(np.asarray(image)))
+    else:
+        image.save(tmp_path / f"x.{suffix}")
+    assert f".{suffix}" in images.SUFFIXES
+    got = images.load_image(tmp_path / f"x.{suffix}")
+    error = 8 if suffix == "jfif" else 0
+    np.testing.assert_allclose(got, np.asarray(image), atol=error)
+
+
+def test_portable_maps_of_many_bits(tmp_path, pixels):
+    gray = pixels[..., 0].astype(np.uint16) * 257
+    (tmp_path / "x.pgm").write_bytes(b"P5 17 12 65535\n" + gray.astype(">u2").tobytes())
+    want = np.stack([gray / 65535] * 3, -1)
+    np.testing.assert_allclose(images.load_image(tmp_path / "x.pgm"), want, atol=1e-7)
+    floats = np.float32(gray / 65535)
+    (tmp_path / "x.pfm").write_bytes(b"Pf\n17 12\n-1.0\n" + floats[::-1].astype("<f4").tobytes())
+    np.testing.assert_allclose(images.load_image(tmp_path / "x.pfm"), want, atol=1e-7)
+    deep = pixels.astype(">u2") * 257
+    (tmp_path / "x.ppm").write_bytes(b"P6 # deep\n17 12 65535\n" + deep.tobytes())
+    with pytest.raises(InputError, match="PPM with more than 8 bits is not read"):
+        images.load_image(tmp_path / "x.ppm")
+
+
+def test_a_webp_file_is_measured_before_it_is_opened(tmp_path):
+    """Pillow allocates the canvas of a WebP file at once."""
+    Image.new("RGBA", (8, 8), (1, 2, 3, 4)).save(tmp_path / "x.webp", exif=b"Exif\0\0")
+    data = bytearray((tmp_path / "x.webp").read_bytes())
+    assert data[12:16] == b"VP8X"
+    data[24:30] = b"\xfe\x3f\x00\xfe\x3f\x00"
+    (tmp_path / "x.webp").write_bytes(data)
+    with pytest.raises(InputError, match="16383 x 16383 pixels is beyond the limit"):
+        images.load_image(tmp_path / "x.webp")

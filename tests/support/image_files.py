@@ -1,0 +1,80 @@
+"""Definitions that tests of image files compare with, independent of the code under test."""
+
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+
+WHITE = (0.3127, 0.3290)
+SRGB = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+DISPLAY_P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
+
+
+def linear_to_srgb(linear):
+    """IEC 61966-2-1, from linear light to encoded values."""
+    linear = np.clip(linear, 0, 1)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def srgb_to_linear(encoded):
+    """IEC 61966-2-1, from encoded values to linear light."""
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+def to_xyz(primaries):
+    """The matrix from linear RGB to XYZ of primaries with the white point D65."""
+    x, y = np.reshape(primaries, (3, 2)).T
+    columns = np.stack([x / y, np.ones(3), (1 - x - y) / y])
+    white = np.array([WHITE[0] / WHITE[1], 1, (1 - sum(WHITE)) / WHITE[1]])
+    return columns * np.linalg.solve(columns, white)
+
+
+def convert(linear, primaries):
+    """Linear RGB `(..., 3)` of some primaries as encoded sRGB."""
+    matrix = np.linalg.solve(to_xyz(SRGB), to_xyz(primaries))
+    return linear_to_srgb(linear @ matrix.T)
+
+
+def upright(array, orientation):
+    """An image as its EXIF orientation wants it seen: where row 0 and column 0 belong."""
+    return {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.swapaxes(0, 1),
+        6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+        7: lambda a: a.swapaxes(0, 1)[::-1, ::-1],
+        8: lambda a: a.swapaxes(0, 1)[::-1],
+    }[orientation](array)
+
+
+def profile(kind, *, gamma=None, curve=None, primaries=SRGB):
+    """An ICC profile that littlecms makes: "rgb" or "gray", with the white point D65."""
+
+    def flat(pairs):
+        return [value for x, y in np.reshape(pairs, (-1, 2)) for value in (x, y, 1.0)]
+
+    return imagecodecs.cms_profile(
+        kind,
+        whitepoint=flat(WHITE),
+        primaries=flat(primaries) if kind == "rgb" else None,
+        gamma=gamma,
+        transferfunction=curve,
+    )
+
+
+def srgb_curve():
+    """The curve of sRGB as a table for `profile`."""
+    return srgb_to_linear(np.linspace(0, 1, 4096)).astype(np.float32)
+
+
+def png_chunk(kind, content):
+    body = kind + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def with_chunks(data, *chunks):
+    """A PNG file with further chunks behind its header."""
+    return data[:33] + b"".join(png_chunk(*chunk) for chunk in chunks) + data[33:]
