@@ -23,10 +23,11 @@ def check_keys(
         InputError: a key does not exist; the message suggests the most similar one.
     """
     known = list(_keys(config))
+    free = tuple(f"{key}." for key in known if key.endswith("_options"))  # each model has its own
     for override in overrides:
         name, _, _ = override.partition("=")
         key = name.removeprefix("--config.").partition("[")[0]
-        if name == key or key in known:
+        if name == key or key in known or key.startswith(free):
             continue
         near = _similar(key, known)
         hint = f"did you mean {near[0]}?" if near else f"sections: {', '.join(config)}"

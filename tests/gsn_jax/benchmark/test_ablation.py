@@ -23,7 +23,6 @@ from gsn_jax.training.sources import open_sources
 TINY = (
     "--config.model.backbone_options.stem_width=4",
     "--config.model.backbone_options.widths=(4,4,4)",
-    "--config.model.backbone_options.blocks=1",
     "--config.model.fusion_width=4",
     "--config.data.batch_size=8",
     "--config.data.crop_size=32",

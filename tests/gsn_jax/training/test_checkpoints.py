@@ -17,7 +17,6 @@ def small_state(value):
     return TrainState(
         step=jax.numpy.int32(value),
         params={"kernel": array},
-        batch_stats={},
         ema={},
         opt_state={"momentum": array},
         key=jax.random.key_data(jax.random.key(0)),
