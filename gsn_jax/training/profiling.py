@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from gsn_jax.errors import InputError
 
-PHASES = ("description", "input", "step", "evaluation", "checkpoint")
+PHASES = ("features", "input", "step", "evaluation", "checkpoint")
 
 # Dense bfloat16 operations per second and JAX device, by the start of `device_kind`. Sources: Cloud
 # TPU's "System architecture" pages (per chip; a device of v2 and v3 is half a chip) and NVIDIA's
