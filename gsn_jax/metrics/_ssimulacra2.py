@@ -84,7 +84,7 @@ def ssimulacra2(
     levels = [linear]
     while len(levels) < SCALES and min(levels[-1].shape[-2:]) >= MIN_SIZE:
         levels.append(_halved(levels[-1]))
-    sizes = [level.shape[-2:] for level in levels]
+    sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
     # The blur has zeros outside the image anyway, so all scales can share one canvas: one large
     # program compiles and runs faster than six.
     mask = _mask(sizes).astype(linear.dtype)
@@ -199,7 +199,7 @@ def _taps() -> tuple[float, ...]:
     rho = np.exp(-0.5 * (SIGMA * omega) ** 2) / RADIUS
     zeta = np.cross(p, r)
     # Unit sum and variance, and otherwise nearest to the Gaussian.
-    beta = np.linalg.solve([p, r, zeta], [1, RADIUS**2 - SIGMA**2, zeta @ rho])
+    beta = np.linalg.solve(np.stack([p, r, zeta]), np.array([1, RADIUS**2 - SIGMA**2, zeta @ rho]))
     offsets = np.arange(1 - RADIUS, RADIUS)
     return tuple((beta @ np.cos(np.outer(omega, offsets))).tolist())
 
