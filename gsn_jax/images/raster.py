@@ -50,7 +50,7 @@ def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
     """
     if raster.samples.dtype == np.uint8:
         return _to_srgb_8bit(raster, where, alpha)
-    values = raster.samples.astype(np.float32)
+    values = raster.samples.astype(np.float32, copy=False)
     if raster.white != 1:
         values /= np.float32(raster.white)
     check_range(values, where)
