@@ -21,9 +21,9 @@ _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
 _MAX_CHANNELS = 5  # CMYK and an opacity
 
-# No compression, LZW, two numbers for deflate, PackBits, LZMA and Zstandard. The decoders of these
-# never write more than the size that the header gives.
-_COMPRESSIONS = (1, 5, 8, 32946, 32773, 34925, 50000)
+# No compression, three kinds of fax, LZW, two numbers for deflate, PackBits, LZMA and Zstandard.
+# The decoders of these never write more than the size that the header gives.
+_COMPRESSIONS = (1, 2, 3, 4, 5, 8, 32946, 32773, 34925, 50000)
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4}  # photometric interpretation: channels
 _DEPTHS = {1, 2, 4, *range(8, 17)}  # bits of unsigned samples
 _PALETTE = 3

@@ -152,6 +152,19 @@ def test_a_broken_profile_is_one_line(tmp_path, values):
         images.load_image(path)
 
 
+@pytest.mark.parametrize("compression", ["raw", "group3", "group4", "tiff_lzw", "jpeg"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_pillow_s_files(tmp_path, rng, compression, mode):
+    if (mode == "1") < ("group" in compression) or (compression == "jpeg" and mode in "1P"):
+        pytest.skip("there are no such files")
+    blocks = np.kron(rng.integers(0, 256, (5, 7, 3), np.uint8), np.ones((4, 5, 1), np.uint8))
+    image = Image.fromarray(blocks).convert(mode)
+    image.save(tmp_path / "x.tif", compression=compression)
+    with Image.open(tmp_path / "x.tif") as stored:
+        want = np.asarray(stored.convert("RGB"))
+    np.testing.assert_array_equal(images.load_image(tmp_path / "x.tif"), want)
+
+
 class TestRefusals:
     def refuse(self, path, message, **options):
         with pytest.raises(InputError, match=message) as caught:
