@@ -104,9 +104,6 @@ def test_every_page_is_in_the_navigation():
         assert str(page.relative_to(ROOT / "docs")) in navigation, page
 
 
-def test_every_metric_is_documented():
-    api = (ROOT / "docs" / "api" / "metrics.md").read_text(encoding="utf-8").split()
-    for module in (ROOT / "gsn_jax" / "metrics").glob("_[a-z]*.py"):
-        assert f"gsn_jax.metrics.{module.stem}" in api
+def test_every_metric_is_on_its_page():
     page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert not [metric for metric in metrics.names() if f"`{metric}`" not in page]
