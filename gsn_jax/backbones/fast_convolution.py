@@ -29,7 +29,7 @@ _PRODUCTS = len(_POINTS) + 1
 # Input channels from which the saved products outweigh the transforms, by filter length.
 _WORTH_IT = {3: 128, 5: 64}
 
-Convolution = Callable[[jax.Array, jax.Array], jax.Array]
+Convolution = Callable[..., jax.Array]  # of features and kernel
 
 _plain = contextvars.ContextVar("plain convolutions", default=False)
 
@@ -80,13 +80,14 @@ def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Arr
     border = kernel.shape[0] // 2
     _, height, width, _ = features.shape
     padded = jnp.pad(features, ((0, 0), (border, border), (border, border), (0, 0)))
-    return sum(
+    taps = [
         padded[:, i : i + height, j : j + width] @ kernel[i, j]
         for i in range(kernel.shape[0])
         for j in range(kernel.shape[1])
         # the other taps see the border only
         if abs(i - border) < height and abs(j - border) < width
-    )
+    ]
+    return functools.reduce(jnp.add, taps)
 
 
 def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -102,12 +103,13 @@ def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:
     padded, kernel = jnp.pad(features, around).astype(wide), kernel.astype(wide)
 
     def channel(output: int) -> jax.Array:
-        return sum(
+        taps = [
             padded[:, i : i + height, j : j + width, c] * kernel[i, j, c, output]
             for i in range(kernel.shape[0])
             for j in range(kernel.shape[1])
             for c in range(channels)
-        )
+        ]
+        return functools.reduce(jnp.add, taps)
 
     outputs = [channel(output) for output in range(kernel.shape[3])]
     return jnp.stack(outputs, axis=-1).astype(features.dtype)

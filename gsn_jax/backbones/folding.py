@@ -46,14 +46,14 @@ def _plain(value: Any) -> Any:
         return plain if any(plain[name] is not value[name] for name in plain) else value
     if not isinstance(value, nn.Module):
         return value
-    changed = {}
+    changed: dict[str, Any] = {}
     for name in type(value).__dataclass_fields__:
         if name in ("parent", "name"):
             continue
         child = getattr(value, name)
-        plain = nn.Conv if name == "conv" else _plain(child)
-        if plain is not child:
-            changed[name] = plain
+        folded: Any = nn.Conv if name == "conv" else _plain(child)
+        if folded is not child:
+            changed[name] = folded
     return value.clone(**changed) if changed else value
 
 

@@ -61,7 +61,8 @@ def vgg16_features(
         relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3: five arrays `(N, h, w, C)` of 64, 128, 256,
         512 and 512 channels with strides 1, 2, 4, 8 and 16.
     """
-    features, levels = images, []
+    features = images
+    levels: list[jax.Array] = []
     for level in _VGG16_LEVELS:
         features = pool(features) if levels else features
         for index in level:
@@ -104,7 +105,7 @@ def _hann_stride_2(values: jax.Array, axis: int) -> jax.Array:
     return 0.25 * (taps(0) + taps(2)) + 0.5 * taps(1)
 
 
-def _alexnet_stem(images: jax.Array, kernel: jax.Array) -> jax.Array:
+def _alexnet_stem(images: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
     """The first convolution: 11 x 11 with stride 4, two zeros beyond the border."""
     return lax.conv_general_dilated(
         images,

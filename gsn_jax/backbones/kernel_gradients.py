@@ -12,6 +12,7 @@ is for steps on one device.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax
@@ -74,7 +75,8 @@ def _by_products(features: jax.Array, gradient: jax.Array, size: int) -> jax.Arr
     parts = [x.reshape(-1, chains, together, *x.shape[1:]) for x in (features, gradient)]
 
     def chained(part: list[jax.Array]) -> jax.Array:
-        return sum(_product(*images, size) for images in zip(*part, strict=True))
+        products = [_product(x, y, size) for x, y in zip(part[0], part[1], strict=True)]
+        return functools.reduce(jnp.add, products)
 
     return lax.map(chained, parts).sum(axis=0)
 
@@ -83,11 +85,11 @@ def _product(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
     features, gradient = features.astype(jnp.float32), gradient.astype(jnp.float32)
     border, channels, outputs = size // 2, features.shape[-1], gradient.shape[-1]
     _, height, width, _ = features.shape
-    rows = jnp.pad(features, ((0, 0), (border, border), (0, 0), (0, 0)))
-    columns = jnp.pad(gradient, ((0, 0), (0, 0), (border, border), (0, 0)))
-    rows = [rows[:, i : i + height] for i in range(size)]
-    columns = [columns[:, :, j : j + width] for j in reversed(range(size))]
-    rows, columns = (jnp.concatenate(shifted, axis=-1) for shifted in (rows, columns))
+    tall = jnp.pad(features, ((0, 0), (border, border), (0, 0), (0, 0)))
+    wide = jnp.pad(gradient, ((0, 0), (0, 0), (border, border), (0, 0)))
+    rows = jnp.concatenate([tall[:, i : i + height] for i in range(size)], axis=-1)
+    shifts = reversed(range(size))
+    columns = jnp.concatenate([wide[:, :, j : j + width] for j in shifts], axis=-1)
     # The gradient first: with few rows of many numbers the product is faster than transposed.
     product = columns.reshape(-1, size * outputs).T @ rows.reshape(-1, size * channels)
     return product.reshape(size, outputs, size, channels).transpose(2, 0, 3, 1)

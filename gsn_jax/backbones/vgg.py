@@ -68,7 +68,8 @@ class VGG16(nn.Module):
     def __call__(self, images: jax.Array, sizes: Sizes = None) -> tuple[jax.Array, ...]:
         """Features of `(N, H, W, 3)` images in [0, 1], see `gsn_jax.backbones`."""
         apply = nn.remat(rectified) if self.remat else rectified
-        x, levels = clear(normalise_images(images), sizes), []
+        x = clear(normalise_images(images), sizes)
+        levels: list[jax.Array] = []
         for level, widths in enumerate(WIDTHS[: self.level_count], 1):
             if levels:
                 x, sizes = max_pool(x, 2), halved(sizes)

@@ -221,8 +221,8 @@ def _block(
     names: imagenet_networks.LayerNames, tensors: Mapping[str, np.ndarray], theta: float
 ) -> Tree:
     """Kernel and bias of one convolution."""
-    kernel, *others = (np.asarray(tensors[name], np.float32) for name in names.tensors())
-    kernel = kernel.transpose(2, 3, 1, 0)
+    weight, *others = (np.asarray(tensors[name], np.float32) for name in names.tensors())
+    kernel: Any = weight.transpose(2, 3, 1, 0)
     if names.norm is None:
         (bias,) = others
     else:

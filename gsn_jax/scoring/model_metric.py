@@ -91,7 +91,7 @@ class ModelMetric:
         """
         first, second = as_pair(reference, distorted, min_size=self._min_size)
         if isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer):
-            return self.function(first, second)
+            return self.function(jnp.asarray(first), jnp.asarray(second))
         batch = first.shape[:-3]
         pairs = zip(
             first.reshape(-1, *first.shape[-3:]),
@@ -136,7 +136,7 @@ class ModelMetric:
 
         if not hasattr(self._model, "encode"):
             return self.function(reference, distorted)
-        raw = self._model.apply(self._variables, reference, distorted, method=compare)
+        raw: Any = self._model.apply(self._variables, reference, distorted, method=compare)
         return self._calibrate(raw)
 
     @property
@@ -162,8 +162,8 @@ class ModelMetric:
         batch = first.shape[:-3]
         maps = self._compiled_map(
             self._variables,
-            first.reshape(-1, *first.shape[-3:]),
-            second.reshape(-1, *second.shape[-3:]),
+            jnp.reshape(first, (-1, *first.shape[-3:])),
+            jnp.reshape(second, (-1, *second.shape[-3:])),
         )
         return maps.reshape(*batch, *maps.shape[-2:])
 
@@ -179,7 +179,7 @@ class ModelMetric:
         self, variables: Any, reference: jax.Array, distorted: jax.Array, **settings: Any
     ) -> jax.Array:
         batch = reference.shape[:-3]
-        scores = self._model.clone(**settings).apply(
+        scores: Any = self._model.clone(**settings).apply(
             variables,
             reference.reshape(-1, *reference.shape[-3:]),
             distorted.reshape(-1, *distorted.shape[-3:]),
@@ -199,11 +199,11 @@ class ModelMetric:
 
     @functools.cached_property
     def _compiled_map(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
-        return bounded_jit(
-            lambda variables, a, b: self._calibrate(
-                self._model.apply(variables, a, b, method="quality_map")
-            )
-        )
+        def quality(variables: Any, first: jax.Array, second: jax.Array) -> jax.Array:
+            raw: Any = self._model.apply(variables, first, second, method="quality_map")
+            return self._calibrate(raw)
+
+        return bounded_jit(quality)
 
 
 def shipped() -> tuple[str, ...]:
@@ -224,7 +224,7 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
         InputError: there is no such model, or the folder cannot be read as one.
     """
     if shipped_models.is_shipped(name_or_dir):
-        return _load_shipped(name_or_dir)
+        return _load_shipped(os.fspath(name_or_dir))
     folder = Path(name_or_dir)
     if not folder.exists():
         raise InputError(

@@ -48,7 +48,8 @@ class TiledModel:
             return model.apply(variables, first, second, sizes=sizes, cells=cells, method=method)[0]
 
         def finish(variables: Any, sums: jax.Array) -> jax.Array:
-            return calibrate(model.apply(variables, sums, method="finish"))
+            raw: Any = model.apply(variables, sums, method="finish")
+            return calibrate(raw)
 
         self._encode, self._finish = jax.jit(encode), jax.jit(finish)
         # Calls from one thread run serially, and convolutions of few channels occupy one core only.
@@ -73,7 +74,7 @@ class TiledModel:
             cells = core_mask(tile, self._cell)[None]
             encode = functools.partial(self._features, tile=tile, sizes=sizes)
             beside = self._threads.submit(with_current_config(encode), distorted)
-            features = remember(tile, lambda encode=encode: encode(reference)), beside.result()
+            features = remember(tile, functools.partial(encode, reference)), beside.result()
             sums = [part(self._variables, *features, sizes, cells) for part in self._sums]
             total = total + np.concatenate(sums)
         return np.asarray(self._finish(self._variables, total))
@@ -84,7 +85,8 @@ class TiledModel:
 
 def with_current_config(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with this thread's JAX device and precision, for calls from another thread."""
-    device, precision = jax.config.jax_default_device, jax.config.jax_default_matmul_precision
+    config: Any = jax.config  # its options have no types
+    device, precision = config.jax_default_device, config.jax_default_matmul_precision
 
     def there(*arguments: Any) -> Any:
         with jax.default_device(device), jax.default_matmul_precision(precision):

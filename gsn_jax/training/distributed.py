@@ -1,7 +1,7 @@
-"""The processes of one training run: how they find one another, start and part.
+"""The processes of one training run: how they find one another, start and end together.
 
 Every process runs the same command. Process 0 is the coordinator: the others connect to it, agree
-on who takes part, and watch over one another through it; arrays never pass it.
+on who takes part, and learn through it when one of them fails. Arrays never pass through it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from gsn_jax.errors import InputError
 
 # How long to wait for all processes to come together.
 START_SECONDS = 300
-# A process that has not been heard of for so long is taken for dead, and the others end.
+# A process silent for this long counts as lost, and the others end.
 SILENCE_SECONDS = 30
-# How long a process that failed waits for the others to fail alike before it leaves.
+# How long a failed process waits for the others before it exits.
 PARTING_SECONDS = 10
 
 # Exit codes: the run's own failure, wrong input, and another process lost (sysexits' EX_TEMPFAIL:
@@ -80,7 +80,7 @@ def find_group(
     if len(missing) == len(flags):
         source = _environment(environ)
         return ProcessGroup(source) if source else None
-    if missing:
+    if coordinator is None or processes is None or process_id is None:
         raise InputError(
             f"--coordinator, --processes and --process-id go together; {' and '.join(missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing"
@@ -97,7 +97,7 @@ def find_group(
 
 
 def _environment(environ: Mapping[str, str]) -> str | None:
-    """The scheduler that started several processes, by what it says in the environment."""
+    """The scheduler that started several processes, judged by its environment variables."""
 
     def several(name: str) -> bool:
         return environ.get(name, "1") not in ("0", "1")
@@ -149,7 +149,7 @@ def join(group: ProcessGroup, start_seconds: int = START_SECONDS) -> None:
 
 def _reach(group: ProcessGroup, seconds: int) -> None:
     """Waits until the coordinator listens; JAX itself would end the process with a stack trace."""
-    host, _, port = group.coordinator.rpartition(":")
+    host, _, port = str(group.coordinator).rpartition(":")
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -174,8 +174,8 @@ def joined(
 ) -> Iterator[None]:
     """A block that all processes run together; does nothing for a process on its own.
 
-    What goes wrong in the block is printed and ends the process with its exit code, at the latest
-    after `PARTING_SECONDS`: leaving as usual would wait for processes that wait for this one.
+    An error in the block is printed and ends the process with its exit code, at the latest after
+    `PARTING_SECONDS`: a normal exit would wait for processes that wait for this one.
 
     Args:
         group: see `find_group`.
@@ -221,7 +221,7 @@ def _report(error: BaseException) -> int:
 
 
 def is_lost_connection(error: BaseException) -> bool:
-    """Whether an error of the runtime says that another process does not answer any more."""
+    """Whether a runtime error means that another process no longer answers."""
     words = r"gloo|nccl|coordination|heartbeat|barrier|unavailable|connection (reset|closed)|peer"
     return isinstance(error, (RuntimeError, ValueError)) and bool(
         re.search(words, str(error), re.IGNORECASE)
@@ -233,14 +233,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that writes logs and small files."""
+    """Whether this process writes the logs and small files."""
     import jax
 
     return jax.process_index() == 0
 
 
 def anywhere(value: bool) -> bool:
-    """Whether the value is true in any process; all processes ask together."""
+    """Whether the value is true in any process; all processes must call it."""
     import jax
     import numpy as np
     from jax.experimental import multihost_utils
@@ -251,7 +251,7 @@ def anywhere(value: bool) -> bool:
 
 
 def wait_for_all(name: str) -> None:
-    """Returns when every process has come here."""
+    """Returns when every process has called it."""
     import jax
     from jax.experimental import multihost_utils
 

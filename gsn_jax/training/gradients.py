@@ -99,13 +99,14 @@ def _predict(model: nn.Module, params: Any, batch: Batch, key: jax.Array) -> jax
         }
     stored = "cells" in batch
     inputs = ["cells", "whole"] if stored else ["reference", "distorted"]
-    return model.apply(
+    predictions: Any = model.apply(
         {"params": params},
         *(as_float(batch[name]) for name in inputs),
         train=True,
         method="score_features" if stored else None,
         rngs={"dropout": key},
     )
+    return predictions
 
 
 def _strided(array: jax.Array, parts: int) -> jax.Array:

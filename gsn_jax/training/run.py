@@ -20,6 +20,7 @@ from data_pipelines.loader import TrainLoader, train_loader
 from data_pipelines.sources import PairSource
 from gsn_jax.errors import InputError
 from gsn_jax.models import initial_weights, registry
+from gsn_jax.models.frozen import FrozenFeatureModel
 from gsn_jax.training import run_folder
 from gsn_jax.training.checkpoints import Checkpoints
 from gsn_jax.training.evaluation import RawScores, make_scorer
@@ -164,7 +165,7 @@ def _store(
     """The crops whose features are stored, where the configuration asks for it."""
     if not config.data.stored_crops:
         return None
-    if not registry.is_frozen(model):
+    if not isinstance(model, FrozenFeatureModel):
         raise InputError('data.stored_crops needs a frozen backbone: model.name="frozen"')
     if jax.process_count() > 1:
         raise InputError("data.stored_crops is for one process; set it to 0 with several")

@@ -17,7 +17,7 @@ import hashlib
 import itertools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ class StoredCrops:
             raise RuntimeError("compute() the features before reading them")
         quality = self._source.quality[self._crops[index].pair]
         cells, whole = _read(file, self._shapes)
-        return {"cells": cells, "whole": whole, "quality": np.float32(quality)}
+        return {"cells": cells, "whole": whole, "quality": np.asarray(quality, np.float32)}
 
     def compute(
         self, variables: Any, stop: Callable[[], Any] = lambda: None, report: Report | None = None
@@ -148,7 +148,7 @@ class StoredCrops:
         for (index, *_), file in zip(part, files, strict=True):
             self._files[index] = file
 
-    def _loaded(self) -> Iterator[tuple[int, tuple, np.ndarray, np.ndarray]]:
+    def _loaded(self) -> Generator[tuple[int, tuple, np.ndarray, np.ndarray], None, None]:
         """Index, key of the reference's crop, and both crops; equal keys one after the other."""
         order = sorted(range(len(self)), key=self._reference_crop)
         pairs = CachedPairs(self._source, CACHE_BYTES)
@@ -165,7 +165,7 @@ class StoredCrops:
         height, width = reference.shape[:2]
         check_crop(self._source, crop.pair, (height, width), self._augment.crop_size)
         # Seeded by the pixels, so that neither position nor name of the pair changes the crop.
-        digest = hashlib.sha256(reference).digest()[:8]
+        digest = hashlib.sha256(reference.tobytes()).digest()[:8]
         rng = np.random.default_rng([self._seed, crop.number, int.from_bytes(digest, "little")])
         window = self._augment.window(height, width, rng)
         first, second = (self._augment.apply(image, window) for image in (reference, distorted))
@@ -179,7 +179,7 @@ class StoredCrops:
         digest = hashlib.sha256(backbone)
         for crop in (reference, distorted):
             digest.update(repr(crop.shape).encode())
-            digest.update(crop)
+            digest.update(crop.tobytes())
         name = digest.hexdigest()[:32]
         return self._folder / name[:2] / f"{name[2:]}.npy"
 
@@ -215,7 +215,8 @@ def _features(
         return model.features(first, [level[1:] for level in levels])
 
     images = as_float(jnp.concatenate([reference, distorted]))
-    return [part.astype(jnp.float16) for part in model.apply(variables, images, method=features)]
+    parts: Any = model.apply(variables, images, method=features)
+    return [part.astype(jnp.float16) for part in parts]
 
 
 def _feature_shapes(model: FrozenFeatureModel, size: int) -> list[tuple[int, ...]]:
@@ -233,7 +234,7 @@ def _fingerprint(model: FrozenFeatureModel, variables: Any) -> bytes:
     settings = (backbone.strides, backbone.widths, backbone.reach, backbone.centre)
     digest.update(repr((constants, settings)).encode())
     for leaf in jax.tree.leaves(variables["params"]["backbone"]):
-        digest.update(np.asarray(leaf))
+        digest.update(np.asarray(leaf).tobytes())
     return digest.digest()
 
 
