@@ -10,7 +10,7 @@ pairwise term of its loss, the mean squared difference of the normalised vectors
 beta = 0), and "MSE+KL" as its whole loss. Norm-in-Norm is that of Li et al., ACM MM 2020, with
 p = 1 and q = 2, which that paper recommends.
 
-Needs the prepared data set tid2013_regenerated; duration and results are in `docs/ablation.md`.
+Needs the prepared data set tid2013_regenerated; duration and results are in `docs/results.md`.
 """
 
 from ml_collections import ConfigDict

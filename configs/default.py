@@ -1,6 +1,6 @@
 """GSN from scratch on your own pairs.
 
-    gsn train --config default --workdir runs/mine --config.data.train="('pairs.csv',)"
+    gsn train --config default --workdir runs/mine --config.data.train=pairs.csv
 
 `pairs.csv` has the columns reference,distorted,score[,group]; a fifth of the references are held
 out for evaluation.

@@ -1,7 +1,7 @@
 """WaDIQaM-FR (DeepIQA), the patch-based predecessor that GSN is compared with.
 
     gsn datasets prepare tid2013 --manual-dir DATA
-    gsn train --config wadiqam --workdir runs/wadiqam --config.data.train="('tid2013:train',)"
+    gsn train --config wadiqam --workdir runs/wadiqam --config.data.train=tid2013:train
 
 Bosse et al., "Deep Neural Networks for No-Reference and Full-Reference Image Quality Assessment",
 IEEE TIP 2018: mean absolute error, Adam, 32 patches of 32 x 32 per image. A crop of 192 pixels is

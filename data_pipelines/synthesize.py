@@ -281,7 +281,7 @@ def _claim(out: Path, settings: Settings) -> None:
                 "remove the folder or choose another"
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: exists and is no synthesised data set; choose another folder")
+        raise InputError(f"{out}: exists and is not a synthesised data set; choose another folder")
     for name in ("reference", "distorted", _PARTS):
         (out / name).mkdir(parents=True, exist_ok=True)
     write_text(mark, text)

@@ -4,8 +4,9 @@ Every function takes `predictions` and `labels` of the same shape `(N,)`, both u
 returns a scalar, down = better. Means, norms and log-sum-exps run over the global batch:
 
 - Under `jit` with a batch that is sharded over devices, this is automatic.
-- Under `shard_map` or `pmap`, where `(N,)` is one device's part of the batch, `axis_name` names the
-  mesh axis (or axes) over which the batch is divided. Every device gets the global value.
+- For steps of your own under `shard_map`, where `(N,)` is one device's part of the batch,
+  `axis_name` names the mesh axis (or axes) over which the batch is divided. Every device gets the
+  global value.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def forget(_: Hashable, compute: Callable[[], Any]) -> Any:
 class FeatureCache:
     """Features of references, kept while their distorted versions are scored.
 
-    The least recently used ones are dropped when there are more than a number of bytes.
+    The least recently used are evicted once the cache exceeds `max_bytes`.
     """
 
     def __init__(self, max_bytes: int = CACHE_BYTES):

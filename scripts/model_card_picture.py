@@ -1,6 +1,6 @@
 """Draws examples of scores: a photograph, distorted until the model gives a chosen score.
 
-python scripts/model_card_picture.py docs/figures/what_scores_look_like.png
+python scripts/model_card_picture.py docs/figures/scores.png
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Puts the model of a finished training run into the package.
 
-    python scripts/ship_model.py runs/gsn --name gsn --version 0.4.0
-    python scripts/ship_model.py runs/next --name gsn --version 0.5.0 --keep
-    python scripts/ship_model.py runs/gsn_b --name gsn-b --version 0.4.0 --compress
+    python scripts/ship_model.py runs/gsn --name gsn --version X.Y.Z
+    python scripts/ship_model.py runs/next --name gsn --version X.Y.Z --keep
+    python scripts/ship_model.py runs/gsn_b --name gsn-b --version X.Y.Z --compress
 
 Central difference convolutions are folded into plain ones. The description keeps the configuration
 and the results; of the paths of training tables it keeps the last two parts, since the rest means
 nothing elsewhere. A changed score needs a new version, here and in the changelog. The card comes
 from `docs/` and must be copied again when it changes there. With --keep the replaced version stays
-in the package, as `gsn_jax.load("gsn@0.4.0")`. With --compress large kernels are stored as bytes;
+in the package, as `gsn_jax.load("gsn@X.Y.Z")`. With --compress large kernels are stored as bytes;
 `scripts/compression_loss.py RUN NAME PAIRS.csv` measures the loss in scores.
 """
 

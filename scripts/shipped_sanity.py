@@ -4,7 +4,7 @@
     python scripts/shipped_sanity.py --metric gsn --data $GSN_DATA
 
 The photographs are scikit-image's, or with --data Kodak's scenes that no model is trained on. What
-is measured is in `shipped_checks.py`, what must hold in `tests/gsn_jax/test_shipped_models.py`.
+is measured is in `shipped_checks.py`, what must hold in `tests/gsn_jax/models/test_shipped.py`.
 """
 
 from __future__ import annotations

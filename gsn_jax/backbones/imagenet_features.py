@@ -37,7 +37,8 @@ def alexnet_features(convolutions: Convolutions, images: jax.Array) -> list[jax.
     Returns:
         Five arrays `(N, h, w, C)` with strides 4, 8, 16, 16 and 16.
     """
-    features, levels = images, []
+    features = images
+    levels: list[jax.Array] = []
     for index, (kernel, bias) in enumerate(convolutions):
         if index in _ALEXNET_POOLED:
             features = max_pool(features, 3)

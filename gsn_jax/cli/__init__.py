@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def _discard_output() -> None:
-    """Sends what is still buffered to nowhere; otherwise Python would fail again at its exit."""
+    """Discards buffered output, so that Python does not fail again when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

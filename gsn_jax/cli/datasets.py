@@ -103,7 +103,7 @@ def _list(data_dir: Path | None) -> None:
     console = Console()
     console.print(table)
     console.print(
-        "Prepare one with: gsn datasets prepare NAME --manual-dir DIR; how to get the data: "
-        "docs/datasets.md",
+        "Prepare one with: gsn datasets prepare NAME --manual-dir DIR. Where to get the data: page "
+        '"Data sets" of the documentation.',
         soft_wrap=True,
     )

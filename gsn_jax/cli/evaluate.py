@@ -47,7 +47,8 @@ def command(
 
     Prints SRCC, KRCC, PLCC (raw and after a 4-parameter logistic fit), RMSE in the unit of the
     opinion scores, the main score |PLCC| + |SRCC|, and 95% bootstrap intervals resampled by
-    content, for the whole set and per distortion type. See docs/evaluation.md for the definitions.
+    content, for the whole set and per distortion type. The page "Evaluation" of the
+    documentation has the definitions.
     """
     if (dataset is None) == (table is None):
         raise InputError("give --dataset NAME or --pairs FILE.csv, one of them; see --help")

@@ -27,7 +27,7 @@ def parse_limits(texts: Sequence[str], metrics: Sequence[Metric]) -> list[tuple[
     """Metrics with the worst score that passes, from texts like `X` or `NAME=X`.
 
     Raises:
-        InputError: X is no number, or it is not clear which metric it is for.
+        InputError: X is not a number, or it is not clear which metric it is for.
     """
     by_name = {metric.name: metric for metric in metrics}
     limits = []
@@ -43,7 +43,7 @@ def parse_limits(texts: Sequence[str], metrics: Sequence[Metric]) -> list[tuple[
         except ValueError:
             limit = math.nan
         if math.isnan(limit):
-            raise InputError(f"--fail-below {text}: {number!r} is no number")
+            raise InputError(f"--fail-below {text}: {number!r} is not a number")
         limits.append((by_name[name] if name else metrics[0], limit))
     return limits
 

@@ -20,8 +20,8 @@ LOCAL = "127.0.0.1"
     default=LOCAL,
     show_default=True,
     metavar="ADDRESS",
-    help="Address to listen on. The default can only be reached from this computer; 0.0.0.0 can be "
-    "reached from everywhere on its networks.",
+    help="Address to listen on. The default accepts connections from this computer only; 0.0.0.0 "
+    "accepts connections from any network this computer is on.",
 )
 @click.option(
     "--port",

@@ -1,7 +1,7 @@
-"""The models inside the package: the newest of each name, and older versions kept beside it.
+"""The models inside the package: the newest of each name; older versions may be kept beside it.
 
 shipped/NAME            the newest version, given in its `model.json`
-shipped/NAME@VERSION    an older version, so that a published score can be reproduced
+shipped/NAME@VERSION    an older version, if one is kept to reproduce published scores
 """
 
 from __future__ import annotations

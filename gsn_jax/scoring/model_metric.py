@@ -207,7 +207,7 @@ class ModelMetric:
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the models that ship with the package; `load` takes older versions too."""
+    """Names of the models that ship with the package; `load` also takes NAME@VERSION."""
     return shipped_models.names()
 
 
@@ -215,9 +215,9 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
     """A trained model as a metric.
 
     Args:
-        name_or_dir: the name of a model that ships, or "NAME@VERSION" for an older version that
-            ships; or a folder: a model's, a training run's (its best checkpoint is taken), or that
-            of one of its checkpoints.
+        name_or_dir: the name of a model that ships, or "NAME@VERSION" for one of its versions
+            (older ones may be kept); or a folder: a model's, a training run's (its best checkpoint
+            is taken), or that of one of its checkpoints.
         name: what to call a metric from a folder; by default the kind of its model, e.g. "gsn".
 
     Raises:

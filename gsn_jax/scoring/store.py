@@ -227,5 +227,5 @@ def _open_regular(path: str, flags: int) -> int:
     )
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(None, "is no regular file")
+        raise OSError(None, "is not a regular file")
     return descriptor

@@ -22,7 +22,7 @@ from gsn_jax.errors import InputError
 
 # How long to wait for all processes to come together.
 START_SECONDS = 300
-# A process silent for this long counts as lost, and the others end.
+# A process silent for this long is considered dead, and the others exit.
 SILENCE_SECONDS = 30
 # How long a failed process waits for the others before it exits.
 PARTING_SECONDS = 10

@@ -11,7 +11,7 @@ def shipped_config() -> ConfigDict:
     """A head on stored features of a frozen backbone, which the caller chooses."""
     config = base_config()
     config.model.name = "frozen"  # few scenes of human labels would spoil a trained backbone
-    config.model.fusion_width = 16  # a wider head learns scenes by heart
+    config.model.fusion_width = 16  # a wider head overfits to individual scenes
     config.model.attention = (3,)  # of cells of 16 pixels; more would need larger tiles
     config.optimizer.learning_rate = 5e-4
     config.optimizer.weight_decay = 0.05

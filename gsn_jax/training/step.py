@@ -156,5 +156,5 @@ def _with_backbone_of(params: Any, source: Any) -> Any:
 
 
 def _warm(decay: float, step: jax.Array) -> jax.Array:
-    """A smaller decay at first, so that the average forgets the random start."""
+    """A smaller decay at first, so that the average discounts the random initialisation."""
     return jnp.minimum(decay, (1.0 + step) / (10.0 + step))

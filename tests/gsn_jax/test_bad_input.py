@@ -1,6 +1,7 @@
 """Whatever is given to `gsn score`: one clear line and exit code 2, and nothing else is lost.
 
-How each format is decoded or refused is tested in `test_images.py`; here is what a user sees of it.
+How each format is decoded or refused is tested in `tests/gsn_jax/images/`; here is what a user
+sees of it.
 """
 
 import csv

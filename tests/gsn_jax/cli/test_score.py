@@ -163,7 +163,7 @@ def test_an_output_that_cannot_be_written_leaves_nothing(folder, model_folder):
 
 def test_a_suffix_of_no_format_is_refused(folder):
     line = "score", folder / "ref.png", folder / "noise5.png", "--metric", "psnr", "--out"
-    assert ".xlsx is no format that can be written; name it .csv" in run(*line, "scores.xlsx")[1]
+    assert ".xlsx is not a format that can be written; name it .csv" in run(*line, "scores.xlsx")[1]
     assert run(*line, folder / "scores.xlsx", "--format", "csv")[2] == 0
     assert run(*line, folder / "scores")[2] == 0
     assert (folder / "scores").read_bytes() == (folder / "scores.xlsx").read_bytes()

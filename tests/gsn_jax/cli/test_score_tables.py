@@ -114,7 +114,7 @@ def test_a_limit_is_exit_code_1_and_knows_directions(folder):
     [
         (["--metric", "psnr,gmsd", "--fail-below", "3"], "say for which metric, e.g. psnr=3"),
         (["--metric", "psnr", "--fail-below", "ssim=3"], "--metric does not name 'ssim'"),
-        (["--metric", "psnr", "--fail-below", "good"], "'good' is no number"),
+        (["--metric", "psnr", "--fail-below", "good"], "'good' is not a number"),
         (["--metric", "psnr", "--format", "jsonl"], "--format is the format of --out"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command around the trainer; whole runs are in training/test_loop.py."""
+"""The command around the trainer; whole runs are in tests/gsn_jax/training/test_loop.py."""
 
 import subprocess
 import sys

@@ -13,10 +13,10 @@ ALEXNET = {"kernels": (11, 5, 3, 3, 3), "strides": (4, 1, 1, 1, 1), "pads": (2, 
 VGG16_BLOCKS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
 
 
-def random_weights(trunk):
+def random_weights(backbone):
     """Few channels, so that a definition in NumPy is quick."""
     rng = np.random.default_rng(3)
-    sizes = ALEXNET["kernels"] if trunk == "alexnet" else (3,) * 13
+    sizes = ALEXNET["kernels"] if backbone == "alexnet" else (3,) * 13
     widths = [3, *rng.integers(3, 7, len(sizes))]
     convolutions = [
         (
@@ -25,7 +25,7 @@ def random_weights(trunk):
         )
         for k, a, b in zip(sizes, widths, widths[1:], strict=False)
     ]
-    levels = range(5) if trunk == "alexnet" else [block[-1] for block in VGG16_BLOCKS]
+    levels = range(5) if backbone == "alexnet" else [block[-1] for block in VGG16_BLOCKS]
     heads = [rng.random(widths[level + 1]).astype(np.float32) for level in levels]
     return _lpips.LpipsWeights(convolutions, heads)
 
@@ -41,13 +41,13 @@ def pool(x, size):
     return windows[::2, ::2].max((-1, -2))
 
 
-def definition(trunk, reference, distorted, weights):
+def definition(backbone, reference, distorted, weights):
     """Equation 1 of the paper with the authors' scaling, float64."""
     levels = []
     for image in (reference, distorted):
         x = (2 * image.astype(np.float64) - 1 - [-0.030, -0.088, -0.188]) / [0.458, 0.448, 0.450]
         features = []
-        if trunk == "alexnet":
+        if backbone == "alexnet":
             for i, (kernel, bias) in enumerate(weights.convolutions):
                 x = pool(x, 3) if i in (1, 2) else x
                 x = np.maximum(
@@ -75,26 +75,26 @@ def random_pair(shape, seed=0):
 CASES = [("alexnet", _lpips.lpips_alex, (45, 52, 3)), ("vgg16", _lpips.lpips_vgg, (21, 34, 3))]
 
 
-@pytest.mark.parametrize(("trunk", "metric", "shape"), CASES)
-def test_every_image_of_a_batch_equals_the_definition(trunk, metric, shape):
-    weights = random_weights(trunk)
+@pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)
+def test_every_image_of_a_batch_equals_the_definition(backbone, metric, shape):
+    weights = random_weights(backbone)
     pairs = [random_pair(shape, seed) for seed in (0, 1)]
-    expected = [definition(trunk, *pair, weights)[0] for pair in pairs]
+    expected = [definition(backbone, *pair, weights)[0] for pair in pairs]
     assert min(expected) > 0.01
     references, distorted = (np.stack(images)[None] for images in zip(*pairs, strict=True))
     batch = jax.jit(metric)(references, distorted, weights=weights)
     assert batch.shape == (1, 2)
     assert batch.dtype == jnp.float32
     np.testing.assert_allclose(batch[0], expected, rtol=1e-5)
-    if trunk == "alexnet":
+    if backbone == "alexnet":
         one = functools.partial(metric, weights=weights)
         mapped = jax.jit(jax.vmap(one))(references[0], distorted[0])
         np.testing.assert_allclose(mapped, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("trunk", "metric", "shape"), CASES)
-def test_identical_images_are_best_with_finite_gradient(trunk, metric, shape):
-    weights = random_weights(trunk)
+@pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)
+def test_identical_images_are_best_with_finite_gradient(backbone, metric, shape):
+    weights = random_weights(backbone)
     image, other = random_pair(shape)
     image[: shape[0] // 2] = 0  # flat and dark: rectified features that are zero
     weights.convolutions[0][1][:] = -0.5
@@ -107,14 +107,14 @@ def test_identical_images_are_best_with_finite_gradient(trunk, metric, shape):
     slope = np.vdot(differentiated(image, other, weights=weights)[1], direction)
     step = 1e-6
     ahead, behind = (
-        definition(trunk, image, other + s * direction, weights)[0] for s in (step, -step)
+        definition(backbone, image, other + s * direction, weights)[0] for s in (step, -step)
     )
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-2)
 
 
-@pytest.mark.parametrize(("trunk", "metric", "shape"), CASES)
-def test_configuration_flags_of_jax(trunk, metric, shape):
-    weights = random_weights(trunk)
+@pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)
+def test_configuration_flags_of_jax(backbone, metric, shape):
+    weights = random_weights(backbone)
     pair = random_pair(shape)
     with jax.numpy_dtype_promotion("strict"):
         expected = jax.jit(metric)(*pair, weights=weights)
@@ -162,9 +162,9 @@ def test_smallest_size(name, size):
     small = np.zeros((size - 1, size, 3), np.float32)
     with pytest.raises(InputError, match="too small"):
         metric(small, small)
-    trunk = "alexnet" if name == "lpips_alex" else "vgg16"
+    backbone = "alexnet" if name == "lpips_alex" else "vgg16"
     pair = random_pair((size, size, 3))
-    assert jax.jit(metric.function)(*pair, weights=random_weights(trunk)) > 0
+    assert jax.jit(metric.function)(*pair, weights=random_weights(backbone)) > 0
 
 
 # lpips 0.1.4, torch 2.13.0: LPIPS(net=...)(reference, distorted, normalize=True) of this pair.
