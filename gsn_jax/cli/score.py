@@ -13,13 +13,14 @@ import click
 
 from gsn_jax.cli import score_beam
 from gsn_jax.errors import InputError
+from gsn_jax.images import formats
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
     from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
 
 
-@click.command()
+@click.command(epilog=f"Images may be {formats.describe()} files of any size.")
 @click.argument("reference", required=False, metavar="[REFERENCE")
 @click.argument("distorted", nargs=-1, metavar="DISTORTED...]")
 @click.option(
@@ -144,8 +145,7 @@ def command(
     gsn score --pairs pairs.csv --out scores.csv
     gsn score --reference-dir originals --distorted-dir encoded --out scores.csv
 
-    The metric gsn gives a quality in [0, 1]; higher is better and identical images score 1. Images
-    may be PNG, JPEG, WebP, TIFF or BMP files of any size.
+    The metric gsn gives a quality in [0, 1]; higher is better and identical images score 1.
 
     Exit codes: 0 success, 1 a score is worse than --fail-below, 2 wrong usage or a pair could not
     be scored, 130 interrupted.

@@ -1,7 +1,8 @@
-"""The door for files: from a path to a checked sRGB array, or one line on what is wrong.
+"""Loads an image file as a validated sRGB array, or raises a one-line error.
 
-Pillow decodes files of 8 bits per channel. Deeper ones are decoded by tifffile and imagecodecs,
-which keep their depth. What the metadata mean is the same for all of them.
+Pillow decodes files of 8 bits per channel, except for plain TIFF files, which tifffile decodes.
+Deeper files are decoded by tifffile and imagecodecs, which keep their depth. Metadata have the same
+meaning for all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from PIL import Image
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import formats, pillow, raster, tiff
-from gsn_jax.images.formats import FORMATS, SUFFIXES
+from gsn_jax.images.pillow import FORMATS
 from gsn_jax.images.quiet import quiet
 from gsn_jax.images.raster import Alpha
 
@@ -30,6 +31,8 @@ __all__ = [
     "read_size",
     "resize_image",
 ]
+
+SUFFIXES = formats.suffixes(FORMATS)
 
 # Above this an image is refused before it is decoded; it leaves room for 8192 x 8192.
 MAX_PIXELS = 80_000_000
@@ -225,7 +228,7 @@ def _too_large(where: str, size: str, max_pixels: int) -> str:
 def _not_an_image(where: str, error: Exception) -> InputError:
     return InputError(
         f"{where}: not an image that can be read ({_reason(error)}); "
-        f"give a {formats.describe()} file"
+        f"give a {formats.describe(FORMATS)} file"
     )
 
 

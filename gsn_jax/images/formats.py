@@ -1,11 +1,14 @@
-"""The image formats that are read, and the suffixes by which folders find them."""
+"""The image formats that are read, and the suffixes by which folders find them.
+
+Pillow is not imported here, because the help of commands names the formats.
+"""
 
 from __future__ import annotations
 
-from PIL import Image
+from collections.abc import Collection
 
-# Pillow's name of a format, the name that people use, and its suffixes. Pillow opens an MPO file
-# (a JPEG with further frames) as JPEG.
+# Pillow's name of a format, the name that people use, and its suffixes. Pillow's JPEG plug-in also
+# opens JPEG files with further frames, and calls their format MPO.
 _TABLE = (
     ("PNG", "PNG", (".png",)),
     ("JPEG", "JPEG", (".jpg", ".jpeg", ".jfif")),
@@ -19,15 +22,15 @@ _TABLE = (
     ("GIF", "GIF", (".gif",)),
 )
 
-# Pillow knows a format by name only once its plugin is loaded, and loads few of them by itself.
-Image.init()
-
-# Pillow can be built without some of its formats.
-FORMATS = tuple(name for name, _, _ in _TABLE if name in Image.OPEN)
-SUFFIXES = tuple(suffix for name, _, suffixes in _TABLE if name in FORMATS for suffix in suffixes)
+NAMES = tuple(name for name, _, _ in _TABLE)
 
 
-def describe() -> str:
-    """The names of the formats, for a message."""
-    *first, last = (title for name, title, _ in _TABLE if name in FORMATS)
+def suffixes(names: Collection[str] = NAMES) -> tuple[str, ...]:
+    """The suffixes of files in these formats, in lower case."""
+    return tuple(suffix for name, _, suffixes in _TABLE if name in names for suffix in suffixes)
+
+
+def describe(names: Collection[str] = NAMES) -> str:
+    """The formats as people call them, for a message."""
+    *first, last = (title for name, title, _ in _TABLE if name in names)
     return f"{', '.join(first)} or {last}"

@@ -9,9 +9,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import boxes, png, raster
-from gsn_jax.images.formats import FORMATS
+from gsn_jax.images import boxes, formats, png, raster
 from gsn_jax.images.raster import Alpha, Raster
+
+# Pillow knows a format by name only once its plug-in is loaded, and loads few of them by itself.
+Image.init()
+
+# Pillow can be built without some of its formats.
+FORMATS = tuple(name for name in formats.NAMES if name in Image.OPEN)
 
 _ORIENTATION = 0x0112
 
