@@ -11,6 +11,7 @@ file imports torch; the package never does.
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -158,6 +159,18 @@ def loss(predictions, labels, options):
     return options["alpha"] * pairwise + options["beta"] * listwise + options["mse_weight"] * mse
 
 
+def schedule(options):
+    """The learning rate after a number of updates, relative to its peak: warm-up, then cosine."""
+    warmup, steps = options["warmup_steps"], options["steps"]
+
+    def factor(done):
+        if done < warmup:
+            return done / warmup
+        return (1 + math.cos(math.pi * min((done - warmup) / (steps - warmup), 1))) / 2
+
+    return factor
+
+
 class Worker:
     """The model and its batch on a device."""
 
@@ -185,8 +198,12 @@ class Worker:
         self.quality = torch.from_numpy(data["quality"]).to(self.device)
         self.call = torch.compile(self.model) if request["compile"] else self.model
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=1e-5, weight_decay=1e-4, fused=True
+            self.model.parameters(),
+            lr=self.options["learning_rate"],
+            weight_decay=self.options["weight_decay"],
+            fused=True,
         )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, schedule(self.options))
         self.average = [p.detach().clone() for p in self.model.parameters()]
 
     def floats(self):
@@ -209,8 +226,11 @@ class Worker:
         value.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
+        self.schedule.step()
         with torch.no_grad():
-            torch._foreach_lerp_(self.average, list(self.model.parameters()), 1e-3)
+            torch._foreach_lerp_(
+                self.average, list(self.model.parameters()), 1 - self.options["ema"]
+            )
         return value.item()
 
     def train(self, repeats):

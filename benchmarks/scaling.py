@@ -13,7 +13,7 @@ import argparse
 import os
 
 
-def messages(name: str, virtual_devices: int, form: str) -> list[int]:
+def messages(name: str, virtual_devices: int) -> list[int]:
     """Bytes of each collective of a configuration's step."""
     import jax
 
@@ -41,7 +41,6 @@ def messages(name: str, virtual_devices: int, form: str) -> list[int]:
         make_loss(config.loss),
         make_mesh(),
         ema_decay=config.optimizer.ema,
-        form=form,
     )
     batch = {"reference": images, "distorted": images, "quality": quality}
     found = collectives(step.lower(state, batch).compile().as_text())
@@ -59,13 +58,12 @@ def main() -> None:
     parser.add_argument("--link-gbytes", type=float, default=25.0, help="GB/s, one direction")
     parser.add_argument("--hop-us", type=float, default=1.0, help="latency of a hop")
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 8, 64, 256])
-    parser.add_argument("--form", choices=("jit", "shard_map"), default="jit")
     options = parser.parse_args()
     os.environ["JAX_PLATFORMS"] = "cpu"
     os.environ["XLA_FLAGS"] = (
         "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
     )
-    sent = messages(options.config, 8, options.form)
+    sent = messages(options.config, 8)
 
     from gsn_jax.training.collectives import ring_seconds
 

@@ -5,8 +5,9 @@
 PyTorch's model takes our weights. Scores or a loss that differ by more than 1e-4 in float32 (1e-2
 in bfloat16), or are NaN, end the command; on a GPU float32 is compared without TF32 and timed with
 it. Then the training steps take turns, in float32 and in bfloat16, and medians are printed as a
-Markdown table. On a GPU PyTorch also runs with channels_last, and with torch.compile besides. On a
-CPU both use every core they may: `taskset -c 0 python ...` compares them on one.
+Markdown table. Both train with the default optimiser: clipped AdamW with warm-up and cosine decay,
+and averaged parameters. On a GPU PyTorch also runs with channels_last, and with torch.compile
+besides. On a CPU both use every core they may: `taskset -c 0 python ...` compares them on one.
 """
 
 from __future__ import annotations
@@ -78,9 +79,8 @@ def our_step(batch: dict[str, np.ndarray], dtype: str) -> OurStep:
     """The default model's step, compiled."""
     config = base_config()
     config.model.dtype = dtype
-    config.optimizer.learning_rate, config.optimizer.schedule = 1e-5, "constant"
     model = registry.build(config.model)
-    optimizer, _ = make_optimizer(config.optimizer, 10_000)
+    optimizer, _ = make_optimizer(config.optimizer, config.train.steps)
     crop = batch["reference"].shape[1]
     state = jax.jit(lambda key: create_state(model, optimizer, key, crop_size=crop, ema=True))(
         jax.random.key(0)
@@ -140,7 +140,13 @@ def compare(
     batch = make_batch(options.batch_size, options.crop_size)
     ours = our_step(batch, dtype)
     config = base_config()
-    constants = {name: config.loss[name] for name in ("alpha", "beta", "temperature", "mse_weight")}
+    constants = {
+        "theta": config.model.theta,
+        **{name: config.loss[name] for name in ("alpha", "beta", "temperature", "mse_weight")},
+        **{name: config.optimizer[name] for name in ("learning_rate", "weight_decay", "ema")},
+        "warmup_steps": config.optimizer.warmup_steps,
+        "steps": config.train.steps,
+    }
     seconds: dict[str, list[float]] = {"gsn_jax": []}
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "batch.npz"
@@ -152,7 +158,7 @@ def compare(
                     load=str(file),
                     device="cpu" if jax.default_backend() == "cpu" else "cuda",
                     dtype=dtype,
-                    options={"theta": config.model.theta, **constants},
+                    options=constants,
                     **form,
                 )
                 ways = [key for key, on in form.items() if on]
