@@ -15,23 +15,13 @@ Needs the prepared data set tid2013_regenerated; duration and results are in `do
 
 from ml_collections import ConfigDict
 
-from gsn_jax.benchmark.ablation.arms import ablation_config
+from gsn_jax.benchmark.ablation.arms import ARMS, ablation_config
 
-# theta, loss, alpha, beta
-ARMS = {
-    "m1": (0.0, "gsn", 1.0, 0.0),
-    "m2": (0.0, "gsn", 1.0, 1.0),
-    "m3": (0.7, "gsn", 1.0, 0.0),
-    "m4": (0.7, "gsn", 1.0, 1.0),
-    "mae": (0.7, "mae", 1.0, 1.0),
-    "norm_in_norm": (0.7, "norm_in_norm", 1.0, 1.0),
-}
+ALIASES = {f"ablation_{arm}": arm for arm in ARMS}
 
 
 def get_config(arm: str = "") -> ConfigDict:
     """What all arms share, with this arm's network and loss."""
     if arm not in ARMS:
         raise ValueError(f"choose ablation.py:ARM with ARM one of {', '.join(ARMS)}")
-    config = ablation_config()
-    config.model.theta, config.loss.name, config.loss.alpha, config.loss.beta = ARMS[arm]
-    return config
+    return ablation_config(ARMS[arm])

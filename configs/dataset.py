@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from gsn_jax.training.config import base_config
 
 NAMES = ("csiq", "kadid10k", "live_iqa", "pipal", "tid2013")
+ALIASES = {name: name for name in NAMES}
 
 
 def get_config(name: str = "") -> ConfigDict:

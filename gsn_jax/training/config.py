@@ -19,15 +19,6 @@ FIXED_SECTIONS = ("seed", "model", "loss", "optimizer", "data")
 # Options of fixed sections that may change: a run may continue on devices with another memory.
 FREE_KEYS = ("model.remat", "optimizer.accumulate", "data.store")
 
-# Names of configurations that became arguments of one file.
-_ALIASES = {
-    **{name: f"dataset.py:{name}" for name in ("csiq", "kadid10k", "live_iqa", "pipal", "tid2013")},
-    **{
-        f"ablation_{arm}": f"ablation.py:{arm}"
-        for arm in ("m1", "m2", "m3", "m4", "mae", "norm_in_norm")
-    },
-}
-
 
 def base_config() -> ConfigDict:
     """The default configuration; files in `configs/` start from it and change what they need.
@@ -98,20 +89,23 @@ def find_config(name_or_path: str) -> tuple[Path, str | None]:
     """
     if Path(name_or_path).is_file():
         return Path(name_or_path), None
-    stem = Path(name_or_path).name.removesuffix(".py")
-    name, _, argument = _ALIASES.get(stem, name_or_path).partition(":")
+    name, _, argument = name_or_path.partition(":")
     path = Path(name)
     if path.is_file():
         return path, argument or None
     stem = path.name.removesuffix(".py")
     package = Path(__file__).resolve().parents[1]
     # Installed from a wheel the folder is inside the package, in a checkout beside it.
-    folders = [package / "configs", package.parent / "configs"]
-    for folder in folders:
-        if stem != "__init__" and (folder / f"{stem}.py").is_file():
-            return folder / f"{stem}.py", argument or None
-    files = {file.stem for folder in folders for file in folder.glob("[!_]*.py")}
-    known = sorted({*files, *_ALIASES} - {"ablation", "dataset"})
+    inside, beside = package / "configs", package.parent / "configs"
+    files = {file.stem: file for file in (inside if inside.is_dir() else beside).glob("[!_]*.py")}
+    if stem in files:
+        return files[stem], argument or None
+    aliases = {stem: _aliases(file) for stem, file in files.items()}
+    for named, arguments in aliases.items():
+        if stem in arguments:
+            return files[named], arguments[stem]
+    direct = {stem for stem, arguments in aliases.items() if not arguments}
+    known = sorted(direct.union(*aliases.values()))
     raise InputError(
         f"no configuration {name_or_path!r}; give a file, or one of: {', '.join(known)}"
     )
@@ -142,16 +136,26 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> ConfigDict:
     return config
 
 
+def _aliases(path: Path) -> dict[str, str]:
+    """Short names of a file that takes an argument, and the argument of each."""
+    return getattr(_imported(path), "ALIASES", {})
+
+
 def _run_file(path: Path, argument: str | None) -> ConfigDict:
+    module = _imported(path)
+    config = module.get_config() if argument is None else module.get_config(argument)
+    if not isinstance(config, ConfigDict):
+        raise TypeError("get_config() must return a ConfigDict")
+    return config
+
+
+def _imported(path: Path) -> Any:
     spec = importlib.util.spec_from_file_location("gsn_jax_training_config", path)
     if spec is None or spec.loader is None:
         raise ValueError("not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    config = module.get_config() if argument is None else module.get_config(argument)
-    if not isinstance(config, ConfigDict):
-        raise TypeError("get_config() must return a ConfigDict")
-    return config
+    return module
 
 
 def _validate(config: ConfigDict, path: Path) -> None:

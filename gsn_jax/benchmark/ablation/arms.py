@@ -15,14 +15,14 @@ class Arm:
 
     Attributes:
         name: key in `ARMS`; its configuration is `ablation_NAME`.
-        network: "CNN" (theta = 0) or "CDC".
         loss: the poster's name of the loss.
+        values: of the configuration, in the order of `ARM_VALUES`.
         published: PLCC, SRCC and main score on PIPAL's validation part; None if not published.
     """
 
     name: str
-    network: str
     loss: str
+    values: tuple[float, str, float, float]
     published: tuple[float, float, float] | None = None
 
     @property
@@ -30,17 +30,27 @@ class Arm:
         """Name of the configuration."""
         return f"ablation_{self.name}"
 
+    @property
+    def network(self) -> str:
+        """The poster's name of the network: "CNN" for theta = 0, otherwise "CDC"."""
+        return "CDC" if self.values[0] else "CNN"
+
+
+# Values in which the arms differ, and in which the runs of an arm differ.
+ARM_VALUES = ("model.theta", "loss.name", "loss.alpha", "loss.beta")
+SEED_VALUES = ("seed",)
+
 
 # Cong et al., CVPR Workshops 2022, ablation table of the poster.
 ARMS = {
     arm.name: arm
     for arm in (
-        Arm("m1", "CNN", "MSE", (0.785, 0.751, 1.536)),
-        Arm("m2", "CNN", "MSE+KL", (0.802, 0.787, 1.589)),
-        Arm("m3", "CDC", "MSE", (0.828, 0.804, 1.632)),
-        Arm("m4", "CDC", "MSE+KL", (0.835, 0.811, 1.646)),
-        Arm("mae", "CDC", "MAE"),
-        Arm("norm_in_norm", "CDC", "Norm-in-Norm"),
+        Arm("m1", "MSE", (0.0, "gsn", 1.0, 0.0), (0.785, 0.751, 1.536)),
+        Arm("m2", "MSE+KL", (0.0, "gsn", 1.0, 1.0), (0.802, 0.787, 1.589)),
+        Arm("m3", "MSE", (0.7, "gsn", 1.0, 0.0), (0.828, 0.804, 1.632)),
+        Arm("m4", "MSE+KL", (0.7, "gsn", 1.0, 1.0), (0.835, 0.811, 1.646)),
+        Arm("mae", "MAE", (0.7, "mae", 1.0, 1.0)),
+        Arm("norm_in_norm", "Norm-in-Norm", (0.7, "norm_in_norm", 1.0, 1.0)),
     )
 }
 
@@ -57,15 +67,11 @@ CONTRASTS = (
     ("norm_in_norm", "m4", "ours instead of Norm-in-Norm"),
 )
 
-# Values in which the arms differ, and in which the runs of an arm differ.
-ARM_VALUES = ("model.theta", "loss.name", "loss.alpha", "loss.beta")
-SEED_VALUES = ("seed",)
 
+def ablation_config(arm: Arm) -> ConfigDict:
+    """The configuration of an arm; a run takes a few minutes on two CPU cores.
 
-def ablation_config() -> ConfigDict:
-    """The configuration that all arms share; a run takes a few minutes on two CPU cores.
-
-    Every arm sets `ARM_VALUES` and nothing else. "MSE" on the poster is taken as the pairwise term
+    Arms differ in `ARM_VALUES` alone. "MSE" on the poster is taken as the pairwise term
     of its loss, the mean squared difference of the normalised vectors
     (`gsn_jax.losses.pairwise_loss`), and "KL" as the listwise term (`listwise_loss`). The small
     anchoring MSE term of the default configuration is left out, since no arm of the poster has it.
@@ -82,4 +88,5 @@ def ablation_config() -> ConfigDict:
     config.train.eval_every = 50
     config.train.checkpoint_every = 100
     config.train.eval_pairs = 90  # a whole image costs as much as seven crops
+    config.update_from_flattened_dict(dict(zip(ARM_VALUES, arm.values, strict=True)))
     return config
