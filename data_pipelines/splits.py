@@ -54,20 +54,15 @@ def kfold(source: PairSource, k: int = 5, seed: int = 0) -> list[tuple[Subset, S
     Raises:
         InputError: `k` is below 2, or there are fewer references than folds.
     """
-    pairs = []
-    for held_out in folds(source.reference_ids, k, seed):
-        tested = np.asarray([reference in held_out for reference in source.reference_ids])
-        training, test = (Subset(source, np.flatnonzero(part)) for part in (~tested, tested))
-        pairs.append((training, test))
-    return pairs
-
-
-def folds(references: Iterable[str], k: int = 5, seed: int = 0) -> list[set[str]]:
-    """The references that each of `k` folds holds out; see `kfold`."""
     if k < 2:
         raise InputError(f"k: needs at least 2 folds, got {k}")
-    order = _shuffled(references, seed, parts=k)
-    return [set(order[i::k]) for i in range(k)]
+    order = _shuffled(source.reference_ids, seed, parts=k)
+    fold = {reference: i % k for i, reference in enumerate(order)}
+    folds = np.asarray([fold[reference] for reference in source.reference_ids])
+    return [
+        (Subset(source, np.flatnonzero(folds != i)), Subset(source, np.flatnonzero(folds == i)))
+        for i in range(k)
+    ]
 
 
 def seeded_splits(

@@ -26,7 +26,6 @@ import numpy as np
 from tabulate import tabulate
 
 import gsn_jax
-from data_pipelines.splits import folds
 from gsn_jax import agreement
 from gsn_jax.images import load_image
 from gsn_jax.metric import FeatureCache
@@ -39,7 +38,7 @@ def main() -> None:
     options = parse(sys.argv[1:])
     rows = read_rows(options.table)
     others = read_rows(options.carried) if options.carried else []
-    parts = folds((row["group"] for row in rows), options.folds, options.seed)
+    parts = fold_groups([row["group"] for row in rows], options.folds, options.seed)
     scored = []
     for fold, held_out in enumerate(parts):
         folder = options.workdir / f"fold{fold}"
@@ -77,6 +76,16 @@ def read_rows(path: Path) -> list[Row]:
         for name in ("reference", "distorted"):
             row[name] = str((path.parent / row[name]).resolve())
     return rows
+
+
+def fold_groups(groups: Sequence[str], folds: int, seed: int) -> list[set[str]]:
+    """The scenes that each fold holds out; each scene is held out once.
+
+    Not `data_pipelines.kfold`, which divides differently: the figures in the model cards are of
+    these folds.
+    """
+    names = np.random.default_rng(seed).permutation(sorted(set(groups)))
+    return [set(part.tolist()) for part in np.array_split(names, folds)]
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> Path:

@@ -1,4 +1,4 @@
-"""What the models of a cross-validation learn from."""
+"""The folds of a cross-validation, and what its models learn from."""
 
 import cross_validate
 
@@ -26,3 +26,14 @@ def test_overrides_may_follow_the_options():
     options = cross_validate.parse(command)
     assert (options.config, options.folds) == ("gsn", 4)
     assert options.overrides == ["--config.train.steps=9"]
+
+
+def test_the_folds_are_those_of_the_model_cards():
+    scenes = [f"I{number:02d}" for number in range(1, 19)]
+    assert cross_validate.fold_groups([*scenes, *scenes], folds=5, seed=0) == [
+        {"I03", "I04", "I11", "I13"},
+        {"I01", "I05", "I06", "I08"},
+        {"I12", "I14", "I15", "I17"},
+        {"I07", "I10", "I18"},
+        {"I02", "I09", "I16"},
+    ]

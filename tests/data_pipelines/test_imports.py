@@ -1,9 +1,13 @@
+import importlib
+import pkgutil
 import subprocess
 import sys
 
 import pytest
 
 import data_pipelines
+from data_pipelines import builders
+from data_pipelines.builders.base import PairBuilder
 
 
 def test_import_is_cheap():
@@ -17,15 +21,17 @@ def test_import_is_cheap():
 
 
 def test_names():
-    assert set(data_pipelines.names()) == {
-        "tid2013",
-        "kadid10k",
-        "csiq",
-        "live_iqa",
-        "pipal",
-        "iqa_table",
-        "tid2013_regenerated",
+    modules = [
+        importlib.import_module(f"data_pipelines.builders.{module.name}")
+        for module in pkgutil.iter_modules(builders.__path__)
+    ]
+    defined = {
+        value.name
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, PairBuilder) and value is not PairBuilder
     }
+    assert set(data_pipelines.names()) == defined
     assert set(dir(data_pipelines)) >= {"load", "split", "kfold", "names"}
     with pytest.raises(AttributeError, match="nothing"):
         data_pipelines.nothing  # noqa: B018

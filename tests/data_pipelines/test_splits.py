@@ -5,7 +5,7 @@ import pytest
 
 import data_pipelines
 from data_pipelines.sources import Subset
-from data_pipelines.splits import RATIOS_2, check_disjoint, folds, kfold, seeded_splits, split
+from data_pipelines.splits import RATIOS_2, check_disjoint, kfold, seeded_splits, split
 from data_pipelines.tables import PairTable
 from gsn_jax.errors import InputError
 
@@ -96,10 +96,3 @@ def test_impossible_splits(source):
         kfold(source, 1)
     with pytest.raises(InputError, match="25 references cannot be split into 26"):
         kfold(source, 26)
-
-
-def test_every_name_is_held_out_by_one_fold():
-    scenes = [f"I{number:02d}" for number in range(7)]
-    parts = folds([*scenes, *scenes], 3, seed=0)
-    assert sorted(scene for part in parts for scene in part) == scenes
-    assert sorted(map(len, parts)) == [2, 2, 3]
