@@ -1,4 +1,4 @@
-"""WaDIQaM-FR, also known as DeepIQA: a deep network with weighted patch averaging.
+"""WaDIQaM-FR, the network behind the metric `deepiqa`: weighted averages over patches.
 
 S. Bosse, D. Maniry, K.-R. Müller, T. Wiegand, W. Samek: "Deep Neural Networks for No-Reference and
 Full-Reference Image Quality Assessment", IEEE TIP 27(1), 2018. Ten convolutions encode each

@@ -29,7 +29,8 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     Args:
         config: `name`, one of `NAMES`, and the options of `gsn_jax.training.config.base_config`
             (for "gsn" and "frozen") or the module's attributes (for "wadiqam").
-            `backbone_weights` is for `gsn_jax.models.initial_weights` and is not used here.
+            `backbone_weights` is for `gsn_jax.models.initial_weights` and is not used here. A
+            "frozen" model accepts `remat` and ignores it: nothing passes back through its backbone.
 
     Raises:
         InputError: an unknown name or dtype, or options that the model refuses.
