@@ -6,8 +6,9 @@ supplementary test data, and mathematical observations", Color Research and Appl
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from gsn_jax.metric import FunctionMetric
@@ -72,13 +73,14 @@ def difference(
     mean_l, mean_c = (l1 + l2) / 2, (c1 + c2) / 2
     hue_change, hue = _hue_terms((a1, b1, c1), (a2, b2, c2))
     offset = (mean_l - 50) ** 2
-    weighting = 1 - 0.17 * jnp.cos(hue - np.radians(30)) + 0.24 * jnp.cos(2 * hue)
-    weighting += 0.32 * jnp.cos(3 * hue + np.radians(6)) - 0.2 * jnp.cos(4 * hue - np.radians(63))
+    weighting = 1 - 0.17 * jnp.cos(hue - math.radians(30)) + 0.24 * jnp.cos(2 * hue)
+    weighting += 0.32 * jnp.cos(3 * hue + math.radians(6))
+    weighting -= 0.2 * jnp.cos(4 * hue - math.radians(63))
     lightness = (l2 - l1) / (1 + 0.015 * offset / jnp.sqrt(20 + offset))
     chroma = (c2 - c1) / (1 + 0.045 * mean_c)
     tone = hue_change / (1 + 0.015 * mean_c * weighting)
-    turn = jnp.exp(-(((hue - np.radians(275)) / np.radians(25)) ** 2))
-    rotation = -2 * _saturation(mean_c) * jnp.sin(np.radians(60) * turn)
+    turn = jnp.exp(-(((hue - math.radians(275)) / math.radians(25)) ** 2))
+    rotation = -2 * _saturation(mean_c) * jnp.sin(math.radians(60) * turn)
     return finite.sqrt(
         lightness * lightness + chroma * chroma + tone * tone + rotation * chroma * tone
     )
@@ -123,7 +125,7 @@ def _hue_terms(
     v = jnp.where(acute, v1 + v2, sign * (u1 - u2))
     defined = (u != 0) | (v != 0)
     hue = jnp.arctan2(jnp.where(defined, v, 0), jnp.where(defined, u, 1))
-    return change, jnp.where(hue < 0, hue + 2 * np.pi, hue)
+    return change, jnp.where(hue < 0, hue + 2 * math.pi, hue)
 
 
 METRICS = {

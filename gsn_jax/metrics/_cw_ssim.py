@@ -57,7 +57,7 @@ def _bands(planes: Float[Array, "2 h w"]) -> Complex[Array, "2 orientations h8 w
     """The coarsest bands, up to a factor that the index does not depend on."""
     rows, columns, masks = _masks(*planes.shape[-2:])
     spectrum = jnp.fft.fft2(planes)[:, rows[:, None], columns]
-    return jnp.fft.ifft2(spectrum[:, None] * jnp.asarray(masks, planes.dtype))
+    return jnp.fft.ifft2(spectrum[:, None] * jnp.asarray(masks, spectrum.dtype))
 
 
 def _losses(
@@ -108,7 +108,9 @@ def _masks(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     # The filters are not defined at frequency zero; its neighbour stands in.
     radius[height // 2, width // 2] = radius[height // 2, width // 2 - 1]
     octave, angle = np.log2(radius), np.arctan2(y[:, None], x)
-    rows, columns = (np.fft.fftshift(np.arange(size)) for size in (height, width))
+    # Unsigned indices need no check for negative ones, which fails where x64 mode is switched on
+    # after a first call.
+    rows, columns = (np.fft.fftshift(np.arange(size, dtype=np.uint32)) for size in (height, width))
     mask = _low_pass(octave)
     for level in range(1, LEVELS):
         inner = tuple(_central_half(size) for size in mask.shape)

@@ -83,7 +83,7 @@ def _saliency(luma: Float[Array, "2 h w"]) -> Float[Array, "2 h w"]:
     # The phase of zero is zero.
     cosine = finite.divide(spectrum.real, amplitude, 1.0)
     sine = finite.divide(spectrum.imag, amplitude, 0.0)
-    wave = jnp.fft.ifft2(residual * lax.complex(cosine, sine))
+    wave = jnp.fft.ifft2(lax.complex(residual * cosine, residual * sine))
     energy = filters.pad(wave.real**2 + wave.imag**2, WINDOW // 2 - 1, WINDOW // 2, "constant")
     taps = filters.gaussian_taps(WINDOW, SIGMA)
     blurred = filters.correlate_separable(energy, taps, taps)

@@ -20,10 +20,11 @@ from gsn_jax import metrics
 from gsn_jax.errors import InputError
 
 OPTIMUM = {
-    **dict.fromkeys(("psnr", "psnr_y"), np.inf),
+    **dict.fromkeys(("psnr", "psnr_y", "psnr_hvs", "psnr_hvs_m"), np.inf),
     **dict.fromkeys(("ssim", "ms_ssim", "iw_ssim", "vif", "vifp"), 1),
-    **dict.fromkeys(("haarpsi", "fsim", "fsimc", "vsi"), 1),
-    **dict.fromkeys(("gmsd", "ms_gmsd", "mdsi", "nlpd", "mad"), 0),
+    **dict.fromkeys(("haarpsi", "fsim", "fsimc", "vsi", "sr_sim", "cw_ssim", "dss"), 1),
+    "ssimulacra2": 100,
+    **dict.fromkeys(("gmsd", "ms_gmsd", "mdsi", "nlpd", "mad", "ciede2000", "flip"), 0),
 }
 DEFINED = ("ssim", "ms_ssim", "vifp", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd")
 
