@@ -133,7 +133,7 @@ class GSN(nn.Module):
     ) -> Float[Array, "n 2"]:
         """Sums over the error map that `finish` turns into scores: weighted errors, and weights.
 
-        The sums of an image's tiles add up to those of the image, see `gsn_jax.scoring.tiling`.
+        The sums of an image's tiles add up to those of the image, see `gsn_jax.scoring.tiles`.
         `cells` says which cells of the map to sum; None for all of them.
         """
         errors, weights = self.error_map(reference, distorted, sizes)

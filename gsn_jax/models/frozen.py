@@ -58,7 +58,7 @@ class FrozenFeatureModel(nn.Module):
     width: int = 16
     hold_weights: bool = False
 
-    # The parts of `sums` that are compiled apart, see `gsn_jax.scoring.tiled_model`.
+    # The parts of `sums` that are compiled apart, see `gsn_jax.scoring.tiles`.
     partial_sums = ("map_sums", "moment_sums")
 
     def setup(self) -> None:
@@ -146,7 +146,7 @@ class FrozenFeatureModel(nn.Module):
     ) -> Float[Array, "n s"]:
         """Sums over the cells that `finish` turns into scores: those of `map_sums`, `moment_sums`.
 
-        The sums of an image's tiles add up to those of the image, see `gsn_jax.scoring.tiling`.
+        The sums of an image's tiles add up to those of the image, see `gsn_jax.scoring.tiles`.
 
         Args:
             reference: features of the references, from `encode`.

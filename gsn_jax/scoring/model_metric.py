@@ -21,7 +21,7 @@ from gsn_jax.models import registry
 from gsn_jax.models import shipped as shipped_models
 from gsn_jax.models.calibration import Calibration
 from gsn_jax.models.folders import read_model
-from gsn_jax.scoring.tiled_model import TiledModel
+from gsn_jax.scoring.tiles import TiledModel
 
 # Smallest height and width of an image: one cell of the coarsest features.
 MIN_SIZE = 16
@@ -32,7 +32,7 @@ class ModelMetric:
 
     The same pair gives the same score, bit by bit, alone, in a batch or in a folder: each pair runs
     through the same functions, chosen by its size alone. Models that can be tiled are compiled for
-    few shapes and take images of any size in bounded memory, see `gsn_jax.scoring.tiling`. Across
+    few shapes and take images of any size in bounded memory, see `gsn_jax.scoring.tiles`. Across
     devices scores agree to 1e-4.
 
     Attributes:

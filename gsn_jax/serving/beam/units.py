@@ -15,7 +15,7 @@ from typing import NamedTuple
 from apache_beam.io.filesystems import FileSystems
 
 from gsn_jax.scoring import store
-from gsn_jax.scoring.tiling import SHAPES
+from gsn_jax.scoring.tiles import SHAPES
 from gsn_jax.serving.beam import files
 
 # Units are made within blocks of that many consecutive rows. Most tables are sorted by reference:

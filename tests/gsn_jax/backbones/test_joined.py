@@ -11,7 +11,7 @@ from gsn_jax.backbones import registry as backbones
 from gsn_jax.errors import InputError
 from gsn_jax.gsn import fold
 from gsn_jax.heads import IDENTITY_SCORE
-from gsn_jax.scoring.tiled_model import TiledModel
+from gsn_jax.scoring.tiles import TiledModel
 
 
 @pytest.fixture(scope="module")

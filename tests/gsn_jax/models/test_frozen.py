@@ -8,7 +8,7 @@ from small_gsns import FROZEN, build, noisy_pair
 
 from gsn_jax.gsn import fold
 from gsn_jax.heads import IDENTITY_SCORE
-from gsn_jax.scoring.tiled_model import TiledModel
+from gsn_jax.scoring.tiles import TiledModel
 
 CELL = 16
 

@@ -95,7 +95,7 @@ class Budget:
     Attributes:
         photographs: of scikit-image.
         types: of distortion, without the development data.
-        size: of the crops. From 129 to 288 pixels all cost the same, see `gsn_jax.scoring.tiling`.
+        size: of the crops. From 129 to 288 pixels all cost the same, see `gsn_jax.scoring.tiles`.
         largest: size up to which sizes are compared; 2048 with the development data.
         scenes: Kodak's, with the development data, for all types of distortion.
         ascents: on how many photographs the gradient is followed.

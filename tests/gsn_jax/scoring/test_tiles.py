@@ -10,8 +10,7 @@ from small_gsns import noisy_pair
 
 from gsn_jax.metric import FeatureCache
 from gsn_jax.models import registry
-from gsn_jax.scoring import tiling
-from gsn_jax.scoring.tiled_model import TiledModel, with_current_config
+from gsn_jax.scoring.tiles import SHAPES, TiledModel, cover, with_current_config
 
 REACH, CELL = 90, 16
 
@@ -76,7 +75,7 @@ def test_features_of_a_padded_image_are_those_of_the_image(model, small_model, r
 @pytest.mark.parametrize("size", [(600, 90), (561, 300)])
 def test_tiles_add_up_to_the_image(tiled, whole, rng, size):
     images = noisy_pair(rng, *size)
-    tiles = tiling.cover(*size, reach=tiled._reach, cell=CELL)
+    tiles = cover(*size, reach=tiled._reach, cell=CELL)
     assert len(tiles) > 1
     assert tiled.score(*images) == pytest.approx(whole(*images), abs=1e-5)
 
@@ -126,11 +125,11 @@ class TestCover:
     )
     def test_every_cell_once_and_all_it_sees(self, size):
         height, width = size
-        tiles = tiling.cover(height, width, reach=REACH, cell=CELL)
+        tiles = cover(height, width, reach=REACH, cell=CELL)
         assert len({tile.shape for tile in tiles}) == 1
         count = np.zeros((-(-height // CELL), -(-width // CELL)), int)
         for tile in tiles:
-            assert tile.shape in tiling.SHAPES
+            assert tile.shape in SHAPES
             top, bottom, left, right = tile.core
             rows, columns = tile.top // CELL, tile.left // CELL
             count[rows + top : rows + bottom, columns + left : columns + right] += 1
@@ -147,11 +146,11 @@ class TestCover:
     def test_the_size_alone_decides_and_few_shapes_serve_all(self):
         rng = np.random.default_rng(0)
         sizes = np.exp(rng.uniform(np.log(64), np.log(2048), (300, 2))).astype(int)
-        covers = [tiling.cover(*map(int, size), reach=REACH, cell=CELL) for size in sizes]
+        covers = [cover(*map(int, size), reach=REACH, cell=CELL) for size in sizes]
         assert len({tiles[0].shape for tiles in covers}) <= 7
         computed = sum(len(tiles) * np.prod(tiles[0].shape) for tiles in covers)
         assert computed < 2.3 * np.prod(sizes, axis=1).sum()
 
     def test_a_reach_beyond_every_shape(self):
         with pytest.raises(ValueError, match="no shape has room"):
-            tiling.cover(5000, 5000, reach=700, cell=CELL)
+            cover(5000, 5000, reach=700, cell=CELL)
