@@ -1,8 +1,8 @@
 """A learned head on frozen ImageNet features: what the models that ship are.
 
 Nothing of the backbone is trained, so its convolutions are plain, and everything that depends on
-the images alone, see `cell_features` and `image_statistics`, can be stored before the training. The
-head scores an error map like the GSN's, and the texture of the whole image beside it.
+the images alone, see `frozen_features`, can be stored before the training. The head scores an error
+map like the GSN's, and the texture of the whole image beside it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from gsn_jax.heads import (
 )
 from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv, SpatialAttention
-from gsn_jax.models import cell_features, image_statistics
-from gsn_jax.models.cell_features import LevelFeatures
+from gsn_jax.models import frozen_features
+from gsn_jax.models.frozen_features import LevelFeatures
 
 Features = Sequence[jax.Array]  # one (N, h, w, C) per level
 
@@ -116,10 +116,10 @@ class FrozenFeatureModel(nn.Module):
             distorted: features of the distorted images.
 
         Returns:
-            `cells` `(N, rows, columns, D)`, see `cell_features`, and `whole` `(N, E)`, the errors
+            `cells` `(N, rows, columns, D)`, see `frozen_features`, and `whole` `(N, E)`, the errors
             of texture and structure.
         """
-        cells = cell_features.join_levels(self._level_features(reference, distorted))
+        cells = frozen_features.join_levels(self._level_features(reference, distorted))
         return cells, self._image_errors(reference, distorted)
 
     def score_features(
@@ -132,7 +132,7 @@ class FrozenFeatureModel(nn.Module):
         learns faster, which need not generalise better, would leave nothing to the other. It is
         drawn once per batch, so that ranks within the batch mean something.
         """
-        levels = cell_features.split_levels(cells, self.backbone.widths)
+        levels = frozen_features.split_levels(cells, self.backbone.widths)
         errors, weights, context = self._error_map(levels)
         local = (errors * weights).sum(axis=(1, 2)) / weights.sum(axis=(1, 2))
         return self._score(local, self.whole(context.mean(axis=(1, 2)), whole), train)
@@ -171,7 +171,7 @@ class FrozenFeatureModel(nn.Module):
         if cells is not None:
             weights = jnp.where(cells, weights, 0)
         totals = [(errors * weights).sum((1, 2)), weights.sum((1, 2)), inside.sum((1, 2))]
-        contexts = image_statistics.weighted_sums(context, inside)
+        contexts = frozen_features.weighted_sums(context, inside)
         return jnp.concatenate([jnp.stack(totals, axis=-1), contexts], axis=-1)
 
     def moment_sums(
@@ -185,18 +185,18 @@ class FrozenFeatureModel(nn.Module):
         inside = jnp.ones(reference[-1].shape[:3]) if cells is None else cells.astype(jnp.float32)
         strides = self.backbone.strides
         weights = [
-            image_statistics.position_weights(inside, a.shape[:3], stride, strides[-1], sizes)
+            frozen_features.position_weights(inside, a.shape[:3], stride, strides[-1], sizes)
             for a, stride in zip(reference, strides, strict=True)
         ]
         pairs = zip(reference, distorted, strict=True)
         levels = [(a.astype(jnp.float32), b.astype(jnp.float32)) for a, b in pairs]
-        return image_statistics.moment_sums(levels, weights)
+        return frozen_features.moment_sums(levels, weights)
 
     def finish(self, sums: Float[Array, "*batch s"], train: bool = False) -> Float[Array, "*batch"]:
         """Raw scores of `sums`; `train` as in `score_features`."""
         local = sums[..., 0] / sums[..., 1]
         context, moments = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
-        errors = image_statistics.texture_and_structure_errors(moments)
+        errors = frozen_features.texture_and_structure_errors(moments)
         return self._score(local, self.whole(context, errors), train)
 
     @property
@@ -212,12 +212,12 @@ class FrozenFeatureModel(nn.Module):
         self, reference: Features, distorted: Features, sizes: Sizes = None
     ) -> list[LevelFeatures]:
         strides = self.backbone.strides
-        return cell_features.features_of_levels(reference, distorted, strides, sizes)
+        return frozen_features.features_of_levels(reference, distorted, strides, sizes)
 
     def _image_errors(self, reference: Features, distorted: Features) -> jax.Array:
         count = math.prod(reference[-1].shape[1:3])
         means = self.moment_sums(reference, distorted) / count
-        return image_statistics.texture_and_structure_errors(means)
+        return frozen_features.texture_and_structure_errors(means)
 
     def _error_map(
         self, levels: Sequence[LevelFeatures], sizes: Sizes = None

@@ -40,7 +40,7 @@ from data_pipelines.loader import (
 from data_pipelines.sources import PairSource
 from gsn_jax.errors import InputError
 from gsn_jax.images import as_float
-from gsn_jax.models import cell_features, image_statistics
+from gsn_jax.models import frozen_features
 from gsn_jax.models.frozen import FrozenFeatureModel
 
 # Distorted crops that pass the backbone together with the crop of their reference.
@@ -229,7 +229,7 @@ def _feature_shapes(model: FrozenFeatureModel, size: int) -> list[tuple[int, ...
 def _fingerprint(model: FrozenFeatureModel, variables: Any) -> bytes:
     """A digest of everything beside the pixels that the features depend on."""
     digest = hashlib.sha256()
-    constants = (cell_features.SIMILARITY_FLOOR, image_statistics.STRUCTURE_FLOOR, VERSION)
+    constants = (frozen_features.SIMILARITY_FLOOR, frozen_features.STRUCTURE_FLOOR, VERSION)
     backbone = model.backbone
     settings = (backbone.strides, backbone.widths, backbone.reach, backbone.centre)
     digest.update(repr((constants, settings)).encode())
