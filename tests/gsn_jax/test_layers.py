@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from closeness import assert_close
 from scipy import signal
 
 from gsn_jax import layers
@@ -46,7 +47,7 @@ def test_cdconv_is_its_definition(rng, size, kernel_size, strides, groups, theta
     params = {"kernel": jnp.float32(kernel), "bias": jnp.float32(bias)}
     got = module.apply({"params": params}, jnp.float32(x))
     want = definition(x, kernel, theta, strides, groups) + bias
-    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+    assert_close(got, want)
 
 
 @pytest.mark.parametrize(("size", "kernel_size", "strides", "groups", "theta"), CASES)
@@ -67,7 +68,7 @@ def test_both_forms_have_equal_gradients(rng, size, kernel_size, strides, groups
     for got, want in zip(
         jax.grad(one, (0, 1))(x, kernel), jax.grad(two, (0, 1))(x, kernel), strict=True
     ):
-        np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-4)
+        assert_close(got, want, 1000)
 
 
 def test_theta_one_ignores_a_constant(rng):
@@ -82,7 +83,7 @@ def test_init_from_plain_preserves_the_function(rng):
     x = rng.normal(size=(1, 6, 6, 2))
     cdc = np.asarray(layers.init_from_plain(jnp.float32(kernel), 0.7), np.float64)
     want = definition(x, kernel, 0.0, (1, 1), 1)
-    np.testing.assert_allclose(definition(x, cdc, 0.7, (1, 1), 1), want, atol=1e-5)
+    assert_close(definition(x, cdc, 0.7, (1, 1), 1), want)
 
 
 def test_init_from_plain_needs_theta_below_one():
@@ -132,7 +133,7 @@ def test_spatial_attention_is_its_definition(rng, size):
     pooled = np.stack([x.mean(-1), x.max(-1)], axis=-1)
     logits = definition(pooled, kernel, 0.0, (1, 1), 1)
     want = x / (1 + np.exp(-logits))
-    np.testing.assert_allclose(module.apply(variables, jnp.float32(x)), want, atol=1e-5)
+    assert_close(module.apply(variables, jnp.float32(x)), want)
 
 
 def test_in_bfloat16_the_bias_gradient_is_summed_in_float32(rng):

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from closeness import assert_close
 
 from gsn_jax.backbones.fast_convolution import convolve, tap_products, tap_sums, toom_cook
 
@@ -71,4 +72,4 @@ def test_gradient_is_the_definitions(method):
     gradient = jax.jit(jax.grad(lambda x: (method(x, kernel) * weights).sum()))(features)
     # The adjoint of a convolution is the convolution with the flipped, transposed kernel.
     expected = definition(weights, kernel[::-1, ::-1].swapaxes(2, 3))
-    np.testing.assert_allclose(gradient, expected, atol=1e-4)
+    assert_close(gradient, expected)

@@ -3,8 +3,8 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
+from closeness import assert_close
 from small_gsns import build, noisy_pair
 
 from gsn_jax.backbones import registry as backbones
@@ -33,7 +33,7 @@ def test_the_levels_are_those_of_each_backbone(built, rng):
     ]
     assert len(levels) == len(apart)
     for got, want in zip(levels, apart, strict=True):
-        np.testing.assert_allclose(got, want, atol=1e-5 * float(jnp.abs(want).max()))
+        assert_close(got, want)
     backbone = backbones.build("cdcn+alexnet")
     assert backbone.widths == (*parts[0].widths, *parts[1].widths)
     assert backbone.strides == (*parts[0].strides, *parts[1].strides)

@@ -1,6 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from closeness import assert_close
 from scipy import ndimage, signal
 
 from gsn_jax.metric import MapGrid
@@ -16,7 +17,7 @@ def test_separable_correlation(plane):
     rows, columns = (0.5, -1.0, 0.25), (1.0, 0.0, 2.0, 3.0)
     expected = signal.correlate2d(plane, np.outer(rows, columns), mode="valid")
     got = filters.correlate_separable(jnp.asarray(plane), rows, columns)
-    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    assert_close(got, expected)
 
 
 def test_taps():

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from closeness import assert_close
 
 from gsn_jax.backbones.resampling import reduce_to
 from gsn_jax.heads import similarity_error
@@ -27,7 +28,7 @@ def unit(x):
 
 def test_channels_get_a_unit_root_mean_square(features):
     got = frozen_features.normalise_channels(jnp.float32(features[0]))
-    np.testing.assert_allclose(got, unit(features[0]), rtol=1e-5, atol=1e-6)
+    assert_close(got, unit(features[0]), rtol=1e-5)
 
 
 def cells(x):
@@ -38,11 +39,11 @@ def test_features_and_errors_are_averaged_over_cells(features):
     a, b = features
     average = functools.partial(reduce_to, stride=8, target=16)
     level = frozen_features.level_features(jnp.float32(a), jnp.float32(b), average)
-    np.testing.assert_allclose(level.reference, cells(unit(a)), atol=1e-5)
-    np.testing.assert_allclose(level.distorted, cells(unit(b)), atol=1e-5)
+    assert_close(level.reference, cells(unit(a)))
+    assert_close(level.distorted, cells(unit(b)))
     similarity = (a - b) ** 2 / (a**2 + b**2 + frozen_features.SIMILARITY_FLOOR)
     errors = [cells((unit(a) - unit(b)) ** 2), cells(similarity)]
-    np.testing.assert_allclose(level.errors, np.concatenate(errors, axis=-1), atol=1e-5)
+    assert_close(level.errors, np.concatenate(errors, axis=-1))
 
 
 def test_levels_are_stored_one_after_the_other(rng):
@@ -106,4 +107,4 @@ def test_moments_of_parts_add_up(rng):
     whole, first, second = (
         frozen_features.moment_sums([(a, b)], [w]) for w in (weights, top, weights - top)
     )
-    np.testing.assert_allclose(first + second, whole, rtol=1e-5, atol=1e-5)
+    assert_close(first + second, whole, rtol=1e-5)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from closeness import assert_close
 from PIL import Image
 
 import gsn_jax
@@ -42,7 +43,7 @@ def test_the_score_is_the_calibrated_score_of_the_unfolded_model(metric, small_m
         jax.jit(model.apply)(small_model.variables, *(np.float32(x) / 255 for x in batch))
     )
     want = np.clip(1.12 / (1 + np.exp(-(raw - 0.2) / 0.2)) - 0.1, 0, 1)
-    np.testing.assert_allclose(metric(*batch), want, atol=1e-5)
+    assert_close(metric(*batch), want)
 
 
 def test_alone_or_in_a_batch_or_from_a_file_the_score_is_the_same(metric, batch, tmp_path):
@@ -86,7 +87,7 @@ def test_works_under_jit_vmap_and_grad(metric, batch):
     first, second = (jnp.float32(x[:2]) / 255 for x in batch)
     want = metric(first, second)
     mapped = jax.jit(jax.vmap(metric))(first, second)
-    np.testing.assert_allclose(mapped, want, atol=1e-6)
+    assert_close(mapped, want)
     gradient = jax.jit(jax.grad(lambda x: metric(first, x).sum()))(first)
     assert np.isfinite(gradient).all()
 
@@ -100,7 +101,7 @@ def test_the_map_is_local_quality(metric, batch):
     assert ((local >= 0) & (local <= 1)).all()
     assert (local[:, 0, 0] >= 0.99).all()
     single = metric.quality_map(reference[0], distorted[0])
-    np.testing.assert_allclose(single, local[0], atol=1e-6)
+    assert_close(single, local[0])
 
 
 def test_wrong_images_are_refused(metric, batch):
@@ -166,7 +167,7 @@ class TestLoad:
         metric = gsn_jax.load(tmp_path / "raw")
         assert metric.value_range == (-np.inf, np.inf)
         error = jax.jit(metric.error)(*as_float(batch))
-        np.testing.assert_allclose(1 - error, metric(*batch), atol=1e-6)
+        assert_close(1 - error, metric(*batch))
 
 
 def as_float(batch):

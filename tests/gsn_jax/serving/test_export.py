@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from closeness import assert_close
 from jax import export as jax_export
 
 from gsn_jax.cli.export import command
@@ -43,7 +44,7 @@ def test_stablehlo_takes_any_number_and_size(model_folder, metric, rng, tmp_path
     images = pair(rng, 3, 33, 47, 3)
     scores = exported.call(*images)
     assert scores.shape == (3,)
-    np.testing.assert_allclose(scores, metric(*images), atol=1e-5)
+    assert_close(scores, metric(*images))
 
 
 @needs_onnx
