@@ -28,7 +28,7 @@ def unit(x):
 
 def test_channels_get_a_unit_root_mean_square(features):
     got = frozen_features.normalise_channels(jnp.float32(features[0]))
-    assert_close(got, unit(features[0]), rtol=1e-5)
+    assert_close(got, unit(features[0]))
 
 
 def cells(x):
@@ -107,4 +107,4 @@ def test_moments_of_parts_add_up(rng):
     whole, first, second = (
         frozen_features.moment_sums([(a, b)], [w]) for w in (weights, top, weights - top)
     )
-    assert_close(first + second, whole, rtol=1e-5)
+    assert_close(first + second, whole)
