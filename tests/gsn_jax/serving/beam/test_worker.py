@@ -19,7 +19,7 @@ def test_a_reason_that_may_pass_is_waited_out(tmp_path, monkeypatch):
     original, refusals = os.open, [errno.EIO, errno.ESTALE]
 
     def refuse(path, *arguments, **options):
-        if refusals and path == image:
+        if refusals and os.fspath(path) == str(image):
             raise OSError(refusals.pop(0), "not now")
         return original(path, *arguments, **options)
 
