@@ -6,7 +6,9 @@ PYTHON_NEWEST ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv)
-PYTEST := -m pytest -n 2 --dist worksteal
+# In the order of the files; ORDER= runs the tests in random order.
+ORDER := -p no:randomly
+PYTEST := -m pytest -n 2 --dist worksteal $(ORDER)
 
 .PHONY: help demo check test test-oldest test-newest notebooks docs lint clean
 .DEFAULT_GOAL := help
