@@ -38,7 +38,8 @@ def portable(training: dict[str, Any]) -> dict[str, Any]:
     data = record["config"]["data"]
     for part in ("train", "eval"):
         data[part] = _shorten(data[part])
-    data["store"] = ""
+    if "store" in data:
+        data["store"] = ""
     return record
 
 
