@@ -104,7 +104,7 @@ def test_a_link_in_place_of_a_temporary_file_is_not_followed(tmp_path):
 
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "rows")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="is not a regular file"):
         Store(tmp_path / "rows", RUN)
 
 
