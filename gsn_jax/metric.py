@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gsn_jax import images
+from gsn_jax.compilation import PairProgram, bounded_jit
 from gsn_jax.errors import InputError
 
 # `remember(key, compute)` returns what is stored under the key for the current reference, or
@@ -24,9 +25,6 @@ from gsn_jax.errors import InputError
 Remember = Callable[[Hashable, Callable[[], Any]], Any]
 
 CACHE_BYTES = 512 * 2**20
-
-# A function is compiled for every image size; this many compiled versions are kept.
-_KEPT_SIZES = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +148,15 @@ class ReferenceCaching(Protocol):
         ...
 
 
+@runtime_checkable
+class SizeAware(Protocol):
+    """A metric that compiles programs of their own for sizes of which many pairs come."""
+
+    def expect(self, size: tuple[int, int], uses: int) -> None:
+        """Announces so many pairs of a height and width."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stages:
     """A metric's function in two pure parts: `compare(encode(reference), encode(distorted))`.
@@ -173,8 +180,9 @@ def every_pixel(height: int, width: int) -> MapGrid:
 class FunctionMetric:
     """A pure function `(reference, distorted) -> score` as a `Metric`.
 
-    The function gets checked float32 arrays `(..., H, W, 3)` in [0, 1], and is compiled once per
-    image size and batch shape. A pickled or deep copy compiles anew.
+    The function gets checked float32 arrays `(..., H, W, 3)` in [0, 1]. It is compiled once per
+    image size and batch shape; a single pair shares a program with all sizes of its class if the
+    function takes padded images. A pickled or deep copy compiles anew.
 
     Attributes:
         name: registry name.
@@ -187,16 +195,19 @@ class FunctionMetric:
         map_grid: maps the height and width of an image to the grid of its map.
         stages: the function in two parts, where that saves work on a reference with several
             distorted versions.
+        padded: whether `function` takes images in the top left corners of larger arrays, with
+            their `extent` (see `gsn_jax.images.size_classes`).
     """
 
     name: str
-    function: Callable[[jax.Array, jax.Array], jax.Array]
+    function: Callable[..., jax.Array]
     higher_is_better: bool
     value_range: tuple[float, float]
     map_function: Callable[[jax.Array, jax.Array], jax.Array] | None = None
     min_size: int = 1
     map_grid: Callable[[int, int], MapGrid] = every_pixel
     stages: Stages | None = None
+    padded: bool = False
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)
@@ -204,6 +215,10 @@ class FunctionMetric:
     @functools.cached_property
     def _compiled(self) -> Callable[..., jax.Array]:
         return bounded_jit(self.function)
+
+    @functools.cached_property
+    def _program(self) -> PairProgram:
+        return PairProgram(self.function, padded=self.padded)
 
     @functools.cached_property
     def _compiled_stages(self) -> Stages | None:
@@ -224,7 +239,13 @@ class FunctionMetric:
             InputError: the images cannot be read, differ in size, are outside [0, 1], or are
                 smaller than `min_size`.
         """
-        return self._compiled(*images.as_pair(reference, distorted, min_size=self.min_size))
+        pair = images.as_pair(reference, distorted, min_size=self.min_size)
+        traced = any(isinstance(image, jax.core.Tracer) for image in pair)
+        return self._compiled(*pair) if traced or pair[0].ndim > 3 else self._program(*pair)
+
+    def expect(self, size: tuple[int, int], uses: int) -> None:
+        """Announces pairs; see `SizeAware`."""
+        self._program.expect(size, uses)
 
     def score_arrays(
         self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
@@ -233,7 +254,7 @@ class FunctionMetric:
         images.check_sizes(reference, distorted, min_size=self.min_size)
         stages = self._compiled_stages
         if stages is None or remember is forget:
-            return self._compiled(images.as_float(reference), images.as_float(distorted))
+            return self._program(reference, distorted)
         features = remember("features", lambda: stages.encode(images.as_float(reference)))
         return stages.compare(features, stages.encode(images.as_float(distorted)))
 
@@ -258,25 +279,3 @@ class FunctionMetric:
 def declared_fields(instance: Any) -> dict[str, Any]:
     """The values of a dataclass's fields, without cached properties, which cannot be pickled."""
     return {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
-
-
-def bounded_jit(function: Callable[..., Any], kept: int = _KEPT_SIZES) -> Callable[..., Any]:
-    """`jax.jit` that drops its executables after `kept` different shapes of its arguments.
-
-    A folder of images may hold thousands of sizes, and each executable takes megabytes.
-    """
-    compiled: Any = jax.jit(function)
-    seen: set[Hashable] = set()
-
-    @functools.wraps(function)
-    def bounded(*arguments: Any) -> Any:
-        shapes = tuple(
-            (np.shape(leaf), getattr(leaf, "dtype", None)) for leaf in jax.tree.leaves(arguments)
-        )
-        if shapes not in seen and len(seen) >= kept:
-            compiled.clear_cache()
-            seen.clear()
-        seen.add(shapes)
-        return compiled(*arguments)
-
-    return bounded

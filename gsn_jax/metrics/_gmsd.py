@@ -11,8 +11,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite, reductions
+from gsn_jax.metrics import colour, extents, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import PREWITT, deviation, gradient_dissimilarity
 
@@ -27,6 +28,7 @@ def gmsd(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
     """Standard deviation of the similarity of Prewitt gradient magnitudes, at half resolution.
@@ -34,12 +36,14 @@ def gmsd(
     Args:
         reference: sRGB in [0, 1], at least 3 x 3.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
         A distance from 0 (equal images) to below 1. Symmetric.
     """
-    return deviation(_dissimilarity(reference, distorted, rounded=rounded), unbiased=True)
+    local = _dissimilarity(reference, distorted, rounded=rounded, extent=extent)
+    return deviation(local, unbiased=True, extent=extents.decimated(extent))
 
 
 @pairwise("gmsd", 3)
@@ -52,7 +56,10 @@ def gmsd_map(
 
 @pairwise("ms_gmsd", MS_MIN_SIZE)
 def ms_gmsd(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """Multi-scale GMSD with gradient masking: root of the weighted mean square over four scales.
 
@@ -61,6 +68,7 @@ def ms_gmsd(
     Args:
         reference: sRGB in [0, 1], at least 17 x 17.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A distance from 0 (equal images) to below 1. Symmetric.
@@ -70,21 +78,30 @@ def ms_gmsd(
     squares = []
     for scale, weight in enumerate(MS_WEIGHTS):
         if scale:
-            planes = filters.box_downsample(planes, 2, "constant")
-        local = gradient_dissimilarity(planes[0], planes[1], PREWITT, T, MASKING)
-        squares.append(weight * deviation(local, unbiased=False) ** 2)
+            planes = filters.box_downsample(planes, 2, "constant", extent)
+            extent = extents.decimated(extent)
+        local = gradient_dissimilarity(planes[0], planes[1], PREWITT, T, MASKING, extent)
+        squares.append(weight * deviation(local, unbiased=False, extent=extent) ** 2)
     return finite.sqrt(reductions.add(squares))
 
 
 def _dissimilarity(
-    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"], *, rounded: bool
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    *,
+    rounded: bool,
+    extent: Extent | None = None,
 ) -> Float[Array, "h2 w2"]:
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
-    plane, change = filters.box_downsample(planes, 2, "constant")
-    return gradient_dissimilarity(plane, change, PREWITT, T)
+    plane, change = filters.box_downsample(planes, 2, "constant", extent)
+    return gradient_dissimilarity(plane, change, PREWITT, T, extent=extents.decimated(extent))
 
 
 METRICS = {
-    "gmsd": FunctionMetric("gmsd", gmsd, False, (0.0, 1.0), gmsd_map, 3, filters.halved_grid),
-    "ms_gmsd": FunctionMetric("ms_gmsd", ms_gmsd, False, (0.0, 1.0), min_size=MS_MIN_SIZE),
+    "gmsd": FunctionMetric(
+        "gmsd", gmsd, False, (0.0, 1.0), gmsd_map, 3, filters.halved_grid, padded=True
+    ),
+    "ms_gmsd": FunctionMetric(
+        "ms_gmsd", ms_gmsd, False, (0.0, 1.0), min_size=MS_MIN_SIZE, padded=True
+    ),
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, reductions
+from gsn_jax.metrics import colour, extents, reductions
 from gsn_jax.metrics.preparation import checked_pair, pairwise
 
 
@@ -14,6 +15,7 @@ def psnr(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     eps: float = 0.0,
 ) -> Float[Array, "*batch"]:
     """10 log10(1 / MSE), with the MSE over all pixels and the three channels.
@@ -21,6 +23,7 @@ def psnr(
     Args:
         reference: sRGB in [0, 1].
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         eps: added to the MSE; 1e-8 limits the value to 80 dB, as some libraries do.
 
     Returns:
@@ -28,9 +31,13 @@ def psnr(
         `eps` is 0. Symmetric.
     """
     first, second = checked_pair("psnr", 1, reference, distorted)
-    squares = ((first - second) ** 2).reshape((*first.shape[:-2], -1))
+    squares = (first - second) ** 2
+    count = extents.count(squares[..., 0], extent)
+    if extent is not None:
+        squares = jnp.where(extents.mask(squares.shape[:-1], extent)[..., None], squares, 0)
+    squares = squares.reshape((*first.shape[:-2], -1))
     # Rows first: a CPU adds whole rows many numbers at a time.
-    mse = squares.sum(-2).sum(-1) / (squares.shape[-2] * squares.shape[-1])
+    mse = squares.sum(-2).sum(-1) / (3 * count)
     return _decibels(mse + eps)
 
 
@@ -39,6 +46,7 @@ def psnr_y(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     eps: float = 0.0,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
@@ -47,6 +55,7 @@ def psnr_y(
     Args:
         reference: sRGB in [0, 1].
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         eps: as for `psnr`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
@@ -54,7 +63,7 @@ def psnr_y(
         Decibels, as `psnr`.
     """
     _, change = colour.luma_and_change(reference, distorted, rounded=rounded)
-    return _decibels(reductions.mean(change**2) / 255**2 + eps)
+    return _decibels(reductions.mean(change**2, extent) / 255**2 + eps)
 
 
 def _decibels(mse: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -78,6 +87,6 @@ def _luma_map(
 
 _RANGE = (0.0, float("inf"))
 METRICS = {
-    "psnr": FunctionMetric("psnr", psnr, True, _RANGE, _map),
-    "psnr_y": FunctionMetric("psnr_y", psnr_y, True, _RANGE, _luma_map),
+    "psnr": FunctionMetric("psnr", psnr, True, _RANGE, _map, padded=True),
+    "psnr_y": FunctionMetric("psnr_y", psnr_y, True, _RANGE, _luma_map, padded=True),
 }

@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric, MapGrid
-from gsn_jax.metrics import colour, filters, finite, reductions
+from gsn_jax.metrics import colour, extents, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import dissimilarity
 
@@ -32,6 +33,7 @@ def ssim(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     downsample: bool = False,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
@@ -40,8 +42,9 @@ def ssim(
     Args:
         reference: sRGB in [0, 1], at least 11 x 11.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         downsample: whether to average and decimate by max(1, round(min(H, W) / 256)) first, as
-            the authors' later `ssim.m` does; False is their `ssim_index.m`.
+            the authors' later `ssim.m` does; False is their `ssim_index.m`. Not for padded images.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
@@ -51,7 +54,8 @@ def ssim(
     if downsample:
         factor = filters.viewing_factor(*planes.shape[-2:])
         planes = filters.box_downsample(planes, factor, "symmetric")
-    return 1 - reductions.mean(structural_terms(*_centred(planes)).loss)
+    loss = structural_terms(*_centred(planes)).loss
+    return 1 - reductions.mean(loss, extents.inside(extent, WINDOW - 1))
 
 
 @pairwise("ssim", WINDOW)
@@ -68,6 +72,7 @@ def ms_ssim(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     pooling: Literal["product", "sum"] = "product",
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
@@ -79,6 +84,7 @@ def ms_ssim(
     Args:
         reference: sRGB in [0, 1], at least 161 x 161.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         pooling: "product" of powers, as in the paper, or the weighted "sum" that the authors'
             code offers as `wtd_sum`, which needs no such rule.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
@@ -90,10 +96,12 @@ def ms_ssim(
     means = []
     for scale in range(len(MS_WEIGHTS)):
         if scale:
-            planes = filters.box_downsample(planes, 2, "symmetric")
+            planes = filters.box_downsample(planes, 2, "symmetric", extent)
+            extent = extents.decimated(extent)
         terms = structural_terms(*_centred(planes))
+        windows = extents.inside(extent, WINDOW - 1)
         last = scale == len(MS_WEIGHTS) - 1
-        means.append(terms.mean() if last else 1 - reductions.mean(terms.contrast))
+        means.append(terms.mean(windows) if last else 1 - reductions.mean(terms.contrast, windows))
     weighted = list(zip(MS_WEIGHTS, means, strict=True))
     if pooling == "sum":
         loss = reductions.add(weight * (1 - mean) for weight, mean in weighted)
@@ -120,10 +128,10 @@ class StructuralTerms(NamedTuple):
         """One minus the product of both similarities, exactly zero for equal images."""
         return self.luminance + self.contrast - self.luminance * self.contrast
 
-    def mean(self) -> Float[Array, ""]:
+    def mean(self, extent: Extent | None = None) -> Float[Array, ""]:
         """The mean product of both similarities, accurate around 1 and around 0."""
-        loss = reductions.mean(self.loss)
-        direct = reductions.mean(self.luminance_similarity * (1 - self.contrast))
+        loss = reductions.mean(self.loss, extent)
+        direct = reductions.mean(self.luminance_similarity * (1 - self.contrast), extent)
         return jnp.where(loss < 0.5, 1 - loss, direct)
 
 
@@ -167,6 +175,10 @@ def _valid_grid(height: int, width: int) -> MapGrid:
 
 
 METRICS = {
-    "ssim": FunctionMetric("ssim", ssim, True, (-1.0, 1.0), ssim_map, WINDOW, _valid_grid),
-    "ms_ssim": FunctionMetric("ms_ssim", ms_ssim, True, (0.0, 1.0), min_size=MS_MIN_SIZE),
+    "ssim": FunctionMetric(
+        "ssim", ssim, True, (-1.0, 1.0), ssim_map, WINDOW, _valid_grid, padded=True
+    ),
+    "ms_ssim": FunctionMetric(
+        "ms_ssim", ms_ssim, True, (0.0, 1.0), min_size=MS_MIN_SIZE, padded=True
+    ),
 }

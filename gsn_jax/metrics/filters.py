@@ -15,7 +15,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Complex, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import MapGrid
+from gsn_jax.metrics import extents
 from gsn_jax.metrics.staging import staged
 
 
@@ -54,15 +56,48 @@ def box_taps(size: int) -> tuple[float, ...]:
 
 
 def pad(
-    image: Float[Array, "*batch h w"], before: int, after: int, mode: str
+    image: Float[Array, "*batch h w"],
+    before: int,
+    after: int,
+    mode: str,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch _h _w"]:
     """Pads height and width alike; `mode` as in `numpy.pad` ("constant" pads with zeros).
+
+    With an `extent` the border follows the image's last row and column, not the array's; "reflect"
+    then needs more than `after` rows and columns, and "symmetric" as many.
 
     The result is stored (`staged`): mirrored indices inside a loop over taps are slow to compile
     and to run.
     """
     widths = [(0, 0)] * (image.ndim - 2) + [(before, after)] * 2
-    return staged(jnp.pad(image, widths, mode=mode))
+    if extent is None:
+        return staged(jnp.pad(image, widths, mode=mode))
+    if mode == "constant":
+        return staged(jnp.pad(extents.filled(image, extent), widths))
+    for axis, size in zip((image.ndim - 2, image.ndim - 1), extent, strict=True):
+        image = _pad_axis(image, before, after, mode, size, axis)
+    return staged(image)
+
+
+def _pad_axis(
+    image: Float[Array, "*shape"], before: int, after: int, mode: str, size: Array, axis: int
+) -> Float[Array, "*_shape"]:
+    """`pad` along one axis, whose first `size` samples are the image."""
+    widths = [[0, 0] for _ in range(image.ndim)]
+    widths[axis] = [before, 0]
+    padded = jnp.pad(image, widths, mode=mode)
+    if not after:
+        return padded
+    widths[axis] = [0, after]
+    padded = jnp.pad(padded, widths)
+    if mode == "edge":
+        last = lax.dynamic_slice_in_dim(image, size - 1, 1, axis)
+        border = jnp.repeat(last, after, axis)
+    else:
+        start = size - after - (mode == "reflect")
+        border = jnp.flip(lax.dynamic_slice_in_dim(image, start, after, axis), axis)
+    return lax.dynamic_update_slice_in_dim(padded, border, before + size, axis)
 
 
 def viewing_factor(height: int, width: int) -> int:
@@ -74,7 +109,7 @@ def viewing_factor(height: int, width: int) -> int:
 
 
 def box_downsample(
-    image: Float[Array, "*batch h w"], factor: int, mode: str
+    image: Float[Array, "*batch h w"], factor: int, mode: str, extent: Extent | None = None
 ) -> Float[Array, "*batch _h _w"]:
     """MATLAB's `factor` x `factor` average "same", then `image(1:factor:end, 1:factor:end)`.
 
@@ -85,14 +120,15 @@ def box_downsample(
         image: the planes.
         factor: width of the window, and step.
         mode: "constant" for zeros outside (`conv2`), "symmetric" for a mirror (`imfilter`).
+        extent: where the image is in the planes.
 
     Returns:
         `(..., ceil(H / factor), ceil(W / factor))`.
     """
     if factor == 1:
         return image
-    if factor > 2 or image.shape[-2] % 2 or image.shape[-1] % 2:
-        image = pad(image, (factor - 1) // 2, factor // 2, mode)
+    if extent or factor > 2 or image.shape[-2] % 2 or image.shape[-1] % 2:
+        image = pad(image, (factor - 1) // 2, factor // 2, mode, extent)
     for axis in (-2, -1):
         axis %= image.ndim
         last = (image.shape[axis] - factor) // factor * factor

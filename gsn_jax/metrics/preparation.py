@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gsn_jax.errors import InputError
+from gsn_jax.images.size_classes import Extent
 
 PairFunction = TypeVar("PairFunction", bound=Callable[..., jax.Array])
 
@@ -29,20 +30,31 @@ def pairwise(name: str, min_size: int) -> Callable[[PairFunction], PairFunction]
 
     Returns:
         A decorator. The decorated function raises `InputError` as `checked_pair` does, and
-        computes in at least float32.
+        computes in at least float32. If the function takes an `extent`, so does the decorated one:
+        images of any sizes in the top left corners of the arrays, with their heights and widths
+        `(...)`.
     """
 
     def decorate(function: PairFunction) -> PairFunction:
         @functools.wraps(function)
-        def batched(reference: jax.Array, distorted: jax.Array, **options: Any) -> jax.Array:
+        def batched(
+            reference: jax.Array,
+            distorted: jax.Array,
+            extent: Extent | None = None,
+            **options: Any,
+        ) -> jax.Array:
             first, second = checked_pair(name, min_size, reference, distorted)
-            single = functools.partial(function, **options)
             leading = first.shape[:-3]
-            if all(size == 1 for size in leading):
-                result = single(first.reshape(first.shape[-3:]), second.reshape(first.shape[-3:]))
+            pairs = tuple(image.reshape((-1, *image.shape[-3:])) for image in (first, second))
+            sizes = () if extent is None else (Extent(*map(jnp.ravel, extent)),)
+
+            def single(x: jax.Array, y: jax.Array, *size: Extent) -> jax.Array:
+                return function(x, y, **options, **({"extent": size[0]} if size else {}))
+
+            if pairs[0].shape[0] == 1:
+                result = single(*jax.tree.map(lambda leaf: leaf[0], (*pairs, *sizes)))
                 return result.reshape(leading + result.shape)
-            flat = (image.reshape((-1, *image.shape[-3:])) for image in (first, second))
-            result = _each(single, *flat)
+            result = _each(single, *pairs, *sizes)
             return result.reshape(leading + result.shape[1:])
 
         return cast(PairFunction, batched)
@@ -89,13 +101,10 @@ def checked_pair(
     return first.astype(dtype), second.astype(dtype)
 
 
-def _each(
-    single: Callable[[jax.Array, jax.Array], jax.Array], first: jax.Array, second: jax.Array
-) -> jax.Array:
+def _each(single: Callable[..., jax.Array], *arguments: Any) -> jax.Array:
     """Applies a function of one pair to each pair of a batch."""
     return jax.lax.platform_dependent(
-        first,
-        second,
-        cpu=lambda x, y: jax.lax.map(lambda pair: single(*pair), (x, y)),
+        *arguments,
+        cpu=lambda *pairs: jax.lax.map(lambda pair: single(*pair), pairs),
         default=jax.vmap(single),
     )

@@ -1,4 +1,7 @@
-"""Sums over planes that are fast on a CPU and exact on accelerators."""
+"""Sums over planes that are fast on a CPU and exact on accelerators.
+
+Where a function takes an `extent`, it leaves out the padding of a plane; see `extents`.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,27 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
+from gsn_jax.metrics import extents
 
-def total(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch"]:
+
+def total(
+    plane: Float[Array, "*batch h w"], extent: Extent | None = None
+) -> Float[Array, "*batch"]:
     """The sum over the last two axes.
 
     It is a product with ones because XLA's CPU backend fuses a reduction with whatever computes its
     input, and then computes that input one scalar at a time. The precision is explicit because
     accelerators would otherwise multiply with fewer bits.
     """
-    ones = jnp.ones(plane.shape[-1], plane.dtype)
-    return jnp.matmul(plane, ones, precision=jax.lax.Precision.HIGHEST).sum(-1)
+    if extent is None:
+        ones = jnp.ones(plane.shape[-1], plane.dtype)
+        return jnp.matmul(plane, ones, precision=jax.lax.Precision.HIGHEST).sum(-1)
+    rows, columns = (
+        (jnp.arange(size, dtype=jnp.int32) < true).astype(plane.dtype)
+        for size, true in zip(plane.shape[-2:], extent, strict=True)
+    )
+    return (jnp.matmul(plane, columns, precision=jax.lax.Precision.HIGHEST) * rows).sum(-1)
 
 
 def add(planes: Iterable[Float[Array, "*shape"]]) -> Float[Array, "*shape"]:
@@ -30,39 +44,55 @@ def add(planes: Iterable[Float[Array, "*shape"]]) -> Float[Array, "*shape"]:
     return functools.reduce(jnp.add, planes)
 
 
-def mean(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch"]:
+def mean(plane: Float[Array, "*batch h w"], extent: Extent | None = None) -> Float[Array, "*batch"]:
     """The mean over the last two axes."""
-    return total(plane) / (plane.shape[-2] * plane.shape[-1])
+    return total(plane, extent) / extents.count(plane, extent)
 
 
-def centred(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
+def centred(
+    plane: Float[Array, "*batch h w"], extent: Extent | None = None
+) -> Float[Array, "*batch h w"]:
     """The plane minus its mean over the last two axes."""
-    return plane - mean(plane)[..., None, None]
+    return plane - mean(plane, extent)[..., None, None]
 
 
-def without_offset(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
+def without_offset(
+    plane: Float[Array, "*batch h w"], extent: Extent | None = None
+) -> Float[Array, "*batch h w"]:
     """The plane around zero, for filters that ignore an offset; exactly zero for a flat plane.
 
     The middle is subtracted first, and then the mean of the rest: the mean alone is not exact for a
     flat plane, and the middle alone leaves an offset where few pixels differ from the others.
     """
-    return centred(plane - middle(plane))
+    return centred(plane - middle(plane, extent), extent)
 
 
 def weighted_mean(
-    values: Float[Array, "*batch h w"], weights: Float[Array, "*batch h w"]
+    values: Float[Array, "*batch h w"],
+    weights: Float[Array, "*batch h w"],
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """The weighted mean over the last two axes; zero where all weights are zero."""
-    norm = total(weights)
+    norm = total(weights, extent)
     defined = norm != 0
-    return jnp.where(defined, total(values * weights) / jnp.where(defined, norm, 1), 0)
+    return jnp.where(defined, total(values * weights, extent) / jnp.where(defined, norm, 1), 0)
 
 
-def middle(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch 1 1"]:
+def middle(
+    plane: Float[Array, "*batch h w"], extent: Extent | None = None
+) -> Float[Array, "*batch 1 1"]:
     """The middle of the plane's range, without gradient.
 
     Subtracting it before squaring or filtering leaves float32 more bits for what varies, and leaves
     exactly zero of a flat plane.
     """
-    plane = jax.lax.stop_gradient(plane)
-    return (plane.min((-2, -1), keepdims=True) + plane.max((-2, -1), keepdims=True)) / 2
+    low, high = extremes(jax.lax.stop_gradient(plane), extent)
+    return (low + high) / 2
+
+
+def extremes(
+    plane: Float[Array, "*batch h w"], extent: Extent | None = None
+) -> tuple[Float[Array, "*batch 1 1"], Float[Array, "*batch 1 1"]]:
+    """The smallest and the largest value over the last two axes."""
+    low, high = (extents.filled(plane, extent, bound) for bound in (jnp.inf, -jnp.inf))
+    return low.min((-2, -1), keepdims=True), high.max((-2, -1), keepdims=True)

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gsn_jax.metrics import filters, finite, reductions
+from gsn_jax.images.size_classes import Extent
+from gsn_jax.metrics import extents, filters, finite, reductions
 
 PREWITT = (1 / 3, 1 / 3, 1 / 3)
 SCHARR = (3 / 16, 10 / 16, 3 / 16)
@@ -73,30 +74,40 @@ def gradient_dissimilarity(
     smoothing: tuple[float, ...],
     constant: float,
     masking: float = 0,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch h w"]:
     """`length_dissimilarity` of the gradients of `plane` and `plane` + `change`."""
     return length_dissimilarity(
-        gradients(plane, smoothing), gradients(change, smoothing), constant, masking
+        gradients(plane, smoothing, extent),
+        gradients(change, smoothing, extent),
+        constant,
+        masking,
     )
 
 
 def gradients(
-    image: Float[Array, "*batch h w"], smoothing: tuple[float, ...]
+    image: Float[Array, "*batch h w"],
+    smoothing: tuple[float, ...],
+    extent: Extent | None = None,
 ) -> tuple[Float[Array, "*batch h w"], Float[Array, "*batch h w"]]:
     """Vertical and horizontal 3 x 3 differences, with zeros outside the image.
 
     Args:
         image: the planes.
         smoothing: the three taps across the difference, e.g. `PREWITT`.
+        extent: where the image is in the planes.
     """
-    padded = filters.pad(image, 1, 1, "constant")
+    padded = filters.pad(image, 1, 1, "constant", extent)
     difference = (1, 0, -1)
     vertical = filters.correlate_separable(padded, difference, smoothing)
     horizontal = filters.correlate_separable(padded, smoothing, difference)
     return vertical, horizontal
 
 
-def deviation(values: Float[Array, "*batch h w"], *, unbiased: bool) -> Float[Array, "*batch"]:
+def deviation(
+    values: Float[Array, "*batch h w"], *, unbiased: bool, extent: Extent | None = None
+) -> Float[Array, "*batch"]:
     """Standard deviation over the last two axes, with zero gradient where it is zero."""
-    count = values.shape[-1] * values.shape[-2] - unbiased
-    return finite.sqrt(reductions.total(reductions.centred(values) ** 2) / count)
+    count = extents.count(values, extent) - int(unbiased)
+    squares = reductions.centred(values, extent) ** 2
+    return finite.sqrt(reductions.total(squares, extent) / count)

@@ -16,8 +16,23 @@ from jaxtyping import Shaped
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import check_sizes, pair_tables
-from gsn_jax.images.files import MAX_PIXELS, Alpha, load_image, read_pixel_count, resize_image
-from gsn_jax.metric import CACHE_BYTES, FeatureCache, Metric, ReferenceCaching, Remember, forget
+from gsn_jax.images.files import (
+    MAX_PIXELS,
+    Alpha,
+    load_image,
+    read_pixel_count,
+    read_size,
+    resize_image,
+)
+from gsn_jax.metric import (
+    CACHE_BYTES,
+    FeatureCache,
+    Metric,
+    ReferenceCaching,
+    Remember,
+    SizeAware,
+    forget,
+)
 
 Resize = Literal["to-reference", "to-distorted"]
 # uint8, or float32 in [0, 1].
@@ -26,6 +41,9 @@ Image = Shaped[np.ndarray, "h w 3"]
 # Limits of what is decoded ahead, in pairs and in pixels; they bound the memory.
 _AHEAD = 8
 _AHEAD_PIXELS = 32_000_000
+
+# So many pairs, the first ones, show which sizes are frequent.
+_SAMPLE = 64
 
 
 def shown(name: str | os.PathLike[str]) -> str:
@@ -187,11 +205,23 @@ def score_unordered(
     loading = loading or Loading()
     cache = FeatureCache(cache_bytes) if cache_bytes else None
     order = running_order(pairs, range(len(pairs)) if wanted is None else wanted)
+    _announce_sizes([pairs[index] for index in order], metrics)
     uses = collections.Counter(pairs[index].reference_file for index in order)
     for index, decoded in _decode_ahead(order, pairs, loading, shared=cache is not None):
         pair = pairs[index]
         again = cache is not None and uses[pair.reference_file] > 1
         yield index, _score(pair, decoded, metrics, loading, cache if again else None)
+
+
+def _announce_sizes(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> None:
+    """Tells the metrics which sizes to expect and how often, by the headers of the first pairs."""
+    expecting = [metric for metric in metrics if isinstance(metric, SizeAware)]
+    sample = [pair for pair in pairs[:_SAMPLE] if not pair.problem] if expecting else []
+    sizes = collections.Counter(read_size(pair.files[1]) for pair in sample)
+    for size, number in sizes.items():
+        for metric in expecting:
+            if size is not None:
+                metric.expect(size, number * len(pairs) // len(sample))
 
 
 _Decoding = Future[np.ndarray]

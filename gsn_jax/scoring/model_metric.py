@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gsn_jax.backbones.folding import fold
+from gsn_jax.compilation import bounded_jit
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
-from gsn_jax.metric import MapGrid, Remember, bounded_jit, forget
+from gsn_jax.metric import MapGrid, Remember, forget
 from gsn_jax.models import registry
 from gsn_jax.models import shipped as shipped_models
 from gsn_jax.models.calibration import Calibration

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gsn_jax import metrics
+from gsn_jax.compilation import bounded_jit
 from gsn_jax.errors import InputError
 from gsn_jax.metric import (
     FeatureCache,
@@ -15,7 +16,6 @@ from gsn_jax.metric import (
     MapGrid,
     Metric,
     Stages,
-    bounded_jit,
     forget,
 )
 

@@ -1,0 +1,51 @@
+"""Planes whose image fills only a part of the array: extents of derived planes, and masks.
+
+`None` stands for an image that fills its array. Padding may hold any finite values: sums leave it
+out (`reductions`), and filters see the border at the image's edge (`filters.pad`).
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from gsn_jax.images.size_classes import Extent
+
+
+def inside(extent: Extent | None, lost: int) -> Extent | None:
+    """The extent of a "valid" correlation, which loses so many rows and columns."""
+    return extent and Extent(extent.height - lost, extent.width - lost)
+
+
+def decimated(extent: Extent | None, factor: int = 2) -> Extent | None:
+    """The extent of every `factor`-th row and column, the first included."""
+    return extent and Extent(*((size + factor - 1) // factor for size in extent))
+
+
+def whole_blocks(extent: Extent | None, size: int) -> Extent | None:
+    """The number of whole blocks of `size` x `size` samples."""
+    return extent and Extent(extent.height // size, extent.width // size)
+
+
+def count(plane: Float[Array, "*batch h w"], extent: Extent | None) -> jax.Array | int:
+    """The number of samples of the image."""
+    if extent is None:
+        return plane.shape[-2] * plane.shape[-1]
+    return extent.height.astype(plane.dtype) * extent.width.astype(plane.dtype)
+
+
+def mask(shape: tuple[int, ...], extent: Extent) -> Bool[Array, "*batch h w"]:
+    """True where planes of that shape belong to the image; `extent` may have leading axes."""
+    rows, columns = (
+        jnp.arange(size, dtype=jnp.int32) < jnp.asarray(true)[..., None]
+        for size, true in zip(shape[-2:], extent, strict=True)
+    )
+    return rows[..., :, None] & columns[..., None, :]
+
+
+def filled(
+    plane: Float[Array, "*batch h w"], extent: Extent | None, value: float = 0.0
+) -> Float[Array, "*batch h w"]:
+    """The plane with one value in place of the padding."""
+    return plane if extent is None else jnp.where(mask(plane.shape, extent), plane, value)
