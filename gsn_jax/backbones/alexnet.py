@@ -11,12 +11,14 @@ import jax.numpy as jnp
 
 from gsn_jax.backbones.convolution import layer, rectified
 from gsn_jax.backbones.imagenet import check_level_count, normalise_images
-from gsn_jax.backbones.resampling import max_pool
+from gsn_jax.backbones.resampling import max_pool, max_pool_complete
 from gsn_jax.images.padded import Sizes, clear, halved
 from gsn_jax.layers import CDConv
 
 # Channels, kernel size, stride and border of each convolution.
 LAYERS = ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
+
+NAMES = tuple(f"conv{index}" for index in range(1, len(LAYERS) + 1))
 
 _POOLED = (1, 2)  # the layers whose input is pooled
 _STRIDES = (4, 8, 16, 16, 16)
@@ -29,21 +31,22 @@ _CENTRES = (3, 7, 15, 15, 15)
 class AlexNet(nn.Module):
     """The five rectified convolutions of AlexNet.
 
-    Differs from the published network at the right and lower border only: windows that reach over
-    the border see zeros instead of being left out, so that levels halve exactly and no pixel is
-    lost.
+    Windows of the stem and of the poolings that reach over the right or the lower border see zeros,
+    so that levels halve exactly and no pixel is lost. The published network leaves them out.
 
     Attributes:
         conv: the convolution, called as `flax.linen.Conv`.
         level_count: how many levels, 1 to 5, from the first.
         dtype: type of the computation.
         remat: recompute each level in the backward pass instead of storing it.
+        complete_windows: leave those windows out, as LPIPS does; images then fill their arrays.
     """
 
     conv: Callable[..., nn.Module] = CDConv
     level_count: int = 5
     dtype: Any = None
     remat: bool = False
+    complete_windows: bool = False
 
     def __post_init__(self) -> None:
         """Checks `level_count`."""
@@ -77,8 +80,9 @@ class AlexNet(nn.Module):
         x, levels = clear(normalise_images(images), sizes), []
         for index, (width, size, stride, border) in enumerate(LAYERS[: self.level_count]):
             if index in _POOLED:
-                x, sizes = max_pool(x, 3), halved(sizes)
-            if index == 0:
+                pool = max_pool_complete if self.complete_windows else max_pool
+                x, sizes = pool(x, 3), halved(sizes)
+            if index == 0 and not self.complete_windows:
                 x, border, sizes = _pad_for_stem(x), 0, halved(halved(sizes))
             convolution = layer(
                 self.conv,
@@ -87,7 +91,7 @@ class AlexNet(nn.Module):
                 stride=stride,
                 border=border,
                 dtype=self.dtype,
-                name=f"conv{index + 1}",
+                name=NAMES[index],
             )
             x = clear(apply(convolution, x), sizes)
             levels.append(x)

@@ -13,14 +13,19 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import enum
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
+import numpy as np
 from jax import lax
 
 from gsn_jax.backbones import fast_convolution, kernel_gradients
+
+# The kernel (height, width, in, out) and the bias (out,) of a layer.
+Weights = tuple[jax.Array | np.ndarray, jax.Array | np.ndarray]
 
 
 class _Kind(enum.Enum):
@@ -128,3 +133,38 @@ def layer(
 def rectified(layer: nn.Module, x: jax.Array) -> jax.Array:
     """The layer's output after ReLU; a function of its own, so that it can be rematerialised."""
     return nn.relu(layer(x))
+
+
+def fixed(names: Sequence[str], weights: Sequence[Weights]) -> Callable[..., nn.Module]:
+    """The argument `conv` of a backbone whose layers, in the order of `names`, are given."""
+    return functools.partial(FixedConv, dict(zip(names, weights, strict=True)))
+
+
+class FixedConv(nn.Module):
+    """A convolution with given weights in place of parameters, for networks that never train.
+
+    Kernels given as NumPy arrays are transformed for `fast_convolution` once, not in every call.
+
+    Attributes:
+        weights: by the names of the layers.
+        features: as the attributes that follow, what `layer` gives; the weights decide.
+    """
+
+    weights: Mapping[str, Weights]
+    features: int
+    kernel_size: Sequence[int]
+    strides: Sequence[int]
+    padding: int
+    use_bias: bool
+    dtype: Any
+    kernel_init: Any
+    conv_general_dilated_cls: Callable[[], Callable[..., jax.Array]]
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps `(N, H, W, in)` to `(N, h, w, out)`."""
+        kernel, bias = self.weights[str(self.name)]
+        convolve = self.conv_general_dilated_cls()
+        border = (self.padding, self.padding)
+        dimensions = ("NHWC", "HWIO", "NHWC")
+        return convolve(x, kernel, self.strides, [border] * 2, dimension_numbers=dimensions) + bias

@@ -1,4 +1,4 @@
-"""Halving features and images without losing a pixel: means, maxima, space to depth."""
+"""Halving features and images: means, maxima, L2 pooling, space to depth."""
 
 from __future__ import annotations
 
@@ -54,21 +54,38 @@ def at_stride(sizes: Sizes, stride: int) -> Sizes:
 def max_pool(x: Float[Array, "n h w c"], window: int) -> Float[Array, "n h2 w2 c"]:
     """Maximum over windows with stride 2 of rectified features, zeros below and to the right.
 
-    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. Computed as maxima of shifted
-    features, which on a CPU are faster than XLA's own pooling.
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`.
     """
     for axis in (1, 2):
         length = x.shape[axis]
         count = (length + length % 2) // 2  # as in `halve`: exporters compare such formulas
         border = [(0, 0)] * x.ndim
         border[axis] = (0, 2 * (count - 1) + window - length)
-        padded = jnp.pad(x, border)
-        shifted = [
-            lax.slice_in_dim(padded, start, start + 2 * count - 1, 2, axis)
-            for start in range(window)
-        ]
-        x = functools.reduce(jnp.maximum, shifted)
+        x = _every_second_maximum(jnp.pad(x, border), window, count, axis)
     return x
+
+
+def max_pool_complete(x: Float[Array, "n h w c"], window: int) -> Float[Array, "n h2 w2 c"]:
+    """Maximum over complete windows with stride 2, as in the published AlexNet and VGG16.
+
+    Maps `(N, H, W, C)` to `(N, floor((H - window) / 2) + 1, floor((W - window) / 2) + 1, C)`.
+    """
+    for axis in (1, 2):
+        x = _every_second_maximum(x, window, (x.shape[axis] - window) // 2 + 1, axis)
+    return x
+
+
+def l2_pool(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
+    """Weighted L2 pooling of DISTS with stride 2 (Henaff and Simoncelli, ICLR 2016).
+
+    The root of the squares' average under a 3 x 3 Hann window (1/4, 1/2, 1/4 along each axis),
+    zeros beyond the border; 1e-12 under the root keeps its gradient finite. Maps `(N, H, W, C)` to
+    `(N, ceil(H / 2), ceil(W / 2), C)`.
+    """
+    averages = jnp.square(x)
+    for axis in (1, 2):
+        averages = _hann_stride_2(averages, axis)
+    return jnp.sqrt(averages + 1e-12)
 
 
 def space_to_depth(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 4c"]:
@@ -110,3 +127,25 @@ def _pad_to_even(x: jax.Array) -> jax.Array:
         x = jnp.concatenate([x, x[:, -1:]], axis=1) if height % 2 else x
         return jnp.concatenate([x, x[:, :, -1:]], axis=2) if width % 2 else x
     return jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _every_second_maximum(x: jax.Array, window: int, count: int, axis: int) -> jax.Array:
+    """Maxima of shifted features, which on a CPU are faster than XLA's own pooling."""
+    shifted = [
+        lax.slice_in_dim(x, start, start + 2 * count - 1, 2, axis) for start in range(window)
+    ]
+    return functools.reduce(jnp.maximum, shifted)
+
+
+def _hann_stride_2(values: jax.Array, axis: int) -> jax.Array:
+    """(1/4, 1/2, 1/4) around every second element along `axis`, as a sum of shifted slices."""
+    length = values.shape[axis]
+    padding = [(0, 0)] * values.ndim
+    padding[axis] = (1, 1)
+    padded = jnp.pad(values, padding)
+    size = (length + 1) // 2
+
+    def taps(start: int) -> jax.Array:
+        return lax.slice_in_dim(padded, start, start + 2 * size - 1, 2, axis)
+
+    return 0.25 * (taps(0) + taps(2)) + 0.5 * taps(1)

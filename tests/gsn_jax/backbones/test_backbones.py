@@ -10,11 +10,10 @@ import pytest
 from closeness import assert_close
 from jax import lax
 
-from gsn_jax.backbones import imagenet_features
 from gsn_jax.backbones import registry as backbones
 from gsn_jax.backbones.convolution import plain_convolutions
 from gsn_jax.backbones.imagenet import DEVIATION, MEAN
-from gsn_jax.backbones.resampling import reduce_to
+from gsn_jax.backbones.resampling import max_pool_complete, reduce_to
 from gsn_jax.errors import InputError
 from gsn_jax.gsn import fold
 from gsn_jax.heads import IDENTITY_SCORE
@@ -75,7 +74,7 @@ def test_it_is_the_plain_network_at_any_theta(rng, random_state_dict, network, t
     tensors = random_state_dict(network, level_count=count)
     params = initial_weights.convert(network, tensors, "test", theta, level_count=count)
     backbone = backbones.build(network, conv=central_difference(theta), level_count=count)
-    pool = functools.partial(imagenet_features.max_pool, window=window)
+    pool = functools.partial(max_pool_complete, window=window)
     plain = functools.partial(plain_sequence, layers=layers, pool=pool)
     got = jax.jit(backbone.apply)({"params": params}, images)
     want = jax.jit(plain)(tensors, images)
