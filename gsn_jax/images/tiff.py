@@ -1,6 +1,7 @@
 """TIFF files by tifffile.
 
-Files of 8 bits or fewer with other colours or compressions than the plain ones are left to Pillow.
+Files of 8 bits or fewer with other colours or compressions than the plain ones and JPEG are left to
+Pillow.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
+from PIL import Image
 
 from gsn_jax.errors import InputError
 from gsn_jax.images.raster import Raster
@@ -27,6 +29,7 @@ _COMPRESSIONS = (1, 2, 3, 4, 5, 8, 32946, 32773, 34925, 50000)
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4}  # photometric interpretation: channels
 _DEPTHS = {1, 2, 4, *range(8, 17)}  # bits of unsigned samples
 _PALETTE = 3
+_YCBCR, _JPEG = 6, 7  # a colour and a compression: 8-bit JPEG data decode to gray or RGB
 _PLAIN = (0, 1, 2, _PALETTE)
 _OPACITY: dict[int, Literal["premultiplied", "straight"]] = {1: "premultiplied", 2: "straight"}
 
@@ -79,7 +82,8 @@ def read_header(file: BinaryIO | bytes) -> Header:
                 bits=max(int(bits) for bits in _as_tuple(page.bitspersample)),
                 orientation=_orientation(page),
                 largest_part=int(page.tilewidth) * int(page.tilelength) if page.is_tiled else 0,
-                plain=page.photometric in _PLAIN and page.compression in _COMPRESSIONS,
+                plain=_is_jpeg(page)
+                or (page.photometric in _PLAIN and page.compression in _COMPRESSIONS),
             )
     except Exception as error:  # tifffile raises whatever a damaged tag leads to
         raise ValueError(error) from None
@@ -99,18 +103,21 @@ def decode(data: bytes, where: str) -> Raster:
             page = _first_page(tiff)
             white = _check(page, where)
             _check_extent(page, len(data))
+            if _is_jpeg(page):
+                _check_jpeg_sizes(page, data)
             samples = _samples(page)
+            profile = _profile(page)
     except InputError:
         raise
     except Exception as error:  # as above
         raise ValueError(error) from None
-    extra = page.samplesperpixel > _COLOURS[page.photometric]
+    extra = page.samplesperpixel > (_colours(page) or 0)
     return Raster(
         samples,
         white=255 if page.photometric == _PALETTE else white,
         opacity=_opacity(page) if extra else "none",
         white_is_zero=page.photometric == 0,
-        profile=page.iccprofile,
+        profile=profile,
         orientation=_orientation(page),
     )
 
@@ -126,9 +133,24 @@ def _first_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
     return page
 
 
+def _is_jpeg(page: tifffile.TiffPage) -> bool:
+    return (
+        page.compression == _JPEG
+        and page.photometric in (1, 2, _YCBCR)
+        and set(_as_tuple(page.bitspersample)) == {8}
+    )
+
+
+def _colours(page: tifffile.TiffPage) -> int | None:
+    """The number of colour channels; None of a kind that is not read."""
+    if _is_jpeg(page):
+        return 1 if page.photometric == 1 else 3
+    return _COLOURS.get(page.photometric)
+
+
 def _check(page: tifffile.TiffPage, where: str) -> float:
     """The sample value that stands for 1, of a page that can be read faithfully."""
-    colours = _COLOURS.get(page.photometric)
+    colours = _colours(page)
     bits = set(_as_tuple(page.bitspersample))
     if colours is None or (page.photometric == _PALETTE and max(bits) > 8):
         raise InputError(
@@ -139,7 +161,7 @@ def _check(page: tifffile.TiffPage, where: str) -> float:
         raise InputError(
             f"{where}: {page.samplesperpixel} channels, where {colours} are colour; keep those"
         )
-    if page.compression not in _COMPRESSIONS:
+    if page.compression not in _COMPRESSIONS and not _is_jpeg(page):
         raise InputError(
             f"{where}: the compression {_name(page.compression)} with more than 8 bits is not "
             "read; save it with LZW, deflate or none"
@@ -184,8 +206,24 @@ def _check_extent(page: tifffile.TiffPage, size: int) -> None:
         raise ValueError("truncated")
 
 
+def _check_jpeg_sizes(page: tifffile.TiffPage, data: bytes) -> None:
+    """Refuses JPEG data of another size than the page says, whose decoder would trust them."""
+    height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        with Image.open(io.BytesIO(data[offset : offset + count]), formats=["JPEG"]) as part:
+            if part.width > width or part.height > height:
+                raise ValueError(f"JPEG data of {part.width} x {part.height} pixels")
+
+
 def _opacity(page: tifffile.TiffPage) -> Literal["premultiplied", "straight", "unnamed"]:
     return _OPACITY.get(page.extrasamples[0], "unnamed") if page.extrasamples else "unnamed"
+
+
+def _profile(page: tifffile.TiffPage) -> bytes | None:
+    if not isinstance(page.iccprofile, bytes | None):
+        raise ValueError("colour profile of a wrong type")
+    return page.iccprofile
 
 
 def _orientation(page: tifffile.TiffPage) -> int:

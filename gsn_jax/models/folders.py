@@ -3,6 +3,7 @@
     model.json   format, name, version, configuration, calibration, training record
     variables/   parameters; large kernels may be stored as bytes, see `gsn_jax.models.compression`
     card.md      the model card, for people: training data, recipe, results, limits; optional
+    SHA256SUMS   checksums of the description and the parameters; absent in older folders
 
 Nothing in it can execute: the arrays are read by Orbax, the rest is JSON.
 """
@@ -21,6 +22,7 @@ import numpy as np
 
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
+from gsn_jax.models import checksums
 from gsn_jax.models.calibration import Calibration
 from gsn_jax.models.compression import compress, expand
 
@@ -28,6 +30,14 @@ from gsn_jax.models.compression import compress, expand
 FORMAT = 3
 
 DESCRIPTION, CARD = "model.json", "card.md"
+
+# What a description must hold, and its types.
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "version": str,
+    "model": dict,
+    "calibration": (dict, type(None)),
+    "training": dict,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +88,8 @@ def write_model(
     ocp.save(partial / "variables", {"params": jax.tree.map(np.asarray, params)})
     if first:
         _describe(partial, model)
+        parameters = checksums.files_below(partial / "variables")
+        checksums.write_checksums(partial, [partial / DESCRIPTION, *parameters])
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     _wait_for_all("model written")
@@ -113,13 +125,15 @@ def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
     """Reads a model folder, a training checkpoint, or the best checkpoint of a run's folder.
 
     Raises:
-        InputError: the folder is none of these, or cannot be read.
+        InputError: the folder is none of these, cannot be read, or has a file that differs from
+            its checksum.
     """
     folder = Path(directory).absolute()
     if not folder.is_dir():
         raise InputError(f"{directory}: no such folder; give a model's or a training run's folder")
     try:
         if (folder / DESCRIPTION).is_file():
+            _refuse(folder, checksums.find_damage(folder))
             return _read_folder(folder)
         return _read_checkpoint(folder)
     except InputError:
@@ -129,16 +143,26 @@ def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
         raise InputError(f"{directory}: cannot be read as a model ({reason[0]})") from error
 
 
+def _refuse(folder: Path, damage: str | None) -> None:
+    if damage:
+        raise InputError(f"{folder}: damaged ({damage}); copy, install or train the model again")
+
+
 def _read_folder(folder: Path) -> TrainedModel:
     from orbax.checkpoint import v1 as ocp
 
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    if not isinstance(description, dict):
+        raise InputError(f"{folder / DESCRIPTION}: damaged; copy, install or train the model again")
     if description.get("format") != FORMAT:
         written = description.get("package_version", "another version")
         raise InputError(
             f"{folder}: model format {description.get('format')!r}, written by gsn_jax {written}; "
             f"this version reads format {FORMAT}: use that version, or train the model again"
         )
+    for name, kinds in _KINDS.items():
+        if not isinstance(description.get(name), kinds):
+            raise InputError(f"{folder / DESCRIPTION}: {name!r} is missing or of the wrong type")
     saved = ocp.metadata(folder / "variables").metadata
     abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
     calibration, card = description["calibration"], folder / CARD
@@ -146,7 +170,7 @@ def _read_folder(folder: Path) -> TrainedModel:
     return TrainedModel(
         config=description["model"],
         variables=expand(ocp.load(folder / "variables", abstract)),
-        calibration=Calibration.from_dict(calibration) if calibration else None,
+        calibration=Calibration.from_dict(calibration) if calibration is not None else None,
         training=description["training"],
         version=description["version"],
         card=card.read_text(encoding="utf-8") if readable else "",
@@ -164,6 +188,7 @@ def _read_checkpoint(folder: Path) -> TrainedModel:
         if step is None:
             raise InputError(f"{folder}: holds no complete checkpoint")
         step_folder = run / str(step)
+    _refuse(step_folder, checkpoints.find_damage(step_folder))
     try:
         metadata = checkpoints.read_metadata(step_folder)
     except Exception:
@@ -175,7 +200,7 @@ def _read_checkpoint(folder: Path) -> TrainedModel:
     return TrainedModel(
         config=metadata["config"]["model"],
         variables=checkpoints.read_variables(step_folder),
-        calibration=Calibration.from_dict(calibration) if calibration else None,
+        calibration=Calibration.from_dict(calibration) if calibration is not None else None,
         training={name: metadata.get(name) for name in ("config", "step", "evaluation")},
         version=f"step-{metadata.get('step')}",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import math
 import os
@@ -13,8 +15,13 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from gsn_jax.models import checksums
+
 # Raised with every change of a checkpoint's arrays or metadata.
 FORMAT = 2
+
+# Orbax's small files in a checkpoint, both JSON.
+_METADATA, _METRICS = "_CHECKPOINT_METADATA", "metrics/metrics"
 
 
 def best_step(directory: str | os.PathLike[str]) -> int | None:
@@ -57,6 +64,68 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
     abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
     model = ocp.load(folder, abstract, checkpointable_name="model")
     return {"params": model["ema"] or model["params"]}
+
+
+def seal(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of a checkpoint with their format and checksum added.
+
+    Orbax completes the file of the metadata after the checksums of the other files are taken.
+    """
+    content = {"format": FORMAT, **metadata}
+    return {**content, "sha256": _digest(content)}
+
+
+def write_checksums(directory: str | os.PathLike[str]) -> None:
+    """Writes the checksums of a checkpoint whose arrays are complete, but which is not in place.
+
+    Args:
+        directory: the folder of all checkpoints.
+    """
+    for step in Path(directory).glob("*.orbax-checkpoint-tmp"):
+        parts = [part for part in step.iterdir() if part.is_dir()]
+        files = [file for part in parts for file in checksums.files_below(part)]
+        checksums.write_checksums(step, files)
+
+
+def find_damage(path: str | os.PathLike[str]) -> str | None:
+    """Says what is damaged in a checkpoint's folder; None where nothing is.
+
+    Checkpoints of older versions have no checksums; of these, only the small files are checked.
+    """
+    folder = Path(path)
+    damage = checksums.find_damage(folder)
+    if damage:
+        return damage
+    for name in (_METADATA, _METRICS):
+        try:
+            content = json.loads((folder / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError):
+            return f"{name} is damaged"
+        if not isinstance(content, dict):
+            return f"{name} is damaged"
+        sealed = name == _METADATA and (folder / checksums.NAME).is_file()
+        if sealed and not _is_intact(content.get("custom_metadata")):
+            return f"{name} is damaged"
+    if (folder / _METADATA).is_file():
+        try:
+            ocp.checkpointables_metadata(folder.absolute())
+        except Exception:  # damage may raise anything
+            return f"{_METADATA} is damaged"
+    return None
+
+
+def _is_intact(metadata: Any) -> bool:
+    """Whether the metadata have the checksum that `seal` gave them."""
+    if not isinstance(metadata, dict):
+        return False
+    content = {name: value for name, value in metadata.items() if name != "sha256"}
+    return metadata.get("sha256") == _digest(content)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def quiet_orbax() -> None:

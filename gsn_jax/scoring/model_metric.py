@@ -242,12 +242,18 @@ def _load_shipped(name: str) -> ModelMetric:
 
 def _load_folder(folder: Path, name: str | None) -> ModelMetric:
     trained = read_model(folder)
-    return ModelMetric(
-        registry.build(trained.config),
-        trained.variables,
-        name=name or trained.config["name"],
-        calibration=trained.calibration,
-        version=trained.version,
-        training=trained.training,
-        card=trained.card,
-    )
+    try:
+        return ModelMetric(
+            registry.build(trained.config),
+            trained.variables,
+            name=name or trained.config["name"],
+            calibration=trained.calibration,
+            version=trained.version,
+            training=trained.training,
+            card=trained.card,
+        )
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+    except Exception as error:  # a description that does not suit the parameters
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"{folder}: cannot be read as a model ({reason})") from error

@@ -6,6 +6,7 @@ run or to read the model: the position of the input, the configuration, the cali
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 from pathlib import Path
@@ -15,7 +16,8 @@ import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
-from gsn_jax.models.run_checkpoints import FORMAT, quiet_orbax, ranking, read_metadata
+from gsn_jax.models import run_checkpoints
+from gsn_jax.models.run_checkpoints import quiet_orbax, ranking, read_metadata
 from gsn_jax.training import distributed
 from gsn_jax.training.state import TrainState
 
@@ -33,6 +35,9 @@ class Checkpoints:
     def __init__(self, directory: str | os.PathLike[str], *, keep: int):
         """Opens (and creates) the folder.
 
+        Checkpoints that differ from their checksums are moved to the folder `damaged` beside it,
+        each with a warning.
+
         Args:
             directory: the folder.
             keep: how many of the newest checkpoints to keep beside the best by SRCC.
@@ -40,8 +45,16 @@ class Checkpoints:
         self._directory = Path(directory).absolute()
         policies = ocp.training.preservation_policies
         quiet_orbax()
+        if distributed.is_first():
+            self._set_damaged_aside()
+        distributed.wait_for_all("checkpoints checked")
+        # Called before the checkpoint gets its final name, in the first process.
+        add_checksums = functools.partial(run_checkpoints.write_checksums, self._directory)
         self._checkpointer = ocp.training.Checkpointer(
             self._directory,
+            context=ocp.Context(
+                async_options=ocp.options.AsyncOptions(post_finalization_callback=add_checksums)
+            ),
             save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
             preservation_policy=policies.AnyPreservationPolicy(
                 [
@@ -99,15 +112,15 @@ class Checkpoints:
             step,
             items,
             metrics=metrics,
-            custom_metadata={"format": FORMAT, **metadata},
+            custom_metadata=run_checkpoints.seal(metadata),
             overwrite=overwrite,
         )
 
     def restore(self, state: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
         """The newest checkpoint that can be read, with its metadata; None where there is none.
 
-        A damaged checkpoint is moved to the folder `damaged` beside this one, with a warning, and
-        the one before it is tried.
+        One that cannot be read is moved to the folder `damaged` beside this one, with a warning,
+        and the one before it is tried.
 
         Args:
             state: an abstract state of the wanted structure. Its shardings decide where every array
@@ -132,27 +145,32 @@ class Checkpoints:
             return TrainState(**fields), metadata
         return None
 
+    def _set_damaged_aside(self) -> None:
+        folders = self._directory.iterdir() if self._directory.is_dir() else ()
+        for folder in sorted(folders):
+            damage = run_checkpoints.find_damage(folder) if folder.name.isdigit() else None
+            if damage:
+                self._move_aside(folder.name, damage)
+
     def _set_aside(self, step: int, error: Exception | None) -> None:
-        if not distributed.is_first():
-            distributed.wait_for_all(f"set aside {step}")
-            self._checkpointer.reload()
-            return
+        if distributed.is_first():
+            reason = str(error or "in another process").strip().splitlines()
+            self._move_aside(str(step), reason[0] if reason else type(error).__name__)
+        distributed.wait_for_all(f"set aside {step}")
+        self._checkpointer.reload()
+
+    def _move_aside(self, step: str, reason: str) -> None:
         folder = self._directory.parent / "damaged"
         folder.mkdir(exist_ok=True)
-        target = folder / str(step)
+        target = folder / step
         suffix = 0
         while target.exists():
             suffix += 1
             target = folder / f"{step}.{suffix}"
-        (self._directory / str(step)).rename(target)
-        distributed.wait_for_all(f"set aside {step}")
-        self._checkpointer.reload()
-        reason = str(error or "in another process").strip().splitlines()[:1]
-        reason = reason or [type(error).__name__]
+        (self._directory / step).rename(target)
         warnings.warn(
-            f"checkpoint {step} cannot be read ({reason[0]}); moved to {target}, "
-            "trying the one before",
-            stacklevel=3,
+            f"checkpoint {step} cannot be read ({reason}); moved to {target}, using the one before",
+            stacklevel=4,
         )
 
 

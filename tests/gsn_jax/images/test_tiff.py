@@ -165,6 +165,70 @@ def test_pillow_s_files(tmp_path, rng, compression, mode):
     np.testing.assert_array_equal(images.load_image(tmp_path / "x.tif"), want)
 
 
+JPEG_LAYOUTS = {
+    "ycbcr": {"photometric": "ycbcr", "subsampling": (2, 2)},
+    "tiles": {"photometric": "ycbcr", "tile": (16, 32)},
+    "strips": {"photometric": "ycbcr", "rowsperstrip": 8},
+    "rgb": {"photometric": "rgb"},
+}
+
+
+class TestJpegInTiff:
+    """Decoded by imagecodecs; the independent reader is Pillow's libtiff."""
+
+    @pytest.mark.parametrize("layout", JPEG_LAYOUTS)
+    def test_layouts(self, tmp_path, values, layout):
+        samples, _ = stored(values, "uint8")
+        options = {"compression": "jpeg", **JPEG_LAYOUTS[layout]}
+        path = write(tmp_path / "x.tif", samples, orientation=6, **options)
+        with Image.open(path) as image:  # Pillow turns it
+            expected = np.asarray(image.convert("RGB"))
+        loaded = images.load_image(path).astype(int)
+        assert abs(loaded - expected).max() <= 1
+
+    def test_gray(self, tmp_path, values):
+        samples, _ = stored(values[..., 0], "uint8")
+        path = write(tmp_path / "x.tif", samples, compression="jpeg")
+        with Image.open(path) as image:
+            expected = np.asarray(image.convert("RGB"))
+        np.testing.assert_array_equal(images.load_image(path), expected)
+
+    def test_damage_is_one_line_and_nothing_else(self, tmp_path, values, capfd):
+        samples, _ = stored(values, "uint8")
+        path = write(tmp_path / "x.tif", samples, compression="jpeg", photometric="ycbcr")
+        content = path.read_bytes()
+        for old, new in [
+            (b"\xff\xc0", b"\xff\xc5"),  # a process that no decoder has
+            (b"\xff\xda", b"\xff\xc4"),
+            (b"\xff\xd8", b"\x80\xd8"),
+        ]:
+            path.write_bytes(content.replace(old, new))
+            with pytest.raises(InputError, match="damaged or truncated"):
+                images.load_image(path)
+        assert capfd.readouterr() == ("", "")
+
+    def test_the_size_inside_the_jpeg_data_does_not_count(self, tmp_path, values):
+        """A decoder would allocate 12 GB."""
+        samples, _ = stored(values, "uint8")
+        path = write(tmp_path / "x.tif", samples, compression="jpeg", photometric="ycbcr")
+        height, width = (int(n).to_bytes(2, "big") for n in samples.shape[:2])
+        content = path.read_bytes().replace(height + width, b"\xff\x00\xff\x00")
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="JPEG data of 65280 x 65280 pixels"):
+            images.load_image(path)
+
+
+def test_a_profile_of_another_type_is_one_line(tmp_path, values):
+    """A field of the file that says that the profile consists of numbers."""
+    samples, _ = stored(values, "uint16")
+    path = write(tmp_path / "x.tif", samples, photometric="rgb", iccprofile=b"\0" * 200)
+    content = path.read_bytes()
+    entry = content.index((34675).to_bytes(2, "little") + (7).to_bytes(2, "little"))
+    path.write_bytes(content[: entry + 2] + (4).to_bytes(2, "little") + content[entry + 4 :])
+    with pytest.raises(InputError, match="damaged or truncated"):
+        images.load_image(path)
+
+
 class TestRefusals:
     def refuse(self, path, message, **options):
         with pytest.raises(InputError, match=message) as caught:

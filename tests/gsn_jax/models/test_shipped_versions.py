@@ -65,3 +65,12 @@ def test_an_older_version_is_loaded_under_its_name(small_model, tmp_path, monkey
     old, new = by_name.resolve("small@1.0.0"), by_name.resolve("small")
     assert (old.name, old.version) == ("small@1.0.0", "1.0.0")
     assert (new.name, new.version) == ("small", "1.2.3")
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_what_ships_has_checksums_of_everything_but_its_card(name):
+    folder = shipped.folder(name)
+    listed = {line.partition("  ")[2] for line in (folder / "SHA256SUMS").read_text().splitlines()}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    names = {path.relative_to(folder).as_posix() for path in files}
+    assert listed == names - {"card.md", "SHA256SUMS"}

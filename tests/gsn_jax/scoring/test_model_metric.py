@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -137,7 +138,44 @@ class TestLoad:
         folder = tmp_path / "damaged"
         shutil.copytree(model_folder, folder)
         (folder / "model.json").write_text("{")
+        with pytest.raises(InputError, match=r"damaged \(model.json has another checksum"):
+            gsn_jax.load(folder)
+        (folder / "SHA256SUMS").unlink()
         with pytest.raises(InputError, match="damaged: cannot be read as a model"):
+            gsn_jax.load(folder)
+
+    @pytest.mark.parametrize(
+        "changed",
+        [[], None, {"model": None}, {"model": {}}, {"version": ["1"]}, {"calibration": {}}],
+    )
+    def test_a_description_of_wrong_types_is_refused_in_one_line(
+        self, model_folder, tmp_path, changed
+    ):
+        folder = tmp_path / "odd"
+        shutil.copytree(model_folder, folder)
+        (folder / "SHA256SUMS").unlink()
+        if isinstance(changed, dict):
+            changed = {**json.loads((folder / "model.json").read_text()), **changed}
+        (folder / "model.json").write_text(json.dumps(changed))
+        with pytest.raises(InputError, match=re.escape(str(folder))):
+            gsn_jax.load(folder)
+
+    def test_every_file_has_a_checksum(self, model_folder, tmp_path):
+        folder = tmp_path / "flipped"
+        shutil.copytree(model_folder, folder)
+        files = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size]
+        assert len(files) > 5
+        for file in files:
+            content = file.read_bytes()
+            middle = len(content) // 2
+            file.write_bytes(
+                content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+            )
+            with pytest.raises(InputError, match=r"damaged .*; copy, install or train"):
+                gsn_jax.load(folder)
+            file.write_bytes(content)
+        next((folder / "variables").rglob("manifest.ocdbt")).unlink()
+        with pytest.raises(InputError, match=r"damaged .* is missing"):
             gsn_jax.load(folder)
 
     def test_model_of_a_later_format(self, model_folder, tmp_path):
@@ -145,6 +183,7 @@ class TestLoad:
         shutil.copytree(model_folder, folder)
         description = json.loads((folder / "model.json").read_text())
         (folder / "model.json").write_text(json.dumps({**description, "format": 99}))
+        (folder / "SHA256SUMS").unlink()
         with pytest.raises(InputError, match="format 99"):
             gsn_jax.load(folder)
 

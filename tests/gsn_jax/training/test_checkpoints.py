@@ -75,3 +75,47 @@ def test_a_damaged_part_sets_the_step_aside_and_leaves_no_coroutine(saved, part,
     assert [str(w.message).split(" (")[0] for w in caught if w.category is UserWarning] == [
         "checkpoint 2 cannot be read"
     ]
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def warned(caught):
+    return [str(w.message) for w in caught if w.category is UserWarning]
+
+
+def test_a_flipped_bit_in_any_file_sets_the_step_aside(saved, tmp_path):
+    files = [
+        path.relative_to(saved / "2")
+        for path in (saved / "2").rglob("*")
+        if path.is_file() and path.name != "commit_success.txt"
+    ]
+    assert len(files) > 8
+    for number, name in enumerate(files):
+        folder = tmp_path / str(number) / "checkpoints"
+        shutil.copytree(saved, folder)
+        flip(folder / "2" / name)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with Checkpoints(folder, keep=2) as checkpoints:
+                assert checkpoints.steps() == [1], name
+        assert [text.split(" (")[0] for text in warned(caught)] == ["checkpoint 2 cannot be read"]
+
+
+def test_older_checkpoints_without_checksums_are_restored(saved):
+    (saved / "2" / "SHA256SUMS").unlink()
+    assert restore(saved)[1]["step"] == 2
+
+
+def test_an_empty_file_of_figures_sets_the_step_aside(tmp_path):
+    folder = tmp_path / "checkpoints"
+    with Checkpoints(folder, keep=2) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, small_state(step), {"step": step}, {"srcc": 0.5})
+    (folder / "2" / "metrics" / "metrics").write_text("")
+    (folder / "2" / "SHA256SUMS").unlink()
+    with pytest.warns(UserWarning, match="checkpoint 2 cannot be read .metrics/metrics is damaged"):
+        assert restore(folder)[1]["step"] == 1
