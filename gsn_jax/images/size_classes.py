@@ -15,8 +15,12 @@ import numpy as np
 
 Shape = tuple[int, int]
 
-# Height and width in pixels. Images between 300 and 700 pixels take three of them and fill two
-# thirds of the array on average; the large ones are common formats of photographs and screens.
+# Images of a smaller side than that keep their resolution where a method first brings the smaller
+# side close to 256 pixels, and have arrays of their own: see `gsn_jax.metrics.filters.viewed`.
+DECIMATED = 384
+
+# Height and width in pixels. Images between 300 and 700 pixels take three of them and fill 60 % of
+# the array on average; the large ones are common formats of photographs and screens.
 SHAPES: tuple[Shape, ...] = (
     (96, 96),
     (192, 192),
@@ -25,8 +29,10 @@ SHAPES: tuple[Shape, ...] = (
     (704, 128),
     (288, 480),
     (480, 288),
-    (480, 704),
-    (704, 480),
+    (383, 704),
+    (704, 383),
+    (383, 1088),
+    (1088, 383),
     (704, 704),
     (768, 1088),
     (1088, 768),
@@ -67,7 +73,12 @@ class Extent(NamedTuple):
 @functools.lru_cache(maxsize=4096)
 def size_class(height: int, width: int) -> Shape | None:
     """The smallest shape that holds an image; None where it would mostly be padding."""
-    fitting = [shape for shape in SHAPES if shape[0] >= height and shape[1] >= width]
+    small = min(height, width) < DECIMATED
+    fitting = [
+        shape
+        for shape in SHAPES
+        if shape[0] >= height and shape[1] >= width and (min(shape) < DECIMATED) == small
+    ]
     if not fitting:
         return None
     rows, columns = min(fitting, key=lambda shape: shape[0] * shape[1])

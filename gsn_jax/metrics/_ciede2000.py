@@ -11,6 +11,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import cielab, colour, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
@@ -27,19 +28,23 @@ WHITE = (0.95047, 1.0, 1.08883)
 
 @pairwise("ciede2000", 1)
 def ciede2000(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """Mean CIEDE2000 difference between the pixels' colours under D65.
 
     Args:
         reference: sRGB in [0, 1].
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A distance from 0, for equal images, to 100 between black and white, and a little more
         between some colours; 1 is about a just noticeable difference. Symmetric.
     """
-    return reductions.mean(_differences(reference, distorted))
+    return reductions.mean(_differences(reference, distorted), extent)
 
 
 @pairwise("ciede2000", 1)
@@ -130,6 +135,6 @@ def _hue_terms(
 
 METRICS = {
     "ciede2000": FunctionMetric(
-        "ciede2000", ciede2000, False, (0.0, float("inf")), map_function=ciede2000_map
+        "ciede2000", ciede2000, False, (0.0, float("inf")), map_function=ciede2000_map, padded=True
     )
 }

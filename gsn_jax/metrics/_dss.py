@@ -11,8 +11,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import block_dct, colour, filters, finite
+from gsn_jax.metrics import block_dct, colour, extents, filters, finite
 from gsn_jax.metrics.preparation import pairwise
 
 DC_CONSTANT, AC_CONSTANT = 1000.0, 300.0
@@ -25,7 +26,10 @@ MIN_SIZE = 32  # one block of 16 then is the worst share
 
 @pairwise("dss", MIN_SIZE)
 def dss(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """Similarity of the local deviations of DCT subbands where they are least similar.
 
@@ -35,6 +39,7 @@ def dss(
     Args:
         reference: sRGB in [0, 1], at least 32 x 32.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A quality, 1 for equal images and practically in [0, 1]. Symmetric.
@@ -44,7 +49,7 @@ def dss(
     rows, columns, weights = _subbands()
     # (pair, h, w, subband) -> (pair, subband, h, w)
     subbands = jnp.moveaxis(block_dct.transform(blocks)[..., rows, columns], -1, 1)
-    losses = _losses(subbands[0], subbands[1])
+    losses = _losses(subbands[0], subbands[1], extents.whole_blocks(extent, block_dct.SIZE))
     return 1 - (losses * jnp.asarray(weights, losses.dtype)).sum()
 
 
@@ -58,12 +63,14 @@ def _subbands() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _losses(
-    x: Float[Array, "subbands h w"], change: Float[Array, "subbands h w"]
+    x: Float[Array, "subbands h w"],
+    change: Float[Array, "subbands h w"],
+    extent: Extent | None,
 ) -> Float[Array, " subbands"]:
     """One minus the similarity of each subband, exactly zero where nothing changes."""
     taps = filters.gaussian_taps(WINDOW, SIGMA)
     moments = jnp.stack([x, change, x * x, x * change, change * change])
-    padded = filters.pad(moments, WINDOW // 2, WINDOW // 2, "constant")
+    padded = filters.pad(moments, WINDOW // 2, WINDOW // 2, "constant", extent)
     mean, shift, square, product, error = filters.correlate_separable(padded, taps, taps)
     variance = jnp.maximum(square - mean * mean, 0)
     covariance = product - mean * shift
@@ -78,15 +85,25 @@ def _losses(
     structure = (deviation[0] * difference[0] - covariance[0]) / (
         deviation[0] * changed[0] + DC_CONSTANT
     )
-    worst = _worst(jnp.concatenate([losses, structure[None]]))
+    worst = _worst(jnp.concatenate([losses, structure[None]]), extent)
     # The constant subband's similarity is the product of both: (1 - a) (1 - b).
     return worst[:-1].at[0].add(worst[-1] * (1 - worst[0]))
 
 
-def _worst(losses: Float[Array, "n h w"]) -> Float[Array, " n"]:
+def _worst(losses: Float[Array, "n h w"], extent: Extent | None) -> Float[Array, " n"]:
     """The mean of the largest losses."""
-    flat = losses.reshape(len(losses), -1)
-    return lax.top_k(flat, round(WORST * flat.shape[-1]))[0].mean(-1)
+    flat = extents.filled(losses, extent, -jnp.inf).reshape(len(losses), -1)
+    most = round(WORST * flat.shape[-1])
+    largest = lax.top_k(flat, most)[0]
+    if extent is None:
+        return largest.mean(-1)
+    # From a table, because float32 rounds some halves to the other side.
+    numbers = np.array([round(WORST * places) for places in range(flat.shape[-1] + 1)], np.int32)
+    number = jnp.asarray(numbers)[extent.height * extent.width]
+    counted = jnp.arange(most, dtype=jnp.int32) < number
+    return jnp.where(counted, largest, 0).sum(-1) / number.astype(flat.dtype)
 
 
-METRICS = {"dss": FunctionMetric("dss", dss, True, (-float("inf"), 1.0), min_size=MIN_SIZE)}
+METRICS = {
+    "dss": FunctionMetric("dss", dss, True, (-float("inf"), 1.0), min_size=MIN_SIZE, padded=True)
+}

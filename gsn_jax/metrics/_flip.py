@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import cielab, colour, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
@@ -46,6 +47,7 @@ def flip(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     pixels_per_degree: float = PIXELS_PER_DEGREE,
 ) -> Float[Array, "*batch"]:
     """Mean of `flip_map`.
@@ -53,12 +55,13 @@ def flip(
     Args:
         reference: sRGB in [0, 1].
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         pixels_per_degree: of visual angle.
 
     Returns:
         A distance in [0, 1]; 0 for equal images. Symmetric.
     """
-    return reductions.mean(_errors(reference, distorted, pixels_per_degree))
+    return reductions.mean(_errors(reference, distorted, pixels_per_degree, extent), extent)
 
 
 @pairwise("flip", 1)
@@ -73,11 +76,14 @@ def flip_map(
 
 
 def _errors(
-    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"], pixels_per_degree: float
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    pixels_per_degree: float,
+    extent: Extent | None = None,
 ) -> Float[Array, "h w"]:
     linear = colour.linear_srgb(jnp.stack([reference, distorted]))
     opponent = _opponent(jnp.stack([linear[0], linear[1] - linear[0]]))
-    filtered, features = _filtered(opponent, pixels_per_degree)
+    filtered, features = _filtered(opponent, pixels_per_degree, extent)
     # Filters are linear: the change is filtered instead of the distorted image, so that equal
     # images differ by exactly nothing. The offset of the opponent space does not change.
     seen = [_hunt_lab(planes) for planes in (filtered[:, 0], filtered[:, 0] + filtered[:, 1])]
@@ -95,14 +101,14 @@ def _opponent(linear: Float[Array, "2 h w 3"]) -> Float[Array, "3 2 h w"]:
 
 
 def _filtered(
-    opponent: Float[Array, "3 2 h w"], pixels_per_degree: float
+    opponent: Float[Array, "3 2 h w"], pixels_per_degree: float, extent: Extent | None
 ) -> tuple[Float[Array, "3 2 h w"], Float[Array, "4 2 h w"]]:
     """What the eye resolves of each plane, and the responses to edges and points along x and y."""
     rows, columns = (np.array(taps) for taps in _taps(pixels_per_degree))
     radius = rows.shape[1] // 2
     luminance, red_green, blue_yellow = opponent
     planes = [luminance, red_green, blue_yellow, blue_yellow] + 4 * [luminance / 116]
-    padded = filters.pad(jnp.stack(planes), radius, radius, "edge")
+    padded = filters.pad(jnp.stack(planes), radius, radius, "edge", extent)
     result = staged(_correlate(staged(_correlate(padded, rows, -2)), columns, -1))
     return jnp.stack([result[0], result[1], result[2] + result[3]]), result[4:]
 
@@ -199,4 +205,6 @@ def _length_change(
     return jnp.abs(finite.divide(squares, before + after, 0.0))
 
 
-METRICS = {"flip": FunctionMetric("flip", flip, False, (0.0, 1.0), map_function=flip_map)}
+METRICS = {
+    "flip": FunctionMetric("flip", flip, False, (0.0, 1.0), map_function=flip_map, padded=True)
+}

@@ -12,8 +12,9 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite, reductions
+from gsn_jax.metrics import colour, extents, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import magnitude_dissimilarity
 
@@ -24,23 +25,30 @@ MIN_SIZE = 16
 
 @pairwise("haarpsi", MIN_SIZE)
 def haarpsi(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """Similarity of Haar coefficients, weighted by the coarsest ones, with chroma.
 
     Args:
         reference: sRGB in [0, 1], at least 16 x 16.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A quality in [0, 1]; 1 for equal images. Symmetric.
     """
-    dissimilarities, weights = _terms(reference, distorted)
+    dissimilarities, weights = _terms(reference, distorted, extent)
+    extent = extents.decimated(extent)
     # sigmoid(alpha) - sigmoid(alpha * (1 - dissimilarity)), without cancellation.
     odds, growth = math.exp(-ALPHA), jnp.expm1(ALPHA * dissimilarities)
     losses = odds * growth / ((1 + odds) * (1 + odds + odds * growth))
     loss = finite.divide(
-        reductions.total(losses * weights).sum(0), reductions.total(weights).sum(0), 0.0
+        reductions.total(losses * weights, extent).sum(0),
+        reductions.total(weights, extent).sum(0),
+        0.0,
     )
     # The inverse of the sigmoid, from its value 1 for a share of sigmoid(alpha).
     share = 1 / (1 + odds)
@@ -57,21 +65,24 @@ def haarpsi_map(
 
 
 def _terms(
-    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"]
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    extent: Extent | None = None,
 ) -> tuple[Float[Array, "3 h2 w2"], Float[Array, "3 h2 w2"]]:
     """Dissimilarities and weights of both orientations and of chroma."""
     images = 255 * jnp.stack([reference, distorted - reference])
     luma, *chroma = (
-        filters.box_downsample(colour.mix(images, row), 2, "constant") for row in colour.YIQ
+        filters.box_downsample(colour.mix(images, row), 2, "constant", extent) for row in colour.YIQ
     )
-    bands = [_haar(luma, scale) for scale in (1, 2, 3)]
+    extent = extents.decimated(extent)
+    bands = [_haar(luma, scale, extent) for scale in (1, 2, 3)]
     dissimilarities, weights = [], []
     for orientation in (0, 1):
         fine, middle, coarse = (band[orientation] for band in bands)
         dissimilarities.append(_mean_dissimilarity(fine, middle))
         weights.append(jnp.maximum(jnp.abs(coarse[0]), jnp.abs(coarse[0] + coarse[1])))
     dissimilarities.append(
-        _mean_dissimilarity(*(_window(plane, (0.5, 0.5), (0.5, 0.5)) for plane in chroma))
+        _mean_dissimilarity(*(_window(plane, (0.5, 0.5), (0.5, 0.5), extent) for plane in chroma))
     )
     weights.append((weights[0] + weights[1]) / 2)
     return jnp.stack(dissimilarities), jnp.stack(weights)
@@ -88,26 +99,36 @@ def _mean_dissimilarity(
 
 
 def _haar(
-    plane: Float[Array, "2 h w"], scale: int
+    plane: Float[Array, "2 h w"], scale: int, extent: Extent | None
 ) -> tuple[Float[Array, "2 h w"], Float[Array, "2 h w"]]:
     half = 2 ** (scale - 1)
     box = (2.0**-scale,) * (2 * half)
     step = (-1.0,) * half + (1.0,) * half
-    return _window(plane, step, box), _window(plane, box, step)
+    return _window(plane, step, box, extent), _window(plane, box, step, extent)
 
 
 def _window(
-    plane: Float[Array, "2 h w"], rows: tuple[float, ...], columns: tuple[float, ...]
+    plane: Float[Array, "2 h w"],
+    rows: tuple[float, ...],
+    columns: tuple[float, ...],
+    extent: Extent | None,
 ) -> Float[Array, "2 h w"]:
     """MATLAB's `conv2(..., "same")` for kernels of even size, up to the sign."""
     half = len(rows) // 2
     return filters.correlate_separable(
-        filters.pad(plane, half - 1, half, "constant"), rows, columns
+        filters.pad(plane, half - 1, half, "constant", extent), rows, columns
     )
 
 
 METRICS = {
     "haarpsi": FunctionMetric(
-        "haarpsi", haarpsi, True, (0.0, 1.0), haarpsi_map, MIN_SIZE, filters.halved_grid
+        "haarpsi",
+        haarpsi,
+        True,
+        (0.0, 1.0),
+        haarpsi_map,
+        MIN_SIZE,
+        filters.halved_grid,
+        padded=True,
     )
 }

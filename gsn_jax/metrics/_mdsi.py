@@ -11,6 +11,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
@@ -22,22 +23,27 @@ POWER = 0.25
 LHM = ((0.2989, 0.5870, 0.1140), (0.30, 0.04, -0.35), (0.34, -0.60, 0.17))
 
 
-@pairwise("mdsi", 3)
+@pairwise("mdsi", 3, viewed=True)
 def mdsi(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """Mean deviation of gradient and chromaticity similarity, summation form.
 
     Args:
         reference: sRGB in [0, 1], at least 3 x 3.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A distance from 0 (equal images) to 1. Not symmetric.
     """
-    parts = _missing_from_one(_dissimilarity(reference, distorted))
-    squares = [reductions.centred(part) ** 2 for part in parts]
-    return finite.power(reductions.mean(finite.sqrt(squares[0] + squares[1])), POWER)
+    dissimilarity, extent = _dissimilarity(reference, distorted, extent)
+    parts = _missing_from_one(dissimilarity)
+    squares = [reductions.centred(part, extent) ** 2 for part in parts]
+    return finite.power(reductions.mean(finite.sqrt(squares[0] + squares[1]), extent), POWER)
 
 
 @pairwise("mdsi", 3)
@@ -49,7 +55,7 @@ def mdsi_map(
     Returns:
         `(..., ceil(H / f), ceil(W / f))` with f = max(1, round(min(H, W) / 256)).
     """
-    return _dissimilarity(reference, distorted)
+    return _dissimilarity(reference, distorted)[0]
 
 
 def _missing_from_one(
@@ -71,14 +77,15 @@ def _missing_from_one(
 
 
 def _dissimilarity(
-    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"]
-) -> Float[Array, "h2 w2"]:
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    extent: Extent | None = None,
+) -> tuple[Float[Array, "h2 w2"], Extent | None]:
+    """The local dissimilarity, and the extent of the decimated planes."""
     images = 255 * jnp.stack([reference, distorted - reference])
-    factor = filters.viewing_factor(*images.shape[-3:-1])
-    light, first, second = (
-        filters.box_downsample(colour.mix(images, row), factor, "constant") for row in LHM
-    )
-    slopes = gradients(light, PREWITT)  # linear: of the reference and of the change
+    planes = jnp.stack([colour.mix(images, row) for row in LHM])
+    (light, first, second), extent = filters.viewed(planes, "constant", extent)
+    slopes = gradients(light, PREWITT, extent)  # linear: of the reference and of the change
     vector, change = [plane[0] for plane in slopes], [plane[1] for plane in slopes]
     # The fused image is the mean of both, half the change away from each.
     half = [step / 2 for step in change]
@@ -90,9 +97,11 @@ def _dissimilarity(
     )
     changes = first[1] ** 2 + second[1] ** 2
     power = reductions.add(plane[0] ** 2 + (plane[0] + plane[1]) ** 2 for plane in (first, second))
-    return ALPHA * gradient + (1 - ALPHA) * changes / (power + C3)
+    return ALPHA * gradient + (1 - ALPHA) * changes / (power + C3), extent
 
 
 METRICS = {
-    "mdsi": FunctionMetric("mdsi", mdsi, False, (0.0, 1.0), mdsi_map, 3, filters.viewing_grid)
+    "mdsi": FunctionMetric(
+        "mdsi", mdsi, False, (0.0, 1.0), mdsi_map, 3, filters.viewing_grid, padded=True
+    )
 }

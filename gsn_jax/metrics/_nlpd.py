@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite, reductions
+from gsn_jax.metrics import colour, extents, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import magnitude_change
 
@@ -35,6 +36,7 @@ def nlpd(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
     """Mean over six bands of the root mean square error of the normalized pyramids.
@@ -42,46 +44,51 @@ def nlpd(
     Args:
         reference: sRGB in [0, 1], at least 17 x 17.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
         A distance from 0 (equal images). Symmetric.
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded) / 255
-    errors = [
-        finite.sqrt(reductions.mean(_normalized_change(band[0], band[1], level) ** 2))
-        for level, band in enumerate(_bands(planes))
-    ]
+    errors = []
+    for level, band in enumerate(_bands(planes, extent)):
+        change = _normalized_change(band[0], band[1], level, extent)
+        errors.append(finite.sqrt(reductions.mean(change**2, extent)))
+        extent = extents.decimated(extent)
     return reductions.add(errors) / len(SIGMAS)
 
 
-def _bands(plane: Float[Array, "2 h w"]) -> list[Float[Array, "2 _h _w"]]:
+def _bands(plane: Float[Array, "2 h w"], extent: Extent | None) -> list[Float[Array, "2 _h _w"]]:
     """The Laplacian pyramid, finest band first; the last one is the low-pass residual."""
     bands = []
     for _ in SIGMAS[:-1]:
-        low = _decimate(plane)
-        bands.append(plane - _interpolate(low, plane.shape))
+        low = _decimate(plane, extent)
+        extent = extents.decimated(extent)
+        bands.append(plane - _interpolate(low, plane.shape, extent))
         plane = low
     return [*bands, plane]
 
 
 def _normalized_change(
-    band: Float[Array, "h w"], change: Float[Array, "h w"], level: int
+    band: Float[Array, "h w"], change: Float[Array, "h w"], level: int, extent: Extent | None
 ) -> Float[Array, "h w"]:
     """Change of a band over its local amplitude, computed from the change of the band itself."""
-    amplitude = SIGMAS[level] + _pooled(jnp.abs(band), NEIGHBOURS[level])
-    growth = _pooled(magnitude_change(band, change), NEIGHBOURS[level])
+    amplitude = SIGMAS[level] + _pooled(jnp.abs(band), NEIGHBOURS[level], extent)
+    growth = _pooled(magnitude_change(band, change), NEIGHBOURS[level], extent)
     return (change * amplitude - band * growth) / (amplitude * (amplitude + growth))
 
 
-def _decimate(plane: Float[Array, "2 h w"]) -> Float[Array, "2 h2 w2"]:
-    padded = filters.pad(plane, 2, 2, "symmetric")
+def _decimate(plane: Float[Array, "2 h w"], extent: Extent | None) -> Float[Array, "2 h2 w2"]:
+    padded = filters.pad(plane, 2, 2, "symmetric", extent)
     return filters.correlate_separable(padded, TAPS, TAPS)[..., ::2, ::2]
 
 
-def _interpolate(plane: Float[Array, "2 h2 w2"], shape: tuple[int, ...]) -> Float[Array, "2 h w"]:
+def _interpolate(
+    plane: Float[Array, "2 h2 w2"], shape: tuple[int, ...], extent: Extent | None
+) -> Float[Array, "2 h w"]:
     """Zero insertion and the 5-tap filter, as its two phases, with repeated border samples."""
-    plane = filters.pad(plane, 1, 1, "edge")
+    plane = filters.pad(plane, 1, 1, "edge", extent)
     for axis in (plane.ndim - 2, plane.ndim - 1):
         even = filters.correlate_axis(plane, (2 * TAPS[0], 2 * TAPS[2], 2 * TAPS[4]), axis)
         odd = filters.correlate_axis(plane, (0.0, 2 * TAPS[1], 2 * TAPS[3]), axis)
@@ -92,15 +99,19 @@ def _interpolate(plane: Float[Array, "2 h2 w2"], shape: tuple[int, ...]) -> Floa
 
 
 def _pooled(
-    magnitude: Float[Array, "h w"], neighbours: dict[tuple[int, int], float]
+    magnitude: Float[Array, "h w"],
+    neighbours: dict[tuple[int, int], float],
+    extent: Extent | None,
 ) -> Float[Array, "h w"]:
     """Weighted sum over the neighbours of each sample."""
     height, width = magnitude.shape[-2:]
-    padded = filters.pad(magnitude, 2, 2, "constant")
+    padded = filters.pad(magnitude, 2, 2, "constant", extent)
     return reductions.add(
         weight * padded[..., 2 + row : 2 + row + height, 2 + column : 2 + column + width]
         for (row, column), weight in neighbours.items()
     )
 
 
-METRICS = {"nlpd": FunctionMetric("nlpd", nlpd, False, (0.0, float("inf")), min_size=MIN_SIZE)}
+METRICS = {
+    "nlpd": FunctionMetric("nlpd", nlpd, False, (0.0, float("inf")), min_size=MIN_SIZE, padded=True)
+}

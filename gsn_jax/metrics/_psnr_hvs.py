@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric, MapGrid
-from gsn_jax.metrics import block_dct, colour, finite
+from gsn_jax.metrics import block_dct, colour, extents, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 
 BLOCK = block_dct.SIZE
@@ -50,6 +51,7 @@ def psnr_hvs(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
     """PSNR of the luma with DCT coefficients weighted by contrast sensitivity.
@@ -59,12 +61,14 @@ def psnr_hvs(
     Args:
         reference: sRGB in [0, 1], at least 8 x 8.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         rounded: whether luma is rounded to 8 bits, as `rgb2ycbcr` does.
 
     Returns:
         Decibels, higher is better; infinite, with zero gradient, for equal images. Symmetric.
     """
-    return _decibels(_block_errors(reference, distorted, masked=False, rounded=rounded))
+    errors = _block_errors(reference, distorted, masked=False, rounded=rounded)
+    return _decibels(errors, extents.whole_blocks(extent, BLOCK))
 
 
 @pairwise("psnr_hvs_m", BLOCK)
@@ -72,13 +76,15 @@ def psnr_hvs_m(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
     """`psnr_hvs` less what the contrast within the block masks; shapes and units as there.
 
     Also infinite where every error is masked.
     """
-    return _decibels(_block_errors(reference, distorted, masked=True, rounded=rounded))
+    errors = _block_errors(reference, distorted, masked=True, rounded=rounded)
+    return _decibels(errors, extents.whole_blocks(extent, BLOCK))
 
 
 @pairwise("psnr_hvs", BLOCK)
@@ -97,8 +103,8 @@ def psnr_hvs_m_map(
     return -_block_errors(reference, distorted, masked=True)
 
 
-def _decibels(errors: Float[Array, "h8 w8"]) -> Float[Array, ""]:
-    error = errors.mean()
+def _decibels(errors: Float[Array, "h8 w8"], extent: Extent | None) -> Float[Array, ""]:
+    error = errors.mean() if extent is None else reductions.mean(errors, extent)
     different = error > 0
     return jnp.where(different, 10 * jnp.log10(255.0**2 / jnp.where(different, error, 1)), jnp.inf)
 
@@ -152,8 +158,10 @@ def _grid(height: int, width: int) -> MapGrid:
 
 _RANGE = (-float("inf"), float("inf"))
 METRICS = {
-    "psnr_hvs": FunctionMetric("psnr_hvs", psnr_hvs, True, _RANGE, psnr_hvs_map, BLOCK, _grid),
+    "psnr_hvs": FunctionMetric(
+        "psnr_hvs", psnr_hvs, True, _RANGE, psnr_hvs_map, BLOCK, _grid, padded=True
+    ),
     "psnr_hvs_m": FunctionMetric(
-        "psnr_hvs_m", psnr_hvs_m, True, _RANGE, psnr_hvs_m_map, BLOCK, _grid
+        "psnr_hvs_m", psnr_hvs_m, True, _RANGE, psnr_hvs_m_map, BLOCK, _grid, padded=True
     ),
 }

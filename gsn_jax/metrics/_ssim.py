@@ -44,7 +44,7 @@ def ssim(
         distorted: as `reference`.
         extent: height and width of padded images, see `gsn_jax.metrics`.
         downsample: whether to average and decimate by max(1, round(min(H, W) / 256)) first, as
-            the authors' later `ssim.m` does; False is their `ssim_index.m`. Not for padded images.
+            the authors' later `ssim.m` does; False is their `ssim_index.m`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
@@ -52,8 +52,7 @@ def ssim(
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
     if downsample:
-        factor = filters.viewing_factor(*planes.shape[-2:])
-        planes = filters.box_downsample(planes, factor, "symmetric")
+        planes, extent = filters.viewed(planes, "symmetric", extent)
     loss = structural_terms(*_centred(planes)).loss
     return 1 - reductions.mean(loss, extents.inside(extent, WINDOW - 1))
 

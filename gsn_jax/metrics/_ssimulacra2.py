@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite
+from gsn_jax.metrics import colour, extents, filters, finite
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
@@ -65,7 +68,10 @@ WEIGHTS = (
 
 @pairwise("ssimulacra2", MIN_SIZE)
 def ssimulacra2(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """Weighted structural errors, added and lost edges in XYB at six scales.
 
@@ -75,28 +81,48 @@ def ssimulacra2(
     Args:
         reference: sRGB in [0, 1], at least 8 x 8.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A quality of at most 100; 100 for equal images. 90 is visually lossless, 70 high, 50 medium
         and 30 low quality; below zero the distortion is very strong. Not symmetric.
     """
     linear = colour.linear_srgb(jnp.moveaxis(jnp.stack([reference, distorted]), -1, 0))
-    levels = [linear]
+    levels, inside = [linear], [extent]
     while len(levels) < SCALES and min(levels[-1].shape[-2:]) >= MIN_SIZE:
-        levels.append(_halved(levels[-1]))
+        levels.append(_halved(levels[-1], inside[-1]))
+        inside.append(extents.decimated(inside[-1]))
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
     # The blur has zeros outside the image anyway, so all scales can share one canvas: one large
     # program compiles and runs faster than six.
-    mask = _mask(sizes).astype(linear.dtype)
+    mask = _mask(sizes, inside).astype(linear.dtype)
     errors = mask * _errors(staged(mask * _positive_xyb(staged(_canvas(levels)))))
-    mean, fourth = _means(jnp.stack([errors, (errors * errors) ** 2]), sizes)
+    counts = [extents.count(*level) for level in zip(levels, inside, strict=True)]
+    mean, fourth = _means(jnp.stack([errors, (errors * errors) ** 2]), sizes, counts)
     norms = jnp.stack([mean, finite.power(fourth, 0.25)])
     # (norm, kind, channel, scale) -> (channel, scale, norm, kind)
-    ordered = jnp.transpose(norms, (2, 3, 0, 1)).reshape(-1)
-    weights = jnp.asarray(WEIGHTS[: ordered.size], ordered.dtype)
-    total = SCALE * (weights * ordered).sum()
+    ordered = jnp.transpose(norms, (2, 3, 0, 1))
+    weights = jnp.asarray(_weights(len(levels)), ordered.dtype)[_number(inside) - 1]
+    total = SCALE * (weights * ordered).reshape(-1).sum()
     first, second, third = CUBIC
     return 100 - 10 * finite.power(total * (first + total * (second + total * third)), EXPONENT)
+
+
+def _number(inside: list[Extent | None]) -> Int[Array, ""] | int:
+    """How many scales the image has: one more than those of at least 8 pixels, at most all."""
+    number: Any = 1
+    for extent in inside[:-1]:
+        number += 1 if extent is None else (jnp.minimum(*extent) >= MIN_SIZE).astype(jnp.int32)
+    return number
+
+
+def _weights(scales: int) -> np.ndarray:
+    """The weights of an image of 1, 2, ... scales, `(scales, 3, scales, 2, 3)`."""
+    weights = np.zeros((scales, 3, scales, 2, 3))
+    for number in range(1, scales + 1):
+        used = np.reshape(WEIGHTS[: 18 * number], (3, number, 2, 3))
+        weights[number - 1, :, :number] = used
+    return weights
 
 
 def _positive_xyb(linear: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"]:
@@ -111,10 +137,15 @@ def _positive_xyb(linear: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batc
     return jnp.stack([7 * (long - middle) + 0.42, y + 0.01, short - y + 0.55])
 
 
-def _halved(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
+def _halved(
+    planes: Float[Array, "*batch h w"], extent: Extent | None
+) -> Float[Array, "*batch h2 w2"]:
     """Means of 2 x 2 samples; an odd border is repeated."""
-    odd = [(0, size % 2) for size in planes.shape[-2:]]
-    padded = jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + odd, mode="edge")
+    if extent is None:
+        odd = [(0, size % 2) for size in planes.shape[-2:]]
+        padded = jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + odd, mode="edge")
+    else:
+        padded = filters.pad(planes, 0, 1, "edge", extent)
     window = (1,) * (planes.ndim - 2) + (2, 2)
     return jax.lax.reduce_window(padded, 0.0, jax.lax.add, window, window, "valid") / 4
 
@@ -140,15 +171,25 @@ def _extended(planes: Float[Array, "*shape"], height: int, width: int) -> Float[
     return jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + missing)
 
 
-def _mask(sizes: list[tuple[int, int]]) -> Float[Array, "h w"]:
+def _mask(sizes: list[tuple[int, int]], inside: list[Extent | None]) -> Float[Array, "h w"]:
     """1 on the canvas where a scale has a sample, elsewhere 0."""
-    return _canvas([jnp.ones(size) for size in sizes])
+    return _canvas(
+        [extents.filled(jnp.ones(size), extent) for size, extent in zip(sizes, inside, strict=True)]
+    )
 
 
 def _means(
-    planes: Float[Array, "*batch h w"], sizes: list[tuple[int, int]]
+    planes: Float[Array, "*batch h w"],
+    sizes: list[tuple[int, int]],
+    counts: Sequence[jax.Array | int],
 ) -> Float[Array, "*batch scales"]:
-    """The mean over each scale of a canvas that is zero elsewhere."""
+    """The mean over each scale of a canvas that is zero elsewhere.
+
+    Args:
+        planes: the canvas.
+        sizes: height and width of each scale.
+        counts: number of samples of each scale.
+    """
     ones = jnp.ones(planes.shape[-1], planes.dtype)
     border = sizes[0][1]
     # As products with ones, see `reductions.total`.
@@ -161,7 +202,7 @@ def _means(
         others[..., start : start + height].sum(-1)
         for start, (height, _) in zip(starts[:-1], sizes[1:], strict=True)
     ]
-    return jnp.stack(totals, -1) / jnp.asarray([h * w for h, w in sizes], planes.dtype)
+    return jnp.stack(totals, -1) / jnp.stack([jnp.asarray(n, planes.dtype) for n in counts])
 
 
 def _errors(planes: Float[Array, "3 2 h w"]) -> Float[Array, "kinds 3 h w"]:
@@ -206,6 +247,6 @@ def _taps() -> tuple[float, ...]:
 
 METRICS = {
     "ssimulacra2": FunctionMetric(
-        "ssimulacra2", ssimulacra2, True, (-float("inf"), 100.0), min_size=MIN_SIZE
+        "ssimulacra2", ssimulacra2, True, (-float("inf"), 100.0), min_size=MIN_SIZE, padded=True
     )
 }

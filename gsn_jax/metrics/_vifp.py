@@ -9,8 +9,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite, reductions
+from gsn_jax.metrics import colour, extents, filters, finite, reductions
 from gsn_jax.metrics.distortion_channel import distortion_channel, information_change
 from gsn_jax.metrics.preparation import pairwise
 
@@ -24,6 +25,7 @@ def vifp(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
     """Share of the reference's information that the distorted luma keeps, over four scales.
@@ -31,6 +33,7 @@ def vifp(
     Args:
         reference: sRGB in [0, 1], at least 41 x 41.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
@@ -38,21 +41,26 @@ def vifp(
         no information: the value is then 1. Not symmetric.
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
-    planes = planes - reductions.middle(planes)  # variances ignore an offset
+    planes = planes - reductions.middle(planes, extent)  # variances ignore an offset
     changes, totals = [], []
     for scale in range(4):
         size = 2 ** (4 - scale) + 1
         taps = filters.gaussian_taps(size, size / 5)
         if scale:
             planes = filters.correlate_separable(planes, taps, taps)[..., ::2, ::2]
-        change, total = _information(planes[0], planes[1], taps)
+            extent = extents.decimated(extents.inside(extent, size - 1))
+        windows = extents.inside(extent, size - 1)
+        change, total = _information(planes[0], planes[1], taps, windows)
         changes.append(change)
         totals.append(total)
     return 1 + finite.divide(reductions.add(changes), reductions.add(totals), 0.0)
 
 
 def _information(
-    x: Float[Array, "h w"], change: Float[Array, "h w"], taps: tuple[float, ...]
+    x: Float[Array, "h w"],
+    change: Float[Array, "h w"],
+    taps: tuple[float, ...],
+    windows: Extent | None,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """What one scale gains or loses of its information, and all of it, in nats."""
     moments = jnp.stack([x, change, x * x, change * change, x * change])
@@ -68,7 +76,10 @@ def _information(
         variance, change_variance, product - mean * mean_change, tolerance
     )
     kept = information_change(gain_change, error, variance, NOISE)
-    return reductions.total(kept), reductions.total(jnp.log1p(variance / NOISE))
+    information = jnp.log1p(variance / NOISE)
+    return reductions.total(kept, windows), reductions.total(information, windows)
 
 
-METRICS = {"vifp": FunctionMetric("vifp", vifp, True, (0.0, float("inf")), min_size=MIN_SIZE)}
+METRICS = {
+    "vifp": FunctionMetric("vifp", vifp, True, (0.0, float("inf")), min_size=MIN_SIZE, padded=True)
+}

@@ -18,7 +18,7 @@ def inside(extent: Extent | None, lost: int) -> Extent | None:
     return extent and Extent(extent.height - lost, extent.width - lost)
 
 
-def decimated(extent: Extent | None, factor: int = 2) -> Extent | None:
+def decimated(extent: Extent | None, factor: int | jax.Array = 2) -> Extent | None:
     """The extent of every `factor`-th row and column, the first included."""
     return extent and Extent(*((size + factor - 1) // factor for size in extent))
 

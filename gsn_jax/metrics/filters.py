@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float
 
-from gsn_jax.images.size_classes import Extent
+from gsn_jax.images.size_classes import DECIMATED, Extent
 from gsn_jax.metric import MapGrid
 from gsn_jax.metrics import extents
 from gsn_jax.metrics.staging import staged
@@ -138,6 +138,40 @@ def box_downsample(
         )
         image = functools.reduce(jnp.add, terms)
     return image / factor**2
+
+
+def viewed(
+    planes: Float[Array, "*batch h w"], mode: str, extent: Extent | None
+) -> tuple[Float[Array, "*batch _h _w"], Extent | None]:
+    """`box_downsample` by the `viewing_factor`, and the extent of the result.
+
+    Padded images whose smaller side is below 384, which are not decimated, must come in arrays of
+    which that is true as well (`fits_viewed`): larger arrays give half their height and width.
+    """
+    height, width = planes.shape[-2:]
+    largest = viewing_factor(height, width)
+    if extent is None:
+        return box_downsample(planes, largest, mode), None
+    if largest == 1:
+        return planes, extent
+    factor = jnp.maximum((jnp.minimum(*extent) + 128) // 256, 2)
+    shape = -(-height // 2), -(-width // 2)
+
+    def by(factor: int) -> Callable[[Array], Array]:
+        def downsample(planes: Array) -> Array:
+            small = box_downsample(planes, factor, mode, extent)
+            missing = [(0, full - size) for full, size in zip(shape, small.shape[-2:], strict=True)]
+            return jnp.pad(small, [(0, 0)] * (small.ndim - 2) + missing)
+
+        return downsample
+
+    small = lax.switch(factor - 2, [by(number) for number in range(2, largest + 1)], planes)
+    return small, extents.decimated(extent, factor)
+
+
+def fits_viewed(shape: tuple[int, ...], extent: Extent) -> Bool[Array, ""]:
+    """Whether `viewed` has room for an image in planes of that shape."""
+    return (jnp.minimum(*extent) >= DECIMATED) | (min(shape[-2:]) < DECIMATED)
 
 
 def apply_transfer(

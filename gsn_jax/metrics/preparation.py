@@ -12,11 +12,14 @@ from jaxtyping import Array, Float
 
 from gsn_jax.errors import InputError
 from gsn_jax.images.size_classes import Extent
+from gsn_jax.metrics import filters
 
 PairFunction = TypeVar("PairFunction", bound=Callable[..., jax.Array])
 
 
-def pairwise(name: str, min_size: int) -> Callable[[PairFunction], PairFunction]:
+def pairwise(
+    name: str, min_size: int, *, viewed: bool = False
+) -> Callable[[PairFunction], PairFunction]:
     """Makes a function of one pair `(H, W, 3)` work on pairs `(..., H, W, 3)`.
 
     On a CPU the pairs of a batch are computed one after the other. Each one then stays in the
@@ -27,6 +30,8 @@ def pairwise(name: str, min_size: int) -> Callable[[PairFunction], PairFunction]
     Args:
         name: of the metric, for error messages.
         min_size: smallest height and width for which the metric is defined.
+        viewed: whether the function decimates by `filters.viewed`. The result is NaN where a
+            padded image does not fit it.
 
     Returns:
         A decorator. The decorated function raises `InputError` as `checked_pair` does, and
@@ -49,7 +54,13 @@ def pairwise(name: str, min_size: int) -> Callable[[PairFunction], PairFunction]
             sizes = () if extent is None else (Extent(*map(jnp.ravel, extent)),)
 
             def single(x: jax.Array, y: jax.Array, *size: Extent) -> jax.Array:
-                return function(x, y, **options, **({"extent": size[0]} if size else {}))
+                if not size:
+                    return function(x, y, **options)
+                result = function(x, y, extent=size[0], **options)
+                if viewed:
+                    fits = filters.fits_viewed(x.shape[:2], size[0])
+                    result = jnp.where(fits, result, jnp.nan)
+                return result
 
             if pairs[0].shape[0] == 1:
                 result = single(*jax.tree.map(lambda leaf: leaf[0], (*pairs, *sizes)))

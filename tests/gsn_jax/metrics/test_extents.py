@@ -6,17 +6,21 @@ import numpy_definitions as definitions
 import pytest
 
 from gsn_jax import metrics
-from gsn_jax.images.size_classes import Extent, extent_of
+from gsn_jax.images.size_classes import Extent, extent_of, size_class
 
 PADDED = [name for name in metrics.names() if getattr(metrics.get(name), "padded", False)]
 DEFINED = ("ssim", "ms_ssim", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd", "vifp")
+VIEWED = ("mdsi",)  # decimated by a factor that depends on the size
+SLOW = ("ms_gmsd", "nlpd", "vifp", "ssimulacra2", "flip", "vif", "iw_ssim")  # large programs
 # A fast compiler instead of fast code.
 QUICK = {"xla_backend_optimization_level": 0}
 
 
 def sizes_of(name):
     """An odd and prime size near the smallest of the metric, and one of another shape."""
-    least = {"nlpd": 32}.get(name, max(metrics.get(name).min_size, 17))
+    if name == "nlpd":  # whose definition takes such sizes only
+        return (32, 64), (64, 32)
+    least = max(metrics.get(name).min_size, 17)
     return (least + 2 + least % 2, least + 31), (least + 24, least + 9 + least % 2)
 
 
@@ -37,7 +41,10 @@ def padded(image, shape, rng):
     return window
 
 
-@pytest.mark.parametrize("name", PADDED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PADDED],
+)
 def test_a_batch_of_padded_images_scores_as_the_images_alone(name):
     rng = np.random.default_rng(5)
     function = getattr(metrics, name)
@@ -51,10 +58,40 @@ def test_a_batch_of_padded_images_scores_as_the_images_alone(name):
     compiled = jax.jit(function, compiler_options=QUICK)
     scores = np.asarray(compiled(*batches, extent=extent))
     metric = metrics.get(name)
-    assert scores[2] == {"ssimulacra2": 100}.get(name, metric.value_range[metric.higher_is_better])
+    assert scores[2] == {"ssimulacra2": 100, "vif": 1, "vifp": 1}.get(
+        name, metric.value_range[metric.higher_is_better]
+    )
+    expected = [expected_score(name, pair) for pair in pairs[: 2 if name in DEFINED else 1]]
+    np.testing.assert_allclose(scores[: len(expected)], expected, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", VIEWED)
+def test_the_decimation_follows_the_true_size(name):
+    """By two and by three in one program, where the arrays are too large for one."""
+    pairs = [make_pair(*size, seed) for seed, size in enumerate([(641, 655), (385, 701)])]
+    shape = (704, 704)
+    rng = np.random.default_rng(6)
+    program = jax.jit(getattr(metrics, name), compiler_options=QUICK)
+    for pair in pairs:
+        corner = [padded(image, shape, rng) for image in pair]
+        score = program(*corner, extent=extent_of(pair[0]))
+        np.testing.assert_allclose(score, program(*pair), rtol=1e-6, atol=1e-6)
+    small = [padded(image[:200, :200], shape, rng) for image in pairs[0]]
+    assert np.isnan(program(*small, extent=Extent(np.int32(200), np.int32(200))))
+
+
+def expected_score(name, pair):
+    """By the definition in float64, or the function of the images alone."""
     if name in DEFINED:
-        expected = [getattr(definitions, name)(*np.float64(pair)) for pair in pairs[:2]]
-        np.testing.assert_allclose(scores[:2], expected, rtol=1e-5, atol=1e-5)
-    else:
-        expected = [function(*pairs[1])]
-        np.testing.assert_allclose(scores[1:2], expected, rtol=1e-6, atol=1e-6)
+        return getattr(definitions, name)(*np.float64(pair))
+    return jax.jit(getattr(metrics, name), compiler_options=QUICK)(*pair)
+
+
+def test_size_classes():
+    for size in [(8, 8), (300, 700), (383, 384), (384, 384), (700, 301), (1080, 1920), (40, 400)]:
+        shape = size_class(*size)
+        assert shape[0] >= size[0]
+        assert shape[1] >= size[1]
+    rng = np.random.default_rng(7)
+    assert len({size_class(*size) for size in rng.integers(300, 701, (500, 2)).tolist()}) <= 3
+    assert size_class(1000, 9000) is None
