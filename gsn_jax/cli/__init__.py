@@ -21,6 +21,7 @@ _COMMANDS = {
     "demo": "Score distorted versions of a few photographs.",
     "evaluate": "Measure how well metrics agree with opinion scores.",
     "export": "Write a metric as StableHLO, ONNX or SavedModel.",
+    "rd": "Compare codecs: bytes against quality.",
     "score": "Score distorted images against their references.",
     "serve": "Compare images on a local web page.",
     "submission": "Score a folder for an NTIRE challenge.",

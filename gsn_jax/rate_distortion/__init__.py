@@ -1,0 +1,1 @@
+"""Compares codecs: bytes against the scores of metrics, Bjøntegaard deltas with intervals."""

@@ -1,0 +1,149 @@
+"""Scores encodings, and keeps the scores so that a run continues where it was interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gsn_jax._version import __version__
+from gsn_jax.errors import InputError
+from gsn_jax.metric import Metric
+from gsn_jax.rate_distortion.encodings import Encoding, Study
+from gsn_jax.scoring.many_pairs import Loading, score_unordered
+from gsn_jax.scoring.provenance import version_of
+from gsn_jax.scoring.store import Store, exclusive
+
+STORE = "scores.jsonl"
+LOCK = "rd.lock"
+
+Progress = Callable[[int, int], None]
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Makes the folder, and admits one run at a time to it.
+
+    Raises:
+        InputError: another run uses it, or it cannot be written.
+    """
+    refusal = f"{folder}: another run is writing this folder; wait for it, or name another folder"
+    with contextlib.ExitStack() as stack:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(exclusive(folder / LOCK, refusal, remove=True))
+        yield
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an error of the file system into one line that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def score(
+    encodings: Sequence[Encoding],
+    metrics: Sequence[Metric],
+    loading: Loading,
+    folder: Path | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Study:
+    """The scores of encodings, kept in `folder/scores.jsonl`.
+
+    A kept score counts if its files have the same size and modification time, and if the package
+    and the metric have the same version. Failed pairs are tried again.
+
+    Args:
+        encodings: what to score.
+        metrics: each scores every encoding.
+        loading: how files are read.
+        folder: where scores are kept; None keeps none.
+        progress: called with the number of pairs that are done and of all pairs.
+
+    Raises:
+        InputError: scores cannot be written.
+    """
+    versions = {metric.name: version_of(metric) for metric in metrics}
+    store = None
+    if folder is not None:
+        run = {
+            "package": __version__,
+            "loading": [loading.alpha, loading.max_pixels, loading.resize],
+        }
+        with writing(folder / STORE):
+            store = Store(folder / STORE, run)
+            store.open()
+    rows = [_kept(store, item, versions) for item in encodings]
+    missing: dict[tuple[str, ...], list[int]] = {}
+    for index, row in enumerate(rows):
+        names = tuple(name for name in versions if name not in row)
+        if names:
+            missing.setdefault(names, []).append(index)
+    errors = [""] * len(rows)
+    done = len(rows) - sum(map(len, missing.values()))
+    progress(done, len(rows))
+    pairs = [item.pair for item in encodings]
+    try:
+        for names, wanted in missing.items():
+            chosen = [metric for metric in metrics if metric.name in names]
+            for index, scored in score_unordered(pairs, chosen, loading, wanted=wanted):
+                rows[index] |= scored.scores
+                errors[index] = scored.error
+                if store is not None:
+                    with writing(store.path):
+                        store.add(
+                            _key(encodings[index]), _row(encodings[index], rows[index], versions)
+                        )
+                done += 1
+                progress(done, len(rows))
+    finally:
+        if store is not None:
+            store.close()
+    return Study(
+        encodings,
+        {metric.name: metric.higher_is_better for metric in metrics},
+        {name: np.asarray([row.get(name, math.nan) for row in rows]) for name in versions},
+        errors,
+        versions,
+    )
+
+
+def _key(item: Encoding) -> str:
+    return "\n".join((item.image, item.codec, item.setting))
+
+
+def _row(item: Encoding, scores: dict[str, float], versions: dict[str, str]) -> dict[str, Any]:
+    kept = {name: [value, versions[name]] for name, value in scores.items()}
+    return {"files": _stamp(item), "scores": kept}
+
+
+def _kept(store: Store | None, item: Encoding, versions: dict[str, str]) -> dict[str, float]:
+    row = None if store is None else store.rows.get(_key(item))
+    match row:
+        case {"files": files, "scores": dict(scores)} if files == _stamp(item):
+            return {
+                name: value
+                for name, (value, version) in scores.items()
+                if versions.get(name) == version
+            }
+    return {}
+
+
+def _stamp(item: Encoding) -> list[int | None]:
+    """Sizes and modification times of the pair's files."""
+    stamp: list[int | None] = []
+    for file in (item.pair.reference_file, item.pair.distorted_file):
+        try:
+            state = os.stat(file) if file else None
+        except OSError:
+            state = None
+        stamp += [state.st_size, state.st_mtime_ns] if state else [None, None]
+    return stamp

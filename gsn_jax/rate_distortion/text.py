@@ -1,0 +1,178 @@
+"""The tables of `gsn rd` for the terminal, Markdown and LaTeX, and its sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from gsn_jax.benchmark.text_tables import Cell, TextTable
+from gsn_jax.rate_distortion.comparison import Against, Comparison
+from gsn_jax.rate_distortion.deltas import MIN_IMAGES, Estimate
+
+_DASH = "–"
+
+
+def tables(comparison: Comparison) -> list[TextTable]:
+    """All tables of a comparison but the times, which differ from run to run."""
+    if not comparison.against:
+        return []
+    return [delta_table(comparison), quality_table(comparison)]
+
+
+def delta_table(comparison: Comparison) -> TextTable:
+    """BD-rate and BD-score of every codec by every metric."""
+    images = len(comparison.study.images)
+    rows = [
+        [
+            Cell(_arrowed(comparison, item.metric)),
+            Cell(item.codec),
+            Cell(percent(item.rate.value)),
+            Cell(interval(item.rate)),
+            Cell(percent(item.rate_akima.value)),
+            Cell(signed(item.score.value)),
+            Cell(f"{item.rate.images} of {images}"),
+        ]
+        for item in comparison.against
+    ]
+    return TextTable(
+        f"Bytes at equal quality, against {comparison.anchor} (BD-rate)",
+        ["metric", "codec", "BD-rate", "95 % interval", "akima", "BD-score", "images"],
+        rows,
+        words=(0, 1),
+        notes=delta_notes(comparison),
+    )
+
+
+def quality_table(comparison: Comparison) -> TextTable:
+    """Bytes at one score of each metric."""
+    images = len(comparison.study.images)
+    rows = [
+        [
+            Cell(f"{item.metric} {number(item.level)}"),
+            Cell(item.codec),
+            Cell(fixed(item.anchor_rate, 3)),
+            Cell(fixed(item.codec_rate, 3)),
+            Cell(percent(item.saving.value)),
+            Cell(interval(item.saving)),
+            Cell(f"{item.saving.images} of {images}"),
+        ]
+        for item in comparison.against
+    ]
+    anchor = comparison.anchor
+    return TextTable(
+        f"Bits per pixel at one score, against {anchor}",
+        ["at", "codec", f"{anchor} bpp", "codec bpp", "bytes", "95 % interval", "images"],
+        rows,
+        words=(0, 1),
+        notes=[*sentences(comparison), *front_notes(comparison)],
+    )
+
+
+def time_table(comparison: Comparison) -> TextTable:
+    """Encode and decode times."""
+    return TextTable(
+        "Milliseconds per megapixel (median)",
+        ["codec", "encode", "decode", "files"],
+        [
+            [
+                Cell(t.codec),
+                Cell(fixed(t.encode, 1)),
+                Cell(fixed(t.decode, 1)),
+                Cell(str(t.encodings)),
+            ]
+            for t in comparison.times
+        ],
+        notes=["One thread per file, while other files were encoded beside it."],
+    )
+
+
+def delta_notes(comparison: Comparison) -> list[str]:
+    """Why photographs are left out, and why there is no interval."""
+    notes = []
+    for item in comparison.against:
+        for kind, estimate in (("BD-rate", item.rate), ("BD-score", item.score)):
+            if kind == "BD-score" and estimate.left_out == item.rate.left_out:
+                continue
+            for reason, count in estimate.left_out.items():
+                notes.append(
+                    f"{item.metric}, {item.codec}: {kind} without {_photographs(count)}: {reason}."
+                )
+    for name, view in comparison.metrics.items():
+        for codec, curve in view.means.items():
+            if curve.problem:
+                notes.append(f"{name}, {codec}: no mean curve: {curve.problem}.")
+    if any(0 < item.rate.images < MIN_IMAGES for item in comparison.against):
+        notes.append(f"An interval needs at least {MIN_IMAGES} photographs.")
+    failed = [error for error in comparison.study.errors if error]
+    if failed:
+        notes.append(f"{len(failed)} files have no score; the first: {failed[0]}")
+    return notes
+
+
+def sentences(comparison: Comparison) -> Iterator[str]:
+    """For every codec and metric, what it saves at the metric's level."""
+    for item in comparison.against:
+        if text := sentence(item, comparison.anchor):
+            yield text
+
+
+def sentence(item: Against, anchor: str) -> str:
+    """Such as "avif needs 47 % fewer bytes than jpeg at gsn 0.9 (44 to 50)."; "" if undefined."""
+    saving = item.saving
+    if math.isnan(saving.value):
+        return ""
+    fewer = saving.value < 0
+    ends = sorted((-saving.low, -saving.high) if fewer else (saving.low, saving.high))
+    about = f" ({ends[0]:.0f} to {ends[1]:.0f})" if not math.isnan(saving.low) else ""
+    return (
+        f"{item.codec} needs {abs(saving.value):.0f} % {'fewer' if fewer else 'more'} bytes than "
+        f"{anchor} at {item.metric} {number(item.level)}{about}."
+    )
+
+
+def front_notes(comparison: Comparison) -> Iterator[str]:
+    """The Pareto front of each metric's mean curves, by codec."""
+    for name, view in comparison.metrics.items():
+        parts = []
+        for codec, curve in view.means.items():
+            settings = [setting for setting in curve.settings if setting in view.front[codec]]
+            if settings:
+                everything = len(settings) == len(curve.settings)
+                parts.append(f"{codec} {'all' if everything else ' '.join(settings)}")
+        if parts:
+            yield f"Pareto front by {name}: {', '.join(parts)}."
+
+
+def percent(value: float) -> str:
+    """A signed percentage with one decimal; a dash for NaN."""
+    return _DASH if math.isnan(value) else f"{value:+.1f} %".replace("-", "−")
+
+
+def interval(estimate: Estimate) -> str:
+    """Both ends of an interval; a dash if there is none."""
+    if math.isnan(estimate.low):
+        return _DASH
+    return f"{estimate.low:+.1f} to {estimate.high:+.1f}".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """A signed number with three significant digits; a dash for NaN."""
+    return _DASH if math.isnan(value) else f"{value:+.3g}".replace("-", "−")
+
+
+def number(value: float) -> str:
+    """A number in its shortest form; a dash for NaN."""
+    return _DASH if math.isnan(value) else f"{value:g}".replace("-", "−")
+
+
+def fixed(value: float, digits: int) -> str:
+    """A number with so many decimals; a dash for NaN."""
+    return _DASH if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def _arrowed(comparison: Comparison, metric: str) -> str:
+    return f"{metric} {'↑' if comparison.metrics[metric].higher_is_better else '↓'}"
+
+
+def _photographs(count: int) -> str:
+    return f"{count} photograph{'s' if count > 1 else ''}"

@@ -1,0 +1,114 @@
+"""`gsn rd` as it is typed."""
+
+import csv
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from gsn_jax import cli
+from gsn_jax.errors import InputError
+
+QUALITIES = (20, 40, 60, 80, 92)
+
+
+def run(*arguments):
+    """The command as the entry point runs it: output, error output, exit code."""
+    result = CliRunner().invoke(cli.cli, [str(argument) for argument in arguments])
+    if isinstance(result.exception, InputError):
+        return result.stdout, f"gsn: {result.exception}\n", 2
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout, result.stderr, result.exit_code
+
+
+def rows_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def photos(tmp_path, photo):
+    """Six small photographs."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for k in range(6):
+        row, column = 64 * (k // 3), 64 * (k % 3)
+        Image.fromarray(photo[row : row + 64, column : column + 64]).save(folder / f"p{k}.png")
+    return folder
+
+
+@pytest.fixture
+def table(photos):
+    """The photographs as JPEG with and without optimised Huffman tables: equal pixels."""
+    lines = ["reference,distorted,codec,setting"]
+    for path in sorted(photos.glob("*.png")):
+        image = Image.open(path)
+        for quality in QUALITIES:
+            for codec, optimize in (("plain", False), ("optimised", True)):
+                name = f"{path.stem}_{codec}_{quality}.jpg"
+                image.save(photos / name, quality=quality, optimize=optimize)
+                lines.append(f"{path.name},{name},{codec},{quality}")
+    (photos / "pairs.csv").write_text("\n".join(lines) + "\n")
+    return photos / "pairs.csv"
+
+
+def test_a_table(table, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("rd", "--pairs", table, "--metric", "psnr", "--out", out, "--resamples", "200")
+    printed, err, code = run(*arguments, "--at", "psnr=30")
+    assert code == 0
+    assert "against plain (BD-rate)" in printed
+    assert "fewer bytes than plain at psnr 30" in printed
+    assert f"tables: {out}" in err
+    (row,) = rows_of(out / "bd.csv")
+    assert (row["metric"], row["codec"], row["anchor"]) == ("psnr", "optimised", "plain")
+    # The same pixels in fewer bytes, so everything follows from the bytes.
+    assert float(row["bd_rate_low"]) <= float(row["bd_rate"]) <= float(row["bd_rate_high"]) < 0
+    assert row["bd_rate_images"] == "6"
+    images = rows_of(out / "bd_images.csv")
+    assert np.mean([float(item["bd_rate"]) for item in images]) == pytest.approx(
+        float(row["bd_rate"])
+    )
+    curves = rows_of(out / "curves.csv")
+    assert [item["pareto"] for item in curves] == ["no"] * 5 + ["yes"] * 5
+    points = rows_of(out / "points.csv")
+    assert len(points) == 60
+    size = (table.parent / "p0_plain_20.jpg").stat().st_size
+    assert int(points[0]["bytes"]) == size
+    assert float(points[0]["bpp"]) == pytest.approx(8 * size / 64**2)
+    assert printed.strip() == (out / "rd.md").read_text().strip()
+    assert r"\begin{tabular}" in (out / "rd.tex").read_text()
+
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run(*arguments, "--at", "psnr=30")[0] == printed
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+    again = ("rd", "--pairs", out / "points.csv", "--metric", "psnr", "--resamples", "200")
+    assert run(*again, "--at", "psnr=30")[0] == printed
+
+
+def test_too_few_settings_give_a_line_and_no_number(table):
+    few = [line for line in table.read_text().splitlines() if "_20.jpg" not in line]
+    table.write_text("\n".join(line for line in few if "_40.jpg" not in line) + "\n")
+    printed, _, code = run("rd", "--pairs", table, "--metric", "psnr")
+    assert code == 0
+    assert "– |" in printed
+    assert "without 6 photographs: fewer than 4 settings" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give --pairs"),
+        (("--pairs", "TABLE", "--metric", "psnr", "--anchor", "x"), "plain, optimised"),
+        (("--pairs", "TABLE", "--metric", "psnr", "--at", "psnr"), "psnr: give a metric and"),
+        (("--pairs", "TABLE", "--metric", "psnr", "--at", "ssim=1"), "ssim: not one of"),
+    ],
+)
+def test_bad_usage(table, arguments, message):
+    arguments = [str(table) if word == "TABLE" else word for word in arguments]
+    _, err, code = run("rd", *arguments)
+    assert code == 2
+    assert message in err
