@@ -52,6 +52,7 @@ def test_what_is_shown_is_of_the_model_that_ships():
     assert f"gsn {shipped.versions('gsn')[-1]} range" in "".join(shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
 def test_a_notebook_runs(notebook, tmp_path):
     run_notebooks = pytest.importorskip("run_notebooks", reason="needs the extra [docs]")

@@ -52,32 +52,20 @@ def peak_flops(device_kind: str) -> float | None:
 def flops_per_pair(model: nn.Module, size: int) -> float | None:
     """Floating-point operations of one pair's forward and backward pass.
 
-    XLA's cost analysis of the passes before optimisation; a multiply-add counts as two. Excludes
+    Three times those of the forward pass, as model FLOPs are usually counted (Chowdhery et al.,
+    "PaLM", JMLR 2023, appendix B): a layer has one product forward, and backward one for the
+    gradient of its input and one for that of its weights. A multiply-add counts as two. Excludes
     recomputation (`remat`, accumulation), loss and optimiser. None if XLA has no analysis.
 
     Args:
         model: maps two `(N, H, W, 3)` to `(N,)`.
         size: height and width of the training crops.
     """
-    plain = model.clone(remat=False) if hasattr(model, "remat") else model
-    if getattr(getattr(model, "backbone", None), "remat", False):
-        plain = plain.clone(backbone=model.backbone.clone(remat=False))
     images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     key = jax.eval_shape(lambda: jax.random.key(0))
-    variables = jax.eval_shape(plain.init, {"params": key, "dropout": key}, images, images)
-
-    def passes(params: dict, rest: dict, key: jax.Array, *pair: jax.Array) -> dict:
-        def score(params: dict) -> jax.Array:
-            variables = {**rest, "params": params}
-            scores: Any = plain.apply(variables, *pair, train=True, rngs={"dropout": key})
-            return scores.sum()
-
-        return jax.grad(score)(params)
-
-    params = variables["params"]
-    rest = {name: child for name, child in variables.items() if name != "params"}
-    analysis = jax.jit(passes).lower(params, rest, key, images, images).cost_analysis()
-    return float(analysis["flops"]) if analysis and "flops" in analysis else None
+    variables = jax.eval_shape(model.init, key, images, images)
+    analysis = jax.jit(model.apply).lower(variables, images, images).cost_analysis()
+    return 3 * float(analysis["flops"]) if analysis and "flops" in analysis else None
 
 
 @dataclasses.dataclass(frozen=True)
