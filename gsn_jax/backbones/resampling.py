@@ -88,7 +88,7 @@ def l2_pool(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
     return jnp.sqrt(averages + 1e-12)
 
 
-def space_to_depth(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 4c"]:
+def space_to_depth(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 4*c"]:
     """The pixels of every 2 x 2 block become channels of one, without loss.
 
     Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), 4 C)`; odd and true sizes as in `halve`.

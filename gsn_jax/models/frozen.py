@@ -180,7 +180,7 @@ class FrozenFeatureModel(nn.Module):
         distorted: Features,
         sizes: Sizes = None,
         cells: jax.Array | None = None,
-    ) -> Float[Array, "n 5c"]:
+    ) -> Float[Array, "n 5*c"]:
         """Sums of the backbone features' moments, each feature weighted by its share of a cell."""
         inside = jnp.ones(reference[-1].shape[:3]) if cells is None else cells.astype(jnp.float32)
         strides = self.backbone.strides

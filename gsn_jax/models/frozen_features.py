@@ -52,7 +52,7 @@ class LevelFeatures(NamedTuple):
 
     reference: Float[Array, "n rows columns c"]
     distorted: Float[Array, "n rows columns c"]
-    errors: Float[Array, "n rows columns 2c"]
+    errors: Float[Array, "n rows columns 2*c"]
 
 
 def level_features(
@@ -124,7 +124,7 @@ def split_levels(
 
 def moment_sums(
     levels: Sequence[tuple[jax.Array, jax.Array]], weights: Sequence[jax.Array]
-) -> Float[Array, "n 5c"]:
+) -> Float[Array, "n 5*c"]:
     """Weighted sums over positions of a, b, a^2, b^2 and (a - b)^2, for all channels of all levels.
 
     Args:
@@ -172,7 +172,7 @@ def weighted_sums(
     return jnp.matmul(row, columns, precision=jax.lax.Precision.HIGHEST)[:, 0]
 
 
-def texture_and_structure_errors(means: Float[Array, "*batch 5c"]) -> Float[Array, "*batch 2c"]:
+def texture_and_structure_errors(means: Float[Array, "*batch 5*c"]) -> Float[Array, "*batch 2*c"]:
     """One minus DISTS's similarities, without their cancellation; both from 0 to 2.
 
     With means m, variances v and the variance v_d of the difference, the texture error is

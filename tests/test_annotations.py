@@ -1,0 +1,18 @@
+"""The shapes that stand in the annotations are those of the arrays."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from gsn_jax import metrics
+
+PROGRAM = Path(__file__).parent / "support" / "checked_annotations.py"
+
+
+def test_shapes_are_as_annotated():
+    done = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert not [line for line in lines if not line.endswith(": as annotated")], done.stdout
+    traced = {line.split(":")[0] for line in lines}
+    assert {*metrics.names(), "gsn_loss", "CDConv", "model gsn"} - traced == {"pieapp", "deepiqa"}
