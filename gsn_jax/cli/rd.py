@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from gsn_jax.cli import codec_options
+from gsn_jax.cli.codec_options import interruptible
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
+    from gsn_jax.rate_distortion.codecs import Codec
     from gsn_jax.rate_distortion.comparison import Comparison
     from gsn_jax.rate_distortion.encodings import Encoding, Study
     from gsn_jax.scoring.many_pairs import Loading
 
 
 @click.command()
+@click.argument("photos", nargs=-1, metavar="[PHOTOS]...")
+@codec_options.options
+@click.option(
+    "--quality",
+    "qualities",
+    multiple=True,
+    default=("20:95:15",),
+    show_default=True,
+    metavar="[CODEC=]A:B:STEP",
+    help="Qualities to encode at, from A to B, or a comma-separated list; with CODEC= for one "
+    "codec only. May be repeated.",
+)
 @click.option(
     "--pairs",
     "table",
@@ -60,10 +76,20 @@ if TYPE_CHECKING:
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep scores and write tables (CSV, Markdown, LaTeX) in this folder. If the run is "
-    "interrupted, the same command continues it.",
+    help="Keep encoded files and scores, and write tables (CSV, Markdown, LaTeX) in this folder. "
+    "If the run is interrupted, the same command continues it.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Number of processes that encode.  [default: number of cores]",
 )
 def command(
+    photos: tuple[str, ...],
+    names_of_codecs: str | None,
+    encoders: tuple[str, ...],
+    decoders: tuple[str, ...],
+    qualities: tuple[str, ...],
     table: str | None,
     names: tuple[str, ...],
     checkpoint: str | None,
@@ -71,31 +97,72 @@ def command(
     levels: tuple[str, ...],
     resamples: int,
     out: Path | None,
+    workers: int | None,
 ) -> None:
     """Compare codecs: bytes against quality, with BD-rates and their confidence intervals.
 
+    Encodes PHOTOS, which are folders or files, or takes the encoded files of a table.
+
     \b
+    gsn rd photos --codec jpeg,webp,avif --quality 20:95:15 --out comparison
     gsn rd --pairs encoded.csv --anchor jpeg --out comparison
 
     BD-rate is the mean difference in bytes at equal score, BD-score the mean difference in score
     at equal bytes. Both are computed for each photograph, on the range that both codecs cover, and
     averaged.
     """
-    if table is None:
-        raise InputError("give --pairs FILE.csv; see --help")
+    if bool(photos) == (table is not None):
+        raise InputError("give PHOTOS or --pairs FILE.csv; see --help")
+    if photos and out is None:
+        raise InputError("give --out DIR, the folder for the encoded files")
+    if table is not None and (names_of_codecs or encoders):
+        raise InputError("--codec and --encoder are for PHOTOS; a table names its codecs itself")
     at = _levels(levels)
     from gsn_jax.rate_distortion import deltas, encodings
     from gsn_jax.scoring import by_name
     from gsn_jax.scoring.many_pairs import Loading
 
     deltas.check_installed()
-    items = encodings.read_table(table)
+    chosen = codec_options.chosen(names_of_codecs, encoders, decoders) if photos else []
+    steps = _qualities(qualities, chosen) if photos else {}
     metrics = by_name.resolve_all(by_name.named(*names, checkpoint=checkpoint), checkpoint)
-    study = _scored(items, metrics, Loading(), out)
+    from gsn_jax.rate_distortion import scoring
     from gsn_jax.rate_distortion.comparison import compare
 
-    comparison = compare(study, anchor, levels=at, resamples=resamples)
-    _tables(comparison, out)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(interruptible(out))
+        if out is not None:
+            stack.enter_context(scoring.alone(out))
+        if table is not None:
+            items = encodings.read_table(table)
+        else:
+            assert out is not None  # see above
+            items = _encoded(photos, steps, out, workers)
+        study = _scored(items, metrics, Loading(), out)
+        comparison = compare(study, anchor, levels=at, resamples=resamples)
+        _tables(comparison, out)
+
+
+def _qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list[float]]:
+    from gsn_jax.rate_distortion.encoding import parse_qualities
+
+    found = parse_qualities(texts, [codec.name for codec in codecs])
+    return {codec: found[codec.name] for codec in codecs}
+
+
+def _encoded(
+    photos: Sequence[str], steps: Mapping[Codec, Sequence[float]], out: Path, workers: int | None
+) -> list[Encoding]:
+    from gsn_jax.rate_distortion import encoding
+
+    found = encoding.find_photos(photos, skip=[out])
+    with counting_bar(transient=True, rate="files") as bar:
+        task = bar.add_task("encoding", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return encoding.encode_all(found, steps, out, workers=workers, progress=show)
 
 
 def _levels(texts: Sequence[str]) -> dict[str, float]:
@@ -120,10 +187,7 @@ def _scored(
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        if out is None:
-            return scoring.score(items, metrics, loading, progress=show)
-        with scoring.alone(out):
-            return scoring.score(items, metrics, loading, out, progress=show)
+        return scoring.score(items, metrics, loading, out, progress=show)
 
 
 def _tables(comparison: Comparison, out: Path | None) -> None:

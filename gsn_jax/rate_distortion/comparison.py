@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.rate_distortion import curves as curves_module
 from gsn_jax.rate_distortion import deltas
 from gsn_jax.rate_distortion.curves import Curve
-from gsn_jax.rate_distortion.deltas import Estimate
+from gsn_jax.rate_distortion.deltas import Delta, Estimate
 from gsn_jax.rate_distortion.encodings import Study
 
 
@@ -146,8 +147,8 @@ def _against(
     higher = view.higher_is_better
     level = _middle(view.means) if level is None else level
 
-    def estimate(function: object, **options: object) -> Estimate:
-        delta = functools.partial(function, higher_is_better=higher, **options)  # type: ignore[arg-type]
+    def estimate(function: Callable[..., Delta], **options: Any) -> Estimate:
+        delta = functools.partial(function, higher_is_better=higher, **options)
         return deltas.over_images(
             view.by_image[anchor], view.by_image[codec], delta, resamples=resamples
         )

@@ -157,7 +157,7 @@ def grids(study: Study, metric: str) -> dict[str, Grid]:
         place = images[item.image], settings[item.codec][item.setting]
         tables[item.codec][:, place[0], place[1]] = item.rate, score
     return {
-        codec: Grid(tuple(settings[codec]), *table, np.isfinite(table).all(axis=(0, 2)))
+        codec: Grid(tuple(settings[codec]), table[0], table[1], np.isfinite(table).all(axis=(0, 2)))
         for codec, table in tables.items()
     }
 

@@ -98,10 +98,38 @@ def test_too_few_settings_give_a_line_and_no_number(table):
     assert "without 6 photographs: fewer than 4 settings" in printed
 
 
+def test_photographs(photos, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("rd", photos, "--codec", "jpeg,webp", "--quality", "20:80:20", "--metric", "psnr")
+    arguments = (*arguments, "--out", out, "--workers", "1")
+    printed, _, code = run(*arguments)
+    assert code == 0
+    assert "against jpeg (BD-rate)" in printed
+    assert "Milliseconds per megapixel" in printed
+    assert {row["codec"] for row in rows_of(out / "times.csv")} == {"jpeg", "webp"}
+    assert len(list((out / "encoded").rglob("*_q*.*"))) == 48
+
+    # Without a file and the end of both stores, as after a run that was killed.
+    before = {path: path.read_bytes() for path in out.rglob("*.*") if path.suffix != ".jsonl"}
+    (out / "encoded" / "webp" / "p3_q40.webp").unlink()
+    for name in ("encoded.jsonl", "scores.jsonl"):
+        (out / name).write_bytes((out / name).read_bytes()[:-300])
+    (out / "bd.csv").unlink()
+    assert run(*arguments)[2] == 0
+    after = {path: path.read_bytes() for path in out.rglob("*.*") if path.suffix != ".jsonl"}
+    times = out / "times.csv"
+    assert after.pop(times) != b""
+    assert after == {path: data for path, data in before.items() if path != times}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give --pairs"),
+        ((), "give PHOTOS or --pairs"),
+        (("photos",), "give --out DIR"),
+        (("photos", "--out", "out"), "name a codec"),
+        (("photos", "--out", "out", "--codec", "x"), "known: jpeg"),
+        (("--pairs", "TABLE", "--codec", "jpeg"), "for PHOTOS"),
         (("--pairs", "TABLE", "--metric", "psnr", "--anchor", "x"), "plain, optimised"),
         (("--pairs", "TABLE", "--metric", "psnr", "--at", "psnr"), "psnr: give a metric and"),
         (("--pairs", "TABLE", "--metric", "psnr", "--at", "ssim=1"), "ssim: not one of"),

@@ -1,0 +1,74 @@
+"""What `gsn rd` and `gsn encode` share: the options that choose codecs."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gsn_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from gsn_jax.rate_distortion.codecs import Codec
+
+_OPTIONS = (
+    click.option(
+        "--codec",
+        "names_of_codecs",
+        metavar="NAME[,NAME...]",
+        help="Codecs of installed libraries: jpeg, webp, avif, jpeg2000, jxl, mozjpeg, jpegli.",
+    ),
+    click.option(
+        "--encoder",
+        "encoders",
+        multiple=True,
+        metavar="NAME=COMMAND",
+        help="A program as a codec, such as 'name=cjxl {in} {out} -q {q}'. It reads a PNG file and "
+        "writes {out}, a path without suffix; {q} is the quality. May be repeated.",
+    ),
+    click.option(
+        "--decoder",
+        "decoders",
+        multiple=True,
+        metavar="NAME=COMMAND",
+        help="The program that decodes the files of the --encoder of that name to PNG, such as "
+        "'name=djxl {in} {out}'. JPEG, WebP, AVIF, JPEG 2000, JPEG XL and PNG need none.",
+    ),
+)
+
+
+def options(function: Callable) -> Callable:
+    """Adds the options to a command."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def chosen(names: str | None, encoders: Sequence[str], decoders: Sequence[str]) -> list[Codec]:
+    """The codecs that the options name.
+
+    Raises:
+        InputError: there is none, or see `gsn_jax.rate_distortion.codecs.choose`.
+    """
+    from gsn_jax.rate_distortion.codecs import choose
+    from gsn_jax.scoring.by_name import split_names
+
+    found = choose(split_names(names or ""), encoders, decoders)
+    if not found:
+        raise InputError("name a codec, as in --codec avif or --encoder 'NAME=PROGRAM ...'")
+    return found
+
+
+@contextlib.contextmanager
+def interruptible(out: Path | None) -> Iterator[None]:
+    """On Ctrl-C prints how to continue, and exits with code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        what_next = f"; the same command continues {out}" if out else ""
+        click.echo(f"gsn: interrupted{what_next}", err=True)
+        sys.exit(130)

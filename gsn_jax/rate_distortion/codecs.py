@@ -1,0 +1,348 @@
+"""Codecs: those of Pillow, imagecodecs and ajpegli by name, and any program by its command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import io
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, features
+
+from gsn_jax.errors import InputError
+
+Pixels = UInt8[np.ndarray, "h w 3"]
+
+# The formats that Pillow finds in a file, and the suffixes that encoded files get.
+_SUFFIXES = {"JPEG": ".jpg", "WEBP": ".webp", "AVIF": ".avif", "JPEG2000": ".jp2", "PNG": ".png"}
+_JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+# Seconds that a program may take for one file.
+_TIMEOUT = 600
+
+
+class Codec(Protocol):
+    """Encodes and decodes images in memory."""
+
+    @property
+    def name(self) -> str:
+        """Name of the codec."""
+        ...
+
+    def identity(self) -> str:
+        """What the bytes depend on besides the image and the quality: library and version."""
+        ...
+
+    def encode(self, image: Pixels, quality: float) -> bytes:
+        """The encoded file.
+
+        Raises:
+            InputError: it cannot be encoded.
+        """
+        ...
+
+    def decode(self, data: bytes) -> Pixels:
+        """The pixels of an encoded file.
+
+        Raises:
+            InputError: it cannot be decoded.
+        """
+        ...
+
+    def is_readable(self, data: bytes) -> bool:
+        """Whether the files can be scored as they are; otherwise they are decoded to PNG."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class LibraryCodec:
+    """A codec of an installed library.
+
+    Attributes:
+        name: a key of `LIBRARY`.
+    """
+
+    name: str
+
+    def identity(self) -> str:
+        """See `Codec`."""
+        return LIBRARY[self.name].identity()
+
+    def encode(self, image: Pixels, quality: float) -> bytes:
+        """See `Codec`."""
+        try:
+            return LIBRARY[self.name].encode(image, quality)
+        except (ValueError, RuntimeError, OSError) as error:
+            raise InputError(f"{self.name} cannot encode quality {quality:g} ({error})") from None
+
+    def decode(self, data: bytes) -> Pixels:
+        """See `Codec`."""
+        return decode(data)
+
+    def is_readable(self, data: bytes) -> bool:
+        """See `Codec`."""
+        return not data.startswith(_JXL_STARTS)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProgramCodec:
+    """A codec whose encoder, and if need be decoder, are programs.
+
+    Each word of a command may contain `{in}`, `{out}` and, for the encoder, `{q}`. There is no
+    shell. The encoder reads a PNG file; `{out}` is a path without suffix, so that `{out}.avif`
+    gives the file one. The decoder writes the PNG file `{out}`.
+
+    Attributes:
+        name: name of the codec.
+        encoder: words of the encoder's command.
+        decoder: words of the decoder's command; () for formats that are read anyway.
+    """
+
+    name: str
+    encoder: tuple[str, ...]
+    decoder: tuple[str, ...] = ()
+
+    def identity(self) -> str:
+        """See `Codec`; the version of a program is not known."""
+        return shlex.join((*self.encoder, "|", *self.decoder))
+
+    def encode(self, image: Pixels, quality: float) -> bytes:
+        """See `Codec`."""
+        with tempfile.TemporaryDirectory() as name:
+            source, target = Path(name, "in.png"), Path(name, "out")
+            Image.fromarray(image).save(source, compress_level=1)
+            self._run(self.encoder, {"in": source, "out": target, "q": f"{quality:g}"})
+            made = [path for path in Path(name).iterdir() if path.name.startswith("out")]
+            if len(made) != 1:
+                raise InputError(
+                    f"{self.name}: {shlex.join(self.encoder)} has written {len(made)} files "
+                    "for {out}; it must write one"
+                )
+            return made[0].read_bytes()
+
+    def decode(self, data: bytes) -> Pixels:
+        """See `Codec`."""
+        if not self.decoder:
+            return decode(data)
+        with tempfile.TemporaryDirectory() as name:
+            source, target = Path(name, f"in{suffix_of(data, '')}"), Path(name, "out.png")
+            source.write_bytes(data)
+            self._run(self.decoder, {"in": source, "out": target})
+            try:
+                return decode(target.read_bytes())
+            except OSError:
+                raise InputError(
+                    f"{self.name}: {shlex.join(self.decoder)} has not written {{out}}"
+                ) from None
+
+    def is_readable(self, data: bytes) -> bool:
+        """See `Codec`."""
+        return not self.decoder and not data.startswith(_JXL_STARTS)
+
+    def _run(self, words: Sequence[str], values: dict[str, Any]) -> None:
+        command = [_filled(word, values) for word in words]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT
+            )
+        except OSError as error:
+            raise InputError(f"{self.name}: {words[0]}: {error.strerror or error}") from None
+        except subprocess.TimeoutExpired:
+            raise InputError(f"{self.name}: {words[0]} took more than {_TIMEOUT} s") from None
+        if done.returncode:
+            said = (done.stderr or done.stdout).decode(errors="replace").strip()
+            reason = said.splitlines()[-1] if said else f"exit code {done.returncode}"
+            raise InputError(f"{self.name}: {shlex.join(words)} failed: {reason}")
+
+
+def _filled(word: str, values: dict[str, Any]) -> str:
+    return re.sub(r"\{(in|out|q)\}", lambda m: str(values.get(m[1], m[0])), word)
+
+
+def parse_program(option: str, text: str, needed: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Name and words of a command like `name=cjxl {in} {out} -q {q}`.
+
+    Args:
+        option: the option that gave it, for the message.
+        text: the text.
+        needed: the placeholders that must occur.
+
+    Raises:
+        InputError: it has no name, no command, or lacks a placeholder.
+    """
+    name, _, command = text.partition("=")
+    name = name.strip()
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        raise InputError(f"{option} {text}: {error}") from None
+    if not _NAME.fullmatch(name) or not words:
+        raise InputError(
+            f"{option} {text}: give a name and a command, as in x='cjxl {{in}} {{out}}'"
+        )
+    for key in needed:
+        if not any(f"{{{key}}}" in word for word in words[1:]):
+            raise InputError(f"{option} {name}: the command lacks {{{key}}}")
+    return name, words
+
+
+def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str]) -> list[Codec]:
+    """The codecs of the options `--codec`, `--encoder` and `--decoder`.
+
+    Args:
+        names: names of codecs of libraries.
+        encoders: commands `name=...` with `{in}`, `{out}` and `{q}`.
+        decoders: commands `name=...` with `{in}` and `{out}`, for names of encoders.
+
+    Raises:
+        InputError: a name is unknown or given twice, a library is missing, or a command is wrong.
+    """
+    codecs: list[Codec] = []
+    for name in names:
+        if name not in LIBRARY:
+            raise InputError(
+                f"--codec {name}: unknown; known: {', '.join(LIBRARY)}, or any program by "
+                "--encoder 'NAME=PROGRAM {in} {out} -q {q}'"
+            )
+        LIBRARY[name].identity()
+        codecs.append(LibraryCodec(name))
+    programs = dict(parse_program("--decoder", text, ("in", "out")) for text in decoders)
+    for text in encoders:
+        name, words = parse_program("--encoder", text, ("in", "out", "q"))
+        codecs.append(ProgramCodec(name, words, programs.pop(name, ())))
+    if programs:
+        raise InputError(f"--decoder {next(iter(programs))}: there is no --encoder of that name")
+    every = [codec.name for codec in codecs]
+    if twice := [name for name in every if every.count(name) > 1]:
+        raise InputError(f"the codec {twice[0]} is named twice; give each a name of its own")
+    return codecs
+
+
+def decode(data: bytes) -> Pixels:
+    """The pixels of a file in a format that is known here.
+
+    Raises:
+        InputError: it is in none.
+    """
+    try:
+        if data.startswith(_JXL_STARTS):
+            import imagecodecs
+
+            return np.asarray(imagecodecs.jpegxl_decode(data, numthreads=1))
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:  # decoders raise anything
+        reason = str(error).replace("<_io.BytesIO object", "bytes") or type(error).__name__
+        raise InputError(
+            f"the encoded file cannot be decoded ({reason[:200]}); give --decoder "
+            "'NAME=PROGRAM {in} {out}'"
+        ) from None
+
+
+def suffix_of(data: bytes, otherwise: str) -> str:
+    """The suffix of a file's format, by its content."""
+    if data.startswith(_JXL_STARTS):
+        return ".jxl"
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return _SUFFIXES.get(image.format or "", otherwise)
+    except Exception:
+        return otherwise
+
+
+@dataclasses.dataclass(frozen=True)
+class _Library:
+    """How a library encodes.
+
+    Attributes:
+        encode: image and quality to the file.
+        identity: library and version. Raises `InputError` if it cannot be used here.
+    """
+
+    encode: Callable[[Pixels, float], bytes]
+    identity: Callable[[], str]
+
+
+def _pillow(name: str, feature: str, **options: Any) -> _Library:
+    def encode(image: Pixels, quality: float) -> bytes:
+        target = io.BytesIO()
+        scaled: dict[str, Any] = {"quality": round(quality)}
+        if name == "JPEG2000":
+            # Its quality is a PSNR; 20 to 95 become 27 to 45.75 dB, the range of the others.
+            scaled = {"quality_layers": [22 + quality / 4]}
+        Image.fromarray(image).save(target, name, **scaled, **options)
+        return target.getvalue()
+
+    def identity() -> str:
+        version = features.version(feature)
+        if version is None:
+            raise InputError(f"this build of Pillow cannot write {name}; install another one")
+        return f"Pillow {importlib.import_module('PIL').__version__}, {feature} {version}"
+
+    return _Library(encode, identity)
+
+
+def _imagecodecs(name: str, encode: Callable[[Any, Pixels, float], bytes]) -> _Library:
+    def identity() -> str:
+        library = importlib.import_module("imagecodecs")
+        if not getattr(library, name.upper()).available:
+            raise InputError(
+                f"this build of imagecodecs has no {name}; name a program, as in "
+                f"--encoder '{name}=PROGRAM {{in}} {{out}} -q {{q}}'"
+            )
+        return f"imagecodecs {library.__version__}, {getattr(library, f'{name}_version')()}"
+
+    return _Library(
+        lambda image, quality: bytes(
+            encode(importlib.import_module("imagecodecs"), image, quality)
+        ),
+        identity,
+    )
+
+
+def _jpegxl_distance(quality: float) -> float:
+    """The distance that libjxl's own tools take for a quality (`JxlEncoderDistanceFromQuality`)."""
+    if quality >= 30:
+        return 0.1 + (100 - min(quality, 100)) * 0.09
+    return 53 / 3000 * quality**2 - 23 / 20 * quality + 25
+
+
+@functools.cache
+def _ajpegli() -> Any:
+    try:
+        return importlib.import_module("ajpegli")
+    except ImportError:
+        raise InputError("the codec jpegli needs ajpegli; run: pip install ajpegli") from None
+
+
+# One thread each: photographs are encoded in parallel.
+LIBRARY: dict[str, _Library] = {
+    "jpeg": _pillow("JPEG", "jpg", subsampling="4:2:0", optimize=True),
+    "webp": _pillow("WEBP", "webp"),
+    "avif": _pillow("AVIF", "avif", max_threads=1),
+    "jpeg2000": _pillow("JPEG2000", "jpg_2000", quality_mode="dB", irreversible=True),
+    "jxl": _imagecodecs(
+        "jpegxl",
+        lambda library, image, quality: library.jpegxl_encode(
+            image, distance=_jpegxl_distance(quality), numthreads=1
+        ),
+    ),
+    "mozjpeg": _imagecodecs(
+        "mozjpeg",
+        lambda library, image, quality: library.mozjpeg_encode(image, level=round(quality)),
+    ),
+    "jpegli": _Library(
+        lambda image, quality: _ajpegli().encode(image, quality=quality, subsampling="444"),
+        lambda: f"ajpegli {_ajpegli().__version__}",
+    ),
+}

@@ -1,0 +1,133 @@
+"""Encoding photographs: files, bytes, resumption, and what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsn_jax.errors import InputError
+from gsn_jax.rate_distortion import codecs, encoding
+
+
+@pytest.fixture
+def photos(tmp_path, photo):
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    Image.fromarray(photo).save(folder / "a.png")
+    Image.fromarray(photo[::-1]).save(folder / "more" / "b.png")
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path):
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out"
+
+
+def encode(photos, out, names=("jpeg",), qualities=(30.0, 60.0), **options):
+    found = encoding.find_photos([photos])
+    chosen = dict.fromkeys(codecs.choose(names, [], []), qualities)
+    return encoding.encode_all(found, chosen, out, workers=1, **options)
+
+
+def contents(out):
+    return {path: path.read_bytes() for path in sorted(out.rglob("*.*")) if path.is_file()}
+
+
+def test_files_and_bytes(photos, out):
+    items = encode(photos, out, ("jpeg", "jxl"))
+    assert [(item.codec, item.setting) for item in items[:2]] == [("jpeg", "30"), ("jpeg", "60")]
+    first, jxl = items[0], items[4]
+    file = out / "encoded" / "jpeg" / "a_q30.jpg"
+    assert first.pair.distorted_file == file
+    assert first.size == file.stat().st_size
+    assert first.pixels == 128 * 160
+    assert first.encode_seconds > 0
+    # JPEG XL is scored by its decoded pixels, and counted by its own bytes.
+    assert jxl.size == (out / "encoded" / "jxl" / "a_q30.jxl").stat().st_size
+    assert jxl.pair.distorted_file.name == "a_q30.decoded.png"
+    assert (out / "encoded" / "jpeg" / "more" / "b_q60.jpg").exists()
+
+
+def test_a_second_run_encodes_only_what_is_missing(photos, out):
+    whole = encode(photos, out)
+    before = contents(out)
+    lost = out / "encoded" / "jpeg" / "a_q30.jpg"
+    lost.unlink()
+    (out / "encoded" / "jpeg" / "more" / "b_q60.jpg").write_bytes(b"half")
+    calls = []
+    again = encode(photos, out, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(2, 4), (3, 4), (4, 4)]
+    files = {path: data for path, data in contents(out).items() if path.suffix == ".jpg"}
+    assert files == {path: data for path, data in before.items() if path.suffix == ".jpg"}
+    assert [item.size for item in again] == [item.size for item in whole]
+
+
+def test_a_changed_photograph_is_encoded_again(photos, out):
+    encode(photos, out)
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(photos / "a.png")
+    calls = []
+    items = encode(photos, out, progress=lambda done, total: calls.append(done))
+    assert calls == [2, 3, 4]
+    assert items[0].pixels == 256
+
+
+def test_a_photograph_that_fails_does_not_stop_the_others(photos, out):
+    (photos / "a.png").write_bytes(b"nothing")
+    bad, _, good, _ = encode(photos, out)
+    assert "a.png: not an image" in bad.pair.problem
+    assert good.size > 0
+
+
+def test_processes_give_the_same_files(photos, out, tmp_path):
+    (tmp_path / "other").mkdir()
+    encode(photos, out)
+    found = encoding.find_photos([photos])
+    chosen = dict.fromkeys(codecs.choose(["jpeg"], [], []), (30.0, 60.0))
+    encoding.encode_all(found, chosen, tmp_path / "other", workers=2)
+    mine, others = (
+        {path.name: data for path, data in contents(folder).items() if path.suffix == ".jpg"}
+        for folder in (out, tmp_path / "other")
+    )
+    assert mine == others
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["20:95:15"], [20, 35, 50, 65, 80, 95]),
+        (["20:94:15"], [20, 35, 50, 65, 80]),
+        (["0.1:0.3:0.1"], [0.1, 0.2, 0.3]),
+        (["90,10"], [10, 90]),
+        (["1,2", "a=3:4:1"], [3, 4]),
+        (["a=3:4:1", "b=5"], [3, 4]),
+    ],
+)
+def test_qualities(texts, expected):
+    found = encoding.parse_qualities(texts, ["a", "b"])
+    assert found["a"] == expected
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["1:2"], "FIRST:LAST:STEP"),
+        (["9:2:1"], "FIRST:LAST:STEP"),
+        (["1:2:0"], "FIRST:LAST:STEP"),
+        (["x"], "FIRST:LAST:STEP"),
+        (["c=1"], "c is none of a, b"),
+        (["a=1"], "none for b"),
+    ],
+)
+def test_bad_qualities(texts, message):
+    with pytest.raises(InputError, match=message):
+        encoding.parse_qualities(texts, ["a", "b"])
+
+
+def test_names_of_photographs(photos):
+    Image.open(photos / "a.png").save(photos / "a.webp", lossless=True)
+    assert [item.name for item in encoding.find_photos([photos])] == ["a.png", "a.webp", "more/b"]
+    with pytest.raises(InputError, match="two photographs are called"):
+        encoding.find_photos([photos / "a.png", photos / "a.png"])
+    (photos / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no images"):
+        encoding.find_photos([photos / "empty"])
