@@ -97,7 +97,11 @@ def find_group(
 
 
 def _environment(environ: Mapping[str, str]) -> str | None:
-    """The scheduler that started several processes, judged by its environment variables."""
+    """The scheduler that started several processes, judged by its environment variables.
+
+    JAX finds the coordinator and the numbers of the processes itself. But without a group
+    `jax.distributed.initialize` fails, and the supervising process never imports JAX.
+    """
 
     def several(name: str) -> bool:
         return environ.get(name, "1") not in ("0", "1")
