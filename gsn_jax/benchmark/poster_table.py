@@ -64,9 +64,10 @@ def to_csv(sets: Sequence[Judged]) -> str:
             if metric in known:
                 row = known[metric]
                 values = [getattr(row, statistic) for statistic in _STATISTICS]
+                texts = ["" if math.isnan(value) else str(value) for value in values]
                 note = row.source + ("" if row.certain else "; uncertain")
                 note += f"; {row.note}" if row.note else ""
-                writer.writerow([name, metric, "published", *values, "", "", note])
+                writer.writerow([name, metric, "published", *texts, "", "", note])
     return file.getvalue()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import importlib.resources
+import math
 
 # Sets with some of the pairs of a set that has published rows.
 _PARTS = {"tid2013_regenerated": "tid2013"}
@@ -22,10 +23,10 @@ class PublishedRow:
         data_set: name of the set.
         method: name of the method in the publication.
         metric: our name of the method.
-        plcc: Pearson's correlation after the logistic fit.
+        plcc: Pearson's correlation after the logistic fit; NaN where it was not published so.
         srcc: Spearman's rank correlation.
-        krcc: Kendall's rank correlation.
-        main_score: PLCC + SRCC.
+        krcc: Kendall's rank correlation; NaN likewise.
+        main_score: PLCC + SRCC; NaN likewise.
         certain: whether the copy of the numbers was legible.
         source: the publication.
         note: how the method differs from our metric; "" if it does not.
@@ -66,13 +67,17 @@ def _read() -> list[PublishedRow]:
             data_set=row["set"],
             method=row["method"],
             metric=row["metric"],
-            plcc=float(row["plcc"]),
+            plcc=_number(row["plcc"]),
             srcc=float(row["srcc"]),
-            krcc=float(row["krcc"]),
-            main_score=float(row["main_score"]),
+            krcc=_number(row["krcc"]),
+            main_score=_number(row["main_score"]),
             certain=row["certain"] == "yes",
             source=row["source"],
             note=row["note"],
         )
         for row in csv.DictReader(text.splitlines())
     ]
+
+
+def _number(text: str) -> float:
+    return float(text) if text else math.nan
