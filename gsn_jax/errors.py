@@ -7,6 +7,11 @@ line prints that line and exits with code 2; library users catch a `ValueError`.
 
 from __future__ import annotations
 
+import errno
+
+# Codes of the `OSError` that writing to a full or failing disk raises.
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
 
 class InputError(ValueError):
     """The input is wrong; `str(error)` is one line that tells the user how."""

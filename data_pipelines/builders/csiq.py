@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +90,7 @@ def _rows(table: Path) -> list[tuple[int, tuple[Any, ...]]]:
         finally:
             book.close()
         heading = next(i for i, row in enumerate(rows) if set(_COLUMNS) <= set(row))
-    except (zipfile.BadZipFile, KeyError, StopIteration, OSError):
+    except Exception:  # openpyxl raises whatever damage leads to
         raise InputError(
             f"{table}: has no sheet {_SHEET} with the columns {', '.join(_COLUMNS)}; "
             "download the table again"

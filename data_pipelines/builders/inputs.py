@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
-from gsn_jax.errors import InputError
+from gsn_jax.errors import DISK_ERRORS, InputError
 
 # (stage, number done, total)
 Progress = Callable[[str, int, int], None]
@@ -173,6 +173,20 @@ def _index(folders: Sequence[Path]) -> dict[str, list[tuple[Path, tuple[str, ...
     return index
 
 
+def read_lines(table: Path) -> list[str]:
+    """The lines of a text file with labels.
+
+    Raises:
+        InputError: it cannot be read, or is not text in UTF-8.
+    """
+    try:
+        return table.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"{table}: not UTF-8 text; download it again") from None
+    except OSError as error:
+        raise InputError(f"{table}: cannot be read ({error.strerror})") from None
+
+
 def unpack(archive: Path, folder: str | os.PathLike[str], progress: Progress) -> None:
     """Unpacks a zip or tar archive; never writes outside `folder`.
 
@@ -184,12 +198,23 @@ def unpack(archive: Path, folder: str | os.PathLike[str], progress: Progress) ->
             _unpack_zip(archive, Path(folder), progress)
         else:
             _unpack_tar(archive, Path(folder), progress)
+    except InputError:
+        raise
     except tarfile.FilterError as error:
         raise InputError(f"{archive}: refused to unpack it ({error}); get a clean copy") from None
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{archive}: damaged archive ({error}); download it again") from None
-    except RuntimeError as error:  # zipfile raises it for encrypted archives
+    except OSError as error:
+        if error.errno in DISK_ERRORS:
+            raise
+        raise _damaged(archive, error) from None
+    except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
         raise InputError(f"{archive}: cannot be unpacked ({error}); unpack it yourself") from None
+    except Exception as error:  # the decoders raise whatever damage leads to
+        raise _damaged(archive, error) from None
+
+
+def _damaged(archive: Path, error: Exception) -> InputError:
+    reason = str(error) or type(error).__name__
+    return InputError(f"{archive}: damaged archive ({reason}); download it again")
 
 
 def _unpack_zip(archive: Path, folder: Path, progress: Progress) -> None:

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from data_pipelines.builders.base import Pair, PairBuilder
-from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.builders.inputs import Inputs, Problems, read_lines
 from data_pipelines.tables import number
+from gsn_jax.errors import InputError
 
 # Types 1 to 25 in the set's order, by the names of `data_pipelines.distortions`.
 TYPES = (
@@ -68,12 +69,15 @@ class Kadid10k(PairBuilder):
         del scratch
         table = inputs.require(_TABLE, self.MANUAL_DOWNLOAD_INSTRUCTIONS)
         pairs = []
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                try:
-                    pairs.append(_pair(row, inputs))
-                except (KeyError, TypeError, ValueError, IndexError):
-                    problems.add(f"{_TABLE}, line {number}: not 'dist_img,ref_img,dmos,var'")
+        try:
+            rows = list(csv.DictReader(read_lines(table)))
+        except csv.Error as error:
+            raise InputError(f"{table}: not valid CSV ({error}); download it again") from None
+        for line, row in enumerate(rows, start=2):
+            try:
+                pairs.append(_pair(row, inputs))
+            except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+                problems.add(f"{_TABLE}, line {line}: not 'dist_img,ref_img,dmos,var'")
         return pairs
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
-from scipy.io.matlab import MatReadError
 
 from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
@@ -46,7 +45,7 @@ class LiveIqa(PairBuilder):
 
     def read_pairs(self, inputs: Inputs, problems: Problems, scratch: Path) -> list[Pair]:
         """See `PairBuilder`."""
-        del problems, scratch
+        del scratch
         scores = _variables(
             inputs.require("dmos_realigned.mat", self.MANUAL_DOWNLOAD_INSTRUCTIONS),
             ("dmos_new", "dmos_std", "orgs"),
@@ -65,16 +64,21 @@ class LiveIqa(PairBuilder):
         for row, (folder, kind, _, number) in enumerate(rows):
             if scores["orgs"][row]:
                 continue  # a reference, which was shown among the distorted images
-            reference = str(names[row][0])
             distorted = f"{folder}/img{number}.bmp"
+            try:
+                reference = str(names[row][0])
+                score, deviation = (float(scores[name][row]) for name in ("dmos_new", "dmos_std"))
+            except (IndexError, TypeError, ValueError):
+                problems.add(f"{distorted}: no reference and score")
+                continue
             pairs.append(
                 Pair(
                     reference=reference,
                     reference_path=inputs.find(f"refimgs/{reference}"),
                     distorted=distorted,
                     distorted_path=inputs.find(distorted),
-                    score=float(scores["dmos_new"][row]),
-                    score_std=float(scores["dmos_std"][row]),
+                    score=score,
+                    score_std=deviation,
                     reference_id=reference.lower().removesuffix(".bmp"),
                     distortion_type=kind,
                 )
@@ -91,7 +95,7 @@ def _variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         data = scipy.io.loadmat(path, variable_names=names)
         return {name: data[name].ravel() for name in names}
-    except (KeyError, ValueError, TypeError, NotImplementedError, OSError, MatReadError):
+    except Exception:  # SciPy raises whatever damage leads to
         raise InputError(
             f"{path}: not a MATLAB file with {', '.join(names)}; download it again"
         ) from None

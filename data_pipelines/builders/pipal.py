@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from data_pipelines.builders.base import Pair, PairBuilder
-from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.builders.inputs import Inputs, Problems, read_lines
 from data_pipelines.tables import number
 from gsn_jax.errors import InputError
 
@@ -49,7 +49,7 @@ class Pipal(PairBuilder):
             )
         pairs = []
         for table in tables:
-            for row, line in enumerate(table.read_text("utf-8-sig").splitlines(), start=1):
+            for row, line in enumerate(read_lines(table), start=1):
                 if not line.strip():
                     continue
                 try:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from data_pipelines.builders.base import Pair, PairBuilder
-from data_pipelines.builders.inputs import Inputs, Problems
+from data_pipelines.builders.inputs import Inputs, Problems, read_lines
 from data_pipelines.tables import as_number
 
 # Types 1 to 24 in the set's order, by the names of `data_pipelines.distortions`.
@@ -67,7 +67,7 @@ class Tid2013(PairBuilder):
         """See `PairBuilder`."""
         del scratch
         table = inputs.require(_TABLE, self.MANUAL_DOWNLOAD_INSTRUCTIONS)
-        lines = [line.strip() for line in table.read_text("utf-8-sig").splitlines()]
+        lines = [line.strip() for line in read_lines(table)]
         deviations = self._deviations(inputs, problems, len(lines))
         pairs = []
         for number, (line, deviation) in enumerate(zip(lines, deviations, strict=True), start=1):
@@ -101,7 +101,7 @@ class Tid2013(PairBuilder):
         table = inputs.find("mos_std.txt")
         if table is None:
             return nothing
-        lines = table.read_text("utf-8-sig").splitlines()
+        lines = read_lines(table)
         values = [value for line in lines[:count] if (value := as_number(line)) is not None]
         if len(values) < count:
             problems.add(f"mos_std.txt does not hold {count} numbers")

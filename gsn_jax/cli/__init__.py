@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -11,7 +10,7 @@ import click
 
 from gsn_jax._version import __version__
 from gsn_jax.cli.compilation_cache import keep_compiled
-from gsn_jax.errors import InputError
+from gsn_jax.errors import DISK_ERRORS, InputError
 
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
 _COMMANDS = {
@@ -28,9 +27,6 @@ _COMMANDS = {
     "synthesize": "Make a data set of distorted photographs.",
     "train": "Train a model.",
 }
-
-# What writing to a full or failing disk raises.
-_WRITE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class _LazyGroup(click.Group):
@@ -75,7 +71,7 @@ def main() -> None:
         _discard_output()
         sys.exit(141)
     except OSError as error:
-        if error.errno not in _WRITE_ERRORS:
+        if error.errno not in DISK_ERRORS:
             raise
         _discard_output()
         where = f"{error.filename}: " if error.filename else ""

@@ -9,6 +9,8 @@ import click
 
 from gsn_jax.errors import InputError
 
+_FIGURE = "loss_comparison"
+
 _EPILOG = """Change values in the configuration of all runs with --config.KEY=VALUE, for example
 --config.train.steps=1000 --config.data.train="('pairs.csv',)". Ctrl-C and SIGTERM save a checkpoint
 and stop. The same command skips finished runs, continues an interrupted one and prints the
@@ -35,8 +37,11 @@ tables."""
 @click.option(
     "--arms", default="", metavar="LIST", help="Arms to train, such as m3,m4.  [default: all]"
 )
+@click.option(
+    "--overwrite", is_flag=True, help="Replace results in --out that this command did not write."
+)
 @click.pass_context
-def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
+def command(ctx: click.Context, out: Path, seeds: str, arms: str, overwrite: bool) -> None:
     """Train and compare the arms of the GSN paper's ablation: CNN or CDC, with several losses.
 
     All arms of a seed are trained and evaluated on the same scenes. The data set
@@ -46,8 +51,15 @@ def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
     # Imported here, because the trainer and matplotlib take seconds to import.
     from gsn_jax.benchmark.ablation import loss_figure, runs, table
     from gsn_jax.cli.train import config_overrides
+    from gsn_jax.scoring.outputs import refuse_foreign
 
     plan = runs.Plan(_arms(arms), _seeds(seeds), out, config_overrides(ctx.args))
+    for name in ("results.csv", "table.md", f"{_FIGURE}.svg", f"{_FIGURE}.png"):
+        refuse_foreign(
+            out / name,
+            lambda path: any(path.parent.glob("*/seed_*/config.json")),
+            overwrite=overwrite,
+        )
     stopped_by = runs.run_missing(plan, lambda line: click.echo(line, err=True))
     curves = runs.collect(plan)
     total = len(plan.arms) * len(plan.seeds)
@@ -63,9 +75,9 @@ def command(ctx: click.Context, out: Path, seeds: str, arms: str) -> None:
     text = table.arms_table(curves) + "\n" + table.differences_table(curves)
     (out / "table.md").write_text(text, encoding="utf-8")
     figure = loss_figure.draw_loss_comparison(curves)
-    loss_figure.write_figure(figure, out, "loss_comparison")
+    loss_figure.write_figure(figure, out, _FIGURE)
     click.echo(text)
-    click.echo(f"{out}: results.csv, table.md, loss_comparison.svg, loss_comparison.png", err=True)
+    click.echo(f"{out}: results.csv, table.md, {_FIGURE}.svg, {_FIGURE}.png", err=True)
     if len(curves) < total:
         ctx.exit(1)
 

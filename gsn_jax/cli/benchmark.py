@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from gsn_jax.benchmark.agreement_rows import Judged
 
 
+_TABLES = ("benchmark.md", "benchmark.tex", "benchmark.csv")
+
+
 @click.command()
 @click.option(
     "--dataset",
@@ -65,6 +68,8 @@ def command(
     sets = [open_prepared(name, split or "all", data_dir) for name, _, split in named]
     sets += [open_table(table, columns) for table in tables]
     check_names(sets)
+    if request.out is not None:
+        judging.check_tables(request.out, _TABLES, request)
     results, metrics = judging.judged_sets(sets, request)
     _tables(results, request.out)
     judging.write_report(results, metrics, request.report)
@@ -80,9 +85,9 @@ def _tables(sets: Sequence[Judged], out: Path | None) -> None:
     judging.show(table)
     if out is None:
         return
-    write_text(out / "benchmark.md", to_markdown(table))
-    write_text(out / "benchmark.tex", to_latex(table))
-    write_text(out / "benchmark.csv", poster_table.to_csv(sets))
+    texts = to_markdown(table), to_latex(table), poster_table.to_csv(sets)
+    for name, text in zip(_TABLES, texts, strict=True):
+        write_text(out / name, text)
     for judged in sets:
         judging.write_agreement(judged, out)
     click.echo(f"tables: {out / 'benchmark'}.md, .tex, .csv; scores: {out}/SET", err=True)

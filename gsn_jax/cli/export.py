@@ -19,6 +19,11 @@ from gsn_jax.errors import InputError
 )
 @click.option("--out", required=True, metavar="PATH", help="Output file; for savedmodel a folder.")
 @click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace --out even if it is not an exported metric; for savedmodel, an older one.",
+)
+@click.option(
     "--metric", "name", default="gsn", show_default=True, metavar="NAME", help="Metric to export."
 )
 @click.option(
@@ -31,7 +36,9 @@ from gsn_jax.errors import InputError
     metavar="HxW",
     help="Fix the images' height and width. ONNX needs a fixed size; without --size it is 384x512.",
 )
-def command(form: str, out: str, name: str, checkpoint: str | None, size: str | None) -> None:
+def command(
+    form: str, out: str, overwrite: bool, name: str, checkpoint: str | None, size: str | None
+) -> None:
     """Write a metric for other runtimes.
 
     The exported function maps reference and distorted images, float32 (N, H, W, 3) in [0, 1], to
@@ -42,7 +49,7 @@ def command(form: str, out: str, name: str, checkpoint: str | None, size: str | 
     from gsn_jax.serving import export
 
     metric = by_name.resolve(name) if checkpoint is None else model_metric.load(checkpoint)
-    difference = export.export(metric, form, out, fixed)
+    difference = export.export(metric, form, out, fixed, overwrite=overwrite)
     if form == "onnx":
         fixed = fixed or export.DEFAULT_SIZE
     shape = f"N x {fixed[0]} x {fixed[1]} x 3" if fixed else "N x H x W x 3, any size"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gsn_jax.benchmark.text_tables import TextTable
     from gsn_jax.metric import Metric
 
+_AGREEMENT_CSV, _AGREEMENT_MD = "agreement.csv", "agreement.md"
+
 _OPTIONS = (
     click.option(
         "--checkpoint",
@@ -89,6 +91,11 @@ _OPTIONS = (
         "pairs that failed.",
     ),
     click.option(
+        "--overwrite",
+        is_flag=True,
+        help="Replace tables in --out and a page in --report that gsn did not write.",
+    ),
+    click.option(
         "--no-scoring",
         is_flag=True,
         help="Make the tables from the scores in --out; score nothing.",
@@ -115,6 +122,7 @@ class Request:
     time_again: bool
     resamples: int
     rescore: bool
+    overwrite: bool
     no_scoring: bool
 
 
@@ -122,7 +130,7 @@ def check(request: Request) -> None:
     """Refuses options that contradict one another, and a report that cannot be made.
 
     Raises:
-        InputError: they do, or packages for the report are missing.
+        InputError: they do, packages for the report are missing, or its file is something else.
     """
     if request.no_scoring and request.out is None:
         raise InputError("--no-scoring needs --out DIR, the folder that holds the scores")
@@ -134,6 +142,29 @@ def check(request: Request) -> None:
             raise InputError(
                 f"--report needs {' and '.join(absent)}; run: pip install 'gsn_jax[report]'"
             )
+        from gsn_jax.scoring.outputs import refuse_foreign
+
+        page = request.report / "index.html"
+        refuse_foreign(
+            page, lambda path: b"gsn_jax" in path.read_bytes(), overwrite=request.overwrite
+        )
+
+
+def check_tables(folder: Path, names: Sequence[str], request: Request) -> None:
+    """Refuses to replace tables in a folder that holds no scores of `gsn`, in it or below it.
+
+    Raises:
+        InputError: there is such a table, and the request does not say `overwrite`.
+    """
+    from gsn_jax.benchmark.score_store import STORE
+    from gsn_jax.scoring.outputs import refuse_foreign
+
+    for name in names:
+        refuse_foreign(
+            folder / name,
+            lambda path: any(path.parent.glob(STORE)) or any(path.parent.glob(f"*/{STORE}")),
+            overwrite=request.overwrite,
+        )
 
 
 def columns(arguments: dict[str, Any]) -> TableColumns:
@@ -154,6 +185,9 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
     from gsn_jax.benchmark.agreement_rows import judge
     from gsn_jax.scoring.by_name import choose
 
+    if request.out is not None:
+        for judged in sets:
+            check_tables(request.out / judged.name, (_AGREEMENT_CSV, _AGREEMENT_MD), request)
     metrics: list[Metric] = []
     if request.no_scoring:
         found = [_kept(judged, request) for judged in sets]
@@ -220,8 +254,8 @@ def write_agreement(judged: Judged, out: Path) -> None:
     from gsn_jax.benchmark.text_tables import to_markdown
 
     folder = out / judged.scored.name
-    write_text(folder / "agreement.csv", to_csv(judged))
-    write_text(folder / "agreement.md", "\n".join(map(to_markdown, tables(judged))))
+    write_text(folder / _AGREEMENT_CSV, to_csv(judged))
+    write_text(folder / _AGREEMENT_MD, "\n".join(map(to_markdown, tables(judged))))
 
 
 def show(table: TextTable) -> None:

@@ -55,6 +55,11 @@ if TYPE_CHECKING:
     "continues it.",
 )
 @click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace the file --out even if it is not a table of scores.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["csv", "jsonl", "parquet"]),
@@ -125,6 +130,7 @@ def command(
     rule: str | None,
     allow_unpaired: bool,
     out: str | None,
+    overwrite: bool,
     form: str | None,
     escape_formulas: bool,
     names: tuple[str, ...],
@@ -179,8 +185,10 @@ def command(
     else:
         pairs = pairs_of_files(reference or "", distorted)
     if out is not None:
-        tables.check_target(out, _inputs(pairs, table), folders or ())
         form = tables.format_of(out, form)
+        tables.check_target(
+            out, _inputs(pairs, table), folders or (), form=form, overwrite=overwrite
+        )
     wanted = by_name.named(*names, checkpoint=checkpoint)
     metrics = by_name.resolve_all(wanted, checkpoint)
     worst = score_views.parse_limits(limits, metrics)

@@ -29,6 +29,7 @@ from gsn_jax.cli.counting import counting_bar
     metavar="FILE.zip",
     help="ZIP file to write.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace --out even if it is not a submission.")
 @click.option(
     "--metric", default="gsn", show_default=True, metavar="NAME", help="Metric to score with."
 )
@@ -52,6 +53,7 @@ def command(
     reference_dir: Path,
     distorted_dir: Path,
     out: Path,
+    overwrite: bool,
     metric: str,
     checkpoint: str | None,
     extra_data: bool,
@@ -68,7 +70,9 @@ def command(
     from gsn_jax.benchmark import submission
     from gsn_jax.errors import InputError
     from gsn_jax.scoring.by_name import choose
+    from gsn_jax.scoring.outputs import is_submission, refuse_foreign
 
+    refuse_foreign(out, is_submission, overwrite=overwrite)
     pairs = submission.match(reference_dir, distorted_dir)
     (judge, *others), _ = choose(metric, checkpoint)
     if others:

@@ -73,6 +73,9 @@ def write_model(
         model: what to write.
         compressed: whether large kernels are stored as bytes, with a small loss; see
             `gsn_jax.models.compression`. Central difference kernels must be folded first.
+
+    Raises:
+        InputError: there is a folder or file of that name which is not a model.
     """
     from orbax.checkpoint import v1 as ocp
 
@@ -80,6 +83,8 @@ def write_model(
     partial = target.with_name(target.name + ".partial")
     first = jax.process_index() == 0
     if first:
+        if target.exists() and not _is_replaceable(target):
+            raise InputError(f"{target}: exists and is not a model; remove it, or choose another")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     _wait_for_all("model folder made")
@@ -93,6 +98,15 @@ def write_model(
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     _wait_for_all("model written")
+
+
+def _is_replaceable(target: Path) -> bool:
+    """Whether a folder is a model's, complete or not, or empty."""
+    return target.is_dir() and (
+        (target / DESCRIPTION).is_file()
+        or (target / "variables").is_dir()
+        or not any(target.iterdir())
+    )
 
 
 def _wait_for_all(name: str) -> None:

@@ -14,6 +14,7 @@ from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.many_pairs import ScoredPair
+from gsn_jax.scoring.outputs import is_description_of_scores, is_score_table, refuse_foreign
 from gsn_jax.scoring.store import replacing
 
 FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
@@ -83,8 +84,7 @@ def write_scores(
                 else:
                     file.writelines(_json_line(item, names, made_with) for item in scored)
     if form == "csv" and is_regular(path):
-        beside = Path(path).with_name(f"{Path(path).name}.json")
-        with _replacing(beside) as partial:
+        with _replacing(_beside(Path(path))) as partial:
             text = json.dumps({"versions": made_with, "columns": names}, indent=2)
             Path(partial).write_text(text + "\n", encoding="utf-8")
 
@@ -133,17 +133,22 @@ def check_target(
     path: str | os.PathLike[str],
     inputs: Iterable[Path | None],
     folders: Iterable[str | os.PathLike[str]] = (),
+    *,
+    form: str = "",
+    overwrite: bool = False,
 ) -> None:
-    """Refuses, before the work, an output that cannot be written or would overwrite an input.
+    """Refuses, before the work, an output that cannot be written or would overwrite other files.
 
     Args:
         path: the output.
         inputs: files that are read.
         folders: folders that are read, which must not contain the output.
+        form: of the output; a CSV table has a second file beside it.
+        overwrite: whether a file that is not a table of scores may be overwritten.
 
     Raises:
         InputError: the output is a folder or one of the inputs, its folder is missing or not
-            writable, or it lies in one of the folders.
+            writable, it lies in one of the folders, or it exists and is not a table of scores.
     """
     target = Path(path)
     if target.is_dir():
@@ -158,6 +163,14 @@ def check_target(
     for folder in folders:
         if Path(real).is_relative_to(os.path.realpath(folder)):
             raise InputError(f"{path}: lies in the input folder {folder}; write it elsewhere")
+    refuse_foreign(target, is_score_table, overwrite=overwrite)
+    if form == "csv" and is_regular(target):
+        refuse_foreign(_beside(target), is_description_of_scores, overwrite=overwrite)
+
+
+def _beside(table: Path) -> Path:
+    """The file with the versions of a CSV table."""
+    return table.with_name(f"{table.name}.json")
 
 
 @contextlib.contextmanager

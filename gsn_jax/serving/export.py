@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from gsn_jax.backbones.convolution import plain_convolutions
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.model_metric import MIN_SIZE
+from gsn_jax.scoring.outputs import refuse_foreign
 
 FORMATS = ("stablehlo", "onnx", "savedmodel")
 # Height and width for formats with a fixed size.
@@ -38,16 +40,23 @@ Size = tuple[int, int]
 
 
 def export(
-    metric: Metric, form: str, out: str | os.PathLike[str], size: Size | None = None
+    metric: Metric,
+    form: str,
+    out: str | os.PathLike[str],
+    size: Size | None = None,
+    *,
+    overwrite: bool = False,
 ) -> float:
     """Writes a metric's function for another runtime.
 
     Args:
         metric: the metric to export.
         form: one of `FORMATS`.
-        out: file to write; for "savedmodel" a folder, which must not exist.
+        out: file to write; for "savedmodel" a folder.
         size: fixed height and width. None allows any size in "stablehlo" and "savedmodel", and
             means `DEFAULT_SIZE` in "onnx". The number of pairs is always free.
+        overwrite: replace `out` even if it is not an exported metric. A SavedModel is replaced only
+            with this.
 
     Returns:
         The largest difference between the exported function's scores and the metric's, on a random
@@ -55,7 +64,7 @@ def export(
 
     Raises:
         InputError: an exporter is not installed or cannot take the metric, the scores differ by
-            more than `TOLERANCE`, or `out` cannot be written.
+            more than `TOLERANCE`, or `out` cannot be written or is something else.
     """
     write, run, extra = {
         "stablehlo": (_write_stablehlo, _run_stablehlo, ""),
@@ -66,8 +75,7 @@ def export(
     if form == "onnx":
         size = size or DEFAULT_SIZE
     target = Path(out)
-    if form == "savedmodel" and target.exists():
-        raise InputError(f"{target}: exists already; choose another --out")
+    _check_target(target, form, overwrite)
     function = getattr(metric, "function_by_image", metric.function)
     with _aside(target) as partial:
         try:
@@ -88,6 +96,36 @@ def export(
                 f"than {TOLERANCE:g}; nothing was written"
             )
     return difference
+
+
+def _check_target(target: Path, form: str, overwrite: bool) -> None:
+    """Refuses to replace what is not an exported metric.
+
+    Raises:
+        InputError: the target exists and is something else, or a SavedModel without `overwrite`.
+    """
+    if form != "savedmodel":
+        if target.is_dir():
+            raise InputError(f"{target}: is a folder; name a file")
+        ours = _is_stablehlo if form == "stablehlo" else _is_onnx
+        refuse_foreign(target, ours, overwrite=overwrite)
+    elif target.exists() and not (overwrite and (target / "saved_model.pb").is_file()):
+        raise InputError(
+            f"{target}: exists already; choose another --out, or replace a SavedModel with "
+            "--overwrite"
+        )
+
+
+def _is_stablehlo(path: Path) -> bool:
+    from jax import export as jax_export
+
+    return len(jax_export.deserialize(bytearray(path.read_bytes())).in_avals) == 2
+
+
+def _is_onnx(path: Path) -> bool:
+    import onnx
+
+    return onnx.load(path).graph.name == "gsn_jax"
 
 
 def _difference(metric: Metric, function: Function, size: Size) -> float:
@@ -203,6 +241,8 @@ def _aside(target: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".export-") as folder:
             partial = Path(folder) / target.name
             yield partial
+            if target.is_dir():  # a SavedModel, see `_check_target`
+                shutil.rmtree(target)
             partial.replace(target)
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror or error})") from None

@@ -95,11 +95,33 @@ def _unwritable(workdir: Path, error: OSError) -> InputError:
     return InputError(f"--workdir {workdir}: cannot be written ({error.strerror})")
 
 
+def read_config(file: Path) -> dict[str, Any]:
+    """The configuration of the run in a folder.
+
+    Raises:
+        InputError: the file is damaged, as after a power cut.
+    """
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(config, dict) or set(configs.FIXED_SECTIONS) - set(config):
+            raise ValueError("sections are missing")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise InputError(
+            f"{file}: damaged, or not the configuration of a run; remove this file to continue "
+            "the run with the configuration you give, or choose a new --workdir"
+        ) from None
+    return config
+
+
 def _check_same_run(file: Path, after: dict[str, Any]) -> None:
     if not file.exists():
+        model = file.parent / "model"
+        if model.exists() and not (file.parent / "checkpoints").is_dir():
+            raise InputError(f"{model}: exists, and no run wrote it; choose a new --workdir")
         return
-    before = json.loads(file.read_text(encoding="utf-8"))
-    changed = configs.changed_keys(before, after)
+    changed = configs.changed_keys(read_config(file), after)
     if changed:
         raise InputError(
             f"{file.parent} holds a run with another {', '.join(changed[:5])}"

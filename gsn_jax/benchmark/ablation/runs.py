@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.training.config import changed_keys, load_config
 from gsn_jax.training.history import COLUMNS, read_evaluations
 from gsn_jax.training.loop import DivergenceError, train
-from gsn_jax.training.run_folder import plain
+from gsn_jax.training.run_folder import plain, read_config
 
 VALUES = ("plcc", "srcc", "main_score")
 
@@ -143,7 +142,7 @@ def _finished(plan: Plan, arm: Arm, seed: int) -> bool:
     file = workdir / "config.json"
     if not file.exists():
         return False
-    before = json.loads(file.read_text(encoding="utf-8"))
+    before = read_config(file)
     changed = changed_keys(before, config)
     # A training may be lengthened, but all runs here need the same schedule and evaluations.
     changed += [

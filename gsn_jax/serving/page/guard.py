@@ -74,7 +74,7 @@ class Guard:
         if not self._is_known(host):
             return 403, "this name is not allowed; start the page with --allow-host NAME"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _address(origin) != host.lower():
             return 403, "requests from other pages are not allowed"
         if scope.get("method") == "POST" and scope["path"].rstrip("/").endswith("/upload"):
             length = headers.get("content-length", "")
@@ -85,14 +85,21 @@ class Guard:
         return 0, ""
 
     def _is_known(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
-        if name in self._hosts:
-            return True
         try:
-            ipaddress.ip_address(name)
+            name = urlsplit(f"//{host}").hostname or ""
+            if name not in self._hosts:
+                ipaddress.ip_address(name)
         except ValueError:
             return False
         return True
+
+
+def _address(origin: str) -> str:
+    """Host and port of an origin; "" of one that is malformed."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:

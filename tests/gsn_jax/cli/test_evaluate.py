@@ -155,6 +155,28 @@ def test_a_report_without_its_extra_is_refused_before_scoring(table, monkeypatch
     assert "pip install 'gsn_jax[report]'" in err
 
 
+def test_files_that_gsn_did_not_write_are_kept(table, tmp_path):
+    out, report, archive = tmp_path / "out", tmp_path / "report", tmp_path / "thesis.zip"
+    set_folder = out / "people"
+    for folder in (set_folder, report):
+        folder.mkdir(parents=True)
+    (report / "index.html").write_text("my page")
+    archive.write_text("my thesis")
+    people = "--reference-dir", table.parent, "--distorted-dir", table.parent
+    for written, command in (
+        (set_folder / "agreement.md", ("evaluate", "--pairs", table, "--out", out)),
+        (out / "benchmark.tex", ("benchmark", "--pairs", table, "--out", out)),
+        (report / "index.html", ("evaluate", "--pairs", table, "--report", report)),
+        (archive, ("submission", *people, "--out", archive)),
+    ):
+        written.write_text("mine")
+        words = f"gsn: {written}: exists, and this command did not write it; name another output"
+        _, err, code = run(*command, "--metric", "psnr")
+        assert (err.startswith(words), code) == (True, 2), err
+        assert written.read_text() == "mine"
+        written.unlink()
+
+
 def test_submission(table, tmp_path):
     folder = table.parent
     for name in ("ref", "dist"):

@@ -247,3 +247,20 @@ def test_caching_changes_no_score(folder, model_folder):
         for pair, scores in zip(pairs, cached, strict=True)
     ]
     assert [scores.get("gsn") for scores in cached] == alone
+
+
+def test_only_a_table_of_scores_is_replaced(folder):
+    out = folder / "opinions.csv"
+    out.write_text("reference,distorted,mos\na.png,b.png,3\n")
+    before = out.read_bytes()
+    arguments = *folders(folder), "--metric", "psnr", "--out", out
+    assert run(*arguments) == (
+        "",
+        f"gsn: {out}: exists, and this command did not write it; name another output, or add "
+        "--overwrite\n",
+        2,
+    )
+    assert out.read_bytes() == before
+    for options in (["--overwrite"], []):  # the second run replaces the table of the first
+        run(*arguments, *options)
+        assert len(read_rows(out)) == 5

@@ -40,3 +40,23 @@ def test_a_bucket_and_a_file_are_no_folders(tmp_path):
     for workdir, words in (("gs://bucket/run", "mount the bucket"), (tmp_path / "file", "written")):
         with pytest.raises(InputError, match=words), claimed(workdir, base_config()):
             pass
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\ud800"])
+def test_a_damaged_configuration_is_one_line(tmp_path, content):
+    file = tmp_path / "config.json"
+    file.write_bytes(content.encode(errors="surrogatepass"))
+    with (
+        pytest.raises(InputError, match=r"config\.json: damaged, or not the configuration"),
+        claimed(tmp_path, base_config()),
+    ):
+        pass
+    assert file.read_bytes() == content.encode(errors="surrogatepass")
+
+
+def test_a_folder_called_model_that_no_run_wrote_is_kept(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="no run wrote it"), claimed(tmp_path, base_config()):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -42,7 +42,17 @@ def test_own_names_and_addresses_are_allowed(tmp_path, host):
 
 
 @pytest.mark.parametrize(
-    "host", ["attacker.example", "attacker.example:7860", "", "127.0.0.1.x.de"]
+    "host",
+    [
+        "attacker.example",
+        "attacker.example:7860",
+        "",
+        "127.0.0.1.x.de",
+        "[::1",
+        "[",
+        "[x]:1",
+        "a]b",
+    ],
 )
 def test_a_name_that_dns_may_rebind_is_refused(tmp_path, host):
     status, _, text = answer(tmp_path, host=host)
@@ -55,7 +65,9 @@ def test_a_name_can_be_allowed(tmp_path):
     assert answer(tmp_path, hosts=["Images.example"], host="images.example")[0] == 200
 
 
-@pytest.mark.parametrize("origin", ["http://attacker.example", "null", "http://localhost:1"])
+@pytest.mark.parametrize(
+    "origin", ["http://attacker.example", "null", "http://localhost:1", "http://[::1"]
+)
 def test_another_origin_is_refused(tmp_path, origin):
     assert answer(tmp_path, host="localhost:7860", origin=origin)[0] == 403
 
