@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,11 @@ class PairSource(abc.ABC):
         """Height and width of pair `index`, or None if that needs decoding."""
         del index
         return None
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        """The files of both images of pair `index`; () of a source that has none."""
+        del index
+        return ()
 
     def labels(self, index: int) -> dict[str, Any]:
         """The labels in `source[index]`, as Python values."""
@@ -154,6 +160,10 @@ class Subset(PairSource):
         """See `PairSource`."""
         return self.source.image_size(int(self.indices[index]))
 
+    def files(self, index: int) -> tuple[Path, ...]:
+        """See `PairSource`."""
+        return self.source.files(int(self.indices[index]))
+
     def describe(self, index: int) -> str:
         """See `PairSource`."""
         return self.source.describe(int(self.indices[index]))
@@ -233,6 +243,11 @@ class Concatenated(PairSource):
         """See `PairSource`."""
         which, inner = self._locate(index)
         return self.sources[which].image_size(inner)
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        """See `PairSource`."""
+        which, inner = self._locate(index)
+        return self.sources[which].files(inner)
 
     def describe(self, index: int) -> str:
         """See `PairSource`."""

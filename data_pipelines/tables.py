@@ -111,8 +111,8 @@ class PairTable(PairSource):
         """See `PairSource`."""
         return str(self._paths["distorted"][index])
 
-    def paths(self, index: int) -> tuple[Path, Path]:
-        """The files of the reference and the distorted image of pair `index`."""
+    def files(self, index: int) -> tuple[Path, Path]:
+        """See `PairSource`."""
         return self._paths["reference"][index], self._paths["distorted"][index]
 
 

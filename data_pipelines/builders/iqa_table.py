@@ -101,7 +101,7 @@ def pairs_of_table(table: PairTable) -> list[Pair]:
             )
     pairs = []
     for i in range(len(table)):
-        reference, distorted = table.paths(i)
+        reference, distorted = table.files(i)
         pairs.append(
             Pair(
                 reference=fields["reference"][i],

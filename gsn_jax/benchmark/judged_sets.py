@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from data_pipelines.identity import identity_of_images
 from data_pipelines.sources import PairSource
 from data_pipelines.tables import PairTable, number
 from gsn_jax.errors import InputError
@@ -16,8 +16,6 @@ from gsn_jax.images import pair_tables
 # Names to try in this order if the caller names no column.
 SCORE_COLUMNS = ("score", "mos")
 CONTENT_COLUMNS = ("group", "content", "scene")
-
-_SAMPLE = 16384  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +76,7 @@ def open_prepared(
     info = catalogue.builder(name, data_dir).info
     sizes = [f"{part} {info.splits[part].num_bytes}" for part in sorted(info.splits)]
     label = name if split == "all" else f"{name}-{split}"
-    return JudgedSet(label, source, _digest([info.full_name, split, *sizes], source))
+    return JudgedSet(label, source, identity_of_images(source, [info.full_name, split, *sizes]))
 
 
 def open_table(path: str | os.PathLike[str], columns: TableColumns | None = None) -> JudgedSet:
@@ -115,10 +113,13 @@ def open_table(path: str | os.PathLike[str], columns: TableColumns | None = None
         score_range=columns.score_range or _own_range(rows, score),
         higher_is_better=not columns.lower_is_better,
     )
-    files = sorted({file for index in range(len(table)) for file in table.paths(index)})
     name = path.resolve().parent.name if path.stem == "pairs" else path.stem
-    identity = _digest((_file_identity(file) for file in files), table)
-    return JudgedSet(name or "pairs", table, identity, f"column {content}" if content else "image")
+    return JudgedSet(
+        name or "pairs",
+        table,
+        identity_of_images(table),
+        f"column {content}" if content else "image",
+    )
 
 
 def check_names(sets: Sequence[JudgedSet]) -> None:
@@ -147,24 +148,3 @@ def _own_range(rows: Sequence[pair_tables.Row], column: str) -> tuple[float, flo
     if 0 <= low <= high <= 1:
         return None
     return (low, high) if low < high else (low - 0.5, high + 0.5)
-
-
-def _file_identity(path: Path) -> str:
-    """Size and hash of samples of a file; hashing whole files is slower than many metrics."""
-    digest = hashlib.blake2b(digest_size=8)
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        for part in range(4):
-            file.seek(max(0, (size - _SAMPLE) * part // 3))
-            digest.update(file.read(_SAMPLE))
-    return f"{size} {digest.hexdigest()}"
-
-
-def _digest(parts: Iterable[str], source: PairSource) -> str:
-    """Digest of the images of a set; its folder and labels do not matter."""
-    digest = hashlib.blake2b(digest_size=12)
-    for part in parts:
-        digest.update(f"{part}\n".encode())
-    for name in ("reference", "distorted"):
-        digest.update("\x1f".join(map(str, source.fields[name].tolist())).encode())
-    return digest.hexdigest()

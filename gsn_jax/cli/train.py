@@ -86,7 +86,10 @@ def command(
     from gsn_jax.training.config import load_config
     from gsn_jax.training.loop import DivergenceError, train
     from gsn_jax.training.profiling import parse_steps
+    from gsn_jax.training.run_folder import check_not_running
 
+    if group is not None:
+        check_not_running(workdir)
     traced = parse_steps(profile) if profile else range(0)
     config = load_config(config_name, config_overrides(ctx.args))
     with distributed.joined(

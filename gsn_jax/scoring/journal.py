@@ -39,15 +39,16 @@ class Journal:
         Raises:
             OSError: the file cannot be read or written.
         """
-        self._pairs = pairs
+        # Taken before any image is read: a file that changes after that is scored again.
+        self._stamps = [_stamp(pair) for pair in pairs]
         self._store = Store(path, run)
         self._store.open()
         self.scored: dict[int, ScoredPair] = {}
         for index, row in self._store.rows.items():
             match row:
-                case {"files": files, "scores": dict(scores), "error": ""} if index in range(
-                    len(pairs)
-                ) and files == self._stamp(int(index)):
+                case {"files": files, "scores": dict(scores), "error": ""} if (
+                    index in range(len(pairs)) and files == self._stamps[int(index)]
+                ):
                     self.scored[int(index)] = ScoredPair(pairs[int(index)], scores)
 
     def add(self, index: int, scored: ScoredPair) -> None:
@@ -57,7 +58,7 @@ class Journal:
             InputError: they cannot be written. What was kept before stays.
         """
         self.scored[index] = scored
-        row = {"files": self._stamp(index), "scores": scored.scores, "error": scored.error}
+        row = {"files": self._stamps[index], "scores": scored.scores, "error": scored.error}
         with _written(self._store.path):
             self._store.add(index, row)
 
@@ -68,17 +69,17 @@ class Journal:
         else:
             self._store.close()
 
-    def _stamp(self, index: int) -> list[Any]:
-        """Names, sizes and modification times of a pair's files."""
-        pair = self._pairs[index]
-        stamp: list[Any] = [pair.reference, pair.distorted]
-        for file in (pair.reference_file, pair.distorted_file):
-            try:
-                state = os.stat(file) if file else None
-            except (OSError, ValueError):
-                state = None
-            stamp += [state.st_size, state.st_mtime_ns] if state else [None, None]
-        return stamp
+
+def _stamp(pair: Pair) -> list[Any]:
+    """Names, sizes and modification times of a pair's files."""
+    stamp: list[Any] = [pair.reference, pair.distorted]
+    for file in (pair.reference_file, pair.distorted_file):
+        try:
+            state = os.stat(file) if file else None
+        except (OSError, ValueError):
+            state = None
+        stamp += [state.st_size, state.st_mtime_ns] if state else [None, None]
+    return stamp
 
 
 @contextlib.contextmanager

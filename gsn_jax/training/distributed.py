@@ -254,6 +254,18 @@ def anywhere(value: bool) -> bool:
     return bool(multihost_utils.process_allgather(np.asarray(value)).any())
 
 
+def differing(digest: bytes) -> list[int]:
+    """The processes whose digest is not that of process 0; all processes must call it."""
+    import jax
+    import numpy as np
+    from jax.experimental import multihost_utils
+
+    if jax.process_count() == 1:
+        return []
+    found = multihost_utils.process_allgather(np.frombuffer(digest, np.uint8))
+    return np.flatnonzero((found != found[0]).any(axis=1)).tolist()
+
+
 def wait_for_all(name: str) -> None:
     """Returns when every process has called it."""
     import jax

@@ -16,6 +16,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gsn_jax._version import __version__
+from gsn_jax.errors import InputError
 from gsn_jax.models import calibration, registry
 from gsn_jax.training import distributed, run_folder
 from gsn_jax.training.evaluation import Evaluation, evaluate
@@ -95,6 +96,7 @@ def _continue(run: Run, profile: range) -> Result:
     restored = run.checkpoints.restore(run.abstract)
     state, metadata = (run.create(), None) if restored is None else restored
     first = 0 if metadata is None else int(metadata["step"])
+    _check_held_out(run, metadata)
     if run.stop.reached():
         return Result(first, {}, run.stop.reached())
     log = TrainingLog(
@@ -125,6 +127,21 @@ def _continue(run: Run, profile: range) -> Result:
         result = _steps(run, state, first, evaluation, log, tracer)
         log.summarise(tracer.describe())
         return result
+
+
+def _check_held_out(run: Run, metadata: dict[str, Any] | None) -> None:
+    """Refuses to continue with other held-out pairs: evaluations would not be comparable.
+
+    Raises:
+        InputError: their labels or images have changed since the checkpoint was written.
+    """
+    before = metadata.get("held_out") if metadata else None
+    changed = distributed.is_first() and before not in (None, run.held_out_identity)
+    if metadata and distributed.anywhere(changed):
+        raise InputError(
+            f"{run.workdir}: labels or images of the held-out pairs have changed since step "
+            f"{metadata['step']}; restore them, or choose a new --workdir"
+        )
 
 
 def _store_features(stored: StoredCrops, run: Run, state: TrainState, log: TrainingLog) -> bool:
@@ -257,6 +274,7 @@ def _save(
         "input": run.batches.get_state() if position is None else position,
         "evaluation": evaluation,
         "unevaluated": unevaluated,
+        "held_out": run.held_out_identity,
         "calibration": fitted.to_dict() if fitted else None,
     }
     metrics = evaluation if scores is not None else None

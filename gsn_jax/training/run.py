@@ -16,12 +16,13 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from data_pipelines.device import DevicePrefetcher, prefetch_to_device
+from data_pipelines.identity import identity_of_pairs
 from data_pipelines.loader import TrainLoader, train_loader
 from data_pipelines.sources import PairSource
 from gsn_jax.errors import InputError
 from gsn_jax.models import initial_weights, registry
 from gsn_jax.models.frozen import FrozenFeatureModel
-from gsn_jax.training import run_folder
+from gsn_jax.training import distributed, run_folder
 from gsn_jax.training.checkpoints import Checkpoints
 from gsn_jax.training.evaluation import RawScores, make_scorer
 from gsn_jax.training.interruption import StopRequest
@@ -57,6 +58,8 @@ class Run:
         stored: the crops whose features are stored before the first step; None for new crops.
         evaluation_pairs: pairs for evaluation or calibration.
         held_out: whether these are excluded from training.
+        held_out_identity: changes with the labels and images of all held-out pairs; "" without
+            such pairs, and in other processes than the first.
         checkpoints: in `workdir`.
         stop: the request to stop.
     """
@@ -74,6 +77,7 @@ class Run:
     stored: StoredCrops | None
     evaluation_pairs: PairSource
     held_out: bool
+    held_out_identity: str
     checkpoints: Checkpoints
     stop: StopRequest
 
@@ -85,8 +89,10 @@ def open_run(
     """Opens the data and the folder; leaving it waits for pending writes.
 
     Raises:
-        InputError: the configuration or the data are wrong, or `workdir` holds a different run.
+        InputError: the configuration or the data are wrong, `workdir` holds a different run, or
+            another process has another configuration.
     """
+    run_folder.check_same_everywhere(config)
     train_pairs, held_out = open_sources(config.data, config.seed)
     mesh = make_mesh(fsdp=config.train.fsdp)
     _check_division(config, mesh)
@@ -142,9 +148,19 @@ def open_run(
                 else thin_out(held_out, config.train.eval_pairs)
             ),
             held_out=held_out is not None,
+            held_out_identity=_identity(held_out),
             checkpoints=checkpoints,
             stop=stop,
         )
+
+
+def _identity(held_out: PairSource | None) -> str:
+    if held_out is None or not distributed.is_first():
+        return ""
+    try:
+        return identity_of_pairs(held_out)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
 def _check_division(config: ConfigDict, mesh: Mesh) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -65,6 +66,50 @@ def claimed(workdir: str | os.PathLike[str], config: ConfigDict) -> Iterator[Pat
         yield workdir
 
 
+def check_same_everywhere(config: ConfigDict) -> None:
+    """Checks that all processes of a run have the same configuration.
+
+    Raises:
+        InputError: they have not; in every process.
+    """
+    values = plain(config)
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()
+    other = distributed.differing(digest)
+    if other:
+        raise InputError(
+            f"process {', '.join(map(str, other))} has another configuration than process 0; start "
+            "all processes with the same command and the same files"
+        )
+
+
+def check_not_running(workdir: str | os.PathLike[str]) -> None:
+    """Refuses to join a group whose training has begun, which would end it for all.
+
+    To be called before the processes connect: afterwards process 0 holds the lock.
+
+    Raises:
+        InputError: a training runs in the folder.
+    """
+    file = Path(workdir) / ".lock"
+    if not file.exists():
+        return
+    lock = filelock.FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise _running(Path(workdir)) from None
+    except (NotImplementedError, OSError):
+        return  # no locks here, or process 0 reports that the folder is not writable
+    lock.release()
+
+
+def _running(workdir: Path) -> InputError:
+    return InputError(
+        f"--workdir {workdir}: another training is running in this folder; wait for it, or "
+        "choose a new --workdir"
+    )
+
+
 @contextlib.contextmanager
 def _lock(workdir: Path) -> Iterator[None]:
     """Process 0 holds the lock; all processes hear whether it got it."""
@@ -81,10 +126,7 @@ def _lock(workdir: Path) -> Iterator[None]:
         except OSError as error:
             raise _unwritable(workdir, error) from None
     if distributed.anywhere(refused):
-        raise InputError(
-            f"--workdir {workdir}: another training is running in this folder; wait for it, or "
-            "choose a new --workdir"
-        )
+        raise _running(workdir)
     try:
         yield
     finally:

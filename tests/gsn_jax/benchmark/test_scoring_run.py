@@ -20,7 +20,7 @@ def test_scores_are_the_metrics_own(judged_table, tmp_path):
     psnr = metrics.get("psnr")
     scored = evaluation.scored_set(judged_table, [psnr, metrics.get("gmsd")], tmp_path / "out")
     for index in range(8):
-        want = float(psnr(*judged_table.source.paths(index)))
+        want = float(psnr(*judged_table.source.files(index)))
         assert scored.metrics["psnr"].values[index] == want
     assert scored.metrics["psnr"].higher_is_better
     assert not scored.metrics["gmsd"].higher_is_better

@@ -59,6 +59,16 @@ def test_a_pair_whose_file_has_changed_is_scored_again(table, pairs):
         assert journal.scored == {}
 
 
+def test_a_file_that_changes_after_it_was_decoded_is_scored_again(tmp_path, pairs):
+    table = tmp_path / "s.csv"
+    with contextlib.suppress(Stopped), open_journal(table, pairs, RUN) as journal:
+        os.utime(pairs[0].files[1], ns=(1, 1))  # while it is scored
+        journal.add(0, ScoredPair(pairs[0], {"psnr": 1.0}))
+        raise Stopped
+    with open_journal(table, pairs, RUN) as journal:
+        assert journal.scored == {}
+
+
 def test_two_runs_at_once_are_refused(table, pairs):
     with (
         open_journal(table, pairs, RUN),

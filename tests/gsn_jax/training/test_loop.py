@@ -92,6 +92,25 @@ def test_the_finished_run_run_again_changes_nothing(uninterrupted, config):
     assert_bitwise_equal(before, variables_of(uninterrupted, 6))
 
 
+def test_changed_labels_of_held_out_pairs_are_noticed(uninterrupted, config):
+    table = Path(config.data.train[0])
+    before = table.read_text()
+    lines = before.splitlines()
+    place = lines[0].split(",").index("score")
+    _, held_out = open_sources(config.data, config.seed)
+    for row, line in enumerate(lines):
+        cells = line.split(",")
+        if cells[1] == held_out.fields["distorted"][0]:
+            cells[place] = f"{float(cells[place]) * 0.5:g}"
+            lines[row] = ",".join(cells)
+    table.write_text("\n".join(lines) + "\n")
+    try:
+        with pytest.raises(InputError, match="labels or images of the held-out pairs have changed"):
+            loop.train(config, uninterrupted)
+    finally:
+        table.write_text(before)
+
+
 def test_a_stopped_run_continues_bit_by_bit(uninterrupted, config, tmp_path, monkeypatch):
     """SIGTERM in the middle of a step: that step is finished and saved; the rest is as ever."""
     calls = []

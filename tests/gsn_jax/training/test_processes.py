@@ -48,7 +48,14 @@ def get_config():
 class Group:
     """The processes of one run, which end with the block."""
 
-    def __init__(self, config: Path, workdir: Path, count: int, wait: str = ""):
+    def __init__(
+        self,
+        config: Path,
+        workdir: Path,
+        count: int,
+        wait: str = "",
+        options: dict[int, list[str]] | None = None,
+    ):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -61,6 +68,7 @@ class Group:
         self.go_on = workdir.with_name(f"{workdir.name}.go_on")
         self.logs = [workdir.with_name(f"{workdir.name}.{index}.log") for index in range(count)]
         self.processes = []
+        self.commands = []
         for index, log in enumerate(self.logs):
             environ = {
                 **os.environ,
@@ -71,11 +79,11 @@ class Group:
                 "WAIT": wait,
                 "GO_ON": str(self.go_on),
             }
+            arguments = [*command, "--workdir", workdir, *(options or {}).get(index, [])]
+            self.commands.append((arguments, environ))
             with open(log, "w") as file:
                 self.processes.append(
-                    subprocess.Popen(
-                        [*command, "--workdir", workdir], env=environ, stdout=file, stderr=file
-                    )
+                    subprocess.Popen(arguments, env=environ, stdout=file, stderr=file)
                 )
 
     def __enter__(self):
@@ -93,6 +101,13 @@ class Group:
             assert all(process.poll() is None for process in self.processes), self.said(0)
             assert time.monotonic() < deadline, self.said(0)
             time.sleep(0.1)
+
+    def start_late(self, index: int) -> subprocess.CompletedProcess:
+        """One more process with the number of another."""
+        arguments, environ = self.commands[index]
+        return subprocess.run(
+            arguments, env=environ, capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
 
     def codes(self, seconds: float = PATIENCE) -> list[int]:
         """The exit codes, once all have ended."""
@@ -134,6 +149,10 @@ def test_interrupted_processes_end_as_a_process_that_nobody_interrupts(file, tmp
     # Process 1 waits at step 3. Both save the same step and exit 0.
     with Group(file, run, 2, wait="1:3") as group:
         group.reach(2)
+        # Somebody who joins now is refused, and the group goes on.
+        late = group.start_late(1)
+        assert late.returncode == 2, late.stderr
+        assert late.stderr.startswith(f"gsn: --workdir {run}: another training is running in this")
         for process in group.processes:
             process.send_signal(signal.SIGTERM)
         group.go_on.touch()
@@ -156,3 +175,12 @@ def test_interrupted_processes_end_as_a_process_that_nobody_interrupts(file, tmp
     assert [row["step"] for row in evaluations] == list(range(2, STEPS + 1, 2))
     for row, want in zip(evaluations, read_evaluations(whole), strict=True):
         assert row == pytest.approx(want, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_processes_with_different_configurations_are_refused(file, tmp_path):
+    with Group(file, tmp_path / "run", 2, options={1: ["--config.loss.alpha=3"]}) as group:
+        assert group.codes() == [2, 2], group.said(0)
+    for index in (0, 1):
+        assert "gsn: process 1 has another configuration than process 0" in group.said(index)
+    assert not (tmp_path / "run").exists()
