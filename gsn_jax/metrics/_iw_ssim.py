@@ -6,16 +6,15 @@ Z. Wang, Q. Li, "Information content weighting for perceptual image quality asse
 
 from __future__ import annotations
 
-import functools
 import math
 
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite, neighbourhoods, reductions, resizing
+from gsn_jax.metrics import colour, extents, filters, finite, neighbourhoods, reductions, resizing
 from gsn_jax.metrics._ssim import MS_MIN_SIZE, MS_WEIGHTS, WINDOW, structural_terms
 from gsn_jax.metrics.distortion_channel import distortion_channel
 from gsn_jax.metrics.preparation import pairwise
@@ -33,6 +32,7 @@ def iw_ssim(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
     """SSIM of five Laplacian bands, each pooled with its local information content.
@@ -42,75 +42,87 @@ def iw_ssim(
     Args:
         reference: sRGB in [0, 1], at least 161 x 161.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
         A quality in [0, 1]; 1 for equal images. Not symmetric.
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
-    offsets = reductions.middle(planes)
-    bands = _pyramid(planes - offsets, len(MS_WEIGHTS))
+    offsets = reductions.middle(planes, extent)
+    bands = _pyramid(planes - offsets, len(MS_WEIGHTS), extent)
     score, total = jnp.ones((), planes.dtype), sum(MS_WEIGHTS)
     for scale, (band, weight) in enumerate(zip(bands, MS_WEIGHTS, strict=True)):
+        windows = extents.inside(extent, WINDOW - 1)
         if scale == len(bands) - 1:  # the low-pass residual, which alone holds the offsets
-            mean = structural_terms(band, offsets * 2**scale).mean()
+            mean = structural_terms(band, offsets * 2**scale).mean(windows)
         else:
             contrast = structural_terms(band, jnp.zeros_like(offsets)).contrast
             parent = bands[scale + 1][0] if scale < len(bands) - 2 else None
-            mean = 1 - _weighted_mean(contrast, _information(band, parent))
+            mean = 1 - _weighted_mean(contrast, _information(band, parent, extent), windows)
         score = score * finite.power(mean, weight / total)
+        extent = extents.decimated(extent)
     return score
 
 
 def _weighted_mean(
-    values: Float[Array, "h-10 w-10"], information: Float[Array, "h-2 w-2"]
+    values: Float[Array, "h-10 w-10"],
+    information: Float[Array, "h-2 w-2"],
+    extent: Extent | None,
 ) -> Float[Array, ""]:
     border = WINDOW // 2 - 1
     weights = information[border:-border, border:-border]
     # Without any information, in a flat reference, all places count the same.
-    informed = reductions.total(weights) > 0
-    return jnp.where(informed, reductions.weighted_mean(values, weights), reductions.mean(values))
+    informed = reductions.total(weights, extent) > 0
+    weighted = reductions.weighted_mean(values, weights, extent)
+    return jnp.where(informed, weighted, reductions.mean(values, extent))
 
 
-def _pyramid(planes: Float[Array, "2 h w"], levels: int) -> list[Float[Array, "2 _h _w"]]:
+def _pyramid(
+    planes: Float[Array, "2 h w"], levels: int, extent: Extent | None
+) -> list[Float[Array, "2 _h _w"]]:
     """The Laplacian pyramid, finest band first; the last one is the low-pass residual."""
     bands = []
     for _ in range(levels - 1):
-        low = filters.correlate_separable(filters.pad(planes, 2, 2, "reflect"), BINOMIAL, BINOMIAL)
+        padded = filters.pad(planes, 2, 2, "reflect", extent)
+        low = filters.correlate_separable(padded, BINOMIAL, BINOMIAL)
         low = staged(low[..., ::2, ::2])
-        bands.append(staged(planes - _expand(low, planes.shape[-2:])))
-        planes = low
+        bands.append(staged(planes - _expand(low, planes.shape[-2:], extent)))
+        planes, extent = low, extents.decimated(extent)
     return [*bands, planes]
 
 
-def _expand(low: Float[Array, "2 h2 w2"], shape: tuple[int, ...]) -> Float[Array, "2 h w"]:
+def _expand(
+    low: Float[Array, "2 h2 w2"], shape: tuple[int, ...], extent: Extent | None
+) -> Float[Array, "2 h w"]:
     """Zero insertion, then the binomial filter with mirrored samples."""
-    for axis, size in zip((low.ndim - 2, low.ndim - 1), shape, strict=True):
+    axes = low.ndim - 2, low.ndim - 1
+    for axis, size, true in zip(axes, shape, extent or shape, strict=True):
         low = jnp.moveaxis(low, axis, -1)
         spread = jnp.stack([low, jnp.zeros_like(low)], -1)
         spread = spread.reshape(*low.shape[:-1], -1)[..., :size]
-        widths = [(0, 0)] * (spread.ndim - 1) + [(2, 2)]
-        padded = jnp.pad(spread, widths, mode="reflect")
+        padded = filters.pad_axis(spread, 2, 2, "reflect", true, spread.ndim - 1)
         low = jnp.moveaxis(filters.correlate_axis(padded, BINOMIAL, -1), -1, axis)
     return low
 
 
 def _information(
-    band: Float[Array, "2 h w"], parent: Float[Array, "h2 w2"] | None
+    band: Float[Array, "2 h w"], parent: Float[Array, "h2 w2"] | None, extent: Extent | None
 ) -> Float[Array, "h-2 w-2"]:
     """Mutual information in bits of both images with the scene.
 
     Args:
         band: a Laplacian band of the reference and its change.
         parent: the reference's next coarser band, where it takes part.
+        extent: where the image is in the band.
     """
-    gain_change, error = (field[1:-1, 1:-1] for field in _channel(band))
+    gain_change, error = (field[1:-1, 1:-1] for field in _channel(band, extent))
     gain = 1 + gain_change
     vectors = neighbourhoods.windows(band[0], 3, 1)
     if parent is not None:
-        enlarged = _enlarged(parent)[: band.shape[-2], : band.shape[-1]]
+        enlarged = _enlarged(parent, extents.decimated(extent))[: band.shape[-2], : band.shape[-1]]
         vectors = jnp.concatenate([vectors, enlarged[None, 1:-1, 1:-1]])
-    covariance = neighbourhoods.second_moments(vectors)
+    covariance = neighbourhoods.second_moments(vectors, extents.inside(extent, 2))
     eigenvalues, inverse = neighbourhoods.spectrum(covariance)
     signal = neighbourhoods.multipliers(vectors, inverse) * eigenvalues[:, None, None]
     ratio = ((error + (1 + gain * gain) * NOISE) * signal + NOISE * error) / NOISE**2
@@ -118,38 +130,53 @@ def _information(
 
 
 def _channel(
-    band: Float[Array, "2 h w"],
+    band: Float[Array, "2 h w"], extent: Extent | None
 ) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
     """Gain minus one and error variance of the distortion, from 3 x 3 windows."""
     x, change = band
     moments = jnp.stack([x, change, x * x, change * change, x * change])
     box = filters.box_taps(3)
     mean, mean_change, square, change_square, product = filters.correlate_separable(
-        filters.pad(moments, 1, 1, "constant"), box, box
+        filters.pad(moments, 1, 1, "constant", extent), box, box
     )
     variance = jnp.maximum(square - mean * mean, 0)
     change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)
     return distortion_channel(variance, change_variance, product - mean * mean_change, TOLERANCE)
 
 
-def _enlarged(plane: Float[Array, "h w"]) -> Float[Array, "2*h 2*w"]:
-    rows, columns = (jnp.asarray(_enlarging(size), plane.dtype) for size in plane.shape)
+def _enlarged(plane: Float[Array, "h w"], extent: Extent | None) -> Float[Array, "2*h 2*w"]:
+    rows, columns = (
+        _enlarging(size, true, plane.dtype)
+        for size, true in zip(plane.shape, extent or plane.shape, strict=True)
+    )
     precision = lax.Precision.HIGHEST
     return jnp.matmul(jnp.matmul(rows, plane, precision=precision), columns.T, precision=precision)
 
 
-@functools.lru_cache(maxsize=32)
-def _enlarging(size: int) -> np.ndarray:
+def _enlarging(size: int, true: Array | int, dtype: jnp.dtype) -> Float[Array, "size*2 size"]:
     """The authors' `imenlarge2` along one axis, as a matrix `(2 size, size)`.
 
-    It interpolates bilinearly to 4 size - 3 samples, extrapolates one at each end, and keeps every
+    It interpolates bilinearly to 4 n - 3 samples, extrapolates one at each end, and keeps every
     other one.
+
+    Args:
+        size: number of samples in the array.
+        true: the number n of samples of the image.
+        dtype: of the matrix.
     """
-    dense = resizing.bilinear_matrix(size, 4 * size - 3).T
-    first, last = 2 * dense[0] - dense[1], 2 * dense[-1] - dense[-2]
-    return np.vstack([first, dense, last])[::2]
+    last = 4 * true - 4
+
+    def dense(samples: Int[Array, " n"] | Array) -> Float[Array, "n size"]:
+        return resizing.matrix(samples, size, true, 4 * true - 3, dtype)
+
+    inner = dense(2 * jnp.arange(2 * size, dtype=jnp.int32) - 1)
+    ends = dense(jnp.stack([jnp.asarray(i, jnp.int32) for i in (0, 1, last, last - 1)]))
+    first, after = 2 * ends[0] - ends[1], 2 * ends[2] - ends[3]
+    return inner.at[0].set(first).at[2 * true - 1].set(after)
 
 
 METRICS = {
-    "iw_ssim": FunctionMetric("iw_ssim", iw_ssim, True, (0.0, 1.0), min_size=MS_MIN_SIZE),
+    "iw_ssim": FunctionMetric(
+        "iw_ssim", iw_ssim, True, (0.0, 1.0), min_size=MS_MIN_SIZE, padded=True
+    ),
 }

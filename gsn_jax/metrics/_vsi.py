@@ -14,6 +14,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, log_gabor, reductions, resizing
 from gsn_jax.metrics._fsim import real_power
@@ -28,21 +29,25 @@ LMN = ((0.06, 0.63, 0.27), (0.30, 0.04, -0.35), (0.34, -0.60, 0.17))
 MIN_SIZE = 8
 
 
-@pairwise("vsi", MIN_SIZE)
+@pairwise("vsi", MIN_SIZE, viewed=True)
 def vsi(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """Similarity of saliency, gradient and chromaticity, weighted by saliency.
 
     Args:
         reference: sRGB in [0, 1], at least 8 x 8.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A quality in [0, 1]; 1 for equal images, and for images without any saliency. Symmetric.
     """
-    local, weight = _terms(reference, distorted)
-    return 1 - reductions.weighted_mean(1 - local, weight)
+    local, weight, extent = _terms(reference, distorted, extent)
+    return 1 - reductions.weighted_mean(1 - local, weight, extent)
 
 
 @pairwise("vsi", MIN_SIZE)
@@ -56,13 +61,13 @@ def vsi_map(
     return _terms(reference, distorted)[0]
 
 
-def saliency(image: Float[Array, "h w 3"]) -> Float[Array, "h w"]:
+def saliency(image: Float[Array, "h w 3"], extent: Extent | None = None) -> Float[Array, "h w"]:
     """SDSP saliency in [0, 1] of an image in [0, 1]; zero for a flat one."""
     height, width = image.shape[:2]
     channels = jnp.moveaxis(image, -1, 0)
-    offsets = reductions.middle(channels)  # resizing would not keep a flat plane exactly flat
-    small = resizing.resize_bilinear(channels - offsets, SALIENCY_SIZE, SALIENCY_SIZE) + offsets
-    lab = colour.lab_d50(small)
+    offsets = reductions.middle(channels, extent)  # resizing would not keep a flat plane flat
+    small = resizing.resize_bilinear(channels - offsets, SALIENCY_SIZE, SALIENCY_SIZE, extent)
+    lab = colour.lab_d50(small + offsets)
     band, centre = _priors()
     spectrum = filters.apply_transfer(jnp.fft.rfft2(lab), jnp.asarray(band, lab.dtype))
     filtered = jnp.fft.irfft2(spectrum, s=(SALIENCY_SIZE, SALIENCY_SIZE))
@@ -70,7 +75,7 @@ def saliency(image: Float[Array, "h w 3"]) -> Float[Array, "h w"]:
     warmth = reductions.add(_stretched(plane) ** 2 for plane in lab[1:])
     warm = 1 - jnp.exp(-warmth / SIGMA_C**2)
     prior = frequency * jnp.asarray(centre, lab.dtype) * warm
-    return _stretched(resizing.resize_bilinear(prior, height, width))
+    return _stretched(resizing.resize_bilinear(prior, height, width, target=extent), extent)
 
 
 @functools.cache
@@ -83,33 +88,34 @@ def _priors() -> tuple[np.ndarray, np.ndarray]:
     return band[:, : SALIENCY_SIZE // 2 + 1], centre
 
 
-def _stretched(plane: Float[Array, "h w"]) -> Float[Array, "h w"]:
+def _stretched(plane: Float[Array, "h w"], extent: Extent | None = None) -> Float[Array, "h w"]:
     """MATLAB's `mat2gray`: the range of the plane becomes [0, 1]; a flat plane becomes 0."""
-    low = plane.min((-2, -1), keepdims=True)
-    high = plane.max((-2, -1), keepdims=True)
+    low, high = reductions.extremes(plane, extent)
     return finite.divide(plane - low, high - low, 0.0)
 
 
 def _terms(
-    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"]
-) -> tuple[Float[Array, "h2 w2"], Float[Array, "h2 w2"]]:
-    """Local similarities and their weights."""
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    extent: Extent | None = None,
+) -> tuple[Float[Array, "h2 w2"], Float[Array, "h2 w2"], Extent | None]:
+    """Local similarities, their weights, and the extent of both."""
     images = 255 * jnp.stack([reference, distorted - reference])
     # One image after the other, so that equal images meet the very same arithmetic.
-    salient = lax.map(saliency, jnp.stack([reference, distorted]))
-    factor = filters.viewing_factor(*images.shape[-3:-1])
-    (first, second), light, *chroma = (
-        filters.box_downsample(plane, factor, "constant")
-        for plane in (salient, *(colour.mix(images, row) for row in LMN))
-    )
-    gradient = 1 - gradient_dissimilarity(light[0], light[1], SCHARR, C2)
+    both = jnp.stack([reference, distorted])
+    salient = lax.map(functools.partial(saliency, extent=extent), both)
+    planes = jnp.stack([salient, *(colour.mix(images, row) for row in LMN)])
+    ((first, second), light, *chroma), extent = filters.viewed(planes, "constant", extent)
+    gradient = 1 - gradient_dissimilarity(light[0], light[1], SCHARR, C2, extent=extent)
     red_green, blue_yellow = (1 - dissimilarity(plane[0], plane[1], C3) for plane in chroma)
     local = 1 - dissimilarity(first, second - first, C1)
     local = local * finite.power(gradient, GRADIENT_POWER)
     local = local * real_power(red_green * blue_yellow, CHROMA_POWER)
-    return local, jnp.maximum(first, second)
+    return local, jnp.maximum(first, second), extent
 
 
 METRICS = {
-    "vsi": FunctionMetric("vsi", vsi, True, (0.0, 1.0), vsi_map, MIN_SIZE, filters.viewing_grid)
+    "vsi": FunctionMetric(
+        "vsi", vsi, True, (0.0, 1.0), vsi_map, MIN_SIZE, filters.viewing_grid, padded=True
+    )
 }

@@ -24,8 +24,13 @@ def decimated(extent: Extent | None, factor: int | jax.Array = 2) -> Extent | No
 
 
 def whole_blocks(extent: Extent | None, size: int) -> Extent | None:
-    """The number of whole blocks of `size` x `size` samples."""
+    """The number of whole blocks of `size` x `size` samples, down and across."""
     return extent and Extent(extent.height // size, extent.width // size)
+
+
+def multiplied(extent: Extent | None, factor: int) -> Extent | None:
+    """The extent of blocks of `factor` x `factor` samples; the inverse of `whole_blocks`."""
+    return extent and Extent(extent.height * factor, extent.width * factor)
 
 
 def count(plane: Float[Array, "*batch h w"], extent: Extent | None) -> jax.Array | int:

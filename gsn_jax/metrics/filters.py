@@ -76,11 +76,11 @@ def pad(
     if mode == "constant":
         return staged(jnp.pad(extents.filled(image, extent), widths))
     for axis, size in zip((image.ndim - 2, image.ndim - 1), extent, strict=True):
-        image = _pad_axis(image, before, after, mode, size, axis)
+        image = pad_axis(image, before, after, mode, size, axis)
     return staged(image)
 
 
-def _pad_axis(
+def pad_axis(
     image: Float[Array, "*shape"], before: int, after: int, mode: str, size: Array, axis: int
 ) -> Float[Array, "*_shape"]:
     """`pad` along one axis, whose first `size` samples are the image."""

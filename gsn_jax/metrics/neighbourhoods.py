@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gsn_jax.metrics import finite, reductions
+from gsn_jax.images.size_classes import Extent
+from gsn_jax.metrics import extents, finite, reductions
 
 
 def windows(
@@ -23,10 +24,13 @@ def windows(
     )
 
 
-def second_moments(vectors: Float[Array, "n *batch h w"]) -> Float[Array, "*batch n n"]:
+def second_moments(
+    vectors: Float[Array, "n *batch h w"], extent: Extent | None = None
+) -> Float[Array, "*batch n n"]:
     """The mean outer product of the vectors with themselves."""
-    flat = _columns(vectors)
-    return jnp.matmul(flat, jnp.matrix_transpose(flat), precision=_HIGHEST) / flat.shape[-1]
+    flat = _columns(extents.filled(vectors, extent))
+    total = jnp.matmul(flat, jnp.matrix_transpose(flat), precision=_HIGHEST)
+    return total / extents.count(vectors, extent)
 
 
 def _columns(vectors: Float[Array, "n *batch h w"]) -> Float[Array, "*batch n h*w"]:

@@ -7,25 +7,81 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import reductions
 
 
 def resize_bilinear(
-    image: Float[Array, "*batch h w"], height: int, width: int
+    image: Float[Array, "*batch h w"],
+    height: int,
+    width: int,
+    extent: Extent | None = None,
+    target: Extent | None = None,
 ) -> Float[Array, "*batch {height} {width}"]:
     """Resizes planes to `height` x `width`.
 
     Rows are weighted sums of slices and columns a matrix product: the faster way on each axis.
+
+    Args:
+        image: the planes.
+        height: of the resulting arrays.
+        width: of the resulting arrays.
+        extent: where the image is in the planes.
+        target: the height and width of the resized image, if it does not fill the arrays.
     """
+    if extent is not None or target is not None:
+        sizes = [image.shape[-2:], (height, width), extent or image.shape[-2:]]
+        rows, columns = (
+            matrix(jnp.arange(to, dtype=jnp.int32), size, true, new, image.dtype)
+            for size, to, true, new in zip(*sizes, target or (height, width), strict=True)
+        )
+        return _product(_product(rows, image), columns.T)
     samples, weights = bilinear_taps(image.shape[-2], height)
     rows = reductions.add(
         image[..., sample, :] * jnp.asarray(weight[:, None], image.dtype)
         for sample, weight in zip(samples, weights, strict=True)
     )
     columns = jnp.asarray(bilinear_matrix(image.shape[-1], width), image.dtype)
-    return jnp.matmul(rows, columns, precision=jax.lax.Precision.HIGHEST)
+    return _product(rows, columns)
+
+
+def _product(first: Float[Array, "*batch n m"], second: Array) -> Float[Array, "*batch n k"]:
+    return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)
+
+
+def matrix(
+    samples: Int[Array, " n"],
+    size: int,
+    true: Int[Array, ""] | int,
+    target: Int[Array, ""] | int,
+    dtype: jnp.dtype,
+) -> Float[Array, "n size"]:
+    """The weights of the input samples that make some of the output samples, along one axis.
+
+    Distances are quotients of whole numbers, so that sizes can be data and float32 suffices.
+
+    Args:
+        samples: which output samples.
+        size: number of input samples in the array.
+        true: number of input samples of the image.
+        target: number of output samples.
+        dtype: of the weights.
+    """
+    inputs = jnp.arange(size, dtype=jnp.int32)
+    centres = (2 * samples[:, None] + 1) * true
+    true_, target_ = (jnp.asarray(number, dtype) for number in (true, target))
+    stretch = jnp.minimum(target_ / true_, 1)  # a wider kernel when shrinking
+
+    def weights(places: Int[Array, " size"]) -> Float[Array, "n size"]:
+        distance = (centres - (2 * places + 1) * target).astype(dtype) / (2 * target_)
+        return jnp.maximum(1 - stretch * jnp.abs(distance), 0)
+
+    # Each sample with its mirror images beyond both ends.
+    both = reductions.add(weights(p) for p in (inputs, -1 - inputs, 2 * true - 1 - inputs))
+    used = jnp.where(inputs < true, both, 0)
+    return used / jnp.maximum(used.sum(1, keepdims=True), jnp.finfo(dtype).tiny)
 
 
 @functools.lru_cache(maxsize=32)

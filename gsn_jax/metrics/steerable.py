@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gsn_jax.metrics import filters, reductions
+from gsn_jax.images.size_classes import Extent
+from gsn_jax.metrics import extents, filters, reductions
 from gsn_jax.metrics.staging import staged
 
 # One quadrant of each filter, with the centre last.
@@ -40,28 +41,33 @@ Separable = tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
 
 
 def oriented_bands(
-    plane: Float[Array, "*batch h w"], levels: int
+    plane: Float[Array, "*batch h w"], levels: int, extent: Extent | None = None
 ) -> list[Float[Array, "2 *batch _h _w"]]:
     """Horizontal and vertical bands `(2, ..., ceil(H / 2^k), ceil(W / 2^k))`, finest first.
 
     Args:
         plane: what to decompose.
         levels: number of dyadic levels.
+        extent: where the image is in the plane.
     """
-    low = staged(_correlate(staged(plane), _separable("low_0")))
+    low = staged(_correlate(staged(plane), _separable("low_0"), extent))
     bands = []
     for level in range(levels):
         if level:
-            low = staged(_correlate(low, _separable("low"))[..., ::2, ::2])
+            low = staged(_correlate(low, _separable("low"), extent)[..., ::2, ::2])
+            extent = extents.decimated(extent)
         band = _separable("band")
         turned = tuple((columns, rows) for rows, columns in band)
-        bands.append(staged(jnp.stack([_correlate(low, band), _correlate(low, turned)])))
+        both = [_correlate(low, terms, extent) for terms in (band, turned)]
+        bands.append(staged(jnp.stack(both)))
     return bands
 
 
-def _correlate(plane: Float[Array, "*batch h w"], terms: Separable) -> Float[Array, "*batch h w"]:
+def _correlate(
+    plane: Float[Array, "*batch h w"], terms: Separable, extent: Extent | None
+) -> Float[Array, "*batch h w"]:
     half = len(terms[0][0]) // 2
-    padded = filters.pad(plane, half, half, "reflect")
+    padded = filters.pad(plane, half, half, "reflect", extent)
     return reductions.add(
         filters.correlate_separable(padded, rows, columns) for rows, columns in terms
     )

@@ -10,7 +10,7 @@ from gsn_jax.images.size_classes import Extent, extent_of, size_class
 
 PADDED = [name for name in metrics.names() if getattr(metrics.get(name), "padded", False)]
 DEFINED = ("ssim", "ms_ssim", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd", "vifp")
-VIEWED = ("mdsi",)  # decimated by a factor that depends on the size
+VIEWED = ("mdsi", "vsi")  # decimated by a factor that depends on the size
 SLOW = ("ms_gmsd", "nlpd", "vifp", "ssimulacra2", "flip", "vif", "iw_ssim")  # large programs
 # A fast compiler instead of fast code.
 QUICK = {"xla_backend_optimization_level": 0}
