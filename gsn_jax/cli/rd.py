@@ -80,6 +80,12 @@ if TYPE_CHECKING:
     "If the run is interrupted, the same command continues it.",
 )
 @click.option(
+    "--report",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write an HTML page with curves, tables and pictures into this folder.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Number of processes that encode.  [default: number of cores]",
@@ -97,6 +103,7 @@ def command(
     levels: tuple[str, ...],
     resamples: int,
     out: Path | None,
+    report: Path | None,
     workers: int | None,
 ) -> None:
     """Compare codecs: bytes against quality, with BD-rates and their confidence intervals.
@@ -123,6 +130,10 @@ def command(
     from gsn_jax.scoring.many_pairs import Loading
 
     deltas.check_installed()
+    if report is not None:
+        from gsn_jax.rate_distortion import page
+
+        page.check_installed()
     chosen = codec_options.chosen(names_of_codecs, encoders, decoders) if photos else []
     steps = _qualities(qualities, chosen) if photos else {}
     metrics = by_name.resolve_all(by_name.named(*names, checkpoint=checkpoint), checkpoint)
@@ -141,6 +152,9 @@ def command(
         study = _scored(items, metrics, Loading(), out)
         comparison = compare(study, anchor, levels=at, resamples=resamples)
         _tables(comparison, out)
+        if report is not None:
+            written = page.write_page(comparison, report, {m.name: m for m in metrics})
+            click.echo(f"report: {written}", err=True)
 
 
 def _qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list[float]]:

@@ -1,0 +1,120 @@
+"""Charts of curves as inline SVG: every point shows its values on hover, focus or touch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gsn_jax.rate_distortion.comparison import MetricView
+from gsn_jax.rate_distortion.deltas import log_rate_curve
+from gsn_jax.rate_distortion.text import number
+
+WIDTH, HEIGHT = 560, 360
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 44
+_TIP = 170, 58
+
+
+def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
+    """The template's values of a chart of one metric.
+
+    Args:
+        view: curves of the metric.
+        images: draw the curve of every photograph behind the means.
+    """
+    curves = {codec: curve for codec, curve in view.means.items() if len(curve.rates)}
+    behind = [
+        (place, curve)
+        for place, codec in enumerate(curves)
+        for curve in view.by_image[codec].values()
+        if images and len(curve.rates) > 1
+    ]
+    every = [*curves.values(), *(curve for _, curve in behind)]
+    if not every:
+        return {"metric": view.name, "series": []}
+    rates = np.concatenate([curve.rates for curve in every])
+    scores = np.concatenate([curve.scores for curve in every])
+    x_low, x_high = math.log2(rates.min() / 1.05), math.log2(rates.max() * 1.05)
+    margin = 0.04 * (np.ptp(scores) or 1)
+    y_low, y_high = scores.min() - margin, scores.max() + margin
+
+    def x(rate: float) -> float:
+        share = (math.log2(rate) - x_low) / (x_high - x_low)
+        return round(_LEFT + share * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(score: float) -> float:
+        share = (score - y_low) / (y_high - y_low)
+        return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    def path(xs: Any, ys: Any) -> str:
+        return "M" + "L".join(f"{x(a)} {y(b)}" for a, b in zip(xs, ys, strict=True))
+
+    def line(curve: Any) -> str:
+        if curve.problem:
+            return path(curve.rates, curve.scores)
+        return path(*log_rate_curve(curve, higher_is_better=view.higher_is_better))
+
+    series = [
+        {
+            "codec": codec,
+            "number": place % 6,
+            "path": line(curve),
+            "points": [
+                {
+                    "x": x(rate),
+                    "y": y(score),
+                    "tip_x": min(max(x(rate) - _TIP[0] / 2, 0), WIDTH - _TIP[0]),
+                    "tip_y": y(score) - _TIP[1] - 10 if y(score) > _TIP[1] + 12 else y(score) + 10,
+                    "front": setting in view.front[codec],
+                    "lines": [
+                        f"{codec} {setting}",
+                        f"{rate:.3f} bits per pixel",
+                        f"{view.name} {score:.4g}",
+                    ],
+                }
+                for rate, score, setting in zip(
+                    curve.rates, curve.scores, curve.settings, strict=True
+                )
+            ],
+        }
+        for place, (codec, curve) in enumerate(curves.items())
+    ]
+    return {
+        "metric": view.name,
+        "series": series,
+        "behind": [
+            {"number": place % 6, "path": path(curve.rates, curve.scores)}
+            for place, curve in behind
+        ],
+        "x_ticks": [(x(value), number(value)) for value in _powers(x_low, x_high)],
+        "y_ticks": [(y(value), number(value)) for value in _round_values(y_low, y_high)],
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": _LEFT,
+        "bottom": HEIGHT - _BOTTOM,
+        "right": WIDTH - _RIGHT,
+        "top": _TOP,
+        "tip": _TIP,
+    }
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """Powers of two, and where those are few the values between them, within the range."""
+    step = 1.0 if high - low > 3 else 0.5
+    first = math.ceil(low / step)
+    return [float(f"{2 ** (step * k):.2g}") for k in range(first, math.floor(high / step) + 1)]
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """About five round values within the range."""
+    step = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step *= max(k for k in (1, 2, 5) if k * step <= (high - low) / 4)
+    first = math.ceil(low / step)
+    return [round(step * k, 10) for k in range(first, math.floor(high / step) + 1)]
+
+
+def legend(means: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """Number of the colour and name of every codec."""
+    return [(place % 6, codec) for place, codec in enumerate(means)]

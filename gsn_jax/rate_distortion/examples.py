@@ -1,0 +1,154 @@
+"""The pictures of the page: one photograph at equal bytes and at equal quality, with maps."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gsn_jax.benchmark.report import pictures
+from gsn_jax.errors import InputError
+from gsn_jax.images import as_float, load_image
+from gsn_jax.metric import Metric
+from gsn_jax.rate_distortion.comparison import Comparison
+from gsn_jax.scoring.maps import quality_map
+
+# Side of the crop that is shown, in pixels of the photograph.
+CROP = 256
+
+
+def example_rows(
+    comparison: Comparison, metrics: Mapping[str, Metric], focus: str
+) -> dict[str, Any] | None:
+    """The template's values of the pictures; None if nothing can be shown.
+
+    The photograph is the one whose BD-rates are nearest to the means. Of each codec the setting is
+    shown that comes nearest to the common bytes, or to the common score.
+
+    Args:
+        comparison: what is reported.
+        metrics: name to metric.
+        focus: the metric that defines equal quality and gives the maps.
+    """
+    image = _typical(comparison, focus)
+    if image is None:
+        return None
+    study = comparison.study
+    scores = study.scores[focus]
+    rows = {
+        codec: [
+            k
+            for k, item in enumerate(study.encodings)
+            if item.image == image and item.codec == codec and math.isfinite(scores[k])
+        ]
+        for codec in study.codecs
+    }
+    if not all(rows.values()):
+        return None
+    sizes = {codec: [math.log(study.encodings[k].size) for k in r] for codec, r in rows.items()}
+    values = {codec: [float(scores[k]) for k in r] for codec, r in rows.items()}
+    by_bytes = {codec: rows[codec][_nearest(sizes[codec], _middle(sizes))] for codec in rows}
+    by_score = {codec: rows[codec][_nearest(values[codec], _middle(values))] for codec in rows}
+    chosen = dict.fromkeys([*by_bytes.values(), *by_score.values()])
+    first = study.encodings[next(iter(chosen))].pair
+    try:
+        reference = _load(first.files[0])
+        distorted = {k: _load(study.encodings[k].pair.files[1]) for k in chosen}
+        maps = _maps(metrics.get(focus), reference, distorted)
+    except InputError:  # a file has gone since it was scored
+        return None
+    window = _window(reference, distorted)
+    higher = study.higher_is_better[focus]
+    ends = [float(m.min()) for m in maps.values()], [float(m.max()) for m in maps.values()]
+
+    def shown(k: int) -> dict[str, Any]:
+        item = study.encodings[k]
+        return {
+            "codec": item.codec,
+            "setting": item.setting,
+            "size": item.size,
+            "rate": item.rate,
+            "scores": {name: float(column[k]) for name, column in study.scores.items()},
+            "picture": _crop(distorted[k], window),
+            "map": pictures.map_picture(
+                maps[k][window],
+                (CROP, CROP) if min(reference.shape[:2]) >= CROP else maps[k][window].shape,
+                low=min(ends[0]),
+                high=max(ends[1]),
+                higher_is_better=higher,
+            )
+            if maps
+            else None,
+        }
+
+    return {
+        "image": image,
+        "focus": focus,
+        "reference": _crop(reference, window),
+        "bytes": [shown(k) for k in by_bytes.values()],
+        "score": [shown(k) for k in by_score.values()],
+    }
+
+
+def _typical(comparison: Comparison, focus: str) -> str | None:
+    estimates = [item.rate for item in comparison.against if item.metric == focus]
+    distances = {
+        image: sum(abs(e.by_image[image] - e.value) for e in estimates)
+        for image in comparison.study.images
+        if all(image in e.by_image for e in estimates)
+    }
+    return min(distances, key=lambda image: distances[image]) if estimates and distances else None
+
+
+def _middle(values: Mapping[str, list[float]]) -> float:
+    """The middle of the range that all codecs share, or of all values."""
+    low, high = max(map(min, values.values())), min(map(max, values.values()))
+    if low > high:
+        low, high = min(map(min, values.values())), max(map(max, values.values()))
+    return (low + high) / 2
+
+
+def _nearest(values: list[float], target: float) -> int:
+    return int(np.argmin(np.abs(np.asarray(values) - target)))
+
+
+def _load(path: Any) -> np.ndarray:
+    return np.asarray(as_float(load_image(path)))
+
+
+def _maps(
+    metric: Metric | None, reference: np.ndarray, distorted: Mapping[int, np.ndarray]
+) -> dict[int, np.ndarray]:
+    if metric is None or not metric.has_map:
+        return {}
+    return {k: quality_map(reference, image, metric) for k, image in distorted.items()}
+
+
+def _window(reference: np.ndarray, distorted: Mapping[int, np.ndarray]) -> tuple[slice, slice]:
+    """The crop with the largest squared error, summed over the versions."""
+    error = sum(np.square(image - reference).sum(axis=-1) for image in distorted.values())
+    height, width = reference.shape[:2]
+    rows, columns = min(CROP, height), min(CROP, width)
+    total = np.pad(np.cumsum(np.cumsum(error, axis=0), axis=1), ((1, 0), (1, 0)))
+    sums = (
+        total[rows:, columns:]
+        - total[:-rows, columns:]
+        - total[rows:, :-columns]
+        + total[:-rows, :-columns]
+    )
+    top, left = np.unravel_index(np.argmax(sums), sums.shape)
+    return slice(int(top), int(top) + rows), slice(int(left), int(left) + columns)
+
+
+def _crop(image: np.ndarray, window: tuple[slice, slice]) -> pictures.Picture:
+    """The crop without loss, since a lossy one would hide what is to be seen."""
+    pixels = np.round(255 * image[window]).astype(np.uint8)
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, "WEBP", lossless=True, quality=60, method=4)
+    data = base64.b64encode(target.getvalue()).decode("ascii")
+    return pictures.Picture(f"data:image/webp;base64,{data}", pixels.shape[1], pixels.shape[0])

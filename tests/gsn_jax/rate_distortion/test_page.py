@@ -1,0 +1,42 @@
+"""The page: complete, without requests, readable on a phone, in light and dark."""
+
+import numpy as np
+import pytest
+from browser import open_page
+from PIL import Image
+
+from gsn_jax.metrics import get
+from gsn_jax.rate_distortion import codecs, encoding, page
+from gsn_jax.rate_distortion.comparison import compare
+from gsn_jax.rate_distortion.scoring import score
+from gsn_jax.scoring.many_pairs import Loading
+
+
+@pytest.fixture
+def comparison(tmp_path, photo):
+    for k in range(6):
+        Image.fromarray(np.roll(photo, 20 * k, axis=0)[:64, :64]).save(tmp_path / f"<p{k}>.png")
+    (tmp_path / "out").mkdir()
+    chosen = dict.fromkeys(codecs.choose(["jpeg", "webp"], [], []), (20.0, 40.0, 60.0, 80.0))
+    photos = encoding.find_photos([tmp_path], skip=[tmp_path / "out"])
+    items = encoding.encode_all(photos, chosen, tmp_path / "out", workers=1)
+    return compare(score(items, [get("psnr"), get("gmsd")], Loading()), resamples=100)
+
+
+def test_the_page(comparison, tmp_path):
+    metrics = {name: get(name) for name in ("psnr", "gmsd")}
+    path = page.write_page(comparison, tmp_path / "report", metrics)
+    html = path.read_text()
+    assert "<p0>" not in html
+    for dark, width in ((False, 390), (True, 1280)):
+        with open_page(path.as_uri(), width=width, dark=dark) as visit:
+            assert visit.broken_images() == []
+            assert visit.overflow() <= 0
+            tip = visit.page.locator(".point .tip").first
+            assert not tip.is_visible()
+            visit.page.locator(".point").first.focus()
+            assert tip.is_visible()
+            assert "bits per pixel" in tip.text_content()
+            assert visit.problems == []
+            # The page itself is a file; nothing else is asked for.
+            assert visit.requests == [path.as_uri()]
