@@ -18,6 +18,7 @@ _COMMANDS = {
     "benchmark": "Compare metrics on several data sets.",
     "datasets": "List and prepare data sets.",
     "demo": "Score distorted versions of a few photographs.",
+    "encode": "Encode photographs in as few bytes as a score allows.",
     "evaluate": "Measure how well metrics agree with opinion scores.",
     "export": "Write a metric as StableHLO, ONNX or SavedModel.",
     "rd": "Compare codecs: bytes against quality.",

@@ -35,7 +35,7 @@ def disagreements(comparison: Comparison) -> list[str]:
 
 def widest(comparison: Comparison) -> list[dict[str, Any]]:
     """The photographs and codecs whose BD-rates differ most between two metrics."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for codec in dict.fromkeys(item.codec for item in comparison.against):
         for image in comparison.study.images:
             found = {

@@ -1,0 +1,97 @@
+"""`gsn encode`: encode photographs at the lowest quality that reaches a score."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import click
+
+from gsn_jax.cli import codec_options
+from gsn_jax.cli.counting import counting_bar
+from gsn_jax.errors import InputError
+
+
+@click.command()
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTOS...")
+@codec_options.options
+@click.option(
+    "--target",
+    "text",
+    required=True,
+    metavar="METRIC=X",
+    help="The worst score that is good enough, as in gsn=0.9 or lpips_alex=0.05.",
+)
+@click.option(
+    "--checkpoint",
+    metavar="DIR",
+    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
+)
+@click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the encoded files and encode.csv. If the run is interrupted, the same command "
+    "continues it.",
+)
+def command(
+    photos: tuple[str, ...],
+    names_of_codecs: str | None,
+    encoders: tuple[str, ...],
+    decoders: tuple[str, ...],
+    text: str,
+    checkpoint: str | None,
+    out: Path,
+) -> None:
+    """Encode PHOTOS, which are files or folders, in as few bytes as a quality target allows.
+
+    \b
+    gsn encode photo.png --codec avif --target gsn=0.9 --out encoded
+
+    Prints the quality, the bytes and the score of every file. Exit code 2 if a photograph does not
+    reach the target at the codec's highest quality.
+    """
+    chosen = codec_options.chosen(names_of_codecs, encoders, decoders)
+    if len(chosen) > 1:
+        raise InputError("give one codec; to compare codecs use gsn rd")
+    name, _, value = text.partition("=")
+    try:
+        score = float(value)
+    except ValueError:
+        score = math.nan
+    if math.isnan(score):
+        raise InputError(f"--target {text}: give a metric and a score, as in gsn=0.9")
+    from gsn_jax.rate_distortion import encoding, scoring
+    from gsn_jax.rate_distortion.target import Target, encode_to
+    from gsn_jax.scoring import by_name
+
+    wanted = by_name.named(name, checkpoint=checkpoint, option="--target")
+    (metric,) = by_name.resolve_all(wanted, checkpoint)
+    found = encoding.find_photos(photos, skip=[out])
+    with (
+        codec_options.interruptible(out),
+        scoring.alone(out),
+        counting_bar(transient=True, rate="photographs") as bar,
+    ):
+        task = bar.add_task("encoding", total=len(found))
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        results = encode_to(found, chosen[0], Target(metric, score), out, show)
+    for item in results:
+        if item.file is not None:
+            click.echo(
+                f"{item.file}: quality {item.quality}, {item.size:,} bytes, "
+                f"{metric.name} {item.score:.4f}"
+            )
+    good = [item for item in results if item.file is not None]
+    if len(good) > 1:
+        click.echo(f"{len(good)} files: {sum(item.size for item in good):,} bytes")
+    for item in results:
+        if item.error:
+            click.echo(f"gsn: {item.error}", err=True)
+    if len(good) < len(results):
+        sys.exit(2)

@@ -1,0 +1,194 @@
+"""Finds, for each photograph, the lowest quality at which a codec reaches a score."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from data_pipelines.image_writing import write_text
+from gsn_jax._version import __version__
+from gsn_jax.errors import InputError
+from gsn_jax.metric import FeatureCache, Metric
+from gsn_jax.rate_distortion.codecs import Codec, suffix_of
+from gsn_jax.rate_distortion.encoding import Photo, check_size, load_8_bit
+from gsn_jax.rate_distortion.scoring import Progress, writing
+from gsn_jax.scoring.many_pairs import score_arrays
+from gsn_jax.scoring.provenance import version_of
+from gsn_jax.scoring.store import Store, replacing
+
+STORE = ".encode.jsonl"
+TABLE = "encode.csv"
+QUALITIES = (1, 100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A score to reach.
+
+    Attributes:
+        metric: the metric.
+        score: the worst score that is good enough.
+    """
+
+    metric: Metric
+    score: float
+
+    def is_reached(self, score: float) -> bool:
+        """Whether a score is as good as the target or better."""
+        return score >= self.score if self.metric.higher_is_better else score <= self.score
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The file of one photograph.
+
+    Attributes:
+        photo: the photograph.
+        file: the encoded file, None if the target was not reached.
+        quality: of the file.
+        size: bytes of the file.
+        score: the score of the file.
+        error: why there is no file, or "".
+    """
+
+    photo: Photo
+    file: Path | None
+    quality: int
+    size: int
+    score: float
+    error: str = ""
+
+
+def encode_to(
+    photos: Sequence[Photo],
+    codec: Codec,
+    target: Target,
+    folder: Path,
+    progress: Progress = lambda done, total: None,
+) -> list[Found]:
+    """Encodes each photograph at the lowest quality that reaches the target.
+
+    The quality is a whole number from 1 to 100, found by bisection: the next lower one was tried
+    and does not reach the target. Files that an earlier run of the same codec and target has
+    written are kept. `folder/encode.csv` lists all of them.
+
+    Args:
+        photos: what to encode.
+        codec: the codec.
+        target: the score to reach.
+        folder: where the files go; it exists.
+        progress: called with the number of photographs that are done and of all.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    run = {
+        "package": __version__,
+        "codec": codec.identity(),
+        "metric": [target.metric.name, version_of(target.metric)],
+        "score": target.score,
+    }
+    with writing(folder):
+        store = Store(folder / STORE, run)
+        store.open()
+    results = []
+    try:
+        for done, photo in enumerate(photos):
+            progress(done, len(photos))
+            found = _kept(store, photo, folder)
+            if found is None:
+                try:
+                    found = _search(photo, codec, target, folder)
+                except InputError as error:
+                    found = Found(photo, None, 0, 0, float("nan"), f"{photo.path}: {error}")
+                if found.file is not None:
+                    row = {
+                        "source": _stamp(photo.path),
+                        "file": str(found.file.relative_to(folder)),
+                        "quality": found.quality,
+                        "size": found.size,
+                        "score": found.score,
+                    }
+                    with writing(store.path):
+                        store.add(photo.name, row)
+            results.append(found)
+        progress(len(photos), len(photos))
+    finally:
+        store.close()
+    with writing(folder / TABLE):
+        write_text(folder / TABLE, _table(results, target.metric.name))
+    return results
+
+
+def _search(photo: Photo, codec: Codec, target: Target, folder: Path) -> Found:
+    image = load_8_bit(photo.path)
+    remember = FeatureCache().of(str(photo.path))
+    tried: dict[int, tuple[bytes, float]] = {}
+
+    def reaches(quality: int) -> bool:
+        if quality not in tried:
+            data = codec.encode(image, quality)
+            decoded = codec.decode(data)
+            check_size(decoded, image, codec.name)
+            tried[quality] = data, score_arrays(target.metric, image, decoded, remember)
+        return target.is_reached(tried[quality][1])
+
+    low, high = QUALITIES
+    if not reaches(high):
+        best = tried[high][1]
+        raise InputError(
+            f"{codec.name} reaches {target.metric.name} {best:.4g} at its highest quality, "
+            f"not {target.score:g}"
+        )
+    if reaches(low):
+        high = low
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reaches(middle) else (middle, high)
+    data, score = tried[high]
+    file = folder / f"{photo.name}{suffix_of(data, f'.{codec.name}')}"
+    if file.exists() and file.resolve() == photo.path.resolve():
+        raise InputError("would be overwritten; give --out another folder")
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as partial:
+            partial.write_bytes(data)
+    return Found(photo, file, high, len(data), score)
+
+
+def _kept(store: Store, photo: Photo, folder: Path) -> Found | None:
+    match store.rows.get(photo.name):
+        case {
+            "source": source,
+            "file": str(name),
+            "quality": int(quality),
+            "size": int(size),
+            "score": float(score),
+        } if source == _stamp(photo.path):
+            file = folder / name
+            if file.is_file() and file.stat().st_size == size:
+                return Found(photo, file, quality, size, score)
+    return None
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _table(results: Sequence[Found], metric: str) -> str:
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(["image", "file", "quality", "bytes", metric, "error"])
+    for found in results:
+        cells: list[Any] = [found.quality, found.size, f"{found.score:.6f}"]
+        cells = cells if found.file is not None else ["", "", ""]
+        writer.writerow([found.photo.path, found.file or "", *cells, found.error])
+    return target.getvalue()

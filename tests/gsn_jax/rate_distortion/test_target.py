@@ -1,0 +1,97 @@
+"""`gsn encode`: the lowest quality that reaches a score."""
+
+import csv
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from gsn_jax import cli
+from gsn_jax.errors import InputError
+
+
+@pytest.fixture
+def photos(tmp_path, photo):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for k in range(2):
+        Image.fromarray(photo[:64, 64 * k : 64 * k + 64]).save(folder / f"p{k}.png")
+    return folder
+
+
+def run(*arguments):
+    result = CliRunner().invoke(cli.cli, ["encode", *map(str, arguments)])
+    if isinstance(result.exception, InputError):
+        return result.stdout, f"gsn: {result.exception}\n", 2
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout, result.stderr, result.exit_code
+
+
+def psnr(path, reference):
+    """PSNR over RGB in float64."""
+    error = np.asarray(Image.open(path), float) - np.asarray(Image.open(reference), float)
+    return 10 * np.log10(255**2 / np.mean(error**2))
+
+
+def test_the_next_lower_quality_does_not_reach_the_target(photos, tmp_path):
+    out = tmp_path / "out"
+    arguments = (photos, "--codec", "jpeg", "--target", "psnr=32", "--out", out)
+    printed, _, code = run(*arguments)
+    assert code == 0
+    with open(out / "encode.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    for row in rows:
+        assert int(row["bytes"]) == (out / row["file"]).stat().st_size
+        assert float(row["psnr"]) == pytest.approx(psnr(row["file"], row["image"]), abs=1e-4)
+        assert float(row["psnr"]) >= 32
+        lower = tmp_path / "lower.jpg"
+        image = Image.open(row["image"])
+        image.save(lower, quality=int(row["quality"]) - 1, subsampling=2, optimize=True)
+        assert psnr(lower, row["image"]) < 32
+    assert "2 files:" in printed
+    before = (out / "p0.jpg").stat().st_mtime_ns
+    assert run(*arguments)[0] == printed
+    assert (out / "p0.jpg").stat().st_mtime_ns == before
+
+
+def test_a_distance_that_is_easy_to_reach(photos, tmp_path):
+    arguments = (photos / "p0.png", "--codec", "jpeg", "--target", "gmsd=1", "--out", tmp_path)
+    printed, _, code = run(*arguments)
+    assert code == 0
+    assert "quality 1," in printed
+
+
+def test_a_target_out_of_reach(photos, tmp_path):
+    out = tmp_path / "out"
+    _, err, code = run(photos, "--codec", "jpeg", "--target", "psnr=90", "--out", out)
+    assert code == 2
+    assert "at its highest quality, not 90" in err
+    assert not list(out.glob("*.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--codec", "jpeg,webp", "--target", "psnr=30"), "give one codec"),
+        (("--codec", "jpeg", "--target", "psnr"), "give a metric and a score"),
+        (("--codec", "jpeg", "--target", "x=1"), "unknown metric"),
+        (("--target", "psnr=30"), "name a codec"),
+    ],
+)
+def test_bad_usage(photos, tmp_path, arguments, message):
+    _, err, code = run(photos, *arguments, "--out", tmp_path / "out")
+    assert code == 2
+    assert message in err
+
+
+def test_the_photograph_is_not_overwritten(tmp_path, photo):
+    Image.fromarray(photo[:64, :64]).save(tmp_path / "p.jpg")
+    path = tmp_path / "p.jpg"
+    before = path.read_bytes()
+    _, err, code = run(path, "--codec", "jpeg", "--target", "psnr=30", "--out", tmp_path)
+    assert code == 2
+    assert "would be overwritten" in err
+    assert path.read_bytes() == before
