@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_pipelines.sources import PairSource
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, disk_failure
 
 if TYPE_CHECKING:
     from data_pipelines.builders.base import PairBuilder
@@ -110,7 +110,11 @@ def prepare(
     if not source.exists():
         raise InputError(f"{source}: no such folder; {found.MANUAL_DOWNLOAD_INSTRUCTIONS}")
     tfds.disable_progress_bar()
-    with _alone(Path(found.data_dir)), tempfile.TemporaryDirectory() as downloads:
+    with (
+        _on_a_disk_with_room(Path(found.data_dir)),
+        _alone(Path(found.data_dir)),
+        tempfile.TemporaryDirectory() as downloads,
+    ):
         found.download_and_prepare(
             download_dir=downloads,
             download_config=tfds.download.DownloadConfig(
@@ -118,6 +122,20 @@ def prepare(
             ),
         )
     return found
+
+
+@contextlib.contextmanager
+def _on_a_disk_with_room(folder: Path) -> Iterator[None]:
+    """Raises `InputError` where the disk is full or fails."""
+    try:
+        yield
+    except Exception as error:
+        reason = disk_failure(error)
+        if reason is None:
+            raise
+        raise InputError(
+            f"{folder}: cannot be written ({reason}); free some space, or choose another --data-dir"
+        ) from error
 
 
 @contextlib.contextmanager

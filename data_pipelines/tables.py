@@ -203,7 +203,10 @@ def _level(path: str | os.PathLike[str], line: int, row: dict[str, str]) -> int:
     try:
         if "_" in text:  # Python reads 4_5 as 45
             raise ValueError
-        return int(text) if text else 0
+        level = int(text) if text else 0
+        if abs(level) >= 2**31:
+            raise ValueError
+        return level
     except ValueError:
         raise InputError(f"{path}, line {line}: level {text!r} is not a whole number") from None
 

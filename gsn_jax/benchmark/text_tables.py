@@ -45,10 +45,14 @@ class TextTable:
 def to_rich(table: TextTable) -> rich.table.Table:
     """A table for the terminal: the best bold, the second best underlined."""
     styles = {0: "", 1: "bold", 2: "underline"}
-    view = rich.table.Table(title=table.title, title_justify="left")
-    view.caption, view.caption_justify = "\n".join(table.notes) or None, "left"
+    # As `Text`, because in a plain string rich reads [brackets] as markup.
+    view = rich.table.Table(title=Text(table.title), title_justify="left")
+    view.caption, view.caption_justify = (
+        Text("\n".join(table.notes)) if table.notes else None,
+        "left",
+    )
     for number, header in enumerate(table.headers):
-        view.add_column(header, justify="left" if number in table.words else "right")
+        view.add_column(Text(header), justify="left" if number in table.words else "right")
     for row in table.rows:
         view.add_row(
             *(Text(cell.text, styles[cell.standing] + " dim" * cell.aside) for cell in row)
@@ -59,12 +63,14 @@ def to_rich(table: TextTable) -> rich.table.Table:
 def to_markdown(table: TextTable) -> str:
     """Markdown: the best bold, the second best in italics, published numbers in brackets."""
     frames = {0: "{}", 1: "**{}**", 2: "*{}*"}
-    headers = [header.replace("\n", "<br>") for header in table.headers]
+    headers = [_plain(header).replace("\n", "<br>") for header in table.headers]
     table_of = dataclasses.replace(table, headers=headers)
     return (
-        f"**{table.title}**\n\n"
-        + _formatted(table_of, "pipe", lambda cell: frames[cell.standing].format(_framed(cell)))
-        + "".join(f"\n\n{note}" for note in table.notes)
+        f"**{_plain(_line(table.title))}**\n\n"
+        + _formatted(
+            table_of, "pipe", lambda cell: frames[cell.standing].format(_plain(_framed(cell)))
+        )
+        + "".join(f"\n\n{_plain(_line(note))}" for note in table.notes)
         + "\n"
     )
 
@@ -78,7 +84,7 @@ def to_latex(table: TextTable) -> str:
 
     headers = [_stacked(header.translate(_LATEX_SPECIAL)) for header in table.headers]
     table_of = dataclasses.replace(table, headers=headers)
-    comments = "".join(f"% {line}\n" for line in (table.title, *table.notes))
+    comments = "".join(f"% {_line(text)}\n" for text in (table.title, *table.notes))
     return comments + _formatted(table_of, "latex_raw", text) + "\n"
 
 
@@ -88,7 +94,18 @@ def _stacked(header: str) -> str:
 
 
 def _framed(cell: Cell) -> str:
-    return f"({cell.text})" if cell.aside and cell.text else cell.text
+    text = _line(cell.text)
+    return f"({text})" if cell.aside and text else text
+
+
+def _line(text: str) -> str:
+    """A text on one line: names of sets and distortions may hold anything."""
+    return " ".join(text.split())
+
+
+def _plain(text: str) -> str:
+    """A text that Markdown takes neither for HTML nor for the end of a cell."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 
 def _formatted(table: TextTable, style: str, text: Callable[[Cell], str]) -> str:

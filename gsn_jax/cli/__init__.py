@@ -10,7 +10,7 @@ import click
 
 from gsn_jax._version import __version__
 from gsn_jax.cli.compilation_cache import keep_compiled
-from gsn_jax.errors import DISK_ERRORS, InputError
+from gsn_jax.errors import InputError, disk_failure
 
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
 _COMMANDS = {
@@ -71,12 +71,14 @@ def main() -> None:
     except BrokenPipeError:  # e.g. `gsn score ... | head`
         _discard_output()
         sys.exit(141)
-    except OSError as error:
-        if error.errno not in DISK_ERRORS:
+    except Exception as error:
+        reason = disk_failure(error)
+        if reason is None:
             raise
         _discard_output()
-        where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"gsn: {where}cannot be written ({error.strerror}); free some space", err=True)
+        name = getattr(error, "filename", None)
+        where = f"{name}: " if name else ""
+        click.echo(f"gsn: {where}cannot be written ({reason}); free some space", err=True)
         sys.exit(2)
 
 

@@ -129,5 +129,5 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def quiet_orbax() -> None:
-    """Silences Orbax's log of every phase of every save, except for errors."""
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    """Silences Orbax's log of every phase of every save, and of errors, which it raises too."""
+    logging.getLogger("absl").setLevel(logging.CRITICAL)

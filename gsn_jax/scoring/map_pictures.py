@@ -120,14 +120,13 @@ def draw(
     low, high = sorted((scale.best, scale.worst))
     drawn = right.imshow(values, cmap=matplotlib.colormaps[name], vmin=low, vmax=high)
     for axes, label in ((left, "distorted image"), (right, f"map of {metric.name}")):
-        axes.set_title(label, fontsize=10)
+        axes.set_title(label, fontsize=10, parse_math=False)
         axes.set_axis_off()
     quantity = "quality" if metric.higher_is_better else "error"
     bar = figure.colorbar(drawn, ax=(left, right), fraction=0.05, pad=0.02)
     bar.set_label(f"local {quantity} (bright = worse)", fontsize=9)
     if title:
-        # matplotlib would take `$` for the start of a formula.
-        figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+        figure.suptitle(title, fontsize=10, parse_math=False)  # `$` would begin a formula
     target = io.BytesIO()
     figure.savefig(target, format="png", dpi=150, metadata={"Software": None})
     return target.getvalue()

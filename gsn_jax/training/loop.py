@@ -74,8 +74,8 @@ def train(
         profile: steps whose JAX trace is written to `workdir/profile`; see `profiling`.
 
     Raises:
-        InputError: the configuration or the data are wrong, or `workdir` has a different run or is
-            in use.
+        InputError: the configuration or the data are wrong, or `workdir` has a different run, is
+            in use, or cannot be written.
         DivergenceError: a loss was not finite; the state before that step is saved.
     """
     stop = StopRequest()
@@ -88,6 +88,16 @@ def train(
     except DivergenceError as error:
         error.signal = stop.came()
         raise
+    except InputError:
+        raise
+    except Exception as error:
+        reason = run_folder.why_unwritable(workdir, error)
+        if reason is None:
+            raise
+        raise InputError(
+            f"--workdir {workdir}: cannot be written ({reason}); the same command continues from "
+            "the newest checkpoint"
+        ) from error
     return dataclasses.replace(result, signal=stop.came())
 
 

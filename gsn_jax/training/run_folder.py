@@ -25,7 +25,7 @@ from ml_collections import ConfigDict
 
 from data_pipelines.image_writing import write_text
 from gsn_jax._version import __version__
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, disk_failure
 from gsn_jax.models.folders import read_model, write_model
 from gsn_jax.training import config as configs
 from gsn_jax.training import distributed
@@ -131,6 +131,14 @@ def _lock(workdir: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def why_unwritable(workdir: str | os.PathLike[str], error: Exception) -> str | None:
+    """Why an error says that the folder cannot be written any more; None of another error."""
+    folder = Path(workdir).absolute()
+    if str(folder) in str(error) and not (folder / "config.json").is_file():
+        return "the folder has been removed"
+    return disk_failure(error)
 
 
 def _unwritable(workdir: Path, error: OSError) -> InputError:

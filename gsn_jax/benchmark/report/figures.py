@@ -32,6 +32,7 @@ _SETTINGS: Any = {  # matplotlib's stubs want each key's own type
     "font.family": ["sans-serif"],
     "font.sans-serif": ["DejaVu Sans"],  # the default names a dozen, on every label
     "font.size": 8,
+    "text.parse_math": False,  # names may hold `$`, which would begin a formula
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _INK,

@@ -59,3 +59,55 @@ def test_encrypted_archives(tmp_path):
     archive.write_bytes(data)
     with pytest.raises(InputError, match=r"tid2013\.zip: cannot be unpacked .*unpack it yourself"):
         catalogue.prepare("tid2013", tmp_path, tmp_path / "data")
+
+
+def archived(ending):
+    """An archive with one file of labels."""
+    content = io.BytesIO()
+    if ending.startswith("zip"):
+        kind = getattr(zipfile, f"ZIP_{ending.partition('.')[2].upper()}")
+        with zipfile.ZipFile(content, "w", kind) as file:
+            file.writestr("labels.txt", b"label\n" * 200)
+    else:
+        with tarfile.open(fileobj=content, mode=f"w:{ending.partition('.')[2]}") as file:
+            member = tarfile.TarInfo("labels.txt")
+            member.size = 1200
+            file.addfile(member, io.BytesIO(b"label\n" * 200))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["zip.stored", "zip.deflated", "zip.bzip2", "zip.lzma", "tar.", "tar.gz", "tar.bz2", "tar.xz"],
+)
+def test_a_flipped_byte_anywhere_is_one_line_or_harmless(tmp_path, ending, rng):
+    content = archived(ending)
+    name = "x.zip" if ending.startswith("zip") else f"x.{ending}".rstrip(".")
+    found = 0
+    for place in rng.integers(0, len(content), 40):
+        (tmp_path / name).write_bytes(
+            content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :]
+        )
+        out = tmp_path / f"out{place}"
+        out.mkdir(exist_ok=True)
+        try:
+            inputs_module.unpack(tmp_path / name, out, lambda *args: None)
+        except InputError:  # one line by definition
+            found += 1
+    assert found or ending == "tar."
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("tid2013", "mos_with_names.txt"),
+        ("kadid10k", "dmos.csv"),
+        ("pipal", "Train_Label/A0001.txt"),
+    ],
+)
+def test_labels_that_are_not_utf_8_are_one_line(tmp_path, name, table):
+    file = tmp_path / "manual" / table
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"5.5 caf\xe9.bmp\n")
+    with pytest.raises(InputError, match=r"not UTF-8 text; download it again"):
+        catalogue.prepare(name, tmp_path / "manual", tmp_path / "data")

@@ -15,7 +15,7 @@ from gsn_jax.benchmark.report.examples import visual_strip, worst_disagreements
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 from gsn_jax.errors import InputError
 
-TYPES = ("jpeg", "white_noise", "blur <b>")
+TYPES = ("jpeg", "white_noise", r"blur <b> $\frac{")
 LEVELS = 4
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import rich.console
 
 from gsn_jax.benchmark import agreement_tables, poster_table, published
 from gsn_jax.benchmark.agreement_rows import judge
@@ -175,3 +176,17 @@ def test_forms_of_a_table():
     assert r"\shortstack{set\_1 \\ PLCC}" in latex
     assert latex.startswith("% A_title\n% 50 % sure\n")
     assert to_rich(table).row_count == 3
+
+
+def test_names_are_taken_for_neither_markup_nor_code():
+    name = "[/b] $\\frac{ <script> a|b\nc & %"
+    table = TextTable(f"by {name}", ["type", name.replace("\n", " ")], [[Cell(name), Cell("1")]])
+    markdown = to_markdown(table).splitlines()
+    assert "<script" not in "".join(markdown)
+    assert len({line.replace("\\|", "").count("|") for line in markdown[2:] if line}) == 1
+    latex = to_latex(table)
+    assert latex.splitlines()[0] == f"% by {name}".replace("\n", " ")
+    assert "\\textbackslash{}frac\\{ <script> a|b c \\& \\%" in latex
+    console = rich.console.Console(file=io.StringIO(), width=200)
+    console.print(to_rich(table))
+    assert "[/b] $\\frac{ <script>" in console.file.getvalue()

@@ -1,0 +1,35 @@
+"""What a disk that cannot be written leads to, whatever library notices it."""
+
+import errno
+
+import pytest
+
+from gsn_jax.errors import disk_failure
+from gsn_jax.training.run_folder import why_unwritable
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (
+            ValueError('RESOURCE_EXHAUSTED: Failed writing: "/a": No space left on device [28]'),
+            "No space left on device",
+        ),
+        (RuntimeError("write() failed: Disk quota exceeded; writing /a"), "Disk quota exceeded"),
+        (OSError(errno.ENOENT, "No such file"), None),
+        (ValueError("wrong"), None),
+    ],
+)
+def test_the_reason_is_found_in_any_error(error, reason):
+    assert disk_failure(error) == reason
+
+
+def test_a_folder_that_was_removed_during_the_training(tmp_path):
+    gone = tmp_path / "run"
+    error = FileNotFoundError(errno.ENOENT, "No such file", str(gone / "checkpoints" / "2"))
+    assert why_unwritable(gone, error) == "the folder has been removed"
+    assert why_unwritable(gone, ValueError("a fault of another kind")) is None
+    gone.mkdir()
+    (gone / "config.json").write_text("{}")
+    assert why_unwritable(gone, error) is None
