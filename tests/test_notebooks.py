@@ -52,11 +52,22 @@ def test_what_is_shown_is_of_the_model_that_ships():
     assert f"gsn {shipped.versions('gsn')[-1]} range" in "".join(shown)
 
 
+# What a test does less of: the notebooks train, for the same lines of code to run.
+FEWER = {"steps = 40": "steps = 4", "every = 10": "every = 2", "every = 20": "every = 2"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
 def test_a_notebook_runs(notebook, tmp_path):
     run_notebooks = pytest.importorskip("run_notebooks", reason="needs the extra [docs]")
-    content = run_notebooks.execute(notebook, tmp_path)  # raises with the cell and its error
+    content = nbformat.read(notebook, 4)
+    for cell in content.cells:
+        for much, less in FEWER.items():
+            cell.source = cell.source.replace(much, less)
+    shorter = tmp_path / notebook.name
+    nbformat.write(content, shorter)
+    (tmp_path / "empty").mkdir()
+    done = run_notebooks.execute(shorter, tmp_path / "empty")  # raises with the cell and its error
     assert all(
-        cell.execution_count for cell in content.cells if cell.cell_type == "code" and cell.source
+        cell.execution_count for cell in done.cells if cell.cell_type == "code" and cell.source
     )
