@@ -14,6 +14,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
+# JAX keeps only what took a second to compile, unless told otherwise.
+_LEAST_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 
 def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None:
@@ -32,6 +34,7 @@ def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None
     if not os.access(folder, os.W_OK | os.X_OK):
         return None
     environ[_FOLDER] = str(folder)
+    environ.setdefault(_LEAST_SECONDS, "0")
     return folder
 
 

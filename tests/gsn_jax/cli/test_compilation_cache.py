@@ -9,7 +9,6 @@ from gsn_jax.cli import compilation_cache
 _COUNT = (
     "import sys; from gsn_jax.cli import cli\n"
     "cli.main(['demo', '--help'], standalone_mode=False); import jax\n"
-    "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)\n"
     "jax.jit(lambda x: x * 3 + 1)(2.0); print('dir', jax.config.jax_compilation_cache_dir)"
 )
 
