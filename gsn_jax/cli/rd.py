@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gsn_jax.rate_distortion.codecs import Codec
     from gsn_jax.rate_distortion.comparison import Comparison
     from gsn_jax.rate_distortion.encodings import Encoding, Study
+    from gsn_jax.rate_distortion.opinions import Verdict
     from gsn_jax.scoring.many_pairs import Loading
 
 
@@ -66,6 +67,13 @@ if TYPE_CHECKING:
     "of the range that all codecs reach]",
 )
 @click.option(
+    "--opinions",
+    "judged",
+    metavar="FILE.csv",
+    help="Opinion scores of settings: a table with the columns setting and elo, mos or score. "
+    "Shows the BD-rate that people see beside those of the metrics.",
+)
+@click.option(
     "--resamples",
     type=click.IntRange(min=0),
     default=2000,
@@ -101,6 +109,7 @@ def command(
     checkpoint: str | None,
     anchor: str | None,
     levels: tuple[str, ...],
+    judged: str | None,
     resamples: int,
     out: Path | None,
     report: Path | None,
@@ -125,7 +134,7 @@ def command(
     if table is not None and (names_of_codecs or encoders):
         raise InputError("--codec and --encoder are for PHOTOS; a table names its codecs itself")
     at = _levels(levels)
-    from gsn_jax.rate_distortion import deltas, encodings
+    from gsn_jax.rate_distortion import deltas, encodings, opinions
     from gsn_jax.scoring import by_name
     from gsn_jax.scoring.many_pairs import Loading
 
@@ -134,6 +143,7 @@ def command(
         from gsn_jax.rate_distortion import page
 
         page.check_installed()
+    people = None if judged is None else opinions.read_opinions(judged)
     chosen = codec_options.chosen(names_of_codecs, encoders, decoders) if photos else []
     steps = _qualities(qualities, chosen) if photos else {}
     metrics = by_name.resolve_all(by_name.named(*names, checkpoint=checkpoint), checkpoint)
@@ -151,9 +161,14 @@ def command(
             items = _encoded(photos, steps, out, workers)
         study = _scored(items, metrics, Loading(), out)
         comparison = compare(study, anchor, levels=at, resamples=resamples)
-        _tables(comparison, out)
+        verdict = (
+            None
+            if people is None
+            else opinions.judge(study, people, comparison.anchor, resamples=min(resamples, 1000))
+        )
+        _tables(comparison, verdict, out)
         if report is not None:
-            written = page.write_page(comparison, report, {m.name: m for m in metrics})
+            written = page.write_page(comparison, report, {m.name: m for m in metrics}, verdict)
             click.echo(f"report: {written}", err=True)
 
 
@@ -204,13 +219,15 @@ def _scored(
         return scoring.score(items, metrics, loading, out, progress=show)
 
 
-def _tables(comparison: Comparison, out: Path | None) -> None:
+def _tables(comparison: Comparison, verdict: Verdict | None, out: Path | None) -> None:
     """Prints the tables, and writes them into the folder."""
     from gsn_jax.benchmark.text_tables import to_latex, to_markdown
     from gsn_jax.cli.judging import show
     from gsn_jax.rate_distortion import csv_tables, text
 
     tables = text.tables(comparison)
+    if verdict is not None:
+        tables.append(text.opinion_table(verdict))
     for table in tables:
         show(table)
     if comparison.times:

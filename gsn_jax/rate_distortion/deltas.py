@@ -216,12 +216,12 @@ def mean_interval(
     """
     if len(values) < MIN_IMAGES or not resamples:
         return math.nan, math.nan
-    means = _draws(len(values), resamples, seed) @ values / len(values)
+    means = draws(len(values), resamples, seed) @ values / len(values)
     return agreement.percentile_interval(means, widened_confidence(len(values)))
 
 
 @functools.lru_cache(maxsize=32)
-def _draws(count: int, resamples: int, seed: int) -> np.ndarray:
+def draws(count: int, resamples: int, seed: int) -> np.ndarray:
     """How often each sample draws each of `count` values, `(resamples, count)`."""
     return agreement.bootstrap_samples(np.arange(count), resamples=resamples, seed=seed)[1]
 

@@ -17,6 +17,7 @@ from gsn_jax.rate_distortion import disagreements, text
 from gsn_jax.rate_distortion.charts import chart, legend
 from gsn_jax.rate_distortion.comparison import Comparison
 from gsn_jax.rate_distortion.examples import example_rows
+from gsn_jax.rate_distortion.opinions import Verdict
 from gsn_jax.rate_distortion.scoring import writing
 
 
@@ -27,13 +28,19 @@ def check_installed() -> None:
         raise InputError(f"--report needs {' and '.join(absent)}; run: pip install 'gsn_jax[rd]'")
 
 
-def write_page(comparison: Comparison, folder: Path, metrics: Mapping[str, Metric]) -> Path:
+def write_page(
+    comparison: Comparison,
+    folder: Path,
+    metrics: Mapping[str, Metric],
+    verdict: Verdict | None = None,
+) -> Path:
     """Writes `folder/index.html`.
 
     Args:
         comparison: what is shown.
         folder: made if it is missing.
         metrics: name to metric, for quality maps.
+        verdict: what people say of the settings, if known.
 
     Returns:
         The path of the page.
@@ -60,7 +67,10 @@ def write_page(comparison: Comparison, folder: Path, metrics: Mapping[str, Metri
     style = "\n".join(environment.get_template(name).render() for name in ("report.css", "rd.css"))
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = environment.get_template("rd.html").render(
-        style=Markup(style), style_hash=digest, version=__version__, **_view(comparison, metrics)
+        style=Markup(style),
+        style_hash=digest,
+        version=__version__,
+        **_view(comparison, metrics, verdict),
     )
     target = folder / "index.html"
     with writing(target):
@@ -69,11 +79,15 @@ def write_page(comparison: Comparison, folder: Path, metrics: Mapping[str, Metri
     return target
 
 
-def _view(comparison: Comparison, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+def _view(
+    comparison: Comparison, metrics: Mapping[str, Metric], verdict: Verdict | None
+) -> dict[str, Any]:
     names = list(comparison.metrics)
     focus = "gsn" if "gsn" in names else names[0]
     views = comparison.metrics.values()
     tables = text.tables(comparison)
+    if verdict is not None:
+        tables.append(text.opinion_table(verdict))
     if comparison.times:
         tables.append(text.time_table(comparison))
     return {

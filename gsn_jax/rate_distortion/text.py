@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gsn_jax.benchmark.text_tables import Cell, TextTable
 from gsn_jax.rate_distortion.comparison import Against, Comparison
 from gsn_jax.rate_distortion.deltas import MIN_IMAGES, Estimate
+from gsn_jax.rate_distortion.opinions import Seen, Verdict
 
 _DASH = "–"
 
@@ -86,6 +87,52 @@ def time_table(comparison: Comparison) -> TextTable:
     )
 
 
+def opinion_table(verdict: Verdict) -> TextTable:
+    """BD-rates of mean curves by people and by every metric, the nearest metrics first."""
+    codecs = list(verdict.people)
+    headers = ["by", *(title for codec in codecs for title in (codec, "95 % interval"))]
+
+    def cells(seen: Mapping[str, Seen]) -> list[Cell]:
+        return [
+            cell
+            for codec in codecs
+            for cell in (Cell(percent(seen[codec].value)), Cell(interval(seen[codec])))
+        ]
+
+    order = sorted(verdict.metrics, key=lambda name: (verdict.difference(name), name))
+    rows = [[Cell("people"), *cells(verdict.people), Cell(_DASH), Cell(_DASH), Cell(_DASH)]]
+    rows += [
+        [
+            Cell(name),
+            *cells(verdict.metrics[name]),
+            Cell(fixed(verdict.difference(name), 1), standing=int(name == verdict.nearest)),
+            Cell(fixed(verdict.srcc[name], 3)),
+            Cell(str(verdict.images[name])),
+        ]
+        for name in order
+    ]
+    notes = [
+        f"BD-rates of the mean curves of {verdict.settings} settings against {verdict.anchor}. "
+        "Difference: mean distance from people, in percentage points."
+    ]
+    if verdict.nearest:
+        notes.append(f"Nearest to people: {verdict.nearest}.")
+    if verdict.rate_errors:
+        worst = max(verdict.rate_errors, key=lambda name: abs(verdict.rate_errors[name]))
+        notes.append(
+            "Bits per pixel differ from those of the judged files by at most "
+            f"{abs(100 * verdict.rate_errors[worst]):.2f} % ({worst})."
+        )
+    if verdict.unmatched:
+        notes.append(f"Settings with opinions but without files: {', '.join(verdict.unmatched)}.")
+    return TextTable(
+        f"Bytes at equal quality against {verdict.anchor}, by people and by metrics",
+        [*headers, "difference", "SRCC", "images"],
+        rows,
+        notes=notes,
+    )
+
+
 def delta_notes(comparison: Comparison) -> list[str]:
     """Why photographs are left out, and why there is no interval."""
     notes = []
@@ -122,8 +169,12 @@ def sentence(item: Against, anchor: str) -> str:
     if math.isnan(saving.value):
         return ""
     fewer = saving.value < 0
-    ends = sorted((-saving.low, -saving.high) if fewer else (saving.low, saving.high))
-    about = f" ({ends[0]:.0f} to {ends[1]:.0f})" if not math.isnan(saving.low) else ""
+    about = ""
+    if saving.low > 0 or saving.high < 0:
+        ends = sorted((abs(saving.low), abs(saving.high)))
+        about = f" ({ends[0]:.0f} to {ends[1]:.0f})"
+    elif not math.isnan(saving.low):
+        about = f"; the interval, {interval(saving)} %, includes 0"
     return (
         f"{item.codec} needs {abs(saving.value):.0f} % {'fewer' if fewer else 'more'} bytes than "
         f"{anchor} at {item.metric} {number(item.level)}{about}."
@@ -148,7 +199,7 @@ def percent(value: float) -> str:
     return _DASH if math.isnan(value) else f"{value:+.1f} %".replace("-", "−")
 
 
-def interval(estimate: Estimate) -> str:
+def interval(estimate: Estimate | Seen) -> str:
     """Both ends of an interval; a dash if there is none."""
     if math.isnan(estimate.low):
         return _DASH

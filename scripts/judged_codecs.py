@@ -1,0 +1,84 @@
+"""Encodes the photographs of mucped23 at its settings, for `gsn rd --opinions`.
+
+    python scripts/judged_codecs.py PHOTOS mucped23_elo.csv OUT --cjpeg path/to/mozjpeg/cjpeg
+    gsn rd --pairs OUT/pairs.csv --opinions mucped23_elo.csv --anchor libjpeg-turbo
+
+mucped23 (Google, 2023) asked people about three JPEG encoders at 31 settings, on the 49 photographs
+of the validation part of CID22. PHOTOS is a folder with them as PNG or WebP. libjpeg-turbo is
+Pillow's, jpegli is ajpegli's; mozjpeg is its program `cjpeg`, which the npm package mozjpeg brings
+as source. Without --cjpeg its settings are left out.
+"""
+
+import argparse
+import csv
+import io
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gsn_jax.images import load_image
+
+# `originalName` in mucped23/answers.csv of google-research/google-research.
+PHOTOS = """
+    1025469 1044329 1189261 1279330 1418519 1420710 1475938 1531677 1544947 159550 1624487
+    162520 164595 2079234 21169144185_3f7977cb5a_o 2190188 225228 2253934 2389166 2670327
+    2736139 2775196 2887497 2936831 297394 3156482 3316926 3316926_opo25u 3637739 3653963
+    373965 3762075 382297 4215100 5055743 5458393 6078297 6292444 70497 7062219 7552578 792079
+    844297 adriankierman-report-page pexels-photo-1933873 pexels-photo-2686358
+    pexels-photo-2802032 pexels-photo-4210863 ularapi_Semarang_City_Logo
+""".split()
+
+CODECS = ("libjpeg-turbo", "mozjpeg", "jpegli", "jpegli-420")
+
+
+def main() -> None:
+    """Writes OUT/PHOTO/METHOD.jpg and OUT/pairs.csv."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("elo", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--cjpeg", type=Path)
+    arguments = parser.parse_args()
+    with open(arguments.elo, newline="") as file:
+        rows = list(csv.DictReader(file))
+    if arguments.cjpeg is None:
+        rows = [row for row in rows if row["label"] != "mozjpeg"]
+    rows.sort(key=lambda row: CODECS.index(row["label"]))
+    lines = ["reference,distorted,codec,setting"]
+    for name in PHOTOS:
+        path = next(p for s in (".png", ".webp") if (p := arguments.photos / f"{name}{s}").exists())
+        image = load_image(path)
+        folder = arguments.out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for row in rows:
+            file = f"{row['method']}.jpg"
+            (folder / file).write_bytes(encode(image, row["method"], arguments.cjpeg))
+            lines.append(f"{path.resolve()},{name}/{file},{row['label']},{row['method']}")
+    (arguments.out / "pairs.csv").write_text("\n".join(lines) + "\n")
+
+
+def encode(image: np.ndarray, method: str, cjpeg: Path | None) -> bytes:
+    """The file of a method such as `mozjpeg-q75-yuv420`."""
+    encoder, quality, sampling = method.rsplit("-", 2)
+    level, chroma = int(quality[1:]), sampling.removeprefix("yuv")
+    if encoder == "jpegli":
+        import ajpegli
+
+        return ajpegli.encode(image, quality=level, subsampling=chroma)
+    target = io.BytesIO()
+    if encoder == "libjpeg-turbo":
+        # ImageMagick, which made the judged files, optimises Huffman tables too.
+        options = {"quality": level, "subsampling": ":".join(chroma), "optimize": True}
+        Image.fromarray(image).save(target, "JPEG", **options)
+        return target.getvalue()
+    Image.fromarray(image).save(target, "PPM")
+    factors = {"420": "2x2", "422": "2x1", "444": "1x1"}[chroma]
+    command = [str(cjpeg), "-quality", str(level), "-sample", factors]
+    done = subprocess.run(command, input=target.getvalue(), stdout=subprocess.PIPE, check=True)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
