@@ -108,6 +108,10 @@ def test_absolute_paths_are_allowed(folder, tmp_path_factory):
             r"line 2: quality 1.5 lies outside",
         ),
         ("reference,distorted,score,level\na.png,b.png,1,x\n", r"line 2: level 'x' is not a whole"),
+        (
+            "reference,distorted,score,level\na.png,b.png,1,99999999999999999999\n",
+            r"line 2: level '99999999999999999999' is not a whole",
+        ),
         ("reference,distorted,score\n../a.png,b.png,1\n", r"line 2: ../a.png lies outside"),
         ("reference,distorted,score\nx/../../a.png,b.png,1\n", r"line 2: .* lies outside"),
     ],
