@@ -14,7 +14,7 @@ from gsn_jax.rate_distortion.text import number
 
 WIDTH, HEIGHT = 560, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 44
-_TIP = 170, 58
+_TIP = 200, 70
 
 
 def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
             {"number": place % 6, "path": path(curve.rates, curve.scores)}
             for place, curve in behind
         ],
-        "x_ticks": [(x(value), number(value)) for value in _powers(x_low, x_high)],
+        "x_ticks": [(x(value), f"{value:.3g}") for value in _powers(x_low, x_high)],
         "y_ticks": [(y(value), number(value)) for value in _round_values(y_low, y_high)],
         "width": WIDTH,
         "height": HEIGHT,
@@ -104,7 +104,7 @@ def _powers(low: float, high: float) -> list[float]:
     """Powers of two, and where those are few the values between them, within the range."""
     step = 1.0 if high - low > 3 else 0.5
     first = math.ceil(low / step)
-    return [float(f"{2 ** (step * k):.2g}") for k in range(first, math.floor(high / step) + 1)]
+    return [2.0 ** (step * k) for k in range(first, math.floor(high / step) + 1)]
 
 
 def _round_values(low: float, high: float) -> list[float]:

@@ -19,7 +19,7 @@ from gsn_jax.rate_distortion.comparison import Comparison
 from gsn_jax.scoring.maps import quality_map
 
 # Side of the crop that is shown, in pixels of the photograph.
-CROP = 256
+CROP = 224
 
 
 def example_rows(
