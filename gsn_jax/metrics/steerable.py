@@ -11,6 +11,7 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
@@ -50,26 +51,51 @@ def oriented_bands(
         levels: number of dyadic levels.
         extent: where the image is in the plane.
     """
-    low = staged(_correlate(staged(plane), _separable("low_0"), extent))
+    (low,) = _correlate(staged(plane), "low_0", extent)
+    low = staged(low)
     bands = []
     for level in range(levels):
         if level:
-            low = staged(_correlate(low, _separable("low"), extent)[..., ::2, ::2])
+            (low,) = _correlate(low, "low", extent)
+            low = staged(low[..., ::2, ::2])
             extent = extents.decimated(extent)
-        band = _separable("band")
-        turned = tuple((columns, rows) for rows, columns in band)
-        both = [_correlate(low, terms, extent) for terms in (band, turned)]
-        bands.append(staged(jnp.stack(both)))
+        bands.append(staged(jnp.stack(_correlate(low, "band", extent, turned=True))))
     return bands
 
 
 def _correlate(
-    plane: Float[Array, "*batch h w"], terms: Separable, extent: Extent | None
-) -> Float[Array, "*batch h w"]:
-    half = len(terms[0][0]) // 2
+    plane: Float[Array, "*batch h w"], name: str, extent: Extent | None, *, turned: bool = False
+) -> list[Float[Array, "*batch h w"]]:
+    """The response to a filter, and if `turned` also to its transpose.
+
+    The separable terms are the passes of a loop: unrolled, they take XLA seconds to compile.
+    """
+    terms = jnp.asarray(np.array(_separable(name)), plane.dtype)  # (term, axis, tap)
+    half = terms.shape[-1] // 2
     padded = filters.pad(plane, half, half, "reflect", extent)
+
+    def add(
+        totals: list[Float[Array, "*batch h w"]], term: Float[Array, "2 taps"]
+    ) -> tuple[list[Float[Array, "*batch h w"]], None]:
+        pairs = [(term[0], term[1]), (term[1], term[0])]
+        parts = [
+            _correlate_axis(staged(_correlate_axis(padded, rows, -2)), columns, -1)
+            for rows, columns in pairs[: len(totals)]
+        ]
+        return [total + part for total, part in zip(totals, parts, strict=True)], None
+
+    start = [jnp.zeros_like(plane)] * (2 if turned else 1)
+    return lax.scan(add, start, terms)[0]
+
+
+def _correlate_axis(
+    image: Float[Array, "*shape"], taps: Float[Array, " taps"], axis: int
+) -> Float[Array, "*_shape"]:
+    """`filters.correlate_axis` with taps that are data."""
+    size = image.shape[axis] - taps.size + 1
     return reductions.add(
-        filters.correlate_separable(padded, rows, columns) for rows, columns in terms
+        lax.slice_in_dim(image, shift, shift + size, axis=image.ndim + axis) * taps[shift]
+        for shift in range(taps.size)
     )
 
 
