@@ -47,13 +47,14 @@ def builder(
         **options: other arguments of the builder.
 
     Raises:
-        InputError: there is no such data set.
+        InputError: there is no such data set, or what is prepared of it is damaged.
     """
     if name not in _BUILDERS:
         raise InputError(f"no data set {name!r}; there are {', '.join(_BUILDERS)}")
     module = importlib.import_module(f"data_pipelines.builders.{name}")
     folder = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
-    return getattr(module, _BUILDERS[name])(data_dir=folder, **options)
+    with _damage_named(name, data_dir):
+        return getattr(module, _BUILDERS[name])(data_dir=folder, **options)
 
 
 def load(
@@ -68,7 +69,7 @@ def load(
         data_dir: see `builder`.
 
     Raises:
-        InputError: there is no such data set or split, or the set is not prepared.
+        InputError: there is no such data set or split, or the set is not prepared or damaged.
     """
     found = builder(name, data_dir)
     if not found.is_prepared():
@@ -76,7 +77,23 @@ def load(
             f"data set {name} is not prepared in {found.data_dir}; "
             f"run gsn datasets prepare {name} --manual-dir DIR"
         )
-    return found.as_data_source(split)
+    with _damage_named(name, found.data_dir):
+        return found.as_data_source(split)
+
+
+@contextlib.contextmanager
+def _damage_named(name: str, folder: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Raises `InputError` for whatever TFDS raises on damaged files of a prepared set."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(
+            f"data set {name} in {folder or 'the folder of prepared sets'}: damaged ({reason}); "
+            "remove its folder and prepare it again"
+        ) from error
 
 
 def prepare(

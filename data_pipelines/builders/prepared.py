@@ -9,6 +9,7 @@ import numpy as np
 
 from data_pipelines import decoding
 from data_pipelines.sources import FIELDS, PairSource, check_index
+from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from data_pipelines.builders.base import PairBuilder
@@ -42,14 +43,29 @@ class PreparedPairs(PairSource):
     def load_reference(self, index: int) -> np.ndarray:
         """See `PairSource`."""
         name = str(self.fields["reference"][index])
-        record = self._references[self._positions[name]]
+        record = self._record(self._references, self._positions[name], name)
         return decoding.decode_png(record["image"], f"{self._where}: {name}")
 
     def load_distorted(self, index: int) -> np.ndarray:
         """See `PairSource`."""
         split, row = self._rows[check_index(index, len(self))]
-        record = self._pairs[split][row]
+        record = self._record(self._pairs[split], row, self.describe(index))
         return decoding.decode_png(record["image"], f"{self._where}: {self.describe(index)}")
+
+    def _record(self, records: Any, position: int, name: str) -> dict[str, Any]:
+        """A record of a file.
+
+        Raises:
+            InputError: the file is damaged or gone.
+        """
+        try:
+            return records[position]
+        except Exception as error:  # ArrayRecord and TFDS raise whatever damage leads to
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise InputError(
+                f"{self._where}: {name}: damaged record ({reason}); remove the set's folder and "
+                "prepare it again"
+            ) from error
 
     def image_size(self, index: int) -> tuple[int, int]:
         """See `PairSource`."""

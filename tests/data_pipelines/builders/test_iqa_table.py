@@ -80,3 +80,14 @@ def test_another_table_or_range_than_the_prepared_one_is_refused(tmp_path):
     table.write_text("reference,distorted,score\na.png,a.png,0.5\n")
     with pytest.raises(InputError, match="from another table or with other options"):
         catalogue.prepare("iqa_table", folder, data)
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "metadata.json", "records"])
+def test_damage_of_a_prepared_set_is_one_line(small, tmp_path, name):
+    data = tmp_path / "data"
+    folder = Path(catalogue.prepare("iqa_table", small[0], data).data_dir)
+    files = folder.glob("*array_record*") if name == "records" else [folder / name]
+    for file in files:
+        file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(InputError, match=r"damaged .*prepare it again"):
+        data_pipelines.load("iqa_table", data_dir=data)[0]
