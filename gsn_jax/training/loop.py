@@ -95,8 +95,8 @@ def train(
         if reason is None:
             raise
         raise InputError(
-            f"--workdir {workdir}: cannot be written ({reason}); the same command continues from "
-            "the newest checkpoint"
+            f"--workdir {workdir}: cannot be written ({reason}); repeat the command when it can, to "
+            "continue from the newest checkpoint that is left"
         ) from error
     return dataclasses.replace(result, signal=stop.came())
 

@@ -136,7 +136,11 @@ def _lock(workdir: Path) -> Iterator[None]:
 def why_unwritable(workdir: str | os.PathLike[str], error: Exception) -> str | None:
     """Why an error says that the folder cannot be written any more; None of another error."""
     folder = Path(workdir).absolute()
-    if str(folder) in str(error) and not (folder / "config.json").is_file():
+    file = getattr(error, "filename", None)  # relative where the folder was given so
+    concerned = str(folder) in str(error) or (
+        isinstance(file, str | os.PathLike) and Path(file).absolute().is_relative_to(folder)
+    )
+    if concerned and not (folder / "config.json").is_file():
         return "the folder has been removed"
     return disk_failure(error)
 

@@ -1,6 +1,7 @@
 """What a disk that cannot be written leads to, whatever library notices it."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,11 @@ def test_a_folder_that_was_removed_during_the_training(tmp_path):
     gone.mkdir()
     (gone / "config.json").write_text("{}")
     assert why_unwritable(gone, error) is None
+
+
+def test_the_removed_folder_may_have_been_given_as_a_relative_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match="run/evaluations") as caught:
+        Path("run/evaluations.csv").write_text("")
+    assert why_unwritable("run", caught.value) == "the folder has been removed"
+    assert why_unwritable("other", caught.value) is None
