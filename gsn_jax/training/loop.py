@@ -95,8 +95,8 @@ def train(
         if reason is None:
             raise
         raise InputError(
-            f"--workdir {workdir}: cannot be written ({reason}); repeat the command when it can, to "
-            "continue from the newest checkpoint that is left"
+            f"--workdir {workdir}: cannot be written ({reason}); repeat the command when it can, "
+            "to continue from the newest checkpoint that is left"
         ) from error
     return dataclasses.replace(result, signal=stop.came())
 
