@@ -185,8 +185,7 @@ def command(
     else:
         pairs = pairs_of_files(reference or "", distorted)
     if out is not None:
-        form = tables.format_of(out, form)
-        tables.check_target(
+        form = tables.check_target(
             out, _inputs(pairs, table), folders or (), form=form, overwrite=overwrite
         )
     wanted = by_name.named(*names, checkpoint=checkpoint)

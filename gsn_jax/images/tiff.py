@@ -211,9 +211,13 @@ def _check_jpeg_sizes(page: tifffile.TiffPage, data: bytes) -> None:
     height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
     width = page.tilewidth if page.is_tiled else page.imagewidth
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
-        with Image.open(io.BytesIO(data[offset : offset + count]), formats=["JPEG"]) as part:
-            if part.width > width or part.height > height:
-                raise ValueError(f"JPEG data of {part.width} x {part.height} pixels")
+        try:
+            with Image.open(io.BytesIO(data[offset : offset + count]), formats=["JPEG"]) as part:
+                fits = part.width <= width and part.height <= height
+        except Image.DecompressionBombError:
+            fits = False
+        if not fits:
+            raise ValueError(f"JPEG data of more than {width} x {height} pixels")
 
 
 def _opacity(page: tifffile.TiffPage) -> Literal["premultiplied", "straight", "unnamed"]:

@@ -134,21 +134,25 @@ def check_target(
     inputs: Iterable[Path | None],
     folders: Iterable[str | os.PathLike[str]] = (),
     *,
-    form: str = "",
+    form: str | None = None,
     overwrite: bool = False,
-) -> None:
+) -> str:
     """Refuses, before the work, an output that cannot be written or would overwrite other files.
 
     Args:
         path: the output.
         inputs: files that are read.
         folders: folders that are read, which must not contain the output.
-        form: of the output; a CSV table has a second file beside it.
+        form: of the output, if the user names one; a CSV table has a second file beside it.
         overwrite: whether a file that is not a table of scores may be overwritten.
+
+    Returns:
+        The format, see `format_of`.
 
     Raises:
         InputError: the output is a folder or one of the inputs, its folder is missing or not
-            writable, it lies in one of the folders, or it exists and is not a table of scores.
+            writable, it lies in one of the folders, its suffix belongs to no format, or it exists
+            and is not a table of scores.
     """
     target = Path(path)
     if target.is_dir():
@@ -163,9 +167,11 @@ def check_target(
     for folder in folders:
         if Path(real).is_relative_to(os.path.realpath(folder)):
             raise InputError(f"{path}: lies in the input folder {folder}; write it elsewhere")
+    chosen = format_of(path, form)
     refuse_foreign(target, is_score_table, overwrite=overwrite)
-    if form == "csv" and is_regular(target):
+    if chosen == "csv" and is_regular(target):
         refuse_foreign(_beside(target), is_description_of_scores, overwrite=overwrite)
+    return chosen
 
 
 def _beside(table: Path) -> Path:

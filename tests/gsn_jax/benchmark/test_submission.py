@@ -38,7 +38,7 @@ def test_a_submission_has_a_line_per_image_up_is_better(folders, tmp_path, name,
     values = [float(line.split(",")[1]) for line in lines]
     assert values[0] > values[1] > values[2]
     want = float(metric(folders[0] / "A0001.bmp", folders[1] / "A0001_00_00.bmp"))
-    assert values[0] == pytest.approx(sign * want, abs=1e-6)
+    assert values[0] == pytest.approx(sign * want, rel=1e-6, abs=1e-6)
     assert readme[0] == f"runtime per image [s] : {seconds:.4f}"
     assert readme[1:] == [
         "CPU[1] / GPU[0] : 1",

@@ -214,7 +214,7 @@ class TestJpegInTiff:
         height, width = (int(n).to_bytes(2, "big") for n in samples.shape[:2])
         content = path.read_bytes().replace(height + width, b"\xff\x00\xff\x00")
         path.write_bytes(content)
-        with pytest.raises(InputError, match="JPEG data of 65280 x 65280 pixels"):
+        with pytest.raises(InputError, match="JPEG data of more than"):
             images.load_image(path)
 
 

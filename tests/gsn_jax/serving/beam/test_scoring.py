@@ -71,7 +71,7 @@ def test_the_same_rows_as_the_plain_command(table, model_folder, tmp_path):
     for row, plain in zip(rows, expected, strict=True):
         for name in ("gsn", "psnr"):
             score, plain_score = row.pop(name), plain.pop(name)
-            assert score == (plain_score and pytest.approx(plain_score, abs=1e-6))
+            assert score == (plain_score and pytest.approx(plain_score, rel=1e-6))
         assert row == plain
     summary = json.loads((tmp_path / "out" / "_summary.json").read_text())
     assert (summary["rows"], summary["bad"]) == (15, 3)
