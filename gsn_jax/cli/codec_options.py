@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -61,14 +58,3 @@ def chosen(names: str | None, encoders: Sequence[str], decoders: Sequence[str]) 
     if not found:
         raise InputError("name a codec, as in --codec avif or --encoder 'NAME=PROGRAM ...'")
     return found
-
-
-@contextlib.contextmanager
-def interruptible(out: Path | None) -> Iterator[None]:
-    """On Ctrl-C prints how to continue, and exits with code 130."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        what_next = f"; the same command continues {out}" if out else ""
-        click.echo(f"gsn: interrupted{what_next}", err=True)
-        sys.exit(130)

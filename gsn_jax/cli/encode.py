@@ -10,6 +10,7 @@ import click
 
 from gsn_jax.cli import codec_options
 from gsn_jax.cli.counting import counting_bar
+from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 
 
@@ -71,7 +72,7 @@ def command(
     (metric,) = by_name.resolve_all(wanted, checkpoint)
     found = encoding.find_photos(photos, skip=[out])
     with (
-        codec_options.interruptible(out),
+        interruptible(out),
         scoring.alone(out),
         counting_bar(transient=True, rate="photographs") as bar,
     ):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from gsn_jax.cli import codec_options
-from gsn_jax.cli.codec_options import interruptible
 from gsn_jax.cli.counting import counting_bar
+from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gsn_jax.cli import score_beam
+from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 from gsn_jax.images import formats
 
@@ -169,7 +170,7 @@ def command(
     if runner is not None or beam_options:
         folder = score_beam.check(runner, table, out, form, limits, maps)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
-        with _interruptible(out):
+        with interruptible(out):
             score_beam.score(*folder, names, checkpoint, reading, beam_options)
         return
     if out is None and form:
@@ -197,7 +198,7 @@ def command(
 
         writer = map_option.map_writer(maps, metrics, pairs)
     loading = Loading(alpha, max_pixels, resize)
-    with _interruptible(out):
+    with interruptible(out):
         if out is not None:
             scored = _to_table(out, form or "csv", pairs, metrics, loading, escape_formulas)
             if sys.stderr.isatty():  # where the bar has just gone
@@ -282,13 +283,3 @@ def _to_table(
         rows = [scored[index] for index in everything]
         tables.write_scores(out, rows, metrics, form, escape_formulas=escape_formulas)
     return rows
-
-
-@contextlib.contextmanager
-def _interruptible(out: str | None) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        what_next = f"; the same command continues {out}" if out else ""
-        click.echo(f"gsn: interrupted{what_next}", err=True)
-        sys.exit(130)
