@@ -13,7 +13,8 @@ import numpy as np
 from gsn_jax.images import as_float
 from gsn_jax.images.size_classes import extent_of, placed, size_class
 
-# A function is compiled for every image size; this many compiled versions are kept.
+# A function is compiled for every image size. After this many sizes all its programs are dropped,
+# and compiled again as needed.
 _KEPT_SIZES = 32
 
 # From this many pairs of one size, a program for that size alone is compiled: padding then costs
@@ -24,7 +25,8 @@ FREQUENT = 8
 class PairProgram:
     """A function of one pair, compiled per size class, and once more for each frequent size.
 
-    The programs for a class and for the exact size agree to 1e-6, relative above 1.
+    Scores of the programs for a class and for the exact size differ by at most 1e-6, relative for
+    scores above 1.
     """
 
     def __init__(self, function: Callable[..., jax.Array], *, padded: bool):

@@ -18,7 +18,7 @@ _DISK_WORDS = re.compile("|".join(re.escape(os.strerror(code)) for code in sorte
 
 
 class InputError(ValueError):
-    """The input is wrong; `str(error)` is one line that tells the user how."""
+    """Invalid input; `str(error)` is one line that says what is wrong and what to do."""
 
     def __init__(self, message: str):
         line = " ".join(message.split())

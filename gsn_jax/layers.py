@@ -194,6 +194,25 @@ class CDConv(nn.Module):
         return init_from_plain(kernel, self.theta) if self.theta < 1 else kernel
 
 
+@jax.custom_jvp
+def channel_maximum(x: Float[Array, "*batch c"]) -> Float[Array, "*batch 1"]:
+    """The maximum over the channels; channels that share it share the gradient.
+
+    The gradient of `jnp.max` is 0 / 0 where no channel equals the maximum. That happens when the
+    compiler computes `x` twice, with other roundings.
+    """
+    return x.max(axis=-1, keepdims=True)
+
+
+@channel_maximum.defjvp
+def _channel_maximum_jvp(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]:
+    (x,), (change,) = primals, tangents
+    maximum = channel_maximum(x)
+    largest = (x >= maximum).astype(x.dtype)
+    count = jnp.maximum(largest.sum(axis=-1, keepdims=True), 1)
+    return maximum, (largest * change).sum(axis=-1, keepdims=True) / count
+
+
 class SpatialAttention(nn.Module):
     """Spatial attention of CBAM (Woo et al., ECCV 2018, eq. 5), without bias.
 
@@ -224,9 +243,7 @@ class SpatialAttention(nn.Module):
         # Rounded to bfloat16 once, not after every operation: more exact, and faster on CPUs.
         given = x.dtype
         x = x.astype(jnp.promote_types(given, self.param_dtype))
-        pooled = jnp.concatenate(
-            [x.mean(axis=-1, keepdims=True), x.max(axis=-1, keepdims=True)], axis=-1
-        )
+        pooled = jnp.concatenate([x.mean(axis=-1, keepdims=True), channel_maximum(x)], axis=-1)
         logits = convolve(
             pooled.astype(dtype),
             kernel.astype(dtype),

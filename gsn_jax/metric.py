@@ -1,7 +1,8 @@
 """The protocol that GSN and every other metric follow, and what its implementations share.
 
-Scoring, evaluation, reports and notebooks use a metric only through this protocol, so that a new
-metric works everywhere at once.
+Scoring, evaluation, reports and notebooks need nothing else of a metric, so that a new one works
+everywhere at once. What some metrics offer beyond it, such as cached features of the reference
+(`ReferenceCaching`), has a protocol of its own here.
 """
 
 from __future__ import annotations
@@ -150,10 +151,10 @@ class ReferenceCaching(Protocol):
 
 @runtime_checkable
 class SizeAware(Protocol):
-    """A metric that compiles programs of their own for sizes of which many pairs come."""
+    """A metric that compiles a dedicated program for each image size that occurs often."""
 
     def expect(self, size: tuple[int, int], uses: int) -> None:
-        """Announces so many pairs of a height and width."""
+        """Says that `uses` pairs of this height and width will be scored."""
         ...
 
 

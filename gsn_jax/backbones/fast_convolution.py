@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
@@ -76,18 +77,29 @@ def _chosen(features: jax.Array, kernel: jax.Array | np.ndarray) -> Convolution:
 
 
 def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
-    """`convolve` as the sum over taps of a matrix product with the shifted features."""
+    """`convolve` as the sum over taps of a matrix product with the shifted features.
+
+    A loop over the taps, whose body XLA compiles once instead of once per tap.
+    """
     border = kernel.shape[0] // 2
-    _, height, width, _ = features.shape
     padded = jnp.pad(features, ((0, 0), (border, border), (border, border), (0, 0)))
-    taps = [
-        padded[:, i : i + height, j : j + width] @ kernel[i, j]
-        for i in range(kernel.shape[0])
-        for j in range(kernel.shape[1])
-        # the other taps see the border only
-        if abs(i - border) < height and abs(j - border) < width
-    ]
-    return functools.reduce(jnp.add, taps)
+    # The other taps see the border only.
+    rows, columns = (
+        range(max(0, border - size + 1), min(kernel.shape[0], border + size))
+        for size in features.shape[1:3]
+    )
+    places = jnp.asarray(list(itertools.product(rows, columns)), jnp.int32)
+    seeing = kernel[rows.start : rows.stop, columns.start : columns.stop]
+
+    zero = jnp.int32(0)
+
+    def add(total: jax.Array, tap: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        (row, column), weights = tap
+        shifted = lax.dynamic_slice(padded, (zero, row, column, zero), features.shape)
+        return total + shifted @ weights, None
+
+    start = jnp.zeros((*features.shape[:3], kernel.shape[3]), jnp.result_type(features, kernel))
+    return lax.scan(add, start, (places, seeing.reshape(-1, *kernel.shape[2:])))[0]
 
 
 def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:

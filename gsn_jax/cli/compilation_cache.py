@@ -1,6 +1,6 @@
 """XLA's compiled programs are kept between runs, so that a command starts quickly again.
 
-On by default; JAX's own settings go before it: JAX_COMPILATION_CACHE_DIR names another folder, and
+On by default; JAX's own settings take precedence: JAX_COMPILATION_CACHE_DIR names another folder, and
 JAX_ENABLE_COMPILATION_CACHE=false switches it off.
 """
 

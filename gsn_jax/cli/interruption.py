@@ -1,4 +1,4 @@
-"""What Ctrl-C leads to in a command whose output can be continued."""
+"""Ctrl-C handling for commands that can resume."""
 
 from __future__ import annotations
 

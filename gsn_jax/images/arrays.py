@@ -1,7 +1,7 @@
-"""The door: images in any accepted form become checked float32 arrays `(..., H, W, 3)` in [0, 1].
+"""Converts any accepted image to a checked float32 array `(..., H, W, 3)` in [0, 1].
 
-They are sRGB, channels last, the reference first and the distorted image second. Only this module
-checks that; the code behind it works on arrays that have passed here.
+Arrays are sRGB, channels last, the reference first and the distorted image second. The Python API
+checks its input here; commands, which score files only, decode and check with `files.load_image`.
 """
 
 from __future__ import annotations

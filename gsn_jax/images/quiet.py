@@ -1,4 +1,4 @@
-"""Keeps what decoders have to say off the terminal: whatever matters becomes an error of ours."""
+"""Silences the warnings of decoders; real problems are raised as `InputError`."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def finish_8bit(
 
 
 def check_named(named: bool, where: str) -> None:
-    """Refuses an image with a channel of which its file does not say what it is.
+    """Refuses an image with an extra channel of unknown meaning.
 
     Raises:
         InputError: `named` is False.

@@ -12,8 +12,8 @@ when it is first used.
 Most functions also take images of different sizes in arrays of one shape, for which XLA compiles
 one program: each image lies in the top left corner of its array, and
 `extent=Extent(heights, widths)` (`gsn_jax.images.size_classes`) gives the true sizes, int32 arrays
-of shape `(...)`. The score is that of the image alone, whatever the padding holds, to 1e-6. Images
-of a smaller side below 384 need arrays of which that is true as well; NaN says so.
+of shape `(...)`. The score is that of the image alone, whatever the padding holds, to 1e-6. If the
+shorter side of an image is below 384, that of its array must be too; otherwise the score is NaN.
 
 To add a metric NAME, write a module with `METRICS = {"NAME": Metric}` and a function `NAME`, and
 add a line to `_MODULES`. A module must not have the name of a metric, because importing it would

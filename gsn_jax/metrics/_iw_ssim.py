@@ -125,8 +125,13 @@ def _information(
     covariance = neighbourhoods.second_moments(vectors, extents.inside(extent, 2))
     eigenvalues, inverse = neighbourhoods.spectrum(covariance)
     signal = neighbourhoods.multipliers(vectors, inverse) * eigenvalues[:, None, None]
-    ratio = ((error + (1 + gain * gain) * NOISE) * signal + NOISE * error) / NOISE**2
-    return reductions.add(jnp.log1p(jnp.maximum(plane, 0)) for plane in ratio) / math.log(2)
+
+    def add(total: Float[Array, "h w"], signal: Float[Array, "h w"]) -> tuple[Array, None]:
+        ratio = ((error + (1 + gain * gain) * NOISE) * signal + NOISE * error) / NOISE**2
+        return total + jnp.log1p(jnp.maximum(ratio, 0)), None
+
+    # A loop, whose body XLA compiles once instead of once per eigenvalue.
+    return lax.scan(add, jnp.zeros_like(error), signal)[0] / math.log(2)
 
 
 def _channel(

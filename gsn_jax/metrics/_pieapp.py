@@ -20,6 +20,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax.backbones.fast_convolution import convolve
+from gsn_jax.backbones.resampling import max_pool_complete
 from gsn_jax.errors import InputError
 from gsn_jax.metrics.preparation import checked_pair
 from gsn_jax.metrics.user_weights import UserWeightsMetric, weights_path
@@ -149,9 +150,7 @@ def _features(
         if index in _COMPARED:
             differences.append((features[0] - features[1]).reshape(-1))
         if index in _POOLED:
-            n, height, width, channels = features.shape
-            blocks = features.reshape(n, height // 2, 2, width // 2, 2, channels)
-            features = blocks.max(axis=(2, 4))
+            features = max_pool_complete(features, 2)
     return jnp.concatenate(differences), differences[-1]
 
 

@@ -64,7 +64,11 @@ def luma_and_change(
     first = luma(reference, rounded=rounded)
     if not rounded:
         return jnp.stack([first, 255 * mix(distorted - reference, LUMA)])
-    return jnp.stack([first, luma(distorted) - first])
+    change = luma(distorted) - first
+    # A compiler may round the luma of both images differently, so that a half goes up in one and
+    # down in the other.
+    equal = (reference == distorted).all(-1)
+    return jnp.stack([first, change - jax.lax.stop_gradient(jnp.where(equal, change, 0))])
 
 
 def linear_srgb(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

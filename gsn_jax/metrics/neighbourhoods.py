@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import extents, finite, reductions
@@ -13,15 +15,18 @@ from gsn_jax.metrics import extents, finite, reductions
 def windows(
     plane: Float[Array, "*batch h w"], size: int, step: int
 ) -> Float[Array, "size*size *batch _h _w"]:
-    """All `size` x `size` windows at multiples of `step`, one plane per place in the window."""
-    height, width = plane.shape[-2] - size + 1, plane.shape[-1] - size + 1
-    return jnp.stack(
-        [
-            plane[..., row : row + height : step, column : column + width : step]
-            for row in range(size)
-            for column in range(size)
-        ]
-    )
+    """All `size` x `size` windows at multiples of `step`, one plane per place in the window.
+
+    A loop over the places, whose body XLA compiles once instead of once per place.
+    """
+    height, width = (length - size + 1 for length in plane.shape[-2:])
+
+    def place(corner: Int[Array, 2]) -> Float[Array, "*batch _h _w"]:
+        start = *[jnp.int32(0)] * (plane.ndim - 2), *corner
+        moved = lax.dynamic_slice(plane, start, (*plane.shape[:-2], height, width))
+        return moved[..., ::step, ::step]
+
+    return lax.map(place, jnp.asarray(list(np.ndindex(size, size)), jnp.int32))
 
 
 def second_moments(

@@ -1,8 +1,8 @@
-"""A learned head on frozen ImageNet features: what the models that ship are.
+"""The shipped models: a learned head on frozen ImageNet features.
 
-Nothing of the backbone is trained, so its convolutions are plain, and everything that depends on
-the images alone, see `frozen_features`, can be stored before the training. The head scores an error
-map like the GSN's, and the texture of the whole image beside it.
+The backbone is not trained, so its convolutions are plain, and everything that depends on the
+images alone (`frozen_features`) can be stored before the training. The head scores a local error
+map, as GSN does, and also the texture of the whole image.
 """
 
 from __future__ import annotations

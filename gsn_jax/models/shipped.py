@@ -1,4 +1,4 @@
-"""The models inside the package: the newest of each name; older versions may be kept beside it.
+"""The models inside the package: the newest of each name; older versions may be kept as well.
 
 shipped/NAME            the newest version, given in its `model.json`
 shipped/NAME@VERSION    an older version, if one is kept to reproduce published scores

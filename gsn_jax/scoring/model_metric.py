@@ -37,7 +37,7 @@ class ModelMetric:
     devices scores agree to 1e-4.
 
     Attributes:
-        name: "gsn" for a model of that kind.
+        name: of the shipped model, or of the folder's kind of model.
         higher_is_better: True.
         value_range: (0, 1); a model without calibration gives raw, unbounded scores.
         version: version of the model.

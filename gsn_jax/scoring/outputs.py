@@ -1,4 +1,4 @@
-"""Outputs that exist already: a command replaces its own, and others only if it is told to."""
+"""Protects existing files: a command replaces its own output, and others only if told to."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def write_scores(
         scored: the rows.
         metrics: those that made the scores.
         form: "csv", "jsonl" or "parquet".
-        escape_formulas: see `write_rows`; only CSV has use for it.
+        escape_formulas: see `write_rows`; ignored for other formats than CSV.
 
     Raises:
         InputError: it cannot be written.

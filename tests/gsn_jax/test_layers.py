@@ -146,6 +146,15 @@ def test_in_bfloat16_the_bias_gradient_is_summed_in_float32(rng):
     np.testing.assert_allclose(gradient["params"]["bias"], rounded, rtol=1e-5)
 
 
+def test_the_gradient_of_the_channel_maximum(rng):
+    """Shared by channels of equal value."""
+    x = jnp.asarray([[1.0, 3.0, 3.0, 2.0], [0.0, 0.0, 0.0, 0.0], [5.0, 4.0, 4.0, 4.0]])
+    weights = jnp.asarray(rng.normal(size=(3, 1)), jnp.float32)
+    gradient = jax.grad(lambda x: (weights * layers.channel_maximum(x)).sum())(x)
+    shares = np.array([[0, 0.5, 0.5, 0], [0.25] * 4, [1, 0, 0, 0]])
+    np.testing.assert_allclose(gradient, weights * shares, rtol=1e-6)
+
+
 def test_in_bfloat16_attention_rounds_once(rng):
     x = jnp.asarray(rng.normal(size=(2, 8, 9, 5)), jnp.bfloat16)
     module = layers.SpatialAttention(7, dtype=jnp.bfloat16)

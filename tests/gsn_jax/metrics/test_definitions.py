@@ -27,9 +27,7 @@ GOLDENS = [
 
 
 def compiled(name, **options):
-    """Fast to compile rather than fast to run."""
-    function = functools.partial(getattr(metrics, name), **options)
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+    return jax.jit(functools.partial(getattr(metrics, name), **options))
 
 
 @pytest.mark.parametrize("name", SHORT)

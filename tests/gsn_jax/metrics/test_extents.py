@@ -12,8 +12,6 @@ PADDED = [name for name in metrics.names() if getattr(metrics.get(name), "padded
 DEFINED = ("ssim", "ms_ssim", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd", "vifp")
 VIEWED = ("mdsi", "vsi")  # decimated by a factor that depends on the size
 SLOW = ("ms_gmsd", "nlpd", "vifp", "ssimulacra2", "flip", "vif", "iw_ssim")  # large programs
-# A fast compiler instead of fast code.
-QUICK = {"xla_backend_optimization_level": 0}
 
 
 def sizes_of(name):
@@ -55,7 +53,7 @@ def test_a_batch_of_padded_images_scores_as_the_images_alone(name):
     extent = Extent(
         *(np.stack(side) for side in zip(*(extent_of(p[0]) for p in pairs), strict=True))
     )
-    compiled = jax.jit(function, compiler_options=QUICK)
+    compiled = jax.jit(function)
     scores = np.asarray(compiled(*batches, extent=extent))
     metric = metrics.get(name)
     assert scores[2] == {"ssimulacra2": 100, "vif": 1, "vifp": 1}.get(
@@ -71,7 +69,7 @@ def test_the_decimation_follows_the_true_size(name):
     pairs = [make_pair(*size, seed) for seed, size in enumerate([(641, 655), (385, 701)])]
     shape = (704, 704)
     rng = np.random.default_rng(6)
-    program = jax.jit(getattr(metrics, name), compiler_options=QUICK)
+    program = jax.jit(getattr(metrics, name))
     for pair in pairs:
         corner = [padded(image, shape, rng) for image in pair]
         score = program(*corner, extent=extent_of(pair[0]))
@@ -84,7 +82,7 @@ def expected_score(name, pair):
     """By the definition in float64, or the function of the images alone."""
     if name in DEFINED:
         return getattr(definitions, name)(*np.float64(pair))
-    return jax.jit(getattr(metrics, name), compiler_options=QUICK)(*pair)
+    return jax.jit(getattr(metrics, name))(*pair)
 
 
 def test_size_classes():

@@ -37,13 +37,11 @@ OPTIMUM = {  # the score of equal images
     "dss": 1,
 }
 ASYMMETRIC = {"iw_ssim", "vif", "vifp", "mdsi", "mad", "ssimulacra2"}
-# A fast compiler instead of fast code.
-jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @functools.cache
 def compiled(name):
-    return jit(getattr(metrics, name))
+    return jax.jit(getattr(metrics, name))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +80,7 @@ def test_gradients(name, small):
     # Rounding to 8 bits has the gradient of the identity, which no finite difference sees.
     options = {"rounded": False} if name in ROUNDED else {}
     function = functools.partial(getattr(metrics, name), **options)
-    slope = jit(jax.value_and_grad(function, argnums=1))
+    slope = jax.jit(jax.value_and_grad(function, argnums=1))
     black, gray = jnp.zeros_like(reference), jnp.full_like(reference, 0.5)
     pixel = gray.at[5, 7, 1].add(1 / 255)
     degenerate = [(reference, reference), (black, black), (gray, gray), (gray, pixel)]

@@ -26,21 +26,23 @@ def test_stored_features_give_the_score(built, rng):
     def in_two_steps(model):
         return model.score_features(*model.features(model.encode(first), model.encode(second)))
 
-    want = model.apply(variables, first, second)
-    assert_close(model.apply(variables, method=in_two_steps), want)
+    want = jax.jit(model.apply)(variables, first, second)
+    got = jax.jit(lambda variables: model.apply(variables, method=in_two_steps))(variables)
+    assert_close(got, want)
 
 
 def test_an_identical_pair_is_best_by_construction(built, rng):
     model, variables = built
     first, second = jnp.float32(rng.uniform(size=(2, 2, 40, 48, 3)))
-    np.testing.assert_allclose(model.apply(variables, first, first), IDENTITY_SCORE, atol=1e-6)
-    assert (model.apply(variables, first, second) < IDENTITY_SCORE).all()
+    apply = jax.jit(model.apply)
+    np.testing.assert_allclose(apply(variables, first, first), IDENTITY_SCORE, atol=1e-6)
+    assert (apply(variables, first, second) < IDENTITY_SCORE).all()
 
 
 def test_gradients_are_finite_at_equal_images(built, rng):
     model, variables = built
     image = jnp.float32(rng.uniform(size=(1, 32, 32, 3)))
-    slope = jax.grad(lambda x: model.apply(variables, image, x).sum())(image)
+    slope = jax.jit(jax.grad(lambda x: model.apply(variables, image, x).sum()))(image)
     assert jnp.isfinite(slope).all()
 
 
@@ -48,8 +50,8 @@ def test_folding_changes_nothing(built, rng):
     model, variables = built
     first, second = jnp.float32(rng.uniform(size=(2, 2, 40, 48, 3)))
     folded, plain = fold(model, variables)
-    want = model.apply(variables, first, second)
-    assert_close(folded.apply(plain, first, second), want, 1000)
+    want = jax.jit(model.apply)(variables, first, second)
+    assert_close(jax.jit(folded.apply)(plain, first, second), want, 1000)
 
 
 @pytest.mark.parametrize("size", [(97, 111), (33, 64), (531, 300)])
@@ -57,7 +59,8 @@ def test_padded_and_tiled_images_score_as_they_are(built, rng, size):
     model, variables = built
     images = noisy_pair(rng, *size)
     tiled = TiledModel(model, variables, lambda raw: raw)
-    whole = model.apply(variables, *(jnp.float32(image[None]) / 255 for image in images))[0]
+    pair = [np.float32(image[None]) / 255 for image in images]
+    whole = jax.jit(model.apply)(variables, *pair)[0]
     assert tiled.score(*images) == pytest.approx(float(whole), abs=1e-4)
 
 
@@ -98,4 +101,4 @@ def test_in_training_each_part_judges_alone_too(built, rng):
     assert len(different) == 3
     ends, middle = different[[0, -1]], different[1]
     np.testing.assert_allclose(ends.mean(axis=0), middle, atol=2e-5)
-    np.testing.assert_allclose(model.apply(variables, *images), middle, atol=2e-5)
+    np.testing.assert_allclose(jax.jit(model.apply)(variables, *images), middle, atol=2e-5)

@@ -100,6 +100,7 @@ class Budget:
         scenes: Kodak's, with the development data, for all types of distortion.
         ascents: on how many photographs the gradient is followed.
         ascent_size: of these.
+        ascent_steps: along the gradient.
     """
 
     photographs: tuple[str, ...]
@@ -109,27 +110,30 @@ class Budget:
     scenes: tuple[int, ...]
     ascents: int
     ascent_size: int
+    ascent_steps: int
 
 
 BUDGETS = {
     "gsn": Budget(
-        photographs=checks.PHOTOGRAPHS[:4],
+        photographs=checks.PHOTOGRAPHS[:2],
         types=QUICK_TYPES,
         size=288,
         largest=1024,
         scenes=checks.RESERVED_SCENES,
         ascents=2,
         ascent_size=96,
+        ascent_steps=50,
     )
 }
 SLOW = Budget(
     photographs=checks.PHOTOGRAPHS[:1],
-    types=QUICK_TYPES[:6],
+    types=QUICK_TYPES[:3],
     size=128,
     largest=512,
     scenes=checks.RESERVED_SCENES[:2],
     ascents=1,
     ascent_size=64,
+    ascent_steps=20,
 )
 
 
@@ -229,8 +233,8 @@ def test_what_hardly_shows_changes_little(metric, bounds, images):
 
 def test_what_changes_no_pixel_changes_nothing(metric, images):
     image = next(iter(images.values()))
-    for version in (image, *level_3(image, MOVED[:2]).values()):
-        assert checks.lossless_change(metric, image, version) == 0
+    (version,) = level_3(image, MOVED[:1]).values()
+    assert checks.lossless_change(metric, image, version) == 0
 
 
 def test_a_score_does_not_hang_on_one_pixel_of_a_frame(metric, bounds, images):
@@ -280,11 +284,11 @@ def test_gradients_are_finite(metric, budget):
 
 
 def test_ascent_improves_an_image_in_the_eyes_of_others(metric, budget):
-    """Fifty steps of Adam take noise away, not only from what the model sees."""
+    """Steps of Adam take noise away, not only from what the model sees."""
     images = checks.photographs(budget.ascent_size, budget.photographs[: budget.ascents])
     for name, image in images.items():
         start = checks.noisy(image)
-        improved, finite = checks.ascend(metric, image, start)
+        improved, finite = checks.ascend(metric, image, start, steps=budget.ascent_steps)
         assert finite
         for other in (metric, metrics.get("vsi"), metrics.get("ssim")):
             before, after = (float(other(image, np.asarray(x))) for x in (start, improved))

@@ -6,6 +6,7 @@ GSN_PROCESS_STEPS=50 makes the runs longer.
 """
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -60,10 +61,7 @@ class Group:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         command = [sys.executable, "-m", "gsn_jax", "train", "--config", config]
-        flags = [
-            f"--xla_force_host_platform_device_count={DEVICES // count}",
-            "--xla_backend_optimization_level=0",
-        ]
+        own = f"device_count={DEVICES // count}"
         self.workdir = workdir
         self.go_on = workdir.with_name(f"{workdir.name}.go_on")
         self.logs = [workdir.with_name(f"{workdir.name}.{index}.log") for index in range(count)]
@@ -72,7 +70,7 @@ class Group:
         for index, log in enumerate(self.logs):
             environ = {
                 **os.environ,
-                "XLA_FLAGS": " ".join(flags),
+                "XLA_FLAGS": re.sub(r"device_count=\d+", own, os.environ["XLA_FLAGS"]),
                 "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
                 "JAX_NUM_PROCESSES": str(count),
                 "JAX_PROCESS_ID": str(index),
