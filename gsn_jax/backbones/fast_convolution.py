@@ -89,7 +89,7 @@ def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Arr
         for size in features.shape[1:3]
     )
     places = jnp.asarray(list(itertools.product(rows, columns)), jnp.int32)
-    seeing = kernel[rows.start : rows.stop, columns.start : columns.stop]
+    seeing = jnp.asarray(kernel[rows.start : rows.stop, columns.start : columns.stop])
 
     zero = jnp.int32(0)
 

@@ -1,7 +1,7 @@
 """XLA's compiled programs are kept between runs, so that a command starts quickly again.
 
-On by default; JAX's own settings take precedence: JAX_COMPILATION_CACHE_DIR names another folder, and
-JAX_ENABLE_COMPILATION_CACHE=false switches it off.
+On by default; JAX's own settings take precedence: JAX_COMPILATION_CACHE_DIR names another folder,
+and JAX_ENABLE_COMPILATION_CACHE=false switches it off.
 """
 
 from __future__ import annotations
