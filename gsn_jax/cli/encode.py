@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from gsn_jax.cli import codec_options
+from gsn_jax.cli import codec_options, shared_options
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
@@ -24,11 +24,7 @@ from gsn_jax.errors import InputError
     metavar="METRIC=X",
     help="The worst score that is good enough, as in gsn=0.9 or lpips_alex=0.05.",
 )
-@click.option(
-    "--checkpoint",
-    metavar="DIR",
-    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
-)
+@shared_options.checkpoint
 @click.option(
     "--out",
     required=True,

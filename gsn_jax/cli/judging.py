@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
+from gsn_jax.cli import shared_options
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
 _AGREEMENT_CSV, _AGREEMENT_MD = "agreement.csv", "agreement.md"
 
 _OPTIONS = (
-    click.option(
-        "--checkpoint",
-        metavar="DIR",
-        help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
-    ),
+    shared_options.checkpoint,
     click.option(
         "--report",
         metavar="DIR",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gsn_jax.cli import codec_options
+from gsn_jax.cli import codec_options, shared_options
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
@@ -43,20 +43,10 @@ if TYPE_CHECKING:
     help="Compare the files of a CSV table with the columns reference, distorted, codec and "
     "setting. A column bytes replaces the size of the distorted file.",
 )
-@click.option(
-    "--metric",
-    "names",
-    default=("gsn,ssimulacra2,psnr",),
-    multiple=True,
-    show_default=True,
-    metavar="NAME[,NAME...]",
-    help="Metrics to compare by; see gsn score --list-metrics.",
+@shared_options.metrics(
+    "gsn,ssimulacra2,psnr", "Metrics to compare by; see gsn score --list-metrics."
 )
-@click.option(
-    "--checkpoint",
-    metavar="DIR",
-    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
-)
+@shared_options.checkpoint
 @click.option("--anchor", metavar="CODEC", help="Compare with this codec.  [default: the first]")
 @click.option(
     "--at",

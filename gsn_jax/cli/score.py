@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gsn_jax.cli import score_beam
+from gsn_jax.cli import score_beam, shared_options
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 from gsn_jax.images import formats
@@ -72,20 +72,10 @@ if TYPE_CHECKING:
     help="In CSV output, put an apostrophe before file names that begin with = + - or @, which a "
     "spreadsheet would run as formulas.",
 )
-@click.option(
-    "--metric",
-    "names",
-    default=("gsn",),
-    multiple=True,
-    show_default=True,
-    metavar="NAME[,NAME...]",
-    help="Metrics to compute, by name (see --list-metrics) or as the folder of a model.",
+@shared_options.metrics(
+    "gsn", "Metrics to compute, by name (see --list-metrics) or as the folder of a model."
 )
-@click.option(
-    "--checkpoint",
-    metavar="DIR",
-    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
-)
+@shared_options.checkpoint
 @click.option(
     "--fail-below",
     "limits",
@@ -100,21 +90,8 @@ if TYPE_CHECKING:
     help="If the images of a pair differ in size, resize one to the size of the other. Otherwise "
     "such pairs are errors.",
 )
-@click.option(
-    "--alpha",
-    type=click.Choice(["refuse", "black", "white"]),
-    default="refuse",
-    show_default=True,
-    help="Images with transparent pixels: refuse them, or composite them on black or white.",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=80_000_000,
-    show_default=True,
-    metavar="N",
-    help="Refuse images with more than N pixels.",
-)
+@shared_options.alpha
+@shared_options.max_pixels(80_000_000)
 @click.option(
     "--maps",
     metavar="DIR",

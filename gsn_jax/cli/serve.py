@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from gsn_jax.cli import shared_options
+
 LOCAL = "127.0.0.1"
 
 
@@ -40,11 +42,7 @@ LOCAL = "127.0.0.1"
 @click.option(
     "--browser/--no-browser", default=True, show_default=True, help="Open the page in a browser."
 )
-@click.option(
-    "--checkpoint",
-    metavar="DIR",
-    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
-)
+@shared_options.checkpoint
 @click.option(
     "--max-upload-mb",
     type=click.IntRange(min=1),
@@ -61,21 +59,8 @@ LOCAL = "127.0.0.1"
     metavar="N",
     help="Refuse uploads when the page holds N megabytes of files.",
 )
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    default=4096 * 4096,
-    show_default=True,
-    metavar="N",
-    help="Refuse images with more than N pixels.",
-)
-@click.option(
-    "--alpha",
-    type=click.Choice(["refuse", "black", "white"]),
-    default="refuse",
-    show_default=True,
-    help="Images with transparent pixels: refuse them, or composite them on black or white.",
-)
+@shared_options.max_pixels(4096 * 4096)
+@shared_options.alpha
 def command(
     host: str,
     port: int | None,

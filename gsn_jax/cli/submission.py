@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gsn_jax.cli import shared_options
 from gsn_jax.cli.counting import counting_bar
 
 
@@ -33,11 +34,7 @@ from gsn_jax.cli.counting import counting_bar
 @click.option(
     "--metric", default="gsn", show_default=True, metavar="NAME", help="Metric to score with."
 )
-@click.option(
-    "--checkpoint",
-    metavar="DIR",
-    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
-)
+@shared_options.checkpoint
 @click.option(
     "--extra-data/--no-extra-data",
     default=True,
