@@ -26,11 +26,14 @@ from claims import Claims
 from commands import rows_of, run, score_folders, score_pair
 from image_pairs import Recipe, break_some, make_pairs
 
+from gsn_jax.scoring.tiles import SHAPES
+
 # The tolerances of the claims: scores of one pair computed in different ways, and tiles.
 SAME, TILED = 1e-5, 1e-3
 
-# Programs that a folder of any sizes may need: one for each shape and the last step.
-COMPILATIONS = 8
+# Programs that a folder of any sizes may need: for each of the seven shapes the encoder and two kinds
+# of sums, and the last step.
+COMPILATIONS = 3 * len(SHAPES) + 1
 
 # Bytes that a pair of 8192 x 8192 pixels may need.
 LARGE_BYTES = 4e9
