@@ -31,8 +31,8 @@ from gsn_jax.scoring.tiles import SHAPES
 # The tolerances of the claims: scores of one pair computed in different ways, and tiles.
 SAME, TILED = 1e-5, 1e-3
 
-# Programs that a folder of any sizes may need: for each shape the encoder and two kinds of sums, and
-# the last step.
+# Programs that a folder of any sizes may need: for each shape the encoder and two kinds of sums,
+# and the last step.
 COMPILATIONS = 3 * len(SHAPES) + 1
 
 # Bytes that a pair of 8192 x 8192 pixels may need.
