@@ -1,5 +1,6 @@
 """Settings and small images shared by all tests."""
 
+import ctypes
 import gc
 import hashlib
 import importlib.metadata
@@ -14,24 +15,27 @@ from packaging.version import Version
 from gsn_jax.cli.compilation_cache import processor
 
 _ROOT = Path(__file__).parents[1]
+_C = ctypes.CDLL(None)
 
 # Set before JAX starts. Eight virtual devices: sharding is tested on every machine. No
 # optimisation: the tests compile much and compute little. For the same reason the older code
 # generator of XLA, where there still is one: it needs half the time and half the memory.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-flags = [
+_flags = [
     os.environ.get("XLA_FLAGS", ""),
     "--xla_force_host_platform_device_count=8",
     "--xla_backend_optimization_level=0",
 ]
 if Version(importlib.metadata.version("jaxlib")) < Version("0.11"):
-    flags.append("--xla_cpu_use_fusion_emitters=false")
-os.environ["XLA_FLAGS"] = " ".join(flags).strip()
+    _flags.append("--xla_cpu_use_fusion_emitters=false")
+os.environ["XLA_FLAGS"] = " ".join(_flags).strip()
 
 # One cache of compiled programs for all workers, the processes that tests start, and later runs.
 # A program may only run on the processor and with the flags that it was compiled for.
-_flags = hashlib.sha256(os.environ["XLA_FLAGS"].encode()).hexdigest()[:8]
-os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_ROOT / ".cache" / f"compiled-{processor()}-{_flags}")
+_digest = hashlib.sha256(os.environ["XLA_FLAGS"].encode()).hexdigest()[:8]
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
+    _ROOT / ".cache" / f"compiled-{processor()}-{_digest}"
+)
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
@@ -42,6 +46,8 @@ def _forget_compiled_programs():
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
         gc.collect()
+        if hasattr(_C, "malloc_trim"):  # glibc keeps what was freed, unless asked to return it
+            _C.malloc_trim(0)
 
 
 @pytest.fixture
