@@ -147,7 +147,8 @@ def test_published_rows_add_up():
         assert not [row for row in rows if row.krcc >= row.srcc]
     assert published.rows("live")["vif"].srcc == 0.9636
     assert published.rows("kadid10k")["ssimulacra2"].srcc == 0.813
-    assert published.rows("tid2013_regenerated-reserved") == published.rows("tid2013")
+    # As text: a row without PLCC holds NaN, which equals nothing from Python 3.13 on.
+    assert repr(published.rows("tid2013_regenerated-reserved")) == repr(published.rows("tid2013"))
     assert published.rows("pipal") == {}
     assert not published.rows("csiq")["vsi"].certain
 
