@@ -13,7 +13,7 @@ import numpy as np
 import numpy_definitions as definitions
 import pytest
 import skimage.data
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gsn_jax import metrics
@@ -114,8 +114,11 @@ def nearly(image, kind, seed):
 def test_nearly_equal_images_agree_with_float64(name):
     side = side_of(name)
     width = {"nlpd": side, "ms_ssim": side + 8}.get(name, 10 * side)
+    # VIFp takes a window for flat below a variance of 1e-10, which float32 cannot tell from 0.
+    bound = {"vifp": 5e-4}.get(name, 1e-4)
 
     @quick
+    @example(("halves", 888), "random")
     @given(images, st.sampled_from(["everywhere", "channel", "random", "pixel"]))
     def check(described, change):
         reference = np.float32(make_image(*described, side, width))
@@ -124,7 +127,7 @@ def test_nearly_equal_images_agree_with_float64(name):
             expected = getattr(definitions, name)(np.float64(reference), np.float64(distorted))
         if name == "vifp" and np.ptp(definitions.luma(reference)) == 0:
             expected = 1  # no information; the definition is 0 / 0
-        np.testing.assert_allclose(compiled(name)(reference, distorted), expected, atol=1e-4)
+        np.testing.assert_allclose(compiled(name)(reference, distorted), expected, atol=bound)
 
     check()
 
