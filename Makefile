@@ -10,13 +10,14 @@ UV := $(shell command -v uv)
 ORDER := -p no:randomly
 PYTEST := -m pytest -n 2 --dist worksteal $(ORDER)
 
-.PHONY: help demo check test test-oldest test-newest notebooks docs lint clean
+.PHONY: help demo check test coverage test-oldest test-newest notebooks docs lint clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo         score real image pairs with the model that ships"
 	@echo "make check        style, types and the quick tests: two minutes, for every change"
-	@echo "make test         style, types and every test, with coverage"
+	@echo "make test         style, types and every test"
+	@echo "make coverage     every test, and which lines they run"
 	@echo "make test-oldest  every test on Python 3.11 with the oldest versions that setup.cfg allows"
 	@echo "make test-newest  every test on Python 3.13 with the newest versions"
 	@echo "make lint         style, types and layers"
@@ -40,7 +41,11 @@ check: $(VENV)/.test lint
 	$(BIN)/python $(PYTEST) -m "not slow" --durations=10
 
 test: $(VENV)/.test lint
-	$(BIN)/python $(PYTEST) --cov --cov-report=term --durations=25
+	$(BIN)/python $(PYTEST) --durations=25
+
+# Tracing takes half as long again as the tests.
+coverage: $(VENV)/.test
+	$(BIN)/python $(PYTEST) --cov --cov-report=term
 
 # The oldest versions are resolved by uv, which pip cannot do.
 test-oldest:
