@@ -43,7 +43,7 @@ check: $(VENV)/.test lint
 test: $(VENV)/.test lint
 	$(BIN)/python $(PYTEST) --durations=25
 
-# Tracing takes half as long again as the tests.
+# Tracing nearly doubles the time.
 coverage: $(VENV)/.test
 	$(BIN)/python $(PYTEST) --cov --cov-report=term
 
