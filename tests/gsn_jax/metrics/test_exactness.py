@@ -114,7 +114,7 @@ def nearly(image, kind, seed):
 def test_nearly_equal_images_agree_with_float64(name):
     side = side_of(name)
     width = {"nlpd": side, "ms_ssim": side + 8}.get(name, 10 * side)
-    # VIFp takes a window for flat below a variance of 1e-10, which float32 cannot tell from 0.
+    # In float32, the variance of a nearly flat window is the small difference of two large moments.
     bound = {"vifp": 5e-4}.get(name, 1e-4)
 
     @quick

@@ -6,7 +6,6 @@ GSN_PROCESS_STEPS=50 makes the runs longer.
 """
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tensorboard_reader import read_scalars
+from virtual_devices import xla_flags
 
 from gsn_jax.training.history import read_evaluations
 
@@ -61,7 +61,6 @@ class Group:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         command = [sys.executable, "-m", "gsn_jax", "train", "--config", config]
-        own = f"device_count={DEVICES // count}"
         self.workdir = workdir
         self.go_on = workdir.with_name(f"{workdir.name}.go_on")
         self.logs = [workdir.with_name(f"{workdir.name}.{index}.log") for index in range(count)]
@@ -70,7 +69,7 @@ class Group:
         for index, log in enumerate(self.logs):
             environ = {
                 **os.environ,
-                "XLA_FLAGS": re.sub(r"device_count=\d+", own, os.environ["XLA_FLAGS"]),
+                "XLA_FLAGS": xla_flags(DEVICES // count),
                 "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
                 "JAX_NUM_PROCESSES": str(count),
                 "JAX_PROCESS_ID": str(index),

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from virtual_devices import xla_flags
 
 from gsn_jax.backbones import kernel_gradients
 from gsn_jax.errors import InputError
@@ -186,8 +187,7 @@ print(json.dumps([jax.device_count(), bytes_, found]))
 
 @pytest.fixture(scope="module")
 def sent_by_64():
-    flags = re.sub(r"device_count=\d+", "device_count=64", os.environ["XLA_FLAGS"])
-    environment = {**os.environ, "XLA_FLAGS": flags}
+    environment = {**os.environ, "XLA_FLAGS": xla_flags(64)}
     command = [sys.executable, "-c", _COLLECTIVES, os.path.dirname(__file__)]
     result = subprocess.run(
         command, env=environment, check=True, capture_output=True, text=True, timeout=500
