@@ -43,7 +43,7 @@ check: $(VENV)/.test lint
 test: $(VENV)/.test lint
 	$(BIN)/python $(PYTEST) --durations=25
 
-# Tracing nearly doubles the time.
+# Apart from `test`, because tracing every line takes time.
 coverage: $(VENV)/.test
 	$(BIN)/python $(PYTEST) --cov --cov-report=term
 
