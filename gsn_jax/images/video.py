@@ -26,9 +26,7 @@ SUFFIXES = (
 )  # fmt: skip
 
 # FFmpeg's readers of such files. Others open further files or addresses that a file names.
-_READERS = (
-    "yuv4mpegpipe,mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,mxf,ivf,obu,h264,hevc"
-)
+_READERS = "yuv4mpegpipe,mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,mxf,ivf,obu,h264,hevc"
 _NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS: a bare stream has no frame rate, FFmpeg guesses one
 _UNSPECIFIED = 2  # of matrix, primaries and transfer
 _FULL, _STUDIO = 2, 1  # FFmpeg's names of ranges are 2 and 1; 0 is unspecified
@@ -155,7 +153,9 @@ def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[tuple[Any
     except InputError:
         raise
     except MemoryError:
-        raise InputError(f"{path}: not enough memory for frames of this size; reduce them") from None
+        raise InputError(
+            f"{path}: not enough memory for frames of this size; reduce them"
+        ) from None
     except (av.error.FFmpegError, ValueError, LookupError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(

@@ -110,9 +110,7 @@ def to_rgb(
     return np.clip(rgb, 0, 1, out=rgb)
 
 
-def scaled(
-    plane: UInt[np.ndarray, "h w"], bits: int, full_range: bool
-) -> Float[np.ndarray, "h w"]:
+def scaled(plane: UInt[np.ndarray, "h w"], bits: int, full_range: bool) -> Float[np.ndarray, "h w"]:
     """Samples of luma, red, green or blue, with 0 for black and 1 for white; not clipped."""
     if full_range:
         return plane.astype(np.float32) / np.float32(2**bits - 1)
