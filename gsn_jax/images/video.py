@@ -147,8 +147,8 @@ def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[tuple[Any
                     f"{path}: {context.width} x {context.height} pixels is beyond the limit of "
                     f"{max_pixels:,} pixels; reduce the video"
                 )
-            # A stream may change its size later.
-            context.options = {"max_pixels": str(max_pixels)}
+            # A stream may change its size later. FFmpeg counts the padding of rows too.
+            context.options = {"max_pixels": str(2 * max_pixels + 2**16)}
             yield container, stream
     except InputError:
         raise
