@@ -149,7 +149,9 @@ def command(
     beam_options: tuple[str, ...],
     list_metrics: bool,
 ) -> None:
-    """Score DISTORTED images or videos against their REFERENCE, or a table, or two folders.
+    """Score DISTORTED images or videos against their REFERENCE.
+
+    A table of pairs or two folders can be scored too.
 
     \b
     gsn score original.png compressed.jpg restored.png

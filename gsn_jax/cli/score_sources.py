@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.folders import pair_folders, unpaired
@@ -50,5 +51,7 @@ def of_videos(pairs: list[Pair], loading: Loading, every: int) -> tuple[Score, l
     """
     files = [pair.files for pair in pairs]
     distorted = [file for _, file in files]
-    frames = frame_pairs(files[0][0], distorted, every=every, loading=loading)
+    # Shown on terminals only.
+    with Console(stderr=True).status("counting frames"):
+        frames = frame_pairs(files[0][0], distorted, every=every, loading=loading)
     return frames.score, frames.pairs

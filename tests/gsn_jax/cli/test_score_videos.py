@@ -1,6 +1,10 @@
 """`gsn score` on videos and folders of frames: pooled scores, limits and JUnit XML."""
 
 import csv
+import io
+import re
+import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,9 +13,11 @@ from click.testing import CliRunner
 from PIL import Image
 from video_files import write_images
 
-from gsn_jax import cli
+from gsn_jax import cli, metrics
+from gsn_jax.cli import score_views
 from gsn_jax.errors import InputError
 from gsn_jax.scoring import many_pairs
+from gsn_jax.scoring.many_pairs import Pair, ScoredPair
 
 
 @pytest.fixture
@@ -64,6 +70,26 @@ def test_videos_are_pooled_and_frames_are_in_the_table(folder):
         assert float(row["psnr:p5"]) == scores.min()
         assert row["gmsd:harmonic_mean"] == ""
         assert list(scores[:3]) == sorted(scores[:3], reverse=True)
+
+
+def test_people_get_a_table_per_video(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    files = Path("r.y4m"), Path("d.y4m")
+    scored = [
+        ScoredPair(Pair(f"r.y4m#{n}", f"d.y4m#{n}", *files), {"psnr": 30.0 + n, "gmsd": 0.1 * n})
+        for n in range(3)
+    ]
+    monkeypatch.setattr("sys.stdout", Terminal())
+    score_views.pool_to_screen(scored, [metrics.get("psnr"), metrics.get("gmsd")], False)
+    lines = [re.findall(r"[\w.↑↓-]+", line) for line in sys.stdout.getvalue().splitlines()]
+    assert ["d.y4m"] in lines
+    assert ["psnr", "↑", "gmsd", "↓"] in lines
+    assert ["mean", "31.0000", "0.1000"] in lines
+    assert ["harmonic", "mean", "30.9785", "-"] in lines
+    assert ["p95", "32.0000", "0.2000"] in lines
 
 
 def test_folders_of_frames_score_like_the_video(folder):
