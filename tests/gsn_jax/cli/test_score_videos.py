@@ -84,7 +84,8 @@ def test_people_get_a_table_per_video(monkeypatch):
     ]
     monkeypatch.setattr("sys.stdout", Terminal())
     score_views.pool_to_screen(scored, [metrics.get("psnr"), metrics.get("gmsd")], False)
-    lines = [re.findall(r"[\w.↑↓-]+", line) for line in sys.stdout.getvalue().splitlines()]
+    plain = re.sub(r"\x1b\[[\d;]*m", "", sys.stdout.getvalue())
+    lines = [re.findall(r"[\w.↑↓-]+", line) for line in plain.splitlines()]
     assert ["d.y4m"] in lines
     assert ["psnr", "↑", "gmsd", "↓"] in lines
     assert ["mean", "31.0000", "0.1000"] in lines
