@@ -140,13 +140,15 @@ def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[tuple[Any
             if not container.streams.video:
                 raise InputError(f"{path}: has no video stream; give a video")
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
             context = stream.codec_context
+            if context is None:
+                raise InputError(f"{path}: its codec is not known; convert it to Y4M, MP4 or MKV")
             if context.width * context.height > max_pixels:
                 raise InputError(
                     f"{path}: {context.width} x {context.height} pixels is beyond the limit of "
                     f"{max_pixels:,} pixels; reduce the video"
                 )
+            context.thread_type = "AUTO"
             # A stream may change its size later. FFmpeg counts the padding of rows too.
             context.options = {"max_pixels": str(2 * max_pixels + 2**16)}
             yield container, stream

@@ -296,6 +296,15 @@ def test_a_sound_is_no_video(tmp_path):
         video.inspect(path)
 
 
+def test_an_unknown_codec(tmp_path, photo):
+    path = write_images(tmp_path / "a.mkv", [photo], "libx264")
+    data = path.read_bytes()
+    assert data.count(b"V_MPEG4/ISO/AVC") == 1
+    path.write_bytes(data.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/XYZ"))
+    with pytest.raises(InputError, match="its codec is not known"):
+        video.inspect(path)
+
+
 def test_the_limit_of_pixels_holds_before_decoding(tmp_path, photo):
     path = write_images(tmp_path / "a.mp4", [photo], "libx264")
     with pytest.raises(InputError, match="160 x 128 pixels is beyond the limit of 20,000"):
