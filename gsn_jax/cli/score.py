@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gsn_jax.cli import score_beam, shared_options
+from gsn_jax.cli import protocol_options, score_beam, shared_options
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 from gsn_jax.images import formats
 
 if TYPE_CHECKING:
-    from gsn_jax.metric import Metric
-    from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
+    from gsn_jax.cli.score_views import Job
+    from gsn_jax.scoring.many_pairs import Pair, ScoredPair
 
 
 @click.command(epilog=f"Images may be {formats.describe()} files of any size.")
@@ -90,6 +90,8 @@ if TYPE_CHECKING:
     help="If the images of a pair differ in size, resize one to the size of the other. Otherwise "
     "such pairs are errors.",
 )
+@protocol_options.protocol
+@protocol_options.parts
 @shared_options.alpha
 @shared_options.max_pixels(80_000_000)
 @click.option(
@@ -115,6 +117,12 @@ def command(
     checkpoint: str | None,
     limits: tuple[str, ...],
     resize: Any,
+    protocol: str | None,
+    luma: Any,
+    crop_border: int | None,
+    mask: str | None,
+    tiles: str | None,
+    align: Any,
     alpha: Any,
     max_pixels: int,
     maps: str | None,
@@ -146,15 +154,19 @@ def command(
         raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
     if runner is not None or beam_options:
         folder = score_beam.check(runner, table, out, form, limits, maps)
+        score_beam.refuse_parts(mask, tiles, align)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
+        reading["protocol"] = protocol_options.chosen_protocol(protocol, luma, crop_border)
         with interruptible(out):
             score_beam.score(*folder, names, checkpoint, reading, beam_options)
         return
+    numbers = protocol_options.parse_tiles(tiles)
     if out is None and form:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax.scoring import by_name, tables
+    from gsn_jax.scoring import by_name, layouts, regions, tables
     from gsn_jax.scoring.many_pairs import Loading, pairs_of_files, pairs_of_table
 
+    rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
     folders = (reference_dir, distorted_dir) if reference_dir and distorted_dir else None
     if table is not None:
         pairs = pairs_of_table(table)
@@ -162,26 +174,31 @@ def command(
         pairs = _folder_pairs(folders, rule or "auto", allow_unpaired)
     else:
         pairs = pairs_of_files(reference or "", distorted)
+    pairs = protocol_options.with_masks(pairs, mask, numbers, max_pixels)
     if out is not None:
         form = tables.check_target(
             out, _inputs(pairs, table), folders or (), form=form, overwrite=overwrite
         )
     wanted = by_name.named(*names, checkpoint=checkpoint)
-    metrics = by_name.resolve_all(wanted, checkpoint)
+    metrics = [rules.of(metric) for metric in by_name.resolve_all(wanted, checkpoint)]
+    if numbers or any(pair.mask for pair in pairs):
+        regions.check_takes_masks(metrics)
     worst = score_views.parse_limits(limits, metrics)
     writer = None
     if maps is not None:
         from gsn_jax.cli import map_option
 
         writer = map_option.map_writer(maps, metrics, pairs)
-    loading = Loading(alpha, max_pixels, resize)
+    loading = Loading(alpha, max_pixels, resize, align)
+    layout = layouts.layout_of(pairs, numbers, align)
+    job = score_views.Job(pairs, metrics, loading, rules, numbers, layout)
     with interruptible(out):
         if out is not None:
-            scored = _to_table(out, form or "csv", pairs, metrics, loading, escape_formulas)
+            scored = _to_table(out, form or "csv", job, escape_formulas)
             if sys.stderr.isatty():  # where the bar has just gone
                 click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
         else:
-            scored = score_views.score_to_screen(pairs, metrics, loading, escape_formulas)
+            scored = score_views.score_to_screen(job, escape_formulas)
         if writer is not None:
             map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
     score_views.conclude(scored, worst)
@@ -225,38 +242,41 @@ def _inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
     if table is not None:
         yield Path(table)
     for pair in pairs:
-        yield pair.reference_file
-        yield pair.distorted_file
+        yield from (pair.reference_file, pair.distorted_file, pair.mask_file)
 
 
-def _to_table(
-    out: str,
-    form: str,
-    pairs: Sequence[Pair],
-    metrics: Sequence[Metric],
-    loading: Loading,
-    escape_formulas: bool,
-) -> list[ScoredPair]:
+def _to_table(out: str, form: str, job: Job, escape_formulas: bool) -> list[ScoredPair]:
     """Scores into a table. Where the output is a file, a journal makes the run resumable."""
     from gsn_jax.cli import score_views
     from gsn_jax.scoring import tables
     from gsn_jax.scoring.journal import describe_run, open_journal
     from gsn_jax.scoring.many_pairs import score_unordered
+    from gsn_jax.scoring.protocol import described
 
+    pairs, metrics = job.pairs, job.metrics
     everything = range(len(pairs))
     with contextlib.ExitStack() as stack:
         scored: dict[int, ScoredPair] = {}
         keep = scored.__setitem__
         if tables.is_regular(out):
-            run = describe_run(metrics, loading)
+            run = describe_run(metrics, job.loading, job.tiles)
             journal = stack.enter_context(open_journal(out, pairs, run))
             scored, keep = journal.scored, journal.add
         if scored:
             click.echo(f"gsn: {len(scored)} pairs were scored before", err=True)
         missing = [index for index in everything if index not in scored]
         with score_views.progress(len(pairs), done=len(scored)) as advance:
-            for index, item in advance(score_unordered(pairs, metrics, loading, wanted=missing)):
+            found = score_unordered(pairs, metrics, job.loading, wanted=missing, tiles=job.tiles)
+            for index, item in advance(found):
                 keep(index, item)
         rows = [scored[index] for index in everything]
-        tables.write_scores(out, rows, metrics, form, escape_formulas=escape_formulas)
+        tables.write_scores(
+            out,
+            rows,
+            metrics,
+            form,
+            layout=job.layout,
+            protocol=described(job.protocol, job.loading),
+            escape_formulas=escape_formulas,
+        )
     return rows
