@@ -155,8 +155,9 @@ def command(
     if runner is not None or beam_options:
         folder = score_beam.check(runner, table, out, form, limits, maps)
         score_beam.refuse_parts(mask, tiles, align)
+        rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
-        reading["protocol"] = protocol_options.chosen_protocol(protocol, luma, crop_border)
+        reading |= {"luma": rules.luma, "crop_border": rules.crop_border}
         with interruptible(out):
             score_beam.score(*folder, names, checkpoint, reading, beam_options)
         return

@@ -67,7 +67,8 @@ def align(
 ) -> Aligned:
     """Undoes a global shift of the distorted image. Both images lose what only one of them shows.
 
-    A shift that does not lower the squared error counts as none.
+    A shift that does not lower the squared error counts as none, and so does one of a single step
+    of `UPSAMPLING`, which is as exact as the method is.
 
     Args:
         reference: uint8, or float32 in [0, 1].
@@ -80,7 +81,7 @@ def align(
     if mode == "none":
         return untouched
     shift = find_shift(reference, distorted, subpixel=mode == "subpixel")
-    if shift == (0, 0):
+    if max(map(abs, shift)) <= 1 / UPSAMPLING:
         return untouched
     part = tuple(
         slice(max(0, math.ceil(-move)), side - max(0, math.ceil(move)))

@@ -21,7 +21,7 @@ from gsn_jax.images.files import Alpha
 from gsn_jax.scoring import by_name, many_pairs
 from gsn_jax.scoring.journal import describe_run
 from gsn_jax.scoring.many_pairs import Loading, Pair
-from gsn_jax.scoring.protocol import Protocol, described
+from gsn_jax.scoring.protocol import Luma, Protocol, described
 from gsn_jax.scoring.tables import versions
 from gsn_jax.serving.beam import files
 from gsn_jax.serving.beam.units import KeptUnits, Task
@@ -63,7 +63,8 @@ class Settings:
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
         resize: see `gsn_jax.scoring.many_pairs.Loading`.
-        protocol: what the metrics see of an image.
+        luma: see `gsn_jax.scoring.protocol.Protocol`.
+        crop_border: see `gsn_jax.scoring.protocol.Protocol`.
     """
 
     metrics: tuple[str, ...]
@@ -71,7 +72,13 @@ class Settings:
     alpha: Alpha = "refuse"
     max_pixels: int = many_pairs.MAX_PIXELS
     resize: many_pairs.Resize | None = None
-    protocol: Protocol = Protocol()  # noqa: RUF009 - it is frozen
+    luma: Luma | None = None
+    crop_border: int = 0
+
+    @property
+    def protocol(self) -> Protocol:
+        """What the metrics see of an image."""
+        return Protocol(self.luma, self.crop_border)
 
     @property
     def loading(self) -> Loading:
