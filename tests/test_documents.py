@@ -36,6 +36,7 @@ def folder(tmp_path, monkeypatch):
     image.save(tmp_path / "compressed.jpg", quality=20)
     image.save(tmp_path / "restored.png")
     image.save(tmp_path / "bad.jpg", quality=3)
+    Image.new("L", (176, 176), 255).save(tmp_path / "mask.png")
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
     (tmp_path / "judged.csv").write_text(
         "reference,distorted,mos\n"

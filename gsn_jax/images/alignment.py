@@ -129,7 +129,7 @@ def looks_shifted(
 ) -> Shift | None:
     """A shift by whole pixels that explains most of the error in the middle; else None.
 
-    It sees 128 x 128 pixels, which takes less than a millisecond.
+    It sees 128 x 128 pixels, which takes about a millisecond.
     """
     pair = _middle(reference, _GLANCE), _middle(distorted, _GLANCE)
     shift = find_shift(*pair, largest=_GLANCE)

@@ -31,8 +31,8 @@ def check_takes_masks(metrics: Sequence[Metric]) -> None:
     names = [metric.name for metric in metrics if not takes_masks(metric)]
     if names:
         raise InputError(
-            f"{', '.join(names)}: no mask and no tiles; the method does not pool a map of local "
-            "scores. Leave it out, or crop the images"
+            f"{', '.join(names)}: takes no mask and no tiles, having no map of local scores to "
+            "weigh; leave it out, or crop the images"
         )
 
 

@@ -216,8 +216,11 @@ BAD = {
     "no_mask": (["--mask", "none.png"], "none.png: no such file"),
     "no_image_as_mask": (["--mask", "text.png"], "text.png: not an image"),
     "folder_without_masks": (["--mask", "nothing"], "nothing: holds no mask for 1 of 1 pairs"),
-    "no_map": (["--mask", "m.png", "--metric", "ms_ssim,psnr"], "ms_ssim: no mask and no tiles"),
-    "no_tiles": (["--tiles", "2x2", "--metric", "vif"], "vif: no mask and no tiles"),
+    "no_map": (
+        ["--mask", "m.png", "--metric", "ms_ssim,psnr"],
+        "ms_ssim: takes no mask and no tiles",
+    ),
+    "no_tiles": (["--tiles", "2x2", "--metric", "vif"], "vif: takes no mask and no tiles"),
     "tiles_in_words": (["--tiles", "four"], "--tiles four: give rows x columns, such as 4x4"),
     "no_tile": (["--tiles", "0x4"], "give rows x columns"),
     "too_many_tiles": (["--tiles", "200x1"], "pixels are too few for 200 x 1 tiles"),

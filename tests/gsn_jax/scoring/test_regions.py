@@ -164,7 +164,7 @@ def test_tiles_cover_every_pixel_once():
 
 
 def test_what_takes_no_mask_is_one_line(photo, noisy, mask):
-    with pytest.raises(InputError, match="ms_ssim: no mask and no tiles"):
+    with pytest.raises(InputError, match="ms_ssim: takes no mask and no tiles"):
         gsn_jax.score(photo, noisy, "ms_ssim", mask=np.ones(photo.shape[:2]))
     with pytest.raises(InputError, match="mask: size 160 x 127 differs from 160 x 128 of image"):
         gsn_jax.score(photo, noisy, "psnr", mask=mask[1:])
