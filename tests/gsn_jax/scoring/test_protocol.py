@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import jax
 import numpy as np
 import numpy_definitions as definitions
@@ -112,6 +115,13 @@ def test_a_loss_is_that_of_what_the_protocol_leaves(photo, rng):
     assert (gradient[2:-2, 2:-2] != 0).any()
     trained = Protocol("full", 2).of(gsn_jax.load("gsn"))
     assert float(gsn_jax.as_loss(trained)(pair[0], pair[0])) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_metric_under_a_protocol_can_be_copied(photo):
+    metric = NAMED["sr-x4"].of(metrics.get("ssim"))
+    score = float(metric(photo, 255 - photo))
+    for twin in (pickle.loads(pickle.dumps(metric)), copy.deepcopy(metric)):
+        assert float(twin(photo, 255 - photo)) == pytest.approx(score, abs=1e-6)
 
 
 def test_a_protocol_that_changes_nothing_is_no_protocol():
