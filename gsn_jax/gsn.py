@@ -18,7 +18,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Shaped
 
 from gsn_jax.backbones.cdcn import CDCN
 from gsn_jax.backbones.convolution import context_convolution, layer
@@ -129,16 +129,17 @@ class GSN(nn.Module):
         reference: Features,
         distorted: Features,
         sizes: Sizes = None,
-        cells: Bool[Array, "n rows columns"] | None = None,
+        cells: Shaped[Array, "n rows columns"] | None = None,
     ) -> Float[Array, "n 2"]:
         """Sums over the error map that `finish` turns into scores: weighted errors, and weights.
 
         The sums of an image's tiles add up to those of the image, see `gsn_jax.scoring.tiles`.
-        `cells` says which cells of the map to sum; None for all of them.
+        `cells` says which cells of the map to sum (bool), or how much each counts (floats in
+        [0, 1]); None for all of them.
         """
         errors, weights = self.error_map(reference, distorted, sizes)
         if cells is not None:
-            weights = jnp.where(cells, weights, 0)
+            weights = weights * cells
         return jnp.stack([(errors * weights).sum(axis=(1, 2)), weights.sum(axis=(1, 2))], axis=-1)
 
     def finish(self, sums: Float[Array, "*batch 2"]) -> Float[Array, "*batch"]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-from collections.abc import Callable, Hashable
+import itertools
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -20,12 +21,19 @@ from jaxtyping import Array, Float
 from gsn_jax import images
 from gsn_jax.compilation import PairProgram, bounded_jit
 from gsn_jax.errors import InputError
+from gsn_jax.images.masks import cell_weights
 
 # `remember(key, compute)` returns what is stored under the key for the current reference, or
 # computes and stores it.
 Remember = Callable[[Hashable, Callable[[], Any]], Any]
 
+# How much each pixel of an image counts, in [0, 1].
+Mask = Float[np.ndarray, "h w"]
+
 CACHE_BYTES = 512 * 2**20
+
+# Weights of so many cells are in memory at a time, 128 MB.
+_WEIGHTS_AT_ONCE = 2**25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +158,31 @@ class ReferenceCaching(Protocol):
 
 
 @runtime_checkable
+class Regional(Protocol):
+    """A metric that scores parts of a pair: `takes_masks` says whether this one does."""
+
+    @property
+    def takes_masks(self) -> bool:
+        """Whether `score_regions` is available."""
+        ...
+
+    def score_regions(
+        self, reference: np.ndarray, distorted: np.ndarray, masks: Iterable[Mask]
+    ) -> list[float]:
+        """Scores one pair `(H, W, 3)` under each of several masks.
+
+        Args:
+            reference: uint8, or float32 in [0, 1].
+            distorted: likewise.
+            masks: how much each pixel counts; none is 0 everywhere.
+
+        Raises:
+            InputError: `takes_masks` is False, or as for `ReferenceCaching.score_arrays`.
+        """
+        ...
+
+
+@runtime_checkable
 class SizeAware(Protocol):
     """A metric that compiles a dedicated program for each image size that occurs often."""
 
@@ -198,6 +231,9 @@ class FunctionMetric:
             distorted versions.
         padded: whether `function` takes images in the top left corners of larger arrays, with
             their `extent` (see `gsn_jax.images.size_classes`).
+        masked: pure, jit-able; maps one pair `(H, W, 3)` and weights in [0, 1] on the grid of the
+            map to the score under these weights. With equal weights it is that of `function`. None
+            where the method pools more than local values.
     """
 
     name: str
@@ -209,6 +245,7 @@ class FunctionMetric:
     map_grid: Callable[[int, int], MapGrid] = every_pixel
     stages: Stages | None = None
     padded: bool = False
+    masked: Callable[..., jax.Array] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)
@@ -258,6 +295,40 @@ class FunctionMetric:
             return self._program(reference, distorted)
         features = remember("features", lambda: stages.encode(images.as_float(reference)))
         return stages.compare(features, stages.encode(images.as_float(distorted)))
+
+    @property
+    def takes_masks(self) -> bool:
+        """Whether `score_regions` is available."""
+        return self.masked is not None
+
+    def score_regions(
+        self, reference: np.ndarray, distorted: np.ndarray, masks: Iterable[Mask]
+    ) -> list[float]:
+        """Scores one pair under each mask; see `Regional`."""
+        images.check_sizes(reference, distorted, min_size=self.min_size)
+        if self._compiled_masked is None:
+            raise InputError(f"metric {self.name!r} takes no mask")
+        height, width = reference.shape[:2]
+        grid = self.map_grid(height, width)
+        cells = self._map_size(height, width)
+        pair = images.as_float(reference), images.as_float(distorted)
+        weights = (cell_weights(mask, grid.step, grid.first, cells) for mask in masks)
+        at_once = max(1, _WEIGHTS_AT_ONCE // (cells[0] * cells[1]))
+        scores: list[float] = []
+        while part := list(itertools.islice(weights, at_once)):
+            scores += self._compiled_masked(*pair, np.stack(part)).tolist()
+        return scores
+
+    @functools.cached_property
+    def _compiled_masked(self) -> Callable[..., jax.Array] | None:
+        # Only the weights are mapped over: what precedes the pooling is computed once.
+        return None if self.masked is None else bounded_jit(jax.vmap(self.masked, (None, None, 0)))
+
+    def _map_size(self, height: int, width: int) -> tuple[int, int]:
+        image = jax.ShapeDtypeStruct((height, width, 3), np.float32)
+        assert self.map_function is not None  # `masked` weighs the cells of the map
+        rows, columns = jax.eval_shape(self.map_function, image, image).shape
+        return rows, columns
 
     @property
     def has_map(self) -> bool:

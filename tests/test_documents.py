@@ -40,6 +40,7 @@ def folder(tmp_path, monkeypatch):
     image.save(tmp_path / "bad.jpg", quality=3)
     write_images(tmp_path / "original.y4m", [np.asarray(image)] * 3)
     write_images(tmp_path / "encoded.mp4", [np.asarray(image)] * 3, "libx264")
+    Image.new("L", (176, 176), 255).save(tmp_path / "mask.png")
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
     (tmp_path / "judged.csv").write_text(
         "reference,distorted,mos\n"

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable
 
 from gsn_jax.benchmark.agreement_rows import Agreement, Judged, seen_in_training
+from gsn_jax.benchmark.scored_set import protocol_notes
 from gsn_jax.benchmark.text_tables import Cell, TextTable
 
 STATISTICS = ("srcc", "krcc", "plcc_raw", "plcc")
@@ -15,7 +16,7 @@ CSV_COLUMNS = (
     *("set", "metric", "type", "pairs", "left_out", "contents"),
     *(name + end for name in STATISTICS for end in ("", "_low", "_high")),
     *("rmse", "main_score", "main_score_raw", "wrong_direction", "fit_converged"),
-    *("seconds_per_pair", "difference_low", "difference_high", "significance"),
+    *("seconds_per_pair", "difference_low", "difference_high", "significance", "protocol"),
 )
 
 
@@ -45,7 +46,8 @@ def overall_table(judged: Judged) -> TextTable:
     first = next(iter(judged.overall.values()))
     contents = len(set(judged.scored.source.reference_ids))
     title = f"{judged.scored.name}: {first.pairs + first.left_out} pairs of {contents} contents"
-    notes = [
+    notes = protocol_notes(judged.scored)
+    notes += [
         f"{name} was trained on {data}, so that this set is not new to it."
         for name, data in seen_in_training(judged.scored).items()
     ]
@@ -98,7 +100,7 @@ def _csv_row(judged: Judged, found: Agreement) -> list[str]:
         cells += [abs(getattr(found, statistic)), *found.interval(statistic)]
     cells += [found.rmse, found.main_score, found.main_score_raw]
     cells += [_yes(found.wrong_direction), _yes(found.converged), found.seconds]
-    cells += [*difference, significance]
+    cells += [*difference, significance, judged.scored.metrics[found.metric].protocol]
     return ["" if _missing(cell) else str(cell) for cell in cells]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from gsn_jax.benchmark import published
 from gsn_jax.benchmark.agreement_rows import Judged, seen_in_training
 from gsn_jax.benchmark.agreement_tables import number
+from gsn_jax.benchmark.scored_set import protocol_notes
 from gsn_jax.benchmark.text_tables import Cell, TextTable
 
 _STATISTICS = ("plcc", "srcc", "krcc", "main_score")
@@ -59,7 +60,8 @@ def to_csv(sets: Sequence[Judged]) -> str:
                 texts = ["" if math.isnan(value) else str(value) for value in values]
                 seconds = "" if math.isnan(found.seconds) else str(found.seconds)
                 significance = judged.significance(metric)
-                notes = "; ".join(found.notes)
+                protocol = judged.scored.metrics[metric].protocol
+                notes = "; ".join(filter(None, [protocol, *found.notes]))
                 writer.writerow([name, metric, "measured", *texts, significance, seconds, notes])
             if metric in known:
                 row = known[metric]
@@ -145,6 +147,7 @@ def _notes(sets: Sequence[Judged]) -> list[str]:
         if published.rows(name) and published.whole_set(name) != name:
             line += f"; published rows are of all pairs of {published.whole_set(name)}"
         notes.append(line + ".")
+        notes += [f"{name}: {note}" for note in protocol_notes(judged.scored)]
         for metric, data in seen_in_training(judged.scored).items():
             notes.append(f"{metric} was trained on {data}, so that {name} is not new to it.")
         for found in judged.overall.values():

@@ -77,6 +77,7 @@ class Column:
         errors: pair index to one line.
         seconds: time for one pair, NaN where it was not measured.
         trained_on: see `MetricScores`.
+        protocol: see `MetricScores`.
     """
 
     higher_is_better: bool
@@ -87,6 +88,7 @@ class Column:
     errors: dict[int, str] = dataclasses.field(default_factory=dict)
     seconds: float = math.nan
     trained_on: tuple[str, ...] = ()
+    protocol: str = ""
 
     def set(self, index: int, value: float, error: str = "") -> None:
         """Records a pair's score, or the reason why it has none."""
@@ -138,18 +140,22 @@ class ScoreStore:
         higher_is_better: bool,
         version: str,
         trained_on: tuple[str, ...] = (),
+        protocol: str = "",
         *,
         rescore: bool = False,
     ) -> None:
         """Begins or continues the column of a metric.
 
-        With `rescore`, scores of another version and pairs that failed are to be scored again.
+        With `rescore`, scores of another version or protocol and pairs that failed are to be scored
+        again.
 
         Raises:
-            InputError: the folder's scores are another version's, and `rescore` is False.
+            InputError: the folder's scores are those of another version or protocol, and `rescore`
+                is False.
         """
         held = self.columns.get(name)
-        if held is not None and (held.version, held.package) == (version, __version__):
+        wanted = (version, __version__, protocol)
+        if held is not None and (held.version, held.package, held.protocol) == wanted:
             if rescore:
                 held.scored[list(held.errors)] = False
                 held.errors.clear()
@@ -157,8 +163,8 @@ class ScoreStore:
         if held is not None and not rescore:
             raise InputError(
                 f"{self._folder}: its scores of {name} are of {self.version_text(held)}, this is "
-                f"{self.version_text(version)}; choose another --out, score again with --rescore, "
-                "or make tables of what is there with --no-scoring"
+                f"{_version_text(__version__, version, protocol)}; choose another --out, score "
+                "again with --rescore, or make tables of what is there with --no-scoring"
             )
         count = len(self.judged.source)
         self.columns[name] = Column(
@@ -168,6 +174,7 @@ class ScoreStore:
             np.full(count, math.nan),
             np.zeros(count, bool),
             trained_on=trained_on,
+            protocol=protocol,
         )
 
     def keep(self, index: int) -> None:
@@ -216,17 +223,16 @@ class ScoreStore:
                     column.seconds,
                     self.version_text(column),
                     column.trained_on,
+                    column.protocol,
                 )
                 for name, column in ((name, self.columns[name]) for name in names)
             },
         )
 
     @staticmethod
-    def version_text(column: Column | str) -> str:
-        """A version for people."""
-        package = column.package if isinstance(column, Column) else __version__
-        model = column.version if isinstance(column, Column) else column
-        return f"gsn_jax {package}" + (f", model {model}" if model else "")
+    def version_text(column: Column) -> str:
+        """Version and protocol of a column for people."""
+        return _version_text(column.package, column.version, column.protocol)
 
     def _run(self) -> dict[str, Any]:
         return {
@@ -282,6 +288,11 @@ class ScoreStore:
         return file.getvalue()
 
 
+def _version_text(package: str, model: str, protocol: str) -> str:
+    parts = [f"gsn_jax {package}", f"model {model}" if model else "", protocol]
+    return ", ".join(filter(None, parts))
+
+
 def _unwritable(folder: Path, error: OSError) -> InputError:
     return InputError(f"{folder}: cannot be written ({error.strerror or error})")
 
@@ -301,6 +312,7 @@ def _described(column: Column) -> dict[str, Any]:
         "version": column.version,
         "seconds": None if math.isnan(column.seconds) else column.seconds,
         "trained_on": list(column.trained_on),
+        "protocol": column.protocol,
     }
 
 
@@ -314,4 +326,7 @@ def _column(about: dict[str, Any], count: int) -> Column:
         np.zeros(count, bool),
         seconds=math.nan if seconds is None else float(seconds),
         trained_on=tuple(about["trained_on"]),
+        protocol=str(
+            about.get("protocol", "")
+        ),  # scores from before there were protocols have none
     )

@@ -22,6 +22,7 @@ class MetricScores:
         seconds: time for one pair without decoding; NaN if not measured.
         version: version of the package, and of the model if there is one.
         trained_on: names of a trained metric's training data, if known.
+        protocol: what the metric saw of the images, such as "luma studio"; "" for all of them.
     """
 
     name: str
@@ -31,6 +32,7 @@ class MetricScores:
     seconds: float = float("nan")
     version: str = ""
     trained_on: tuple[str, ...] = ()
+    protocol: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,15 @@ class ScoredSet:
     name: str
     source: PairSource
     metrics: dict[str, MetricScores]
+
+
+def protocol_notes(scored: ScoredSet) -> list[str]:
+    """A line for each protocol, with the metrics that follow it; none without protocols."""
+    names: dict[str, list[str]] = {}
+    for metric in scored.metrics.values():
+        if metric.protocol:
+            names.setdefault(metric.protocol, []).append(metric.name)
+    return [f"Scored with {protocol}: {', '.join(group)}." for protocol, group in names.items()]
 
 
 def scores_fall(source: PairSource) -> bool:

@@ -13,7 +13,7 @@ from data_pipelines.caching import CachedPairs
 from gsn_jax.benchmark.score_store import Column, ScoreStore
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.scoring.provenance import training_data, version_of
+from gsn_jax.scoring.provenance import protocol_text, training_data, version_of
 
 Progress = Callable[[int, int], None]
 Decoded = tuple[int, np.ndarray, np.ndarray]
@@ -51,6 +51,7 @@ def score_set(
             metric.higher_is_better,
             version_of(metric),
             training_data(metric),
+            protocol_text(metric),
             rescore=rescore,
         )
     columns = [(metric, store.columns[metric.name]) for metric in metrics]

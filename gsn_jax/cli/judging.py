@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from gsn_jax.cli import shared_options
+from gsn_jax.cli import protocol_options, shared_options
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
@@ -26,6 +26,7 @@ _AGREEMENT_CSV, _AGREEMENT_MD = "agreement.csv", "agreement.md"
 
 _OPTIONS = (
     shared_options.checkpoint,
+    protocol_options.protocol,
     click.option(
         "--report",
         metavar="DIR",
@@ -113,6 +114,9 @@ class Request:
 
     metric: str
     checkpoint: str | None
+    protocol: str | None
+    luma: Any
+    crop_border: int | None
     out: Path | None
     report: Path | None
     time_pairs: int
@@ -133,6 +137,11 @@ def check(request: Request) -> None:
         raise InputError("--no-scoring needs --out DIR, the folder that holds the scores")
     if request.no_scoring and (request.rescore or request.checkpoint):
         raise InputError("--no-scoring computes no score: leave out --rescore and --checkpoint")
+    rules = request.protocol, request.luma, request.crop_border
+    if request.no_scoring and any(option is not None for option in rules):
+        raise InputError(
+            "--no-scoring computes no score: leave out --protocol, --luma and --crop-border"
+        )
     if request.report is not None:  # checked now, not after hours of scoring
         absent = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
         if absent:
@@ -185,11 +194,16 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
     if request.out is not None:
         for judged in sets:
             check_tables(request.out / judged.name, (_AGREEMENT_CSV, _AGREEMENT_MD), request)
+    for judged in sets:
+        if any(getattr(judged.source, "text", {}).get("mask", ())):
+            click.echo(f"gsn: {judged.name}: whole images are scored, without masks", err=True)
+    rules = protocol_options.chosen_protocol(request.protocol, request.luma, request.crop_border)
     metrics: list[Metric] = []
     if request.no_scoring:
         found = [_kept(judged, request) for judged in sets]
     else:
         metrics, passed_over = choose(request.metric, request.checkpoint)
+        metrics = [rules.of(metric) for metric in metrics]
         _say_passed_over(passed_over)
         if request.checkpoint:
             click.echo(f"gsn: gsn below is the model in {request.checkpoint}", err=True)

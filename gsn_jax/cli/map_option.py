@@ -36,13 +36,15 @@ def draw_maps(writer: MapWriter, pairs: list[Pair], loading: Loading) -> None:
         InputError: a picture cannot be written.
     """
     from gsn_jax.images import as_pair
-    from gsn_jax.scoring.many_pairs import of_one_size
+    from gsn_jax.scoring import one_pair
 
     with counting_bar(transient=True) as bar:
         task = bar.add_task("drawing maps", total=len(pairs))
+        masks = one_pair.Masks(loading.max_pixels)
         for pair in pairs:
             reference, distorted = map(loading.load, pair.files)
-            images = as_pair(*of_one_size(pair, reference, distorted, loading.resize))
+            prepared = one_pair.prepare(pair, reference, distorted, loading, masks)
+            images = as_pair(prepared.reference, prepared.distorted)
             names = pair.reference, pair.distorted
             writer.write(names, np.asarray(images[0]), np.asarray(images[1]))
             bar.advance(task)

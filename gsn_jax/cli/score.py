@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gsn_jax.cli import score_beam, shared_options
+from gsn_jax.cli import protocol_options, score_beam, shared_options
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 from gsn_jax.images import formats
 
 if TYPE_CHECKING:
     from gsn_jax.cli.score_sources import Score
-    from gsn_jax.metric import Metric
-    from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
+    from gsn_jax.cli.score_views import Job
+    from gsn_jax.scoring.many_pairs import ScoredPair
 
 
 @click.command(
@@ -114,6 +114,8 @@ if TYPE_CHECKING:
     help="If the images of a pair differ in size, resize one to the size of the other. Otherwise "
     "such pairs are errors.",
 )
+@protocol_options.protocol
+@protocol_options.parts
 @shared_options.alpha
 @shared_options.max_pixels(80_000_000)
 @click.option(
@@ -142,6 +144,12 @@ def command(
     limits: tuple[str, ...],
     junit: str | None,
     resize: Any,
+    protocol: str | None,
+    luma: Any,
+    crop_border: int | None,
+    mask: str | None,
+    tiles: str | None,
+    align: Any,
     alpha: Any,
     max_pixels: int,
     maps: str | None,
@@ -177,30 +185,37 @@ def command(
     if runner is not None or beam_options:
         absent = {"--every": every > 1, "--pool": pool, "--junit": junit}
         folder = score_beam.check(runner, table, out, form, limits, maps, absent)
+        score_beam.refuse_parts(mask, tiles, align)
+        rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
+        reading |= {"luma": rules.luma, "crop_border": rules.crop_border}
         with interruptible(out):
             score_beam.score(*folder, names, checkpoint, reading, beam_options)
         return
+    numbers = protocol_options.parse_tiles(tiles)
     if out is None and form:
         raise InputError("--format is the format of --out, which is not given")
     from gsn_jax.cli import score_sources
     from gsn_jax.images.video import is_video
-    from gsn_jax.scoring import by_name, tables
+    from gsn_jax.scoring import by_name, layouts, regions, tables
     from gsn_jax.scoring import junit as junit_files
     from gsn_jax.scoring.many_pairs import Loading, pairs_of_files, pairs_of_table
 
+    rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
     folders = (reference_dir, distorted_dir) if reference_dir and distorted_dir else None
     videos = reference is not None and any(map(is_video, (reference, *distorted)))
     if every > 1 and not (videos or folders):
         raise InputError("--every is for videos, and for two folders of frames")
-    if videos and maps is not None:
-        raise InputError("--maps: not of videos; extract the frames and score them as images")
+    for name, value in {"--maps": maps, "--mask": mask, "--tiles": tiles}.items():
+        if videos and value is not None:
+            raise InputError(f"{name}: not of videos; extract the frames and score them as images")
     if table is not None:
         pairs = pairs_of_table(table)
     elif folders is not None:
         pairs = score_sources.folder_pairs(folders, rule or "auto", allow_unpaired)[::every]
     else:
         pairs = pairs_of_files(reference or "", distorted)
+    pairs = protocol_options.with_masks(pairs, mask, numbers, max_pixels)
     if out is not None:
         form = tables.check_target(
             out, score_sources.inputs(pairs, table), folders or (), form=form, overwrite=overwrite
@@ -211,7 +226,9 @@ def command(
         inputs = score_sources.inputs(pairs, table)
         junit_files.check_target(junit, inputs, folders or (), overwrite=overwrite)
     wanted = by_name.named(*names, checkpoint=checkpoint)
-    metrics = by_name.resolve_all(wanted, checkpoint)
+    metrics = [rules.of(metric) for metric in by_name.resolve_all(wanted, checkpoint)]
+    if numbers or any(pair.mask for pair in pairs):
+        regions.check_takes_masks(metrics)
     pool = pool or videos
     worst = score_views.parse_limits(limits, metrics, pooled=pool)
     writer = None
@@ -219,21 +236,23 @@ def command(
         from gsn_jax.cli import map_option
 
         writer = map_option.map_writer(maps, metrics, pairs)
-    loading = Loading(alpha, max_pixels, resize)
+    loading = Loading(alpha, max_pixels, resize, align)
+    layout = layouts.layout_of(pairs, numbers, align)
     with interruptible(out):
         score, pairs = (
             score_sources.of_videos(pairs, loading, every)
             if videos
-            else score_sources.of_images(pairs, loading)
+            else score_sources.of_images(pairs, loading, numbers)
         )
+        job = score_views.Job(pairs, metrics, loading, rules, numbers, layout)
         if out is not None:
-            scored = _to_table(out, form or "csv", pairs, metrics, loading, score, escape_formulas)
+            scored = _to_table(out, form or "csv", job, score, escape_formulas)
             if sys.stderr.isatty():  # where the bar has just gone
                 click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
         elif pool:
             scored = score_views.score_in_silence(len(pairs), score(metrics, None))
         else:
-            scored = score_views.score_to_screen(pairs, metrics, loading, escape_formulas)
+            scored = score_views.score_to_screen(job, escape_formulas)
         if writer is not None:
             map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
     judged = score_views.pool_to_screen(scored, metrics, escape_formulas) if pool else scored
@@ -268,25 +287,21 @@ def _check_sources(
 
 
 def _to_table(
-    out: str,
-    form: str,
-    pairs: Sequence[Pair],
-    metrics: Sequence[Metric],
-    loading: Loading,
-    score: Score,
-    escape_formulas: bool,
+    out: str, form: str, job: Job, score: Score, escape_formulas: bool
 ) -> list[ScoredPair]:
     """Scores into a table. Where the output is a file, a journal makes the run resumable."""
     from gsn_jax.cli import score_views
     from gsn_jax.scoring import outputs, tables
     from gsn_jax.scoring.journal import describe_run, open_journal
+    from gsn_jax.scoring.protocol import described
 
+    pairs, metrics = job.pairs, job.metrics
     everything = range(len(pairs))
     with contextlib.ExitStack() as stack:
         scored: dict[int, ScoredPair] = {}
         keep = scored.__setitem__
         if outputs.is_regular(out):
-            run = describe_run(metrics, loading)
+            run = describe_run(metrics, job.loading, job.tiles)
             journal = stack.enter_context(open_journal(out, pairs, run))
             scored, keep = journal.scored, journal.add
         if scored:
@@ -296,5 +311,13 @@ def _to_table(
             for index, item in advance(score(metrics, missing)):
                 keep(index, item)
         rows = [scored[index] for index in everything]
-        tables.write_scores(out, rows, metrics, form, escape_formulas=escape_formulas)
+        tables.write_scores(
+            out,
+            rows,
+            metrics,
+            form,
+            layout=job.layout,
+            protocol=described(job.protocol, job.loading),
+            escape_formulas=escape_formulas,
+        )
     return rows

@@ -63,6 +63,18 @@ def check(
     return table, out
 
 
+def refuse_parts(mask: str | None, tiles: str | None, align: str) -> None:
+    """Refuses what a pipeline does not do with a pair.
+
+    Raises:
+        InputError: an option is given that a pipeline does not have.
+    """
+    given = {"--mask": mask, "--tiles": tiles, "--align": align != "none"}
+    for name, value in given.items():
+        if value:
+            raise InputError(f"{name}: not with --runner beam; score a table without it")
+
+
 def score(
     table: str,
     out: str,

@@ -11,6 +11,7 @@ from rich.console import Console
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.folders import pair_folders, unpaired
 from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair, score_unordered
+from gsn_jax.scoring.regions import Tiles
 from gsn_jax.scoring.videos import frame_pairs
 
 # The scores of the pairs with these indices, or of all, in any order.
@@ -34,13 +35,18 @@ def inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
     if table is not None:
         yield Path(table)
     for pair in pairs:
-        yield pair.reference_file
-        yield pair.distorted_file
+        yield from (pair.reference_file, pair.distorted_file, pair.mask_file)
 
 
-def of_images(pairs: list[Pair], loading: Loading) -> tuple[Score, list[Pair]]:
-    """What scores pairs of images, and the pairs."""
-    return lambda metrics, wanted: score_unordered(pairs, metrics, loading, wanted=wanted), pairs
+def of_images(pairs: list[Pair], loading: Loading, tiles: Tiles | None) -> tuple[Score, list[Pair]]:
+    """What scores pairs of images, and their tiles, and the pairs."""
+
+    def score(
+        metrics: Sequence[Metric], wanted: Iterable[int] | None
+    ) -> Iterator[tuple[int, ScoredPair]]:
+        return score_unordered(pairs, metrics, loading, wanted=wanted, tiles=tiles)
+
+    return score, pairs
 
 
 def of_videos(pairs: list[Pair], loading: Loading, every: int) -> tuple[Score, list[Pair]]:

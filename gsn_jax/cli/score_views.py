@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,11 @@ from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
+    from gsn_jax.scoring.layouts import Layout
     from gsn_jax.scoring.limits import Limit
     from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
+    from gsn_jax.scoring.protocol import Protocol
+    from gsn_jax.scoring.regions import Tiles
 
 # How many pairs are named that failed or are below a limit.
 _SHOWN = 10
@@ -67,11 +71,14 @@ def conclude(
 ) -> None:
     """Names pairs that failed (exit code 2), and what is worse than a limit (exit code 1).
 
+    A line says so, too, if pairs look shifted.
+
     Args:
         scored: all pairs.
         judged: what limits apply to: the pairs, or their pooled scores.
         limits: the worst scores that pass.
     """
+    _name_shifted(scored)
     worse = [
         f"{item.pair.distorted}: {complaint}"
         for limit in limits
@@ -87,6 +94,17 @@ def conclude(
         sys.exit(2 if bad else 1)
 
 
+def _name_shifted(scored: Sequence[ScoredPair]) -> None:
+    found = [(item.pair.distorted, item.looks_shifted) for item in scored if item.looks_shifted]
+    if found:
+        name, shift = found[0]
+        several = f"{len(found)} images look shifted, the first is {name}"
+        who = several if len(found) > 1 else f"{name} looks shifted"
+        across = f"{abs(shift.right):g} pixels to the {'right' if shift.right > 0 else 'left'}"
+        along = f"{abs(shift.down):g} {'down' if shift.down > 0 else 'up'}"
+        click.echo(f"gsn: {who}, by {across} and {along}; --align integer undoes that", err=True)
+
+
 def _name(lines: Sequence[str]) -> None:
     for line in lines[:_SHOWN]:
         click.echo(f"gsn: {line}", err=True)
@@ -94,15 +112,48 @@ def _name(lines: Sequence[str]) -> None:
         click.echo(f"gsn: ... and {len(lines) - _SHOWN} more", err=True)
 
 
-def score_to_screen(
-    pairs: Sequence[Pair], metrics: Sequence[Metric], loading: Loading, escape_formulas: bool
-) -> list[ScoredPair]:
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is scored, and how.
+
+    Attributes:
+        pairs: the pairs.
+        metrics: each scores every pair, under the protocol.
+        loading: how files become pairs of images.
+        protocol: what the metrics see of an image.
+        tiles: number of tiles, from top to bottom and from left to right; None for none.
+        layout: of the table.
+    """
+
+    pairs: Sequence[Pair]
+    metrics: Sequence[Metric]
+    loading: Loading
+    protocol: Protocol
+    tiles: Tiles | None
+    layout: Layout
+
+    @property
+    def remarks(self) -> str:
+        """What a reader of the scores has to know, such as "luma studio"; "" if nothing."""
+        resize, align = self.loading.resize, self.loading.align
+        parts = [str(self.protocol), f"resize {resize}" if resize else ""]
+        return ", ".join(filter(None, [*parts, f"align {align}" if align != "none" else ""]))
+
+
+def score_to_screen(job: Job, escape_formulas: bool) -> list[ScoredPair]:
     """Scores pairs and prints them: a table on a terminal, elsewhere CSV, row by row."""
     from gsn_jax.scoring.many_pairs import score_pairs
     from gsn_jax.scoring.tables import write_rows
 
+    pairs, metrics, loading = job.pairs, job.metrics, job.loading
     scored = score_pairs(
-        pairs, metrics, alpha=loading.alpha, max_pixels=loading.max_pixels, resize=loading.resize
+        pairs,
+        metrics,
+        alpha=loading.alpha,
+        max_pixels=loading.max_pixels,
+        resize=loading.resize,
+        align=loading.align,
+        tiles=job.tiles,
     )
     rows: list[ScoredPair] = []
 
@@ -116,9 +167,17 @@ def score_to_screen(
             rows.extend(advance(scored))
         else:
             names = [metric.name for metric in metrics]
-            write_rows(sys.stdout, noted(advance(scored)), names, escape_formulas=escape_formulas)
+            write_rows(
+                sys.stdout,
+                noted(advance(scored)),
+                names,
+                layout=job.layout,
+                escape_formulas=escape_formulas,
+            )
     if sys.stdout.isatty():
-        print_scores(rows, metrics)
+        print_scores(rows, job)
+    elif job.remarks:
+        click.echo(f"gsn: scored with {job.remarks}", err=True)
     return rows
 
 
@@ -171,22 +230,28 @@ def progress(total: int, done: int = 0) -> Iterator[Any]:
         yield advance
 
 
-def print_scores(scored: Sequence[ScoredPair], metrics: Sequence[Metric]) -> None:
+def print_scores(scored: Sequence[ScoredPair], job: Job) -> None:
     """Prints a table for people."""
     several = len({item.pair.reference for item in scored}) > 1
-    view = Table()
-    for header in (["reference"] if several else []) + ["distorted"]:
-        view.add_column(header, overflow="fold")
-    for metric in metrics:
-        view.add_column(f"{metric.name} {arrow(metric)}", justify="right")
+    headers = {metric.name: f"{metric.name} {arrow(metric)}" for metric in job.metrics}
+    hidden = {"error"} if several else {"error", "reference"}
+    shown = [name for name in job.layout.columns(list(headers)) if name not in hidden]
+    view = Table(caption=job.remarks or None)
+    for name in shown:
+        if name in ("reference", "distorted", "mask"):
+            view.add_column(name, overflow="fold")
+        else:
+            view.add_column(headers.get(name, name), justify="right")
     for item in scored:
-        names = [item.pair.reference] if several else []
-        values = [
-            f"{item.scores[metric.name]:.4f}" if metric.name in item.scores else "-"
-            for metric in metrics
-        ]
-        view.add_row(*names, item.pair.distorted, *values)
+        for row in job.layout.rows(item, list(headers)):
+            view.add_row(*(_cell(name, row[name]) for name in shown))
     Console().print(view)
+
+
+def _cell(column: str, value: str | int | float | None) -> str:
+    if value is None:
+        return "" if column in ("row", "column") else "-"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def arrow(metric: Metric) -> str:

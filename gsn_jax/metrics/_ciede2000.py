@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import cielab, colour, finite, reductions
+from gsn_jax.metrics import cielab, colour, finite, masking, reductions
 from gsn_jax.metrics.preparation import pairwise
 
 # Linear sRGB to XYZ under D65, and the white of D65 for the 2 degree observer, as scikit-image has
@@ -135,6 +135,12 @@ def _hue_terms(
 
 METRICS = {
     "ciede2000": FunctionMetric(
-        "ciede2000", ciede2000, False, (0.0, float("inf")), map_function=ciede2000_map, padded=True
+        "ciede2000",
+        ciede2000,
+        False,
+        (0.0, float("inf")),
+        ciede2000_map,
+        padded=True,
+        masked=masking.mean_of(ciede2000_map),
     )
 }

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import cielab, colour, filters, finite, reductions
+from gsn_jax.metrics import cielab, colour, filters, finite, masking, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
@@ -206,5 +206,13 @@ def _length_change(
 
 
 METRICS = {
-    "flip": FunctionMetric("flip", flip, False, (0.0, 1.0), map_function=flip_map, padded=True)
+    "flip": FunctionMetric(
+        "flip",
+        flip,
+        False,
+        (0.0, 1.0),
+        flip_map,
+        padded=True,
+        masked=masking.mean_of(flip_map),
+    )
 }

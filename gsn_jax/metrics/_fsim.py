@@ -6,6 +6,7 @@ assessment", IEEE TIP 20(8), 2011; authors' `FeatureSIM.m`.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax.numpy as jnp
@@ -67,6 +68,17 @@ def fsimc_map(
     return _terms(reference, distorted, chromatic=True)[0]
 
 
+def _masked(
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: Float[Array, "h2 w2"],
+    *,
+    chromatic: bool,
+) -> Float[Array, ""]:
+    local, own = _terms(reference, distorted, chromatic=chromatic)
+    return _pooled(local, own * weights)
+
+
 def real_power(base: Float[Array, "*shape"], exponent: float) -> Float[Array, "*shape"]:
     """The real part of base ** exponent, which is complex for a negative base."""
     magnitude = finite.power(jnp.abs(base), exponent)
@@ -102,8 +114,24 @@ def _terms(
 
 _RANGE = (0.0, 1.0)
 METRICS = {
-    "fsim": FunctionMetric("fsim", fsim, True, _RANGE, fsim_map, MIN_SIZE, filters.viewing_grid),
+    "fsim": FunctionMetric(
+        "fsim",
+        fsim,
+        True,
+        _RANGE,
+        fsim_map,
+        MIN_SIZE,
+        filters.viewing_grid,
+        masked=functools.partial(_masked, chromatic=False),
+    ),
     "fsimc": FunctionMetric(
-        "fsimc", fsimc, True, _RANGE, fsimc_map, MIN_SIZE, filters.viewing_grid
+        "fsimc",
+        fsimc,
+        True,
+        _RANGE,
+        fsimc_map,
+        MIN_SIZE,
+        filters.viewing_grid,
+        masked=functools.partial(_masked, chromatic=True),
     ),
 }

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, extents, filters, finite, reductions
+from gsn_jax.metrics import colour, extents, filters, finite, masking, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import PREWITT, deviation, gradient_dissimilarity
 
@@ -48,10 +48,13 @@ def gmsd(
 
 @pairwise("gmsd", 3)
 def gmsd_map(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    rounded: bool = True,
 ) -> Float[Array, "*batch h2 w2"]:
     """1 - gradient similarity, `(..., ceil(H / 2), ceil(W / 2))`; 0 where the gradients agree."""
-    return _dissimilarity(reference, distorted, rounded=True)
+    return _dissimilarity(reference, distorted, rounded=rounded)
 
 
 @pairwise("ms_gmsd", MS_MIN_SIZE)
@@ -97,9 +100,28 @@ def _dissimilarity(
     return gradient_dissimilarity(plane, change, PREWITT, T, extent=extents.decimated(extent))
 
 
+def _masked(
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: Float[Array, "h2 w2"],
+    *,
+    rounded: bool = True,
+) -> Float[Array, ""]:
+    local = _dissimilarity(reference, distorted, rounded=rounded)
+    return masking.deviation(local, weights, unbiased=True)
+
+
 METRICS = {
     "gmsd": FunctionMetric(
-        "gmsd", gmsd, False, (0.0, 1.0), gmsd_map, 3, filters.halved_grid, padded=True
+        "gmsd",
+        gmsd,
+        False,
+        (0.0, 1.0),
+        gmsd_map,
+        3,
+        filters.halved_grid,
+        padded=True,
+        masked=_masked,
     ),
     "ms_gmsd": FunctionMetric(
         "ms_gmsd", ms_gmsd, False, (0.0, 1.0), min_size=MS_MIN_SIZE, padded=True

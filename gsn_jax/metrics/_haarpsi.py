@@ -41,7 +41,14 @@ def haarpsi(
         A quality in [0, 1]; 1 for equal images. Symmetric.
     """
     dissimilarities, weights = _terms(reference, distorted, extent)
-    extent = extents.decimated(extent)
+    return _pooled(dissimilarities, weights, extents.decimated(extent))
+
+
+def _pooled(
+    dissimilarities: Float[Array, "3 h w"],
+    weights: Float[Array, "3 h w"],
+    extent: Extent | None = None,
+) -> Float[Array, ""]:
     # sigmoid(alpha) - sigmoid(alpha * (1 - dissimilarity)), without cancellation.
     odds, growth = math.exp(-ALPHA), jnp.expm1(ALPHA * dissimilarities)
     losses = odds * growth / ((1 + odds) * (1 + odds + odds * growth))
@@ -62,6 +69,15 @@ def haarpsi_map(
     """Weighted mean `(..., ceil(H / 2), ceil(W / 2))` of the three similarity maps; up = better."""
     dissimilarities, weights = _terms(reference, distorted)
     return 1 - finite.divide((dissimilarities * weights).sum(0), weights.sum(0), 0.0)
+
+
+def _masked(
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: Float[Array, "h2 w2"],
+) -> Float[Array, ""]:
+    dissimilarities, own = _terms(reference, distorted)
+    return _pooled(dissimilarities, own * weights)
 
 
 def _terms(
@@ -130,5 +146,6 @@ METRICS = {
         MIN_SIZE,
         filters.halved_grid,
         padded=True,
+        masked=_masked,
     )
 }

@@ -161,6 +161,22 @@ def _local(
     return reductions.add(full)[0]
 
 
+def _masked(
+    backbone: Backbone,
+    network: packages.Network,
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    mask: Float[Array, "h w"],
+) -> Float[Array, ""]:
+    """The distance with the positions of each level weighted by the mask, reduced to its size."""
+    weights = published_weights(network)
+    first, second = (_features(backbone, image, weights) for image in (reference, distorted))
+    return reductions.add(
+        reductions.weighted_mean(d[0], jax.image.resize(mask, d.shape[1:], "linear"))
+        for d in _differences(first, second, weights)
+    )
+
+
 def _encode(
     backbone: Backbone, network: packages.Network, image: Float[Array, "h w 3"]
 ) -> tuple[Float[Array, "1 _h _w _c"], ...]:
@@ -236,6 +252,7 @@ METRICS = {
             functools.partial(_encode, _alexnet, "alexnet"),
             functools.partial(_compare, "alexnet"),
         ),
+        masked=functools.partial(_masked, _alexnet, "alexnet"),
     ),
     "lpips_vgg": FunctionMetric(
         "lpips_vgg",
@@ -247,5 +264,6 @@ METRICS = {
         stages=Stages(
             functools.partial(_encode, _vgg16, "vgg16"), functools.partial(_compare, "vgg16")
         ),
+        masked=functools.partial(_masked, _vgg16, "vgg16"),
     ),
 }

@@ -6,8 +6,11 @@ and reliable full-reference image quality evaluator", IEEE Access 4, 2016; autho
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -41,9 +44,7 @@ def mdsi(
         A distance from 0 (equal images) to 1. Not symmetric.
     """
     dissimilarity, extent = _dissimilarity(reference, distorted, extent)
-    parts = _missing_from_one(dissimilarity)
-    squares = [reductions.centred(part, extent) ** 2 for part in parts]
-    return finite.power(reductions.mean(finite.sqrt(squares[0] + squares[1]), extent), POWER)
+    return _pooled(dissimilarity, functools.partial(reductions.mean, extent=extent))
 
 
 @pairwise("mdsi", 3)
@@ -56,6 +57,23 @@ def mdsi_map(
         `(..., ceil(H / f), ceil(W / f))` with f = max(1, round(min(H, W) / 256)).
     """
     return _dissimilarity(reference, distorted)[0]
+
+
+def _masked(
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: Float[Array, "h2 w2"],
+) -> Float[Array, ""]:
+    dissimilarity, _ = _dissimilarity(reference, distorted)
+    return _pooled(dissimilarity, functools.partial(reductions.weighted_mean, weights=weights))
+
+
+def _pooled(
+    dissimilarity: Float[Array, "h w"], mean: Callable[[jax.Array], jax.Array]
+) -> Float[Array, ""]:
+    parts = _missing_from_one(dissimilarity)
+    squares = [(part - mean(part)) ** 2 for part in parts]
+    return finite.power(mean(finite.sqrt(squares[0] + squares[1])), POWER)
 
 
 def _missing_from_one(
@@ -102,6 +120,14 @@ def _dissimilarity(
 
 METRICS = {
     "mdsi": FunctionMetric(
-        "mdsi", mdsi, False, (0.0, 1.0), mdsi_map, 3, filters.viewing_grid, padded=True
+        "mdsi",
+        mdsi,
+        False,
+        (0.0, 1.0),
+        mdsi_map,
+        3,
+        filters.viewing_grid,
+        padded=True,
+        masked=_masked,
     )
 }

@@ -79,14 +79,36 @@ def _map(
 
 
 def _luma_map(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    rounded: bool = True,
 ) -> Float[Array, "*batch h w"]:
-    _, change = colour.luma_and_change(reference, distorted)
+    _, change = colour.luma_and_change(reference, distorted, rounded=rounded)
     return -((change / 255) ** 2)
+
+
+def _masked(
+    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"], weights: Float[Array, "h w"]
+) -> Float[Array, ""]:
+    return _decibels(reductions.weighted_mean(-_map(reference, distorted), weights))
+
+
+def _luma_masked(
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: Float[Array, "h w"],
+    *,
+    rounded: bool = True,
+) -> Float[Array, ""]:
+    local = _luma_map(reference, distorted, rounded=rounded)
+    return _decibels(reductions.weighted_mean(-local, weights))
 
 
 _RANGE = (0.0, float("inf"))
 METRICS = {
-    "psnr": FunctionMetric("psnr", psnr, True, _RANGE, _map, padded=True),
-    "psnr_y": FunctionMetric("psnr_y", psnr_y, True, _RANGE, _luma_map, padded=True),
+    "psnr": FunctionMetric("psnr", psnr, True, _RANGE, _map, padded=True, masked=_masked),
+    "psnr_y": FunctionMetric(
+        "psnr_y", psnr_y, True, _RANGE, _luma_map, padded=True, masked=_luma_masked
+    ),
 }

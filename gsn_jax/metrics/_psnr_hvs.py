@@ -8,6 +8,11 @@ VPQM 2007 (PSNR-HVS-M). Tables and definition of the authors' `psnrhvsm.m`.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -89,22 +94,43 @@ def psnr_hvs_m(
 
 @pairwise("psnr_hvs", BLOCK)
 def psnr_hvs_map(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    rounded: bool = True,
 ) -> Float[Array, "*batch h8 w8"]:
     """The negative weighted square error per block, `(..., H // 8, W // 8)`, in squared levels."""
-    return -_block_errors(reference, distorted, masked=False)
+    return -_block_errors(reference, distorted, masked=False, rounded=rounded)
 
 
 @pairwise("psnr_hvs_m", BLOCK)
 def psnr_hvs_m_map(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    rounded: bool = True,
 ) -> Float[Array, "*batch h8 w8"]:
     """As `psnr_hvs_map`, with masking."""
-    return -_block_errors(reference, distorted, masked=True)
+    return -_block_errors(reference, distorted, masked=True, rounded=rounded)
+
+
+def _masked(
+    local: Callable[..., jax.Array],
+    reference: jax.Array,
+    distorted: jax.Array,
+    weights: jax.Array,
+    **options: Any,
+) -> jax.Array:
+    """The score of a map under weights of its blocks."""
+    errors = -local(reference, distorted, **options)
+    return _level(reductions.weighted_mean(errors, weights))
 
 
 def _decibels(errors: Float[Array, "h8 w8"], extent: Extent | None) -> Float[Array, ""]:
-    error = errors.mean() if extent is None else reductions.mean(errors, extent)
+    return _level(errors.mean() if extent is None else reductions.mean(errors, extent))
+
+
+def _level(error: Float[Array, ""]) -> Float[Array, ""]:
     different = error > 0
     return jnp.where(different, 10 * jnp.log10(255.0**2 / jnp.where(different, error, 1)), jnp.inf)
 
@@ -159,9 +185,25 @@ def _grid(height: int, width: int) -> MapGrid:
 _RANGE = (-float("inf"), float("inf"))
 METRICS = {
     "psnr_hvs": FunctionMetric(
-        "psnr_hvs", psnr_hvs, True, _RANGE, psnr_hvs_map, BLOCK, _grid, padded=True
+        "psnr_hvs",
+        psnr_hvs,
+        True,
+        _RANGE,
+        psnr_hvs_map,
+        BLOCK,
+        _grid,
+        padded=True,
+        masked=functools.partial(_masked, psnr_hvs_map),
     ),
     "psnr_hvs_m": FunctionMetric(
-        "psnr_hvs_m", psnr_hvs_m, True, _RANGE, psnr_hvs_m_map, BLOCK, _grid, padded=True
+        "psnr_hvs_m",
+        psnr_hvs_m,
+        True,
+        _RANGE,
+        psnr_hvs_m_map,
+        BLOCK,
+        _grid,
+        padded=True,
+        masked=functools.partial(_masked, psnr_hvs_m_map),
     ),
 }

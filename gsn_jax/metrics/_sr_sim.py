@@ -40,8 +40,7 @@ def sr_sim(
     Returns:
         A quality in [0, 1]; 1 for equal images, and for images without any saliency. Symmetric.
     """
-    loss, weight = _terms(reference, distorted)
-    return 1 - finite.divide(reductions.total(loss * weight), reductions.total(weight), 0.0)
+    return 1 - reductions.weighted_mean(*_terms(reference, distorted))
 
 
 @pairwise("sr_sim", MIN_SIZE)
@@ -53,6 +52,15 @@ def sr_sim_map(
     f = max(1, round(min(H, W) / 256)).
     """
     return 1 - _terms(reference, distorted)[0]
+
+
+def _masked(
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: Float[Array, "h2 w2"],
+) -> Float[Array, ""]:
+    loss, own = _terms(reference, distorted)
+    return 1 - reductions.weighted_mean(loss, own * weights)
 
 
 def _terms(
@@ -123,6 +131,13 @@ def _cubic_matrix(size: int, target: int, scale: float) -> np.ndarray:
 
 METRICS = {
     "sr_sim": FunctionMetric(
-        "sr_sim", sr_sim, True, (0.0, 1.0), sr_sim_map, MIN_SIZE, filters.viewing_grid
+        "sr_sim",
+        sr_sim,
+        True,
+        (0.0, 1.0),
+        sr_sim_map,
+        MIN_SIZE,
+        filters.viewing_grid,
+        masked=_masked,
     )
 }

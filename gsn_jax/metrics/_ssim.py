@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric, MapGrid
-from gsn_jax.metrics import colour, extents, filters, finite, reductions
+from gsn_jax.metrics import colour, extents, filters, finite, masking, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import dissimilarity
 
@@ -59,10 +59,13 @@ def ssim(
 
 @pairwise("ssim", WINDOW)
 def ssim_map(
-    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
+    reference: Float[Array, "*batch h w 3"],
+    distorted: Float[Array, "*batch h w 3"],
+    *,
+    rounded: bool = True,
 ) -> Float[Array, "*batch h-10 w-10"]:
     """The map `(..., H - 10, W - 10)` whose mean is `ssim`."""
-    planes = colour.luma_and_change(reference, distorted)
+    planes = colour.luma_and_change(reference, distorted, rounded=rounded)
     return 1 - structural_terms(*_centred(planes)).loss
 
 
@@ -175,7 +178,15 @@ def _valid_grid(height: int, width: int) -> MapGrid:
 
 METRICS = {
     "ssim": FunctionMetric(
-        "ssim", ssim, True, (-1.0, 1.0), ssim_map, WINDOW, _valid_grid, padded=True
+        "ssim",
+        ssim,
+        True,
+        (-1.0, 1.0),
+        ssim_map,
+        WINDOW,
+        _valid_grid,
+        padded=True,
+        masked=masking.mean_of(ssim_map, 1.0),
     ),
     "ms_ssim": FunctionMetric(
         "ms_ssim", ms_ssim, True, (0.0, 1.0), min_size=MS_MIN_SIZE, padded=True

@@ -86,10 +86,11 @@ def _window_covariance(
     By the law of total covariance: the mean covariance of the window's columns plus the covariance
     of their means. Unlike a difference of raw moments, no term cancels, whatever the means are.
     """
-    means = [filters.correlate_axis(plane, taps, -2) for plane in (x, y)]
-    within = filters.correlate_axis(_axis_covariance(x, y, *means, taps, -2), taps, -1)
-    window_means = [filters.correlate_axis(mean, taps, -1) for mean in means]
-    return within + _axis_covariance(*means, *window_means, taps, -1)
+    x_means, y_means = (filters.correlate_axis(plane, taps, -2) for plane in (x, y))
+    within = _axis_covariance(x, y, x_means, y_means, taps, -2)
+    x_mean, y_mean = (filters.correlate_axis(means, taps, -1) for means in (x_means, y_means))
+    between = _axis_covariance(x_means, y_means, x_mean, y_mean, taps, -1)
+    return filters.correlate_axis(within, taps, -1) + between
 
 
 def _axis_covariance(

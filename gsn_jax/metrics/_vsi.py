@@ -61,6 +61,15 @@ def vsi_map(
     return _terms(reference, distorted)[0]
 
 
+def _masked(
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: Float[Array, "h2 w2"],
+) -> Float[Array, ""]:
+    local, own, _ = _terms(reference, distorted)
+    return 1 - reductions.weighted_mean(1 - local, own * weights)
+
+
 def saliency(image: Float[Array, "h w 3"], extent: Extent | None = None) -> Float[Array, "h w"]:
     """SDSP saliency in [0, 1] of an image in [0, 1]; zero for a flat one."""
     height, width = image.shape[:2]
@@ -116,6 +125,14 @@ def _terms(
 
 METRICS = {
     "vsi": FunctionMetric(
-        "vsi", vsi, True, (0.0, 1.0), vsi_map, MIN_SIZE, filters.viewing_grid, padded=True
+        "vsi",
+        vsi,
+        True,
+        (0.0, 1.0),
+        vsi_map,
+        MIN_SIZE,
+        filters.viewing_grid,
+        padded=True,
+        masked=_masked,
     )
 }

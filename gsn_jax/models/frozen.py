@@ -14,7 +14,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Shaped
 
 from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.resampling import at_stride
@@ -142,7 +142,7 @@ class FrozenFeatureModel(nn.Module):
         reference: Features,
         distorted: Features,
         sizes: Sizes = None,
-        cells: Bool[Array, "n rows columns"] | None = None,
+        cells: Shaped[Array, "n rows columns"] | None = None,
     ) -> Float[Array, "n s"]:
         """Sums over the cells that `finish` turns into scores: those of `map_sums`, `moment_sums`.
 
@@ -152,7 +152,8 @@ class FrozenFeatureModel(nn.Module):
             reference: features of the references, from `encode`.
             distorted: features of the distorted images.
             sizes: true sizes of the images, see `gsn_jax.images.padded`.
-            cells: which cells to sum; None for all of them.
+            cells: which cells to sum (bool), or how much each counts (floats in [0, 1]); None for
+                all of them.
         """
         parts = (self.map_sums, self.moment_sums)
         return jnp.concatenate([part(reference, distorted, sizes, cells) for part in parts], -1)
@@ -168,8 +169,7 @@ class FrozenFeatureModel(nn.Module):
         levels = self._level_features(reference, distorted, sizes)
         errors, weights, context = self._error_map(levels, sizes)
         inside = jnp.ones(errors.shape) if cells is None else cells.astype(jnp.float32)
-        if cells is not None:
-            weights = jnp.where(cells, weights, 0)
+        weights = weights * inside
         totals = [(errors * weights).sum((1, 2)), weights.sum((1, 2)), inside.sum((1, 2))]
         contexts = frozen_features.weighted_sums(context, inside)
         return jnp.concatenate([jnp.stack(totals, axis=-1), contexts], axis=-1)

@@ -16,8 +16,8 @@ from gsn_jax.metric import FeatureCache, Metric
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
 from gsn_jax.rate_distortion.encoding import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress, writing
-from gsn_jax.scoring.many_pairs import score_arrays
 from gsn_jax.scoring.provenance import version_of
+from gsn_jax.scoring.regions import score_arrays
 from gsn_jax.scoring.store import Store, replacing
 
 STORE = ".encode.jsonl"

@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike
+from gsn_jax.images.masks import MaskLike
 from gsn_jax.metric import Metric
 from gsn_jax.models import shipped as shipped_models
 from gsn_jax.scoring.model_metric import ModelMetric, load, shipped
+from gsn_jax.scoring.protocol import Protocol, ProtocolMetric, named_protocol
+from gsn_jax.scoring.regions import masked_scores
 
 # Stands for all models and metrics in a list of names.
 EVERY = "all"
@@ -129,7 +133,12 @@ def choose(
 
 
 def score(
-    reference: ImageLike, distorted: ImageLike, metric: str | os.PathLike[str] | Metric = "gsn"
+    reference: ImageLike,
+    distorted: ImageLike,
+    metric: str | os.PathLike[str] | Metric = "gsn",
+    *,
+    mask: MaskLike | None = None,
+    protocol: Protocol | str | None = None,
 ) -> jax.Array:
     """The score of a pair, or of a batch of pairs, given as paths or arrays.
 
@@ -137,17 +146,25 @@ def score(
         reference: a path, or an array `(..., H, W, 3)` of uint8 or floats in [0, 1].
         distorted: likewise, of equal size.
         metric: a metric or its name, see `resolve`.
+        mask: how much each pixel counts, from 0 to 1: the path of a gray image, or an array
+            `(H, W)` of bool, uint8 or floats in [0, 1], for all pairs of a batch or `(..., H, W)`
+            for each. Metrics that are in no way the mean of local values refuse it.
+        protocol: what the metric sees of an image; or a name of `gsn_jax.scoring.protocol.NAMED`.
 
     Returns:
         Scores of the leading shape; a scalar array for one pair. The metric says which direction
         is better and in which range they lie.
 
     Raises:
-        InputError: see `resolve` and `Metric`.
+        InputError: see `resolve`, `Metric`, `gsn_jax.images.masks.as_mask` and `Protocol`.
     """
     if isinstance(metric, (str, os.PathLike)):
         metric = resolve(metric)
-    return metric(reference, distorted)
+    if protocol is not None:
+        metric = named_protocol(protocol).of(metric)
+    if mask is None:
+        return metric(reference, distorted)
+    return jnp.asarray(masked_scores(metric, reference, distorted, mask))
 
 
 def as_loss(
@@ -167,6 +184,8 @@ def as_loss(
         InputError: see `resolve`.
     """
     metric = resolve(name) if isinstance(name, (str, os.PathLike)) else name
+    if isinstance(metric, ProtocolMetric):
+        return metric.seen_by(as_loss(metric.metric))
     if isinstance(metric, ModelMetric):
         return metric.error
     if not metric.higher_is_better:

@@ -14,9 +14,11 @@ from typing import Any
 
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
+from gsn_jax.images.alignment import Shift
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
-from gsn_jax.scoring.provenance import version_of
+from gsn_jax.scoring.provenance import protocol_text, version_of
+from gsn_jax.scoring.regions import Tiles
 from gsn_jax.scoring.store import Store, exclusive
 
 
@@ -46,10 +48,18 @@ class Journal:
         self.scored: dict[int, ScoredPair] = {}
         for index, row in self._store.rows.items():
             match row:
-                case {"files": files, "scores": dict(scores), "error": ""} if (
-                    index in range(len(pairs)) and files == self._stamps[int(index)]
-                ):
-                    self.scored[int(index)] = ScoredPair(pairs[int(index)], scores)
+                case {
+                    "files": files,
+                    "scores": dict(scores),
+                    "error": "",
+                    "tiles": list(tiles),
+                    "shift": shift,
+                } if index in range(len(pairs)) and files == self._stamps[int(index)]:
+                    undone = None if shift is None else Shift(*shift)
+                    pair = pairs[int(index)]
+                    self.scored[int(index)] = ScoredPair(
+                        pair, scores, tiles=tuple(tiles), shift=undone
+                    )
 
     def add(self, index: int, scored: ScoredPair) -> None:
         """Keeps the scores of a pair.
@@ -58,7 +68,13 @@ class Journal:
             InputError: they cannot be written. What was kept before stays.
         """
         self.scored[index] = scored
-        row = {"files": self._stamps[index], "scores": scored.scores, "error": scored.error}
+        row = {
+            "files": self._stamps[index],
+            "scores": scored.scores,
+            "error": scored.error,
+            "tiles": scored.tiles,
+            "shift": scored.shift,
+        }
         with _written(self._store.path):
             self._store.add(index, row)
 
@@ -72,8 +88,8 @@ class Journal:
 
 def _stamp(pair: Pair) -> list[Any]:
     """Names, sizes and modification times of a pair's files."""
-    stamp: list[Any] = [pair.reference, pair.distorted]
-    for file in (pair.reference_file, pair.distorted_file):
+    stamp: list[Any] = [pair.reference, pair.distorted, pair.mask]
+    for file in (pair.reference_file, pair.distorted_file, pair.mask_file):
         try:
             state = os.stat(file) if file else None
         except (OSError, ValueError):
@@ -122,7 +138,14 @@ def _written(path: Path) -> Iterator[None]:
         ) from None
 
 
-def describe_run(metrics: Sequence[Metric], loading: Loading) -> dict[str, Any]:
+def describe_run(
+    metrics: Sequence[Metric], loading: Loading, tiles: Tiles | None = None
+) -> dict[str, Any]:
     """What scores depend on besides the files: versions, metrics, and how files are read."""
-    models = {metric.name: version_of(metric) for metric in metrics}
-    return {"package": __version__, "metrics": models, "loading": dataclasses.asdict(loading)}
+    models = {metric.name: [version_of(metric), protocol_text(metric)] for metric in metrics}
+    return {
+        "package": __version__,
+        "metrics": models,
+        "loading": dataclasses.asdict(loading),
+        "tiles": tiles,
+    }

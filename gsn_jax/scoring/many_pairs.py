@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,24 +14,17 @@ import numpy as np
 from jaxtyping import Shaped
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import check_sizes, pair_tables
+from gsn_jax.images import alignment, pair_tables
 from gsn_jax.images.files import (
     MAX_PIXELS,
     Alpha,
     load_image,
     read_pixel_count,
     read_size,
-    resize_image,
 )
-from gsn_jax.metric import (
-    CACHE_BYTES,
-    FeatureCache,
-    Metric,
-    ReferenceCaching,
-    Remember,
-    SizeAware,
-    forget,
-)
+from gsn_jax.metric import CACHE_BYTES, FeatureCache, Metric, SizeAware
+from gsn_jax.scoring import one_pair
+from gsn_jax.scoring.regions import Tiles
 
 Resize = Literal["to-reference", "to-distorted"]
 # uint8, or float32 in [0, 1].
@@ -44,6 +36,9 @@ _AHEAD_PIXELS = 32_000_000
 
 # So many pairs, the first ones, show which sizes are frequent.
 _SAMPLE = 64
+
+# So many pairs are checked for a shift, which takes about as long as the simplest metrics.
+_GLANCES = 64
 
 
 def shown(name: str | os.PathLike[str]) -> str:
@@ -61,6 +56,8 @@ class Pair:
         reference_file: its path; None if `problem` says why there is none.
         distorted_file: likewise.
         problem: why the pair cannot be scored, if that is known before a file is opened; else "".
+        mask: name of its mask as it was given, "" where the whole image counts.
+        mask_file: its path; None where there is none.
     """
 
     reference: str
@@ -68,6 +65,8 @@ class Pair:
     reference_file: Path | None
     distorted_file: Path | None
     problem: str = ""
+    mask: str = ""
+    mask_file: Path | None = None
 
     @property
     def files(self) -> tuple[Path, Path]:
@@ -89,11 +88,27 @@ class ScoredPair:
         pair: the pair.
         scores: metric name to score, for the metrics that could be computed.
         error: one line that says why others could not; else "".
+        tiles: scores of the pair's tiles, row by row; empty where none were asked for.
+        shift: the shift of the distorted image that was undone; None where none was sought.
+        looks_shifted: a shift that was not undone and explains most of the error; else None.
     """
 
     pair: Pair
     scores: dict[str, float]
     error: str = ""
+    tiles: tuple[dict[str, float], ...] = ()
+    shift: alignment.Shift | None = None
+    looks_shifted: alignment.Shift | None = None
+
+
+@dataclasses.dataclass
+class _Run:
+    """What the pairs of a run share; `glances` counts the checks for a shift that are left."""
+
+    loading: Loading
+    tiles: Tiles | None
+    masks: one_pair.Masks
+    glances: int = _GLANCES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +119,13 @@ class Loading:
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
         resize: the image that is resized if the two differ in size; None refuses such a pair.
+        align: how a shift between the images is undone, see `gsn_jax.images.alignment.align`.
     """
 
     alpha: Alpha = "refuse"
     max_pixels: int = MAX_PIXELS
     resize: Resize | None = None
+    align: alignment.Align = "none"
 
     def load(self, path: Path) -> Image:
         """An image file as uint8, or float32 in [0, 1]."""
@@ -123,6 +140,8 @@ def pairs_of_files(reference: str, distorted: Sequence[str]) -> list[Pair]:
 def pairs_of_table(table: str | os.PathLike[str]) -> list[Pair]:
     """The pairs of a pairs table, in its order; a bad row is a pair with its problem.
 
+    A column `mask` names the masks; where it is empty, the whole image counts.
+
     Raises:
         InputError: the table itself cannot be read.
     """
@@ -135,7 +154,9 @@ def _pair_of_row(table: str | os.PathLike[str], row: pair_tables.Row) -> Pair:
         if row.problem:
             raise InputError(row.problem)
         files = [pair_tables.resolve(table, name) for name in (reference, distorted)]
-        return Pair(reference, distorted, files[0], files[1])
+        mask = row.fields.get("mask", "")
+        mask_file = pair_tables.resolve(table, mask) if mask else None
+        return Pair(reference, distorted, files[0], files[1], mask=mask, mask_file=mask_file)
     except InputError as error:
         return Pair(reference, distorted, None, None, f"line {row.line}: {error}")
 
@@ -155,6 +176,8 @@ def score_pairs(
     alpha: Alpha = "refuse",
     max_pixels: int = MAX_PIXELS,
     resize: Resize | None = None,
+    align: alignment.Align = "none",
+    tiles: Tiles | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[ScoredPair]:
     """Scores pairs and yields them in their order, while the next ones are decoded.
@@ -165,16 +188,19 @@ def score_pairs(
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
         resize: see `Loading`.
+        align: see `Loading`.
+        tiles: see `score_unordered`.
         cache_bytes: see `score_unordered`.
 
     Yields:
         One `ScoredPair` per pair; a pair that cannot be scored carries its error.
     """
     pairs = list(pairs)
-    loading = Loading(alpha, max_pixels, resize)
+    loading = Loading(alpha, max_pixels, resize, align)
     waiting: dict[int, ScoredPair] = {}
     following = 0
-    for index, scored in score_unordered(pairs, metrics, loading, cache_bytes=cache_bytes):
+    unordered = score_unordered(pairs, metrics, loading, tiles=tiles, cache_bytes=cache_bytes)
+    for index, scored in unordered:
         waiting[index] = scored
         while following in waiting:
             yield waiting.pop(following)
@@ -187,6 +213,7 @@ def score_unordered(
     loading: Loading | None = None,
     *,
     wanted: Iterable[int] | None = None,
+    tiles: Tiles | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[tuple[int, ScoredPair]]:
     """Scores pairs in an order in which each reference is decoded and encoded once.
@@ -196,6 +223,8 @@ def score_unordered(
         metrics: each scores every pair.
         loading: how files are read.
         wanted: indices of the pairs to score; None for all.
+        tiles: number of tiles, from top to bottom and from left to right, that are scored too;
+            None for none.
         cache_bytes: size of the cache of references' features; 0 decodes and encodes the reference
             of every pair anew.
 
@@ -203,6 +232,7 @@ def score_unordered(
         The index of a pair and its `ScoredPair`.
     """
     loading = loading or Loading()
+    run = _Run(loading, tiles, one_pair.Masks(loading.max_pixels))
     cache = FeatureCache(cache_bytes) if cache_bytes else None
     order = running_order(pairs, range(len(pairs)) if wanted is None else wanted)
     _announce_sizes([pairs[index] for index in order], metrics)
@@ -210,7 +240,7 @@ def score_unordered(
     for index, decoded in _decode_ahead(order, pairs, loading, shared=cache is not None):
         pair = pairs[index]
         again = cache is not None and uses[pair.reference_file] > 1
-        yield index, _score(pair, decoded, metrics, loading, cache if again else None)
+        yield index, _score(pair, decoded, metrics, run, cache if again else None)
 
 
 def _announce_sizes(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> None:
@@ -267,7 +297,7 @@ def _score(
     pair: Pair,
     decoded: _Decoded,
     metrics: Sequence[Metric],
-    loading: Loading,
+    run: _Run,
     cache: FeatureCache | None,
 ) -> ScoredPair:
     if decoded is None:
@@ -275,8 +305,13 @@ def _score(
     try:
         images = decoded[0].result(), decoded[1].result()
     except Exception as error:
-        return ScoredPair(pair, {}, _line(pair, error))
-    return score_images(pair, *images, metrics, loading.resize, cache)
+        return ScoredPair(pair, {}, one_pair.error_line(pair, error))
+    scored = score_images(pair, *images, metrics, run.loading, run.masks, run.tiles, cache)
+    alike = images[0].shape == images[1].shape
+    if scored.error or run.loading.align != "none" or run.glances == 0 or not alike:
+        return scored
+    run.glances -= 1
+    return dataclasses.replace(scored, looks_shifted=alignment.looks_shifted(*images))
 
 
 def score_images(
@@ -284,7 +319,9 @@ def score_images(
     reference: Image,
     distorted: Image,
     metrics: Sequence[Metric],
-    resize: Resize | None = None,
+    loading: Loading,
+    masks: one_pair.Masks,
+    tiles: Tiles | None = None,
     cache: FeatureCache | None = None,
 ) -> ScoredPair:
     """The scores of a pair whose images are decoded; what fails is its error.
@@ -294,86 +331,14 @@ def score_images(
         reference: its reference.
         distorted: its distorted image.
         metrics: each scores the pair.
-        resize: see `Loading`.
+        loading: how the images are brought to one size and aligned.
+        masks: reads the pair's mask.
+        tiles: see `score_unordered`.
         cache: features of references; None keeps none.
     """
     try:
-        reference, distorted = of_one_size(pair, reference, distorted, resize)
+        prepared = one_pair.prepare(pair, reference, distorted, loading, masks)
     except Exception as error:
-        return ScoredPair(pair, {}, _line(pair, error))
-    scores, errors = {}, []
-    for metric in metrics:
-        key = (pair.reference_file, reference.shape, metric.name)
-        remember = forget if cache is None else cache.of(*key)
-        try:
-            scores[metric.name] = _checked(
-                metric, score_arrays(metric, reference, distorted, remember)
-            )
-        except Exception as error:
-            text = _line(pair, error)
-            errors.append(f"{metric.name}: {text}" if len(metrics) > 1 else text)
-    return ScoredPair(pair, scores, "; ".join(dict.fromkeys(errors)))
-
-
-def score_arrays(
-    metric: Metric, reference: Image, distorted: Image, remember: Remember = forget
-) -> float:
-    """The score of two images.
-
-    Args:
-        metric: what to score with.
-        reference: the pristine image.
-        distorted: the image to judge.
-        remember: looks up the reference's features, see `gsn_jax.metric.Remember`.
-
-    Raises:
-        InputError: the images are too small for the metric.
-    """
-    if isinstance(metric, ReferenceCaching):
-        return float(metric.score_arrays(reference, distorted, remember))
-    return float(metric(reference, distorted))
-
-
-def _checked(metric: Metric, score: float) -> float:
-    """Refuses a score that is not finite, unless it is the best one (PSNR of equal images)."""
-    best = metric.value_range[1 if metric.higher_is_better else 0]
-    if math.isfinite(score) or score == best:
-        return score
-    raise InputError(f"{metric.name} gives no finite score ({score}) for this pair")
-
-
-def of_one_size(
-    pair: Pair, reference: Image, distorted: Image, resize: Resize | None
-) -> tuple[Image, Image]:
-    """Both images; if they differ in size, one of them is resized as asked for.
-
-    Raises:
-        InputError: they differ in size and `resize` is None.
-    """
-    if reference.shape != distorted.shape:
-        if resize == "to-reference":
-            distorted = resize_image(distorted, reference.shape[:2])
-        elif resize == "to-distorted":
-            reference = resize_image(reference, distorted.shape[:2])
-        else:
-            try:
-                check_sizes(reference, distorted, (pair.reference, pair.distorted))
-            except InputError as error:
-                raise InputError(
-                    f"{error}; resize one with --resize to-reference or to-distorted"
-                ) from None
-    return reference, distorted
-
-
-def _line(pair: Pair, error: Exception) -> str:
-    """An error as one line that names a file."""
-    reason = str(error)
-    if isinstance(error, InputError):
-        names = (pair.reference_file, pair.distorted_file, pair.distorted)
-        if any(str(InputError(str(name))) in reason for name in names):
-            return reason
-    elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
-        reason = "not enough memory for an image of this size; reduce or crop it"
-    else:
-        reason = f"could not be scored ({type(error).__name__}: {reason[:300]})"
-    return str(InputError(f"{pair.distorted}: {reason}"))
+        return ScoredPair(pair, {}, one_pair.error_line(pair, error))
+    scores = one_pair.score(pair, prepared, metrics, tiles, cache)
+    return ScoredPair(pair, scores.whole, "; ".join(scores.errors), scores.tiles, prepared.shift)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ import numpy as np
 from gsn_jax.backbones.folding import fold
 from gsn_jax.compilation import bounded_jit
 from gsn_jax.errors import InputError
+from gsn_jax.heads import encode_pair
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
-from gsn_jax.metric import MapGrid, Remember, forget
+from gsn_jax.images.masks import cell_weights
+from gsn_jax.metric import MapGrid, Mask, Remember, forget
 from gsn_jax.models import registry
 from gsn_jax.models import shipped as shipped_models
 from gsn_jax.models.calibration import Calibration
@@ -112,6 +114,30 @@ class ModelMetric:
         arrays = as_float(reference), as_float(distorted)
         return np.asarray(self._compiled(self._variables, *arrays))
 
+    @property
+    def takes_masks(self) -> bool:
+        """Whether `score_regions` is available."""
+        return hasattr(self._model, "sums")
+
+    def score_regions(
+        self, reference: np.ndarray, distorted: np.ndarray, masks: Iterable[Mask]
+    ) -> list[float]:
+        """Scores one pair under each mask; see `gsn_jax.metric.Regional`.
+
+        The cells of the score map count by the mask: their errors, and their share in what the
+        score takes from the whole image.
+        """
+        check_sizes(reference, distorted, min_size=self._min_size)
+        if not self.takes_masks:
+            raise InputError(f"metric {self.name!r} takes no mask")
+        grid = self.map_grid(*reference.shape[:2])
+        cells = -(-reference.shape[0] // int(grid.step)), -(-reference.shape[1] // int(grid.step))
+        weights = np.stack([cell_weights(mask, grid.step, grid.first, cells) for mask in masks])
+        if self._tiled is not None:
+            return self._tiled.score_regions(reference, distorted, weights)
+        arrays = as_float(reference), as_float(distorted)
+        return self._compiled_regions(self._variables, *arrays, weights).tolist()
+
     def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """Quality of arrays `(..., H, W, 3)` in [0, 1]; pure, checks nothing."""
         return self._calibrate(self._raw(self._variables, reference, distorted))
@@ -197,6 +223,20 @@ class ModelMetric:
         if getattr(self._model, "reach", None) is None:
             return None
         return TiledModel(self._model, self._variables, self._calibrate)
+
+    @functools.cached_property
+    def _compiled_regions(self) -> Callable[..., jax.Array]:
+        def scores(model: nn.Module, first: jax.Array, second: jax.Array, weights: Any) -> Any:
+            features = encode_pair(model.encode, first[None], second[None])
+            return jnp.stack(
+                [model.finish(model.sums(*features, cells=part[None]))[0] for part in weights]
+            )
+
+        def calibrated(variables: Any, *arguments: Any) -> jax.Array:
+            raw: Any = self._model.apply(variables, *arguments, method=scores)
+            return self._calibrate(raw)
+
+        return bounded_jit(calibrated)
 
     @functools.cached_property
     def _compiled_map(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:

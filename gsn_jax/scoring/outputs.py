@@ -118,7 +118,7 @@ def is_score_table(path: Path) -> bool:
 
 def is_description_of_scores(path: Path) -> bool:
     """Whether a file is the one that `write_scores` puts beside a CSV table."""
-    return set(json.loads(path.read_text(encoding="utf-8"))) == {"versions", "columns"}
+    return set(json.loads(path.read_text(encoding="utf-8"))) == {"versions", "protocol", "columns"}
 
 
 def is_junit(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What the scores of a metric depend on besides the images: versions, weights, training data."""
+"""What scores depend on besides the images: versions, weights, training data, protocols."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def version_of(metric: Metric) -> str:
         digest.update(jax.tree_util.keystr(path).encode())
         digest.update(np.ascontiguousarray(leaf).tobytes())
     return f"{getattr(metric, 'version', '')} {digest.hexdigest()}".strip()
+
+
+def protocol_text(metric: Metric) -> str:
+    """The protocol that a metric follows, such as "luma studio, crop border 4"; "" for none."""
+    return str(getattr(metric, "protocol", ""))
 
 
 def training_data(metric: Metric) -> tuple[str, ...]:

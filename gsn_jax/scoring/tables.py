@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
+from gsn_jax.scoring import layouts
+from gsn_jax.scoring.layouts import PLAIN, Layout
 from gsn_jax.scoring.many_pairs import ScoredPair
 from gsn_jax.scoring.outputs import (
     check_place,
@@ -58,6 +60,8 @@ def write_scores(
     metrics: Sequence[Metric],
     form: str = "csv",
     *,
+    layout: Layout = PLAIN,
+    protocol: Mapping[str, Any] | None = None,
     escape_formulas: bool = False,
 ) -> None:
     """Writes one row per pair: reference, distorted, a column per metric, and error.
@@ -71,25 +75,29 @@ def write_scores(
         scored: the rows.
         metrics: those that made the scores.
         form: "csv", "jsonl" or "parquet".
+        layout: further columns, and rows for tiles.
+        protocol: what the metrics saw of the images, see `gsn_jax.scoring.protocol.described`.
         escape_formulas: see `write_rows`; ignored for other formats than CSV.
 
     Raises:
         InputError: it cannot be written.
     """
     names = [metric.name for metric in metrics]
-    made_with = versions(metrics)
+    about = {"versions": versions(metrics), "protocol": dict(protocol or {})}
     with writing(path) as partial:
         if form == "parquet":
-            _write_parquet(partial, list(scored), names, made_with)
+            rows = (row for item in scored for row in layout.rows(item, names))
+            _write_parquet(partial, rows, layout.columns(names), about)
         else:
             with open(partial, "w", newline="", encoding="utf-8") as file:
                 if form == "csv":
-                    write_rows(file, scored, names, escape_formulas=escape_formulas)
+                    write_rows(file, scored, names, layout=layout, escape_formulas=escape_formulas)
                 else:
-                    file.writelines(_json_line(item, names, made_with) for item in scored)
+                    rows = (row for item in scored for row in layout.rows(item, names))
+                    file.writelines(_json_line(row, about) for row in rows)
     if form == "csv" and is_regular(path):
         with writing(_beside(Path(path))) as partial:
-            text = json.dumps({"versions": made_with, "columns": names}, indent=2)
+            text = json.dumps({**about, "columns": names}, indent=2)
             Path(partial).write_text(text + "\n", encoding="utf-8")
 
 
@@ -98,6 +106,7 @@ def write_rows(
     scored: Iterable[ScoredPair],
     names: Sequence[str],
     *,
+    layout: Layout = PLAIN,
     escape_formulas: bool = False,
 ) -> None:
     """Writes a CSV table into an open text file.
@@ -106,6 +115,7 @@ def write_rows(
         file: open for text, with `newline=""`.
         scored: the rows.
         names: of the metrics, in the order of the columns.
+        layout: further columns, and rows for tiles.
         escape_formulas: put an apostrophe before names and errors that a spreadsheet would take
             for formulas (those that begin with = + - @). Such a table no longer names its files.
     """
@@ -118,11 +128,15 @@ def write_rows(
             cell = '"' + cell.replace('"', '""') + '"'
         return cell
 
-    file.write(",".join(map(text, _columns(names))) + "\n")
+    def cell(value: str | int | float | None) -> str:
+        if isinstance(value, str):
+            return text(value)
+        return "" if value is None else str(value) if isinstance(value, int) else f"{value:.6f}"
+
+    file.write(",".join(map(text, layout.columns(names))) + "\n")
     for item in scored:
-        values = [f"{item.scores[name]:.6f}" if name in item.scores else "" for name in names]
-        cells = text(item.pair.reference), text(item.pair.distorted), *values, text(item.error)
-        file.write(",".join(cells) + "\n")
+        for row in layout.rows(item, names):
+            file.write(",".join(map(cell, row.values())) + "\n")
 
 
 def check_target(
@@ -164,35 +178,21 @@ def _beside(table: Path) -> Path:
     return table.with_name(f"{table.name}.json")
 
 
-def _row(item: ScoredPair, names: Sequence[str]) -> dict[str, Any]:
-    scores = {name: item.scores.get(name) for name in names}
-    return {
-        "reference": item.pair.reference,
-        "distorted": item.pair.distorted,
-        **scores,
-        "error": item.error,
-    }
-
-
-def _json_line(item: ScoredPair, names: Sequence[str], made_with: dict[str, str]) -> str:
-    row = {**_row(item, names), "versions": made_with}
-    return json.dumps(row, ensure_ascii=False) + "\n"
+def _json_line(row: dict[str, Any], about: dict[str, Any]) -> str:
+    return json.dumps({**row, **about}, ensure_ascii=False) + "\n"
 
 
 def _write_parquet(
-    path: Path, scored: Sequence[ScoredPair], names: Sequence[str], made_with: dict[str, str]
+    path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str], about: dict[str, Any]
 ) -> None:
     pyarrow, parquet = _pyarrow()
-    kinds = {name: pyarrow.float64() for name in names}
-    texts = dict.fromkeys(("reference", "distorted", "error"), pyarrow.string())
-    fields = [(name, kinds.get(name, texts.get(name))) for name in _columns(names)]
-    schema = pyarrow.schema(fields, metadata={"gsn_jax": json.dumps(made_with)})
-    rows = [_row(item, names) for item in scored]
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), path)
-
-
-def _columns(names: Sequence[str]) -> list[str]:
-    return ["reference", "distorted", *names, "error"]
+    kinds = dict.fromkeys(layouts.TEXTS, pyarrow.string())
+    kinds |= dict.fromkeys(layouts.NUMBERS_OF_TILES, pyarrow.int64())
+    fields = [(name, kinds.get(name, pyarrow.float64())) for name in columns]
+    made_with, protocol = (json.dumps(about[name]) for name in ("versions", "protocol"))
+    metadata = {"gsn_jax": made_with, "gsn_jax_protocol": protocol}
+    schema = pyarrow.schema(fields, metadata=metadata)
+    parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), path)
 
 
 def _pyarrow() -> tuple[Any, Any]:

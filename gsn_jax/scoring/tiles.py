@@ -11,13 +11,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import flax.linen as nn
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from gsn_jax.images import as_float
 from gsn_jax.metric import Remember, forget
@@ -171,18 +172,56 @@ class TiledModel:
             remember: keeps the reference's features, one tree per tile; see `gsn_jax.metric`.
         """
         total: Any = 0.0
-        for tile in cover(*reference.shape[:2], reach=self._reach, cell=self._cell):
-            sizes = np.array([[tile.height, tile.width]], np.int32)
-            cells = core_mask(tile, self._cell)[None]
-            encode = functools.partial(self._features, tile=tile, sizes=sizes)
-            beside = self._threads.submit(with_current_config(encode), distorted)
-            features = remember(tile, functools.partial(encode, reference)), beside.result()
-            sums = [part(self._variables, *features, sizes, cells) for part in self._sums]
-            total = total + np.concatenate(sums)
+        for tile, features in self._tiles(reference, distorted, remember):
+            total = total + self._sum(tile, features, core_mask(tile, self._cell))
         return np.asarray(self._finish(self._variables, total))
 
-    def _features(self, image: np.ndarray, tile: Tile, sizes: np.ndarray) -> Any:
-        return self._encode(self._variables, cut(image, tile)[None], sizes)
+    def score_regions(
+        self, reference: np.ndarray, distorted: np.ndarray, weights: Float[np.ndarray, "n h w"]
+    ) -> list[float]:
+        """The scores of parts of one pair `(H, W, 3)`, whose features are computed once.
+
+        Args:
+            reference: see `score`.
+            distorted: see `score`.
+            weights: of the cells of the whole image in each part, in [0, 1].
+        """
+        totals: list[Any] = [0.0] * len(weights)
+        for tile, features in self._tiles(reference, distorted, forget):
+            core = core_mask(tile, self._cell)
+            for index, part in enumerate(weights):
+                cells = _in_tile(part, tile, self._cell) * core
+                if cells.any():
+                    totals[index] = totals[index] + self._sum(tile, features, cells)
+        return [float(self._finish(self._variables, total)) for total in totals]
+
+    def _tiles(
+        self, reference: np.ndarray, distorted: np.ndarray, remember: Remember
+    ) -> Iterator[tuple[Tile, tuple[Any, Any]]]:
+        """Each tile with the features of both images."""
+        for tile in cover(*reference.shape[:2], reach=self._reach, cell=self._cell):
+            encode = functools.partial(self._features, tile=tile)
+            beside = self._threads.submit(with_current_config(encode), distorted)
+            yield tile, (remember(tile, functools.partial(encode, reference)), beside.result())
+
+    def _sum(self, tile: Tile, features: tuple[Any, Any], cells: np.ndarray) -> np.ndarray:
+        arguments = self._variables, *features, _sizes(tile), cells[None]
+        return np.concatenate([part(*arguments) for part in self._sums])
+
+    def _features(self, image: np.ndarray, tile: Tile) -> Any:
+        return self._encode(self._variables, cut(image, tile)[None], _sizes(tile))
+
+
+def _sizes(tile: Tile) -> np.ndarray:
+    return np.array([[tile.height, tile.width]], np.int32)
+
+
+def _in_tile(weights: np.ndarray, tile: Tile, cell: int) -> np.ndarray:
+    """The weights of a tile's cells, float32 `(rows, columns)`; 0 beyond the image."""
+    rows, columns = (side // cell for side in tile.shape)
+    top, left = tile.top // cell, tile.left // cell
+    part = weights[top : top + rows, left : left + columns]
+    return np.pad(part, ((0, rows - part.shape[0]), (0, columns - part.shape[1])))
 
 
 def with_current_config(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import video, yuv
 from gsn_jax.images.video import Video
 from gsn_jax.metric import Metric, SizeAware
+from gsn_jax.scoring import one_pair
 from gsn_jax.scoring.many_pairs import Image, Loading, Pair, ScoredPair, score_images, shown
 
 # Rates that containers round differently are equal; 24 and 23.976 differ by twice as much.
@@ -70,11 +71,13 @@ class FramePairs:
             if isinstance(metric, SizeAware):
                 metric.expect((self.reference.height, self.reference.width), len(indices))
         each = len(self._numbers)
+        masks = one_pair.Masks(self.loading.max_pixels)
         for number, other in enumerate(self.distorted):
             mine = [index for index in indices if index // each == number]
             frames = self._frames(other, [self._numbers[index % each] for index in mine])
             for index, images in zip(mine, _ahead(frames), strict=True):
-                yield index, score_images(self.pairs[index], *images, metrics, self.loading.resize)
+                pair = self.pairs[index]
+                yield index, score_images(pair, *images, metrics, self.loading, masks)
 
     def _frames(self, other: Video, numbers: Sequence[int]) -> Iterator[tuple[Image, Image]]:
         """Frames of the reference and of a version.

@@ -13,8 +13,8 @@ from gsn_jax.images import ImageLike, as_array
 from gsn_jax.metric import Metric
 from gsn_jax.scoring import by_name
 from gsn_jax.scoring.limits import Limit
-from gsn_jax.scoring.many_pairs import score_arrays
 from gsn_jax.scoring.outputs import writing
+from gsn_jax.scoring.regions import score_arrays
 from gsn_jax.testing.difference import picture, png
 
 # Where pictures of differences go, in the current folder.

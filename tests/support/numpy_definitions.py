@@ -85,7 +85,12 @@ def ms_gmsd(x, y):
 
 
 def mdsi(x, y):
-    """For images below 384 pixels, which are not decimated."""
+    root = mdsi_root(x, y)
+    return np.mean(np.abs(root - root.mean())) ** 0.25
+
+
+def mdsi_root(x, y):
+    """The map that is pooled, for images below 384 pixels, which are not decimated."""
     rows = np.array([[0.2989, 0.5870, 0.1140], [0.30, 0.04, -0.35], [0.34, -0.60, 0.17]])
     (l1, h1, m1), (l2, h2, m2) = (
         np.moveaxis(255 * i.astype(np.float64) @ rows.T, -1, 0) for i in (x, y)
@@ -93,11 +98,21 @@ def mdsi(x, y):
     g1, g2, g3 = magnitude(l1), magnitude(l2), magnitude((l1 + l2) / 2)
     structure = alike(g1, g2, 140) + alike(g2, g3, 55) - alike(g1, g3, 55)
     colour = (2 * (h1 * h2 + m1 * m2) + 550) / (h1**2 + h2**2 + m1**2 + m2**2 + 550)
-    root = (0.6 * structure + 0.4 * colour).astype(complex) ** 0.25
-    return np.mean(np.abs(root - root.mean())) ** 0.25
+    return (0.6 * structure + 0.4 * colour).astype(complex) ** 0.25
 
 
 def haarpsi(x, y):
+    return haarpsi_pooled(*haarpsi_terms(x, y))
+
+
+def haarpsi_pooled(local, weight):
+    squashed = 1 / (1 + np.exp(-4.2 * local))
+    share = (squashed * weight).sum() / weight.sum()
+    return (np.log(share / (1 - share)) / 4.2) ** 2
+
+
+def haarpsi_terms(x, y):
+    """Similarities of both orientations and of chroma, and their weights."""
     yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
     planes = [
         [halve(plane) for plane in np.moveaxis(255 * i.astype(np.float64) @ yiq.T, -1, 0)]
@@ -121,9 +136,7 @@ def haarpsi(x, y):
     chroma = [[np.abs(convolve_same(c, box)) for c in p[1:]] for p in planes]
     local.append(sum(alike(a, b, 30) for a, b in zip(*chroma, strict=True)) / 2)
     weight.append((weight[0] + weight[1]) / 2)
-    squashed = 1 / (1 + np.exp(-4.2 * np.array(local)))
-    share = (squashed * weight).sum() / np.sum(weight)
-    return (np.log(share / (1 - share)) / 4.2) ** 2
+    return np.array(local), np.array(weight)
 
 
 def vifp(x, y):

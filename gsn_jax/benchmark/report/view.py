@@ -261,6 +261,8 @@ def _resolved(scores: MetricScores) -> Metric | None:
         own = version_of(metric)
     except InputError:
         return None
+    if scores.protocol:  # its map would be that of the whole image in colour
+        return None
     return metric if own in scores.version or not scores.version else None
 
 

@@ -74,6 +74,7 @@ def schema_of(metrics: Iterable[str]) -> pyarrow.Schema:
             *((name, pyarrow.float64()) for name in metrics),
             ("error", pyarrow.string()),
             ("versions", pyarrow.string()),
+            ("protocol", pyarrow.string()),
         ]
     )
 

@@ -10,6 +10,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute
@@ -19,6 +20,7 @@ from apache_beam.io.filesystems import FileSystems
 from gsn_jax.errors import InputError
 from gsn_jax.images import pair_tables
 from gsn_jax.scoring import by_name, tables
+from gsn_jax.scoring.protocol import described
 from gsn_jax.serving.beam import exclusion, files, runners
 from gsn_jax.serving.beam.pipeline import SHARD, Job
 from gsn_jax.serving.beam.worker import Settings
@@ -41,6 +43,7 @@ class Summary:
         errors: errors of the first of those.
         files: names of the Parquet files.
         versions: versions of the package and the models.
+        protocol: see `gsn_jax.scoring.protocol.described`.
     """
 
     rows: int
@@ -48,6 +51,7 @@ class Summary:
     errors: list[str]
     files: list[str]
     versions: dict[str, str]
+    protocol: dict[str, Any]
 
 
 def score_table(
@@ -60,8 +64,9 @@ def score_table(
     """Scores the pairs of a table into `out/scores-*.parquet`, and `out/_summary.json`.
 
     The files have the columns row (from 0, in the table's order), reference, distorted, one per
-    metric, error and versions. They appear when every row of the table is in them exactly once.
-    Until then, `out/_unfinished` holds the scores so far, and the same call continues from them.
+    metric, error, versions and protocol. They appear when every row of the table is in them exactly
+    once. Until then, `out/_unfinished` holds the scores so far, and the same call continues from
+    them.
 
     Args:
         table: a pairs table: a path, or a URL of a file system that Beam knows.
@@ -80,7 +85,11 @@ def score_table(
     unfinished = files.join(out, _UNFINISHED)
     metrics = by_name.resolve_all(settings.metrics, settings.checkpoint)
     with files.local_copy(table) as path:  # errors in it are found before machines are started
-        count = sum(1 for _ in pair_tables.read_rows(path))
+        count = 0
+        for row in pair_tables.read_rows(path):
+            if row.fields.get("mask"):
+                raise InputError(f"{table}: a pipeline uses no masks; remove the column mask")
+            count += 1
     columns = [metric.name for metric in metrics]
     kept, shards = (files.join(unfinished, name) for name in ("units", _new_name()))
     job = Job(table, settings, columns, kept, shards)
@@ -90,7 +99,9 @@ def score_table(
         written = runners.run(job, flags, say)
         made = [path for path in files.listing(written) if _is_shard(written, path)]
         bad, errors = _check(made, count)
-        return _publish(out, made, Summary(count, bad, errors, [], tables.versions(metrics)))
+        protocol = described(settings.protocol, settings.loading)
+        summary = Summary(count, bad, errors, [], tables.versions(metrics), protocol)
+        return _publish(out, made, summary)
 
 
 def _new_name() -> str:

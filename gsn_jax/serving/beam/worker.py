@@ -21,6 +21,7 @@ from gsn_jax.images.files import Alpha
 from gsn_jax.scoring import by_name, many_pairs
 from gsn_jax.scoring.journal import describe_run
 from gsn_jax.scoring.many_pairs import Loading, Pair
+from gsn_jax.scoring.protocol import Luma, Protocol, described
 from gsn_jax.scoring.tables import versions
 from gsn_jax.serving.beam import files
 from gsn_jax.serving.beam.units import KeptUnits, Task
@@ -62,6 +63,8 @@ class Settings:
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
         resize: see `gsn_jax.scoring.many_pairs.Loading`.
+        luma: see `gsn_jax.scoring.protocol.Protocol`.
+        crop_border: see `gsn_jax.scoring.protocol.Protocol`.
     """
 
     metrics: tuple[str, ...]
@@ -69,6 +72,18 @@ class Settings:
     alpha: Alpha = "refuse"
     max_pixels: int = many_pairs.MAX_PIXELS
     resize: many_pairs.Resize | None = None
+    luma: Luma | None = None
+    crop_border: int = 0
+
+    @property
+    def protocol(self) -> Protocol:
+        """What the metrics see of an image."""
+        return Protocol(self.luma, self.crop_border)
+
+    @property
+    def loading(self) -> Loading:
+        """How files become pairs of images."""
+        return Loading(self.alpha, self.max_pixels, self.resize)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,11 +124,13 @@ class Scorer:
         Raises:
             InputError: a metric is not known, or a model cannot be read.
         """
-        self._metrics = by_name.resolve_all(settings.metrics, settings.checkpoint)
-        options = settings.alpha, settings.max_pixels, settings.resize
-        self._loading = _PatientLoading(*options)
-        self.run = json.dumps(describe_run(self._metrics, Loading(*options)), sort_keys=True)
+        metrics = by_name.resolve_all(settings.metrics, settings.checkpoint)
+        self._metrics = [settings.protocol.of(metric) for metric in metrics]
+        plain = settings.loading
+        self._loading = _PatientLoading(**dataclasses.asdict(plain))
+        self.run = json.dumps(describe_run(self._metrics, plain), sort_keys=True)
         self._versions = json.dumps(versions(self._metrics))
+        self._protocol = json.dumps(described(settings.protocol, self._loading))
         # A unit uses all cores; two at once would need twice the memory.
         self._one_at_a_time = threading.Lock()
 
@@ -144,6 +161,7 @@ class Scorer:
             **{metric.name: scores.get(metric.name) for metric in self._metrics},
             "error": error,
             "versions": self._versions,
+            "protocol": self._protocol,
         }
 
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import gsn_jax
 from gsn_jax import cli
 from gsn_jax.errors import InputError
 
@@ -192,3 +193,38 @@ def test_submission(table, tmp_path):
     with zipfile.ZipFile(tmp_path / "s.zip") as archive:
         assert archive.read("output.txt").count(b"\n") == 12
         assert b"No Extra Data [0] : 0" in archive.read("readme.txt")
+
+
+def test_a_protocol_is_part_of_the_scores(tmp_path, photo):
+    """It stands in every output, and scores of another protocol are not mixed with others."""
+    rng = np.random.default_rng(0)
+    Image.fromarray(photo).save(tmp_path / "r.png")
+    rows = "reference,distorted,mos,mask\n"
+    for index in range(5):
+        noisy = np.clip(photo + rng.normal(scale=8 + 9 * index, size=photo.shape), 0, 255)
+        Image.fromarray(noisy.astype(np.uint8)).save(tmp_path / f"d{index}.png")
+        rows += f"r.png,d{index}.png,{5 - index},d0.png\n"
+    (tmp_path / "t.csv").write_text(rows)
+    arguments = ["--pairs", str(tmp_path / "t.csv"), "--metric", "psnr", "--resamples", "0"]
+    arguments += ["--time-pairs", "0", "--out", str(tmp_path / "out")]
+    runner = CliRunner()
+    done = runner.invoke(cli.cli, ["evaluate", *arguments, "--protocol", "sr-x4"])
+    assert done.exit_code == 0, done.output
+    said = "Scored with luma studio, crop border 4: psnr."
+    assert said in done.stdout
+    assert "gsn: t: whole images are scored, without masks" in done.stderr
+    folder = tmp_path / "out" / "t"
+    assert said in (folder / "agreement.md").read_text()
+    table = list(csv.DictReader((folder / "agreement.csv").read_text().splitlines()))
+    assert {row["protocol"] for row in table} == {"luma studio, crop border 4"}
+    scores = list(csv.DictReader((folder / "scores.csv").read_text().splitlines()))
+    want = gsn_jax.score(tmp_path / "r.png", tmp_path / "d3.png", "psnr", protocol="sr-x4")
+    assert float(scores[3]["psnr"]) == pytest.approx(float(want), abs=1e-5)
+    for command in ("evaluate", "benchmark"):
+        other = runner.invoke(cli.cli, [command, *arguments])
+        assert "luma studio, crop border 4, this is gsn_jax" in str(other.exception)
+        kept = runner.invoke(cli.cli, [command, *arguments, "--no-scoring"])
+        assert "luma studio, crop border 4" in kept.stdout
+        refused = runner.invoke(cli.cli, [command, *arguments, "--no-scoring", "--luma", "full"])
+        assert "leave out --protocol, --luma and --crop-border" in str(refused.exception)
+    assert "luma studio, crop border 4" in (tmp_path / "out" / "benchmark.csv").read_text()

@@ -16,7 +16,7 @@ from video_files import write_images
 from gsn_jax import cli, metrics
 from gsn_jax.cli import score_views
 from gsn_jax.errors import InputError
-from gsn_jax.scoring import many_pairs
+from gsn_jax.scoring import regions
 from gsn_jax.scoring.many_pairs import Pair, ScoredPair
 
 
@@ -173,7 +173,7 @@ def test_wrong_use_is_one_line(folder, arguments, message):
 def test_an_interrupted_run_continues_with_the_frames_that_are_missing(folder, monkeypatch):
     assert run("r.y4m", "d.y4m", "--out", "whole.csv")[2] == 0
     scored = []
-    score = many_pairs.score_arrays
+    score = regions.score_arrays
 
     def interrupted(metric, *images):
         scored.append(metric.name)
@@ -182,11 +182,11 @@ def test_an_interrupted_run_continues_with_the_frames_that_are_missing(folder, m
         return score(metric, *images)
 
     with monkeypatch.context() as patch:
-        patch.setattr(many_pairs, "score_arrays", interrupted)
+        patch.setattr(regions, "score_arrays", interrupted)
         assert run("r.y4m", "d.y4m", "--out", "resumed.csv")[2] == 130
     assert not (folder / "resumed.csv").exists()
     scored.clear()
-    monkeypatch.setattr(many_pairs, "score_arrays", lambda *a: scored.append(a) or score(*a))
+    monkeypatch.setattr(regions, "score_arrays", lambda *a: scored.append(a) or score(*a))
     _, err, code = run("r.y4m", "d.y4m", "--out", "resumed.csv")
     assert code == 0
     assert "3 pairs were scored before" in err

