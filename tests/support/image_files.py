@@ -9,6 +9,8 @@ import numpy as np
 WHITE = (0.3127, 0.3290)
 SRGB = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 DISPLAY_P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
+ADOBE_RGB = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+BT2020 = (0.708, 0.292, 0.170, 0.797, 0.131, 0.046)
 
 
 def linear_to_srgb(linear):
@@ -22,17 +24,29 @@ def srgb_to_linear(encoded):
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
-def to_xyz(primaries):
-    """The matrix from linear RGB to XYZ of primaries with the white point D65."""
+def to_xyz(primaries, white=WHITE):
+    """The matrix from linear RGB to XYZ."""
     x, y = np.reshape(primaries, (3, 2)).T
     columns = np.stack([x / y, np.ones(3), (1 - x - y) / y])
-    white = np.array([WHITE[0] / WHITE[1], 1, (1 - sum(WHITE)) / WHITE[1]])
-    return columns * np.linalg.solve(columns, white)
+    return columns * np.linalg.solve(columns, _xyz_of(white))
 
 
-def convert(linear, primaries):
+def _xyz_of(white):
+    return np.array([white[0] / white[1], 1, (1 - sum(white)) / white[1]])
+
+
+def _adaptation(white):
+    """The matrix in XYZ from a white point to D65, by Bradford's cones (ICC.1:2022, annex E)."""
+    cones = np.array(
+        [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+    )
+    scale = (cones @ _xyz_of(WHITE)) / (cones @ _xyz_of(white))
+    return np.linalg.solve(cones, scale[:, None] * cones)
+
+
+def convert(linear, primaries, white=WHITE):
     """Linear RGB `(..., 3)` of some primaries as encoded sRGB."""
-    matrix = np.linalg.solve(to_xyz(SRGB), to_xyz(primaries))
+    matrix = np.linalg.solve(to_xyz(SRGB), _adaptation(white) @ to_xyz(primaries, white))
     return linear_to_srgb(linear @ matrix.T)
 
 

@@ -1,8 +1,9 @@
 """Pillow images given as objects, and formats that Pillow alone reads."""
 
+import imagecodecs
 import numpy as np
 import pytest
-from image_files import profile
+from image_files import ADOBE_RGB, convert, linear_to_srgb, profile
 from PIL import Image
 
 from gsn_jax import images
@@ -67,8 +68,6 @@ def test_further_formats(tmp_path, pixels, suffix):
     elif suffix == "gif":
         image.quantize(16).save(tmp_path / "x.gif")
     elif suffix == "qoi":
-        import imagecodecs
-
         (tmp_path / "x.qoi").write_bytes(imagecodecs.qoi_encode(np.asarray(image)))
     else:
         image.save(tmp_path / f"x.{suffix}")
@@ -78,18 +77,33 @@ def test_further_formats(tmp_path, pixels, suffix):
     np.testing.assert_allclose(got, np.asarray(image), atol=error)
 
 
-def test_portable_maps_of_many_bits(tmp_path, pixels):
+def test_deep_gray_portable_maps(tmp_path, pixels):
     gray = pixels[..., 0].astype(np.uint16) * 257
     (tmp_path / "x.pgm").write_bytes(b"P5 17 12 65535\n" + gray.astype(">u2").tobytes())
     want = np.stack([gray / 65535] * 3, -1)
     np.testing.assert_allclose(images.load_image(tmp_path / "x.pgm"), want, atol=1e-7)
-    floats = np.float32(gray / 65535)
-    (tmp_path / "x.pfm").write_bytes(b"Pf\n17 12\n-1.0\n" + floats[::-1].astype("<f4").tobytes())
-    np.testing.assert_allclose(images.load_image(tmp_path / "x.pfm"), want, atol=1e-7)
-    deep = pixels.astype(">u2") * 257
-    (tmp_path / "x.ppm").write_bytes(b"P6 # deep\n17 12 65535\n" + deep.tobytes())
-    with pytest.raises(InputError, match="PPM with more than 8 bits is not read"):
-        images.load_image(tmp_path / "x.ppm")
+
+
+def test_a_qoi_file_may_be_linear(tmp_path, pixels):
+    data = bytearray(imagecodecs.qoi_encode(pixels))
+    data[13] = 1  # "all channels linear"
+    (tmp_path / "x.qoi").write_bytes(data)
+    want = linear_to_srgb(pixels / 255) * 255
+    np.testing.assert_allclose(images.load_image(tmp_path / "x.qoi"), want, atol=1.6)
+
+
+@pytest.mark.parametrize(("suffix", "options"), [("jpg", {"quality": 100}), ("webp", {"lossless": True})])
+def test_adobe_rgb_by_exif(tmp_path, suffix, options):
+    """Cameras say it by the interoperability index alone (DCF 2.0, option file)."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
+    gray = np.full((16, 16, 3), (120, 130, 110), np.uint8)
+    Image.fromarray(gray).save(tmp_path / f"x.{suffix}", exif=exif, **options)
+    want = convert((gray / 255) ** (563 / 256), ADOBE_RGB) * 255
+    np.testing.assert_allclose(images.load_image(tmp_path / f"x.{suffix}"), want, atol=2)
+    exif.get_ifd(0x8769)[0xA005] = {1: "R98"}
+    Image.fromarray(gray).save(tmp_path / f"x.{suffix}", exif=exif, **options)
+    np.testing.assert_allclose(images.load_image(tmp_path / f"x.{suffix}"), gray, atol=1)
 
 
 def test_a_webp_file_is_measured_before_it_is_opened(tmp_path):
