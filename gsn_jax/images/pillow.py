@@ -72,6 +72,8 @@ def decode(image: Image.Image, data: bytes, where: str, alpha: Alpha) -> np.ndar
     """
     if image.format == "JPEG2000":
         _check_jpeg2000(image, data, where)
+    elif image.format == "AVIF":
+        avif.check_sizes(data)
     orientation = image.getexif().get(_ORIENTATION, 1)
     part = image.tile[0] if image.tile else ()  # which loading takes away
     image.load()

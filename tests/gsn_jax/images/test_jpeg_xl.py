@@ -125,7 +125,7 @@ def test_the_size_is_checked_before_anything_is_decoded(tmp_path, monkeypatch):
 def test_truncated(tmp_path, name):
     data = jpeg_xl_files.read(name)
     for length in range(len(data) * 9 // 10):
-        with pytest.raises(InputError, match=r"x\.jxl: (damaged|not an image|JPEG XL with \d+ b)"):
+        with pytest.raises(InputError, match=r"x\.jxl: (damaged|not an image|JPEG XL with)"):
             load(tmp_path, data[:length])
 
 

@@ -92,7 +92,9 @@ def test_a_qoi_file_may_be_linear(tmp_path, pixels):
     np.testing.assert_allclose(images.load_image(tmp_path / "x.qoi"), want, atol=1.6)
 
 
-@pytest.mark.parametrize(("suffix", "options"), [("jpg", {"quality": 100}), ("webp", {"lossless": True})])
+@pytest.mark.parametrize(
+    ("suffix", "options"), [("jpg", {"quality": 100}), ("webp", {"lossless": True})]
+)
 def test_adobe_rgb_by_exif(tmp_path, suffix, options):
     """Cameras say it by the interoperability index alone (DCF 2.0, option file)."""
     exif = Image.Exif()
