@@ -79,6 +79,43 @@ def profile(kind, *, gamma=None, curve=None, primaries=SRGB):
     )
 
 
+# L*, a* and b* of no ink, and what full cyan, magenta, yellow and black add to them: all together
+# give black, so that there is no black point to compensate.
+_PAPER = np.array([100.0, 0, 0])
+_INKS = np.array([[-20.0, -30, -30], [-20, 45, -20], [-10, -15, 50], [-50, 0, 0]])
+
+
+def cmyk_profile():
+    """An ICC profile of an ideal press, in which L*, a* and b* are linear in the inks.
+
+    A table of two points for each ink (ICC.1:2001-04, lut16Type) holds it exactly.
+    """
+    inks = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    lab = (_PAPER + inks @ _INKS) * [652.8, 256, 256] + [0, 32768, 32768]
+    ramp = np.array([0, 65535])
+    table = struct.pack(">4sI4B9i2H", b"mft2", 0, 4, 3, 2, 0, *(65536 * np.eye(3, dtype=int)).flat,
+                        2, 2)  # fmt: skip
+    table += (
+        np.concatenate([*[ramp] * 4, np.round(lab).ravel(), *[ramp] * 3]).astype(">u2").tobytes()
+    )
+    header = struct.pack(
+        ">I4sI4s4s4s12s4s28s3i48s", 144 + len(table), b"", 0x02400000, b"prtr", b"CMYK", b"Lab ",
+        b"", b"acsp", b"", 63190, 65536, 54061, b"",
+    )  # fmt: skip
+    return header + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table
+
+
+def cmyk_to_srgb(inks):
+    """Inks `(..., 4)` in [0, 1] of `cmyk_profile` as encoded sRGB."""
+    light, a, b = np.moveaxis(_PAPER + inks @ _INKS, -1, 0)
+    middle = (light + 16) / 116
+    roots = np.stack([middle + a / 500, middle, middle - b / 200], axis=-1)
+    cubes = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29))
+    d50 = (0.34567, 0.35850)
+    xyz = cubes * [0.9642, 1, 0.8249] @ _adaptation(d50).T
+    return linear_to_srgb(np.linalg.solve(to_xyz(SRGB), xyz[..., None])[..., 0])
+
+
 def srgb_curve():
     """The curve of sRGB as a table for `profile`."""
     return srgb_to_linear(np.linspace(0, 1, 4096)).astype(np.float32)
