@@ -25,8 +25,8 @@ _RGB, _GRAY = 0, 1
 _ALPHA = 0
 _DEPTHS = (1, 2, 4, *range(8, 17))
 _WHITES = {1: profiles.D65, 10: (1 / 3, 1 / 3), 11: (0.314, 0.351)}
-# JPEG XL has one code for these primaries; ITU-T H.273 has one for each of their white points.
-_CODE_OF_P3, _P3 = 11, profiles.PRIMARIES[12]
+# 11 are those of P3, for which ITU-T H.273 has one code for each of its white points.
+_PRIMARIES = {code: profiles.PRIMARIES[12 if code == 11 else code] for code in (1, 9, 11)}
 _DCI, _DCI_GAMMA = 17, 2.6
 
 
@@ -125,15 +125,17 @@ def _profile(data: bytes, header: Header, where: str) -> bytes | None:
 def _profile_of_fields(space: ColourSpace, where: str) -> bytes | None:
     if space.kind not in (_RGB, _GRAY):
         raise InputError(f"{where}: is in a colour space that is not read; convert it to sRGB")
-    if space.gamma is not None:
-        gamma = 1 / space.gamma if space.gamma else 0.0
+    if space.transfer is None:
+        gamma = 1 / space.gamma if space.gamma else None
     else:
         gamma = _DCI_GAMMA if space.transfer == _DCI else profiles.gamma_of(space.transfer, where)
     white = _WHITES.get(space.white) if isinstance(space.white, int) else space.white
-    primaries = space.primaries
-    if isinstance(primaries, int):
-        primaries = _P3 if primaries == _CODE_OF_P3 else profiles.PRIMARIES.get(primaries)
-    if white is None or primaries is None or not gamma and gamma is not None:
+    primaries: tuple[float, ...] | None
+    if isinstance(space.primaries, int):
+        primaries = _PRIMARIES.get(space.primaries)
+    else:
+        primaries = space.primaries
+    if white is None or primaries is None or space.gamma == 0:
         raise InputError(f"{where}: its colour space is not known; convert the image to sRGB")
     return profiles.from_values(primaries, gamma, where, white=white, gray=space.kind == _GRAY)
 

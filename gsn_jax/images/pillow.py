@@ -21,7 +21,7 @@ FORMATS = tuple(name for name in formats.NAMES if name in Image.OPEN)
 _ORIENTATION = 0x0112
 # The interoperability index of EXIF, by which cameras say Adobe RGB without a profile (DCF 2.0).
 _INTEROPERABILITY, _INDEX, _ADOBE_RGB = 0xA005, 1, "R03"
-_QOI_CHANNELS_LINEAR = 1
+_QOI_LINEAR = 1  # imagecodecs writes it in every file with an opacity
 
 
 def open_file(file: BinaryIO | bytes) -> Image.Image:
@@ -75,7 +75,7 @@ def decode(image: Image.Image, data: bytes, where: str, alpha: Alpha) -> np.ndar
     elif image.format == "AVIF":
         avif.check_sizes(data)
     orientation = image.getexif().get(_ORIENTATION, 1)
-    part = image.tile[0] if image.tile else ()  # which loading takes away
+    part = next(iter(getattr(image, "tile", ())), ())  # which loading takes away
     image.load()
     deep = _decode_deep(image, data, where, orientation, part)
     if deep is not None:
@@ -137,8 +137,11 @@ def _profile(image: Image.Image, data: bytes, where: str) -> bytes | None:
         return avif.profile(data, where)
     if image.format == "JPEG2000":
         return jpeg2000.profile(data, where)
-    if image.format == "QOI" and data[13] == _QOI_CHANNELS_LINEAR:
-        return profiles.from_values(profiles.PRIMARIES[1], 1.0, where)
+    if image.format == "QOI" and data[13] == _QOI_LINEAR:
+        raise InputError(
+            f"{where}: its header says linear light, which some writers of QOI say of sRGB too; "
+            "save it as PNG"
+        )
     return image.info.get("icc_profile") or _profile_in_exif(image, where)
 
 

@@ -3,6 +3,7 @@
 import io
 import struct
 
+import box_files
 import imagecodecs
 import numpy as np
 import pytest
@@ -80,37 +81,19 @@ def test_profile_and_orientation(tmp_path, values):
     np.testing.assert_allclose(load(tmp_path, buffer.getvalue()), want, atol=8 / 255)
 
 
-COLOUR = 3  # of the properties of an image that imagecodecs writes: size, depth, stream, colour
-
-
-def with_property(data, kind, content, *, in_place_of=None):
-    """An AVIF file with one more property, which belongs to nothing, or takes another's place."""
-    box = struct.pack(">I4s", 8 + len(content), kind) + content
-    data = bytearray(data)
-    for name in (b"meta", b"iprp", b"ipco"):
-        place = data.index(name) - 4
-        data[place : place + 4] = struct.pack(
-            ">I", int.from_bytes(data[place : place + 4]) + len(box)
-        )
-    place = data.index(b"iloc") + 4 + 14  # where the item's samples begin
-    data[place : place + 4] = struct.pack(">I", int.from_bytes(data[place : place + 4]) + len(box))
-    if in_place_of is not None:
-        place = data.index(b"ipma") + 4 + 4 + 4 + 2 + 1
-        data[place + in_place_of] = 0x85  # it must be understood
-    place = data.index(b"ipma") - 4
-    return bytes(data[:place] + box + data[place:])
-
-
 @pytest.mark.parametrize("bits", [8, 10])
 def test_the_colours_of_other_items_do_not_count(tmp_path, values, bits):
     """Such as those of a gain map, by which an SDR image becomes HDR."""
     pq = struct.pack(">4sHHHB", b"nclx", 9, 16, 9, 128)
     data = avif(values, bits)
     np.testing.assert_array_equal(
-        load(tmp_path, with_property(data, b"colr", pq)), load(tmp_path, data)
+        load(tmp_path, box_files.with_avif_property(data, b"colr", pq)), load(tmp_path, data)
     )
     with pytest.raises(InputError, match=r"x\.avif: is an HDR image"):
-        load(tmp_path, with_property(data, b"colr", pq, in_place_of=COLOUR))
+        load(
+            tmp_path,
+            box_files.with_avif_property(data, b"colr", pq, in_place_of=box_files.AVIF_COLOUR),
+        )
 
 
 @pytest.mark.parametrize("bits", [8, 10])
@@ -122,8 +105,9 @@ def test_without_a_colour_space_that_of_the_stream_counts(tmp_path, values, bits
     except TypeError:
         pytest.skip("an imagecodecs that writes no code points")
     unknown = b"zzzz"
-    data = with_property(data, unknown, b"", in_place_of=COLOUR)
-    data = data.replace(b"\x85", b"\x05", 1)
+    data = box_files.with_avif_property(data, unknown, b"", in_place_of=box_files.AVIF_COLOUR)
+    place = data.index(b"ipma") + 15 + box_files.AVIF_COLOUR
+    data = data[:place] + b"\x05" + data[place + 1 :]  # need not be understood
     with pytest.raises(InputError, match=r"x\.avif: is an HDR image .PQ."):
         load(tmp_path, data)
 
@@ -131,7 +115,9 @@ def test_without_a_colour_space_that_of_the_stream_counts(tmp_path, values, bits
 @pytest.mark.parametrize("bits", [8, 10])
 def test_a_crop_in_the_header(tmp_path, values, bits):
     crop = struct.pack(">8I", 24, 1, 16, 1, 0, 1, 0, 1)
-    data = with_property(avif(values, bits), b"clap", crop, in_place_of=COLOUR)
+    data = box_files.with_avif_property(
+        avif(values, bits), b"clap", crop, in_place_of=box_files.AVIF_COLOUR
+    )
     with pytest.raises(InputError, match=r"x\.avif: its header crops the image"):
         load(tmp_path, data)
 

@@ -2,6 +2,7 @@
 
 import struct
 
+import box_files
 import imagecodecs
 import numpy as np
 import pytest
@@ -39,21 +40,10 @@ def test_keeps_its_depth(tmp_path, values, bits, form, channels):
     np.testing.assert_allclose(load(tmp_path, data, f"x.{form}"), want, atol=1e-6)
 
 
-def with_colour_box(data, content):
-    """A JP2 file with another colour box; its header box grows."""
-    start = data.index(b"jp2h") - 4
-    place = data.index(b"colr") - 4
-    (old,) = struct.unpack(">I", data[place : place + 4])
-    (size,) = struct.unpack(">I", data[start : start + 4])
-    box = struct.pack(">I4s", 8 + len(content), b"colr") + content
-    header = struct.pack(">I", size - old + len(box)) + data[start + 4 : place] + box
-    return data[:start] + header + data[place + old :]
-
-
 @pytest.mark.parametrize("bits", [8, 16])
 def test_profile(tmp_path, values, bits):
     data, stored = jpeg2000(values, bits)
-    data = with_colour_box(data, b"\2\0\0" + profile("rgb", gamma=1.0))
+    data = box_files.with_jp2_colour(data, b"\2\0\0" + profile("rgb", gamma=1.0))
     error = 1.6 / 255 if bits == 8 else 5e-5
     np.testing.assert_allclose(load(tmp_path, data), linear_to_srgb(stored), atol=error)
 
@@ -61,7 +51,7 @@ def test_profile(tmp_path, values, bits):
 @pytest.mark.parametrize("bits", [8, 16])
 def test_in_another_colour_space(tmp_path, values, bits):
     data, _ = jpeg2000(values, bits)
-    data = with_colour_box(data, b"\1\0\0" + struct.pack(">I", 14))  # CIELAB
+    data = box_files.with_jp2_colour(data, b"\1\0\0" + struct.pack(">I", 14))  # CIELAB
     with pytest.raises(InputError, match=r"x\.jp2: is in a colour space that is not read"):
         load(tmp_path, data)
 

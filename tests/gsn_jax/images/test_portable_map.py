@@ -30,7 +30,7 @@ def test_16_bits(tmp_path, values, white, header):
 @pytest.mark.parametrize(("scale", "order"), [(b"-1.0", "<"), (b"1", ">"), (b"-2.5e0", "<")])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_floats(tmp_path, values, scale, order, channels):
-    """Rows run from the bottom to the top; the value of the scale is a unit, and changes nothing."""
+    """Rows run from the bottom to the top; the size of the scale is a unit and changes nothing."""
     part = values[..., :channels].astype(np.float32)
     name = b"PF" if channels == 3 else b"Pf"
     body = part[::-1].astype(f"{order}f4").tobytes()
