@@ -45,6 +45,7 @@ _BYTES_PER_PIXEL = 16
 _BYTES_OF_METADATA = 64 * 2**20
 
 _BYTES_OF_SIGNATURE = 64  # or of a list of brands
+_BYTES_OF_HEADER = 2**20  # with the metadata that may stand before the size
 
 _TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 
@@ -237,7 +238,7 @@ def _size_in_header(file: BinaryIO) -> tuple[int, int]:
     file.seek(0)
     with quiet():
         if reader := _reader(start):
-            header = reader.read_header(file.read(_BYTES_OF_METADATA), "")
+            header = reader.read_header(file.read(_BYTES_OF_HEADER), "")
             return header.height, header.width
         if tiff.is_tiff(start):
             header = tiff.read_header(file)
