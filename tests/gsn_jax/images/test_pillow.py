@@ -3,7 +3,7 @@
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import ADOBE_RGB, convert, profile
+from image_files import ADOBE_RGB, convert, png_chunk, profile
 from PIL import Image
 
 from gsn_jax import images
@@ -75,6 +75,34 @@ def test_further_formats(tmp_path, pixels, suffix):
     got = images.load_image(tmp_path / f"x.{suffix}")
     error = 8 if suffix == "jfif" else 0
     np.testing.assert_allclose(got, np.asarray(image), atol=error)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "marker"), [("png", b"acTL"), ("webp", b"ANIM"), ("gif", b"NETSCAPE")]
+)
+def test_an_animation_of_one_frame(tmp_path, pixels, suffix, marker):
+    image = Image.fromarray(pixels).quantize(16).convert("RGB")
+    second = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    path = tmp_path / f"x.{suffix}"
+    options = {"save_all": True, "loop": 0, "lossless": True, "append_images": [second]}
+    image.save(path, **options)
+    with pytest.raises(InputError, match="has 2 frames; extract the one to score"):
+        images.load_image(path)
+    data = path.read_bytes()
+    if suffix == "png":  # one frame: its control chunks, and what follows the first frame, go
+        start, end = data.index(b"fdAT") - 4 - 38, data.index(b"IEND") - 4
+        actl = data.index(b"acTL") - 4
+        alone = png_chunk(b"acTL", (1).to_bytes(4, "big") + bytes(4))
+        data = data[:actl] + alone + data[actl + 20 : start] + data[end:]
+    elif suffix == "webp":
+        second = data.index(b"ANMF", data.index(b"ANMF") + 4)
+        data = data[:4] + (second - 8).to_bytes(4, "little") + data[8:second]
+    else:
+        image.save(path, save_all=True, loop=0)
+        data = path.read_bytes()
+    assert marker in data
+    path.write_bytes(data)
+    np.testing.assert_array_equal(images.load_image(path), np.asarray(image))
 
 
 def test_deep_gray_portable_maps(tmp_path, pixels):
