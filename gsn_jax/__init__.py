@@ -33,6 +33,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "metric",
         "metrics",
         "scoring",
+        "testing",
         "training",
     ),
     submod_attrs={

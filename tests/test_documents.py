@@ -4,10 +4,12 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from document_blocks import blocks, commands
 from PIL import Image
+from video_files import write_images
 
 from gsn_jax import metrics
 
@@ -36,6 +38,8 @@ def folder(tmp_path, monkeypatch):
     image.save(tmp_path / "compressed.jpg", quality=20)
     image.save(tmp_path / "restored.png")
     image.save(tmp_path / "bad.jpg", quality=3)
+    write_images(tmp_path / "original.y4m", [np.asarray(image)] * 3)
+    write_images(tmp_path / "encoded.mp4", [np.asarray(image)] * 3, "libx264")
     (tmp_path / "pairs.csv").write_text("reference,distorted\noriginal.png,compressed.jpg\n")
     (tmp_path / "judged.csv").write_text(
         "reference,distorted,mos\n"

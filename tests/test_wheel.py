@@ -70,3 +70,14 @@ def test_the_wheel_holds_the_template_of_the_report(site):
 
 def test_the_wheel_holds_the_weights_of_the_distortion_bank(site):
     assert (site / "data_pipelines" / "distortions" / "networks.npz").exists()
+
+
+def test_the_wheel_brings_the_pytest_plugin(site, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--help"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert "--gsn-update" in done.stdout
+    (metadata,) = site.glob("gsn_jax-*.dist-info")
+    assert "gsn_jax.testing.pytest_plugin" in (metadata / "entry_points.txt").read_text()

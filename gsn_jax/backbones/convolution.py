@@ -76,14 +76,17 @@ def conv_general_dilated(
 ) -> jax.Array:
     """`jax.lax.conv_general_dilated` of NHWC features, as the context says."""
     kind = _kind.get()
-    if kind is not _Kind.PLAIN and feature_group_count == 1:
-        border = kernel.shape[0] // 2
-        square = kernel.shape[0] == kernel.shape[1] > 1 and kernel.shape[0] % 2 == 1
-        keeps_size = tuple(window_strides) == (1, 1) and list(padding) == [(border, border)] * 2
-        dilations = (options.get("lhs_dilation"), options.get("rhs_dilation"))
-        if square and keeps_size and not any(step not in (None, (1, 1)) for step in dilations):
+    dilations = (options.get("lhs_dilation"), options.get("rhs_dilation"))
+    dilated = any(step not in (None, (1, 1)) for step in dilations)
+    square = kernel.shape[0] == kernel.shape[1] > 1
+    if kind is not _Kind.PLAIN and feature_group_count == 1 and square and not dilated:
+        size, border, strides = kernel.shape[0], kernel.shape[0] // 2, tuple(window_strides)
+        if size % 2 and strides == (1, 1) and list(padding) == [(border, border)] * 2:
             module = kernel_gradients if kind is _Kind.TRAINING else fast_convolution
             return module.convolve(features, kernel)
+        strided = 1 < strides[0] == strides[1] < size and -(-size // strides[0]) % 2
+        if kind is _Kind.TRAINING and strided and list(padding) == [(0, 0)] * 2:
+            return kernel_gradients.convolve_strided(features, kernel, strides[0])
     return lax.conv_general_dilated(
         features,
         kernel,

@@ -4,7 +4,8 @@ XLA computes the kernel's gradient on CPUs as a convolution with a window of the
 features, three to five times slower than the forward pass. Here it is one matrix product of the
 gradient shifted along columns with the features shifted along rows: together these shifts are all
 those of the kernel. It takes a few images at a time, so that the shifted copies stay in the cache.
-Convolutions of one or two channels, as in spatial attention, are sums over taps.
+Convolutions of one or two channels, as in spatial attention, are sums over taps. The forward pass
+and the gradient of the features are those of `fast_convolution`.
 
 The loop over images would become a chain across devices if the compiler divided the batch, so this
 is for steps on one device.
@@ -19,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gsn_jax.backbones import fast_convolution
 from gsn_jax.backbones.fast_convolution import direct, tap_sums
 
 # Shifted numbers at a time: few enough for the cache (6 MiB), enough to occupy the cores.
@@ -43,9 +45,44 @@ def convolve(features: jax.Array, kernel: jax.Array) -> jax.Array:
     return _convolved(features, kernel)
 
 
+def convolve_strided(features: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """Convolution of complete windows at every `stride`-th place, for the stems of networks.
+
+    With `stride` x `stride` pixels as the channels of one it is `convolve`, whose kernel's gradient
+    is fast.
+
+    Args:
+        features: `(N, H, W, C)`.
+        kernel: `(k, k, C, K)`, with k / `stride`, rounded up, odd.
+        stride: step along both axes.
+
+    Returns:
+        `(N, (H - k) // stride + 1, (W - k) // stride + 1, K)`.
+    """
+    size = kernel.shape[0]
+    taps = -(-size // stride)
+    shape = [(length - size) // stride + 1 for length in features.shape[1:3]]
+    ends = [stride * (count + taps - 1) for count in shape]
+    features = features[:, : ends[0], : ends[1]]
+    beyond = [(0, end - length) for end, length in zip(ends, features.shape[1:3], strict=True)]
+    features = jnp.pad(features, [(0, 0), *beyond, (0, 0)])
+    kernel = jnp.pad(kernel, [(0, stride * taps - size)] * 2 + [(0, 0)] * 2)
+    border = taps // 2
+    blocks = convolve(_blocks(features, stride), _blocks(kernel[None], stride)[0])
+    return blocks[:, border : border + shape[0], border : border + shape[1]]
+
+
+def _blocks(x: jax.Array, size: int) -> jax.Array:
+    """`(N, H, W, C, ...)` as `(N, H / size, W / size, size * size * C, ...)`."""
+    count, height, width, channels, *rest = x.shape
+    x = x.reshape(count, height // size, size, width // size, size, channels, *rest)
+    x = x.swapaxes(2, 3)
+    return x.reshape(count, height // size, width // size, size * size * channels, *rest)
+
+
 def _convolved(features: jax.Array, kernel: jax.Array) -> jax.Array:
     if kernel.shape[2] * kernel.shape[3] > _FEW:
-        return direct(features, kernel)
+        return fast_convolution.convolve(features, kernel)
     return lax.platform_dependent(features, kernel, cpu=tap_sums, default=direct)
 
 

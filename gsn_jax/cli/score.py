@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,11 +16,15 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import formats
 
 if TYPE_CHECKING:
+    from gsn_jax.cli.score_sources import Score
     from gsn_jax.metric import Metric
     from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
 
 
-@click.command(epilog=f"Images may be {formats.describe()} files of any size.")
+@click.command(
+    epilog=f"Images may be {formats.describe()} files of any size, and with the extra 'video' "
+    "Y4M, MP4, MKV, WebM and other videos."
+)
 @click.argument("reference", required=False, metavar="[REFERENCE")
 @click.argument("distorted", nargs=-1, metavar="DISTORTED...]")
 @click.option(
@@ -50,6 +53,20 @@ if TYPE_CHECKING:
     "--allow-unpaired", is_flag=True, help="Skip files without a partner instead of stopping."
 )
 @click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of videos and of two folders of frames, score every Nth frame, beginning with the first.",
+)
+@click.option(
+    "--pool",
+    is_flag=True,
+    help="Print statistics of all scores of a folder (mean, harmonic mean, percentiles) in place "
+    "of the scores, and apply --fail-below to them. Videos always are pooled.",
+)
+@click.option(
     "--out",
     metavar="FILE",
     help="Write a table with one row per pair. If the run is interrupted, the same command "
@@ -58,7 +75,7 @@ if TYPE_CHECKING:
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace the file --out even if it is not a table of scores.",
+    help="Replace the files --out and --junit even if this command did not write them.",
 )
 @click.option(
     "--format",
@@ -82,7 +99,14 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="[NAME=]X",
     help="Exit with code 1 if a score, at six decimals, is worse than X. For metrics where lower "
-    "is better, worse means above X. With several metrics name one, as in psnr=30.",
+    "is better, worse means above X. With several metrics name one, as in psnr=30. Of pooled "
+    "scores it is the mean, or another statistic, as in psnr:p5=30.",
+)
+@click.option(
+    "--junit",
+    metavar="FILE.xml",
+    help="Write JUnit XML too: a test per pair, or per video or folder if pooled. It fails where a "
+    "score is worse than --fail-below.",
 )
 @click.option(
     "--resize",
@@ -107,6 +131,8 @@ def command(
     distorted_dir: str | None,
     rule: str | None,
     allow_unpaired: bool,
+    every: int,
+    pool: bool,
     out: str | None,
     overwrite: bool,
     form: str | None,
@@ -114,6 +140,7 @@ def command(
     names: tuple[str, ...],
     checkpoint: str | None,
     limits: tuple[str, ...],
+    junit: str | None,
     resize: Any,
     alpha: Any,
     max_pixels: int,
@@ -122,12 +149,15 @@ def command(
     beam_options: tuple[str, ...],
     list_metrics: bool,
 ) -> None:
-    """Score DISTORTED images against their REFERENCE, or the pairs of a table or of two folders.
+    """Score DISTORTED images or videos against their REFERENCE.
+
+    A table of pairs or two folders can be scored too.
 
     \b
     gsn score original.png compressed.jpg restored.png
     gsn score --pairs pairs.csv --out scores.csv
     gsn score --reference-dir originals --distorted-dir encoded --out scores.csv
+    gsn score original.y4m encoded.mp4 --every 10 --out frames.csv
 
     The metric gsn gives a quality in [0, 1]; higher is better and identical images score 1.
 
@@ -145,30 +175,45 @@ def command(
         name = "--pairing" if rule is not None else "--allow-unpaired"
         raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
     if runner is not None or beam_options:
-        folder = score_beam.check(runner, table, out, form, limits, maps)
+        absent = {"--every": every > 1, "--pool": pool, "--junit": junit}
+        folder = score_beam.check(runner, table, out, form, limits, maps, absent)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         with interruptible(out):
             score_beam.score(*folder, names, checkpoint, reading, beam_options)
         return
     if out is None and form:
         raise InputError("--format is the format of --out, which is not given")
+    from gsn_jax.cli import score_sources
+    from gsn_jax.images.video import is_video
     from gsn_jax.scoring import by_name, tables
+    from gsn_jax.scoring import junit as junit_files
     from gsn_jax.scoring.many_pairs import Loading, pairs_of_files, pairs_of_table
 
     folders = (reference_dir, distorted_dir) if reference_dir and distorted_dir else None
+    videos = reference is not None and any(map(is_video, (reference, *distorted)))
+    if every > 1 and not (videos or folders):
+        raise InputError("--every is for videos, and for two folders of frames")
+    if videos and maps is not None:
+        raise InputError("--maps: not of videos; extract the frames and score them as images")
     if table is not None:
         pairs = pairs_of_table(table)
     elif folders is not None:
-        pairs = _folder_pairs(folders, rule or "auto", allow_unpaired)
+        pairs = score_sources.folder_pairs(folders, rule or "auto", allow_unpaired)[::every]
     else:
         pairs = pairs_of_files(reference or "", distorted)
     if out is not None:
         form = tables.check_target(
-            out, _inputs(pairs, table), folders or (), form=form, overwrite=overwrite
+            out, score_sources.inputs(pairs, table), folders or (), form=form, overwrite=overwrite
         )
+    if junit is not None:
+        if out is not None and os.path.realpath(out) == os.path.realpath(junit):
+            raise InputError(f"{junit}: is --out and --junit at once; name two files")
+        inputs = score_sources.inputs(pairs, table)
+        junit_files.check_target(junit, inputs, folders or (), overwrite=overwrite)
     wanted = by_name.named(*names, checkpoint=checkpoint)
     metrics = by_name.resolve_all(wanted, checkpoint)
-    worst = score_views.parse_limits(limits, metrics)
+    pool = pool or videos
+    worst = score_views.parse_limits(limits, metrics, pooled=pool)
     writer = None
     if maps is not None:
         from gsn_jax.cli import map_option
@@ -176,15 +221,25 @@ def command(
         writer = map_option.map_writer(maps, metrics, pairs)
     loading = Loading(alpha, max_pixels, resize)
     with interruptible(out):
+        score, pairs = (
+            score_sources.of_videos(pairs, loading, every)
+            if videos
+            else score_sources.of_images(pairs, loading)
+        )
         if out is not None:
-            scored = _to_table(out, form or "csv", pairs, metrics, loading, escape_formulas)
+            scored = _to_table(out, form or "csv", pairs, metrics, loading, score, escape_formulas)
             if sys.stderr.isatty():  # where the bar has just gone
                 click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
+        elif pool:
+            scored = score_views.score_in_silence(len(pairs), score(metrics, None))
         else:
             scored = score_views.score_to_screen(pairs, metrics, loading, escape_formulas)
         if writer is not None:
             map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
-    score_views.conclude(scored, worst)
+    judged = score_views.pool_to_screen(scored, metrics, escape_formulas) if pool else scored
+    if junit is not None:
+        junit_files.write(junit, judged, worst)
+    score_views.conclude(scored, judged, worst)
 
 
 def _check_sources(
@@ -212,42 +267,25 @@ def _check_sources(
             )
 
 
-def _folder_pairs(folders: tuple[str, str], rule: str, allow_unpaired: bool) -> list[Pair]:
-    from gsn_jax.scoring.folders import pair_folders, unpaired
-
-    pairs, pairing = pair_folders(*folders, rule=rule, allow_unpaired=allow_unpaired)
-    if left_out := unpaired(pairing):
-        click.echo(f"gsn: left out: {left_out}", err=True)
-    return pairs
-
-
-def _inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
-    if table is not None:
-        yield Path(table)
-    for pair in pairs:
-        yield pair.reference_file
-        yield pair.distorted_file
-
-
 def _to_table(
     out: str,
     form: str,
     pairs: Sequence[Pair],
     metrics: Sequence[Metric],
     loading: Loading,
+    score: Score,
     escape_formulas: bool,
 ) -> list[ScoredPair]:
     """Scores into a table. Where the output is a file, a journal makes the run resumable."""
     from gsn_jax.cli import score_views
-    from gsn_jax.scoring import tables
+    from gsn_jax.scoring import outputs, tables
     from gsn_jax.scoring.journal import describe_run, open_journal
-    from gsn_jax.scoring.many_pairs import score_unordered
 
     everything = range(len(pairs))
     with contextlib.ExitStack() as stack:
         scored: dict[int, ScoredPair] = {}
         keep = scored.__setitem__
-        if tables.is_regular(out):
+        if outputs.is_regular(out):
             run = describe_run(metrics, loading)
             journal = stack.enter_context(open_journal(out, pairs, run))
             scored, keep = journal.scored, journal.add
@@ -255,7 +293,7 @@ def _to_table(
             click.echo(f"gsn: {len(scored)} pairs were scored before", err=True)
         missing = [index for index in everything if index not in scored]
         with score_views.progress(len(pairs), done=len(scored)) as advance:
-            for index, item in advance(score_unordered(pairs, metrics, loading, wanted=missing)):
+            for index, item in advance(score(metrics, missing)):
                 keep(index, item)
         rows = [scored[index] for index in everything]
         tables.write_scores(out, rows, metrics, form, escape_formulas=escape_formulas)

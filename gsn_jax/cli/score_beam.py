@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -38,8 +38,9 @@ def check(
     form: str | None,
     limits: Sequence[str],
     maps: str | None,
+    absent: Mapping[str, object],
 ) -> tuple[str, str]:
-    """The table and the output folder of a pipeline.
+    """The table and the output folder of a pipeline; `absent` are options that it does not have.
 
     Raises:
         InputError: one of them is missing, or an option is given that a pipeline does not have.
@@ -56,6 +57,9 @@ def check(
         raise InputError("--fail-below: not with --runner beam; look for such rows in its output")
     if maps is not None:
         raise InputError("--maps: not with --runner beam; draw those of a smaller table")
+    for name, value in absent.items():
+        if value:
+            raise InputError(f"{name}: not with --runner beam")
     return table, out
 
 

@@ -17,40 +17,67 @@ from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
+    from gsn_jax.scoring.limits import Limit
     from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
 
 # How many pairs are named that failed or are below a limit.
 _SHOWN = 10
 
 
-def parse_limits(texts: Sequence[str], metrics: Sequence[Metric]) -> list[tuple[Metric, float]]:
-    """Metrics with the worst score that passes, from texts like `X` or `NAME=X`.
+def parse_limits(
+    texts: Sequence[str], metrics: Sequence[Metric], *, pooled: bool = False
+) -> list[Limit]:
+    """The worst scores that pass, from texts like `X`, `NAME=X` or, if pooled, `NAME:STATISTIC=X`.
 
     Raises:
-        InputError: X is not a number, or it is not clear which metric it is for.
+        InputError: X is not a number, or it is not clear which score it is for.
     """
-    by_name = {metric.name: metric for metric in metrics}
+    from gsn_jax.scoring import pooling
+    from gsn_jax.scoring.limits import Limit
+
+    by_key = {metric.name: (metric, metric.name) for metric in metrics}
+    if pooled:
+        by_key = {metric.name: (metric, pooling.key_of(metric.name)) for metric in metrics}
+        for metric in metrics:
+            keys = [pooling.key_of(metric.name, statistic) for statistic in pooling.STATISTICS]
+            by_key |= {key: (metric, key) for key in keys}
     limits = []
     for text in texts:
         name, _, number = text.rpartition("=")
         if not name and len(metrics) > 1:
             example = f"{metrics[0].name}={text}"
             raise InputError(f"--fail-below {text}: say for which metric, e.g. {example}")
-        if name and name not in by_name:
-            raise InputError(f"--fail-below {text}: --metric does not name {name!r}")
+        name = name or metrics[0].name
+        if name not in by_key:
+            known = f"; statistics are {', '.join(pooling.STATISTICS)}" if pooled else ""
+            raise InputError(f"--fail-below {text}: --metric does not name {name!r}{known}")
         try:
             limit = float(number)
         except ValueError:
             limit = math.nan
         if math.isnan(limit):
             raise InputError(f"--fail-below {text}: {number!r} is not a number")
-        limits.append((by_name[name] if name else metrics[0], limit))
+        metric, key = by_key[name]
+        limits.append(Limit(metric, limit, key))
     return limits
 
 
-def conclude(scored: Sequence[ScoredPair], limits: Sequence[tuple[Metric, float]]) -> None:
-    """Names pairs that failed (exit code 2) or whose score is worse than a limit (exit code 1)."""
-    worse = [line for metric, limit in limits for line in _worse(scored, metric, limit)]
+def conclude(
+    scored: Sequence[ScoredPair], judged: Sequence[ScoredPair], limits: Sequence[Limit]
+) -> None:
+    """Names pairs that failed (exit code 2), and what is worse than a limit (exit code 1).
+
+    Args:
+        scored: all pairs.
+        judged: what limits apply to: the pairs, or their pooled scores.
+        limits: the worst scores that pass.
+    """
+    worse = [
+        f"{item.pair.distorted}: {complaint}"
+        for limit in limits
+        for item in judged
+        if (complaint := limit.complaint(item.scores))
+    ]
     bad = [item for item in scored if item.error]
     _name(worse)
     _name([item.error for item in bad])
@@ -58,17 +85,6 @@ def conclude(scored: Sequence[ScoredPair], limits: Sequence[tuple[Metric, float]
         click.echo(f"gsn: {len(bad)} of {len(scored)} pairs could not be scored", err=True)
     if bad or worse:
         sys.exit(2 if bad else 1)
-
-
-def _worse(scored: Sequence[ScoredPair], metric: Metric, limit: float) -> list[str]:
-    """Scores are compared at the six decimals that are printed, without what float32 rounds."""
-    relation = "below" if metric.higher_is_better else "above"
-    return [
-        f"{item.pair.distorted}: {metric.name} {value:.6f} is {relation} {limit:g}"
-        for item in scored
-        if (value := item.scores.get(metric.name)) is not None
-        and not (round(value, 6) >= limit if metric.higher_is_better else round(value, 6) <= limit)
-    ]
 
 
 def _name(lines: Sequence[str]) -> None:
@@ -104,6 +120,38 @@ def score_to_screen(
     if sys.stdout.isatty():
         print_scores(rows, metrics)
     return rows
+
+
+def score_in_silence(total: int, scored: Iterator[tuple[int, ScoredPair]]) -> list[ScoredPair]:
+    """Pairs in the order of their indices, with a progress bar."""
+    with progress(total) as advance:
+        rows = dict(advance(scored))
+    return [rows[index] for index in range(total)]
+
+
+def pool_to_screen(
+    scored: Sequence[ScoredPair], metrics: Sequence[Metric], escape_formulas: bool
+) -> list[ScoredPair]:
+    """Pools scores and prints the result: a table on a terminal, elsewhere CSV."""
+    from gsn_jax.scoring import pooling
+    from gsn_jax.scoring.tables import write_rows
+
+    pooled = pooling.pool(scored, metrics)
+    if not sys.stdout.isatty():
+        keys = pooling.keys_of(metrics)
+        write_rows(sys.stdout, pooled, keys, escape_formulas=escape_formulas)
+        return pooled
+    for item in pooled:
+        view = Table(title=item.pair.distorted)
+        view.add_column("")
+        for metric in metrics:
+            view.add_column(f"{metric.name} {arrow(metric)}", justify="right")
+        for statistic in pooling.STATISTICS:
+            values = [item.scores.get(pooling.key_of(m.name, statistic)) for m in metrics]
+            cells = ["-" if value is None else f"{value:.4f}" for value in values]
+            view.add_row(statistic.replace("_", " "), *cells)
+        Console().print(view)
+    return pooled
 
 
 @contextlib.contextmanager

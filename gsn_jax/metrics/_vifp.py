@@ -6,7 +6,9 @@ H. R. Sheikh, A. C. Bovik, "Image information and visual quality", IEEE TIP 15(2
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
@@ -63,21 +65,51 @@ def _information(
     windows: Extent | None,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """What one scale gains or loses of its information, and all of it, in nats."""
-    moments = jnp.stack([x, change, x * x, change * change, x * change])
-    mean, mean_change, square, change_square, product = filters.correlate_separable(
-        moments, taps, taps
+    mean = filters.correlate_separable(x, taps, taps)
+    variance, change_variance, covariance = (
+        _window_covariance(*pair, taps) for pair in ((x, x), (change, change), (x, change))
     )
     # What rounding leaves of a flat window's variance is no information.
-    tolerance = jnp.maximum(jnp.finfo(x.dtype).eps * square, TOLERANCE)
-    variance = square - mean * mean
+    tolerance = jnp.maximum((8 * jnp.finfo(x.dtype).eps * mean) ** 2, TOLERANCE)
     variance = jnp.where(variance < tolerance, 0, variance)
-    change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)
-    gain_change, error = distortion_channel(
-        variance, change_variance, product - mean * mean_change, tolerance
-    )
+    gain_change, error = distortion_channel(variance, change_variance, covariance, tolerance)
     kept = information_change(gain_change, error, variance, NOISE)
     information = jnp.log1p(variance / NOISE)
     return reductions.total(kept, windows), reductions.total(information, windows)
+
+
+def _window_covariance(
+    x: Float[Array, "h w"], y: Float[Array, "h w"], taps: tuple[float, ...]
+) -> Float[Array, "_h _w"]:
+    """Covariance under the window `outer(taps, taps)`.
+
+    By the law of total covariance: the mean covariance of the window's columns plus the covariance
+    of their means. Unlike a difference of raw moments, no term cancels, whatever the means are.
+    """
+    means = [filters.correlate_axis(plane, taps, -2) for plane in (x, y)]
+    within = filters.correlate_axis(_axis_covariance(x, y, *means, taps, -2), taps, -1)
+    window_means = [filters.correlate_axis(mean, taps, -1) for mean in means]
+    return within + _axis_covariance(*means, *window_means, taps, -1)
+
+
+def _axis_covariance(
+    x: jax.Array,
+    y: jax.Array,
+    x_mean: jax.Array,
+    y_mean: jax.Array,
+    taps: tuple[float, ...],
+    axis: int,
+) -> jax.Array:
+    """Covariance along one axis under windows with these means."""
+    size = x_mean.shape[axis]
+
+    def term(shift: int) -> jax.Array:
+        x_part, y_part = (
+            lax.slice_in_dim(plane, shift, shift + size, axis=axis) for plane in (x, y)
+        )
+        return (x_part - x_mean) * (y_part - y_mean) * taps[shift]
+
+    return reductions.add(term(shift) for shift in range(len(taps)))
 
 
 METRICS = {

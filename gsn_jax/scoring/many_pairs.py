@@ -274,7 +274,31 @@ def _score(
         return ScoredPair(pair, {}, str(InputError(pair.problem)))
     try:
         images = decoded[0].result(), decoded[1].result()
-        reference, distorted = of_one_size(pair, *images, loading.resize)
+    except Exception as error:
+        return ScoredPair(pair, {}, _line(pair, error))
+    return score_images(pair, *images, metrics, loading.resize, cache)
+
+
+def score_images(
+    pair: Pair,
+    reference: Image,
+    distorted: Image,
+    metrics: Sequence[Metric],
+    resize: Resize | None = None,
+    cache: FeatureCache | None = None,
+) -> ScoredPair:
+    """The scores of a pair whose images are decoded; what fails is its error.
+
+    Args:
+        pair: the pair.
+        reference: its reference.
+        distorted: its distorted image.
+        metrics: each scores the pair.
+        resize: see `Loading`.
+        cache: features of references; None keeps none.
+    """
+    try:
+        reference, distorted = of_one_size(pair, reference, distorted, resize)
     except Exception as error:
         return ScoredPair(pair, {}, _line(pair, error))
     scores, errors = {}, []

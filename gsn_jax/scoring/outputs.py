@@ -2,14 +2,72 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gsn_jax.errors import InputError
+from gsn_jax.scoring.store import replacing
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` can be replaced atomically: True for a regular or a new file."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return True
+
+
+def check_place(
+    path: str | os.PathLike[str],
+    inputs: Iterable[Path | None],
+    folders: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Refuses, before the work, an output that cannot be written or is an input.
+
+    Args:
+        path: the output.
+        inputs: files that are read.
+        folders: folders that are read, which must not contain the output.
+
+    Raises:
+        InputError: the output is a folder or one of the inputs, its folder is missing or not
+            writable, or it lies in one of the folders.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"{path}: cannot be written (is a folder); name a file")
+    if not target.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {target.parent}; make it first")
+    if is_regular(target) and not os.access(target.parent, os.W_OK):
+        raise InputError(f"{path}: cannot be written (Permission denied)")
+    real = os.path.realpath(target)
+    if target.exists() and any(file and os.path.realpath(file) == real for file in inputs):
+        raise InputError(f"{path}: is an input of this command; name another output")
+    for folder in folders:
+        if Path(real).is_relative_to(os.path.realpath(folder)):
+            raise InputError(f"{path}: lies in the input folder {folder}; write it elsewhere")
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Gives a temporary name, and renames the file at the end. A device is written directly.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    try:
+        if is_regular(path):
+            with replacing(path) as partial:
+                yield partial
+        else:
+            yield Path(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def refuse_foreign(
@@ -61,6 +119,12 @@ def is_score_table(path: Path) -> bool:
 def is_description_of_scores(path: Path) -> bool:
     """Whether a file is the one that `write_scores` puts beside a CSV table."""
     return set(json.loads(path.read_text(encoding="utf-8"))) == {"versions", "columns"}
+
+
+def is_junit(path: Path) -> bool:
+    """Whether a file is the one that `gsn_jax.scoring.junit` writes."""
+    with open(path, "rb") as file:
+        return b'<testsuites name="gsn score"' in file.read(200)
 
 
 def is_submission(path: Path) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -14,8 +12,14 @@ from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.many_pairs import ScoredPair
-from gsn_jax.scoring.outputs import is_description_of_scores, is_score_table, refuse_foreign
-from gsn_jax.scoring.store import replacing
+from gsn_jax.scoring.outputs import (
+    check_place,
+    is_description_of_scores,
+    is_regular,
+    is_score_table,
+    refuse_foreign,
+    writing,
+)
 
 FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 
@@ -74,7 +78,7 @@ def write_scores(
     """
     names = [metric.name for metric in metrics]
     made_with = versions(metrics)
-    with _replacing(path) as partial:
+    with writing(path) as partial:
         if form == "parquet":
             _write_parquet(partial, list(scored), names, made_with)
         else:
@@ -84,7 +88,7 @@ def write_scores(
                 else:
                     file.writelines(_json_line(item, names, made_with) for item in scored)
     if form == "csv" and is_regular(path):
-        with _replacing(_beside(Path(path))) as partial:
+        with writing(_beside(Path(path))) as partial:
             text = json.dumps({"versions": made_with, "columns": names}, indent=2)
             Path(partial).write_text(text + "\n", encoding="utf-8")
 
@@ -121,14 +125,6 @@ def write_rows(
         file.write(",".join(cells) + "\n")
 
 
-def is_regular(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` can be replaced atomically: True for a regular or a new file."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return True
-
-
 def check_target(
     path: str | os.PathLike[str],
     inputs: Iterable[Path | None],
@@ -155,18 +151,7 @@ def check_target(
             and is not a table of scores.
     """
     target = Path(path)
-    if target.is_dir():
-        raise InputError(f"{path}: cannot be written (is a folder); name a file")
-    if not target.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {target.parent}; make it first")
-    if is_regular(target) and not os.access(target.parent, os.W_OK):
-        raise InputError(f"{path}: cannot be written (Permission denied)")
-    real = os.path.realpath(target)
-    if target.exists() and any(file and os.path.realpath(file) == real for file in inputs):
-        raise InputError(f"{path}: is an input of this command; name another output")
-    for folder in folders:
-        if Path(real).is_relative_to(os.path.realpath(folder)):
-            raise InputError(f"{path}: lies in the input folder {folder}; write it elsewhere")
+    check_place(target, inputs, folders)
     chosen = format_of(path, form)
     refuse_foreign(target, is_score_table, overwrite=overwrite)
     if chosen == "csv" and is_regular(target):
@@ -177,19 +162,6 @@ def check_target(
 def _beside(table: Path) -> Path:
     """The file with the versions of a CSV table."""
     return table.with_name(f"{table.name}.json")
-
-
-@contextlib.contextmanager
-def _replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a temporary name, and renames the file at the end. A device is written directly."""
-    try:
-        if is_regular(path):
-            with replacing(path) as partial:
-                yield partial
-        else:
-            yield Path(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def _row(item: ScoredPair, names: Sequence[str]) -> dict[str, Any]:

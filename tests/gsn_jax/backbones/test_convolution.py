@@ -50,7 +50,7 @@ def test_values_and_gradients_do_not_depend_on_the_context(features, name, used)
     used.clear()
     with training(one_device=True):
         results.append(jax.value_and_grad(loss)(variables))
-    assert set(used) == {kernel_gradients}
+    assert kernel_gradients in used  # which computes its forward pass by the other
     used.clear()
     for context in (plain_convolutions(), training(one_device=False)):
         with context:

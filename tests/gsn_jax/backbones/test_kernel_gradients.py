@@ -1,9 +1,11 @@
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gsn_jax.backbones.kernel_gradients import convolve
+from gsn_jax.backbones import convolution
+from gsn_jax.backbones.kernel_gradients import convolve, convolve_strided
 from gsn_jax.layers import convolve as plain
 
 
@@ -62,6 +64,46 @@ def test_few_channels_give_the_definitions_values_and_gradients(channels, output
         (of_kernel, kernel_gradient(features, gradient, 7)),
     ):
         assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(("size", "stride"), [(11, 4), (5, 2), (9, 4), (3, 1)])
+@pytest.mark.parametrize("shape", [(31, 24), (12, 13)])
+def test_strided_windows_give_the_definitions_values_and_gradients(size, stride, shape):
+    rng = np.random.default_rng(size)
+    features = rng.standard_normal((2, *shape, 3))
+    kernel = rng.standard_normal((size, size, 3, 4))
+    windows = np.lib.stride_tricks.sliding_window_view(features, (size, size), axis=(1, 2))
+    windows = windows[:, ::stride, ::stride]
+    expected = np.einsum("nhwcij,ijck->nhwk", windows, kernel)
+    gradient = rng.standard_normal(expected.shape)
+    of_features = np.zeros_like(features)
+    for row, column in np.ndindex(expected.shape[1:3]):
+        place = np.s_[:, row * stride :, column * stride :]
+        part = np.einsum("nk,ijck->nijc", gradient[:, row, column], kernel)
+        of_features[place][:, :size, :size] += part
+    values, pull_back = jax.vjp(
+        lambda x, w: convolve_strided(x, w, stride), np.float32(features), np.float32(kernel)
+    )
+    results = (values, *pull_back(np.float32(gradient)))
+    of_kernel = np.einsum("nhwcij,nhwk->ijck", windows, gradient)
+    for result, truth in zip(results, (expected, of_features, of_kernel), strict=True):
+        assert np.abs(result - truth).max() < 1e-5 * np.abs(truth).max()
+
+
+def test_a_step_on_one_device_takes_it_for_alexnets_stem():
+    images = np.float32(np.random.default_rng(0).random((1, 31, 35, 3)))
+    kernel = np.ones((11, 11, 3, 2), np.float32)
+
+    def stem(kernel):
+        options = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+        return convolution.conv_general_dilated(images, kernel, (4, 4), [(0, 0)] * 2, **options)
+
+    expected = stem(kernel)
+    with convolution.training(one_device=True):
+        program = jax.make_jaxpr(stem)(kernel)
+    assert "48,2" in str(program)  # 4 x 4 pixels of three colours
+    result = jax.jit(jax.extend.core.jaxpr_as_fun(program))(kernel)[0]
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
 def test_bfloat16_keeps_its_type_and_sums_in_float32():

@@ -16,12 +16,17 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+# Two programs may round 8-bit samples differently on their way to [0, 1], each by up to 2**-24. At
+# 36 dB, where errors are .016, this changes the mean square by up to 1.5e-5 of itself.
+ROUNDING_OF_PSNR = 1e-4
+
+
 def test_scores_are_the_metrics_own(judged_table, tmp_path):
     psnr = metrics.get("psnr")
     scored = evaluation.scored_set(judged_table, [psnr, metrics.get("gmsd")], tmp_path / "out")
     for index in range(8):
         want = float(psnr(*judged_table.source.files(index)))
-        assert scored.metrics["psnr"].values[index] == want
+        assert scored.metrics["psnr"].values[index] == pytest.approx(want, abs=ROUNDING_OF_PSNR)
     assert scored.metrics["psnr"].higher_is_better
     assert not scored.metrics["gmsd"].higher_is_better
     with open(tmp_path / "out" / "people" / "scores.csv", newline="") as file:

@@ -1,0 +1,90 @@
+"""Scores as JUnit XML, which systems for continuous integration show as tests."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from gsn_jax._version import __version__
+from gsn_jax.scoring.limits import Limit
+from gsn_jax.scoring.many_pairs import ScoredPair
+from gsn_jax.scoring.outputs import check_place, is_junit, refuse_foreign, writing
+
+# Characters that XML 1.0 does not allow, which file names may have.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def check_target(
+    path: str | os.PathLike[str],
+    inputs: Iterable[Path | None],
+    folders: Iterable[str | os.PathLike[str]] = (),
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Refuses, before the work, a file that cannot be written or is somebody else's.
+
+    Args:
+        path: the file.
+        inputs: files that are read.
+        folders: folders that are read, which must not contain the file.
+        overwrite: whether a file that `write` did not write may be overwritten.
+
+    Raises:
+        InputError: see `gsn_jax.scoring.outputs`.
+    """
+    check_place(path, inputs, folders)
+    refuse_foreign(path, is_junit, overwrite=overwrite)
+
+
+def write(
+    path: str | os.PathLike[str], scored: Sequence[ScoredPair], limits: Sequence[Limit]
+) -> None:
+    """Writes one test case per pair: classname is the reference, name the distorted image.
+
+    A pair that could not be scored is an error, and one with a score worse than a limit a failure.
+    The scores stand in the text of each case.
+
+    Args:
+        path: the file.
+        scored: the pairs.
+        limits: the worst scores that pass.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    suite = ElementTree.Element("testsuite", name="gsn score", skipped="0")
+    properties = ElementTree.SubElement(suite, "properties")
+    ElementTree.SubElement(properties, "property", name="gsn_jax", value=__version__)
+    counts = {"error": 0, "failure": 0}
+    for item in scored:
+        names = {"classname": item.pair.reference, "name": item.pair.distorted}
+        case = ElementTree.SubElement(
+            suite, "testcase", {key: _legal(text) for key, text in names.items()}
+        )
+        complaints = [text for limit in limits if (text := limit.complaint(item.scores))]
+        for kind, text in (("error", item.error), ("failure", "; ".join(complaints))):
+            if text and len(case) == 0:  # a case has one outcome
+                counts[kind] += 1
+                ElementTree.SubElement(case, kind, message=_legal(text), type=kind).text = _legal(
+                    text
+                )
+        scores = "\n".join(f"{name} {value:.6f}" for name, value in item.scores.items())
+        ElementTree.SubElement(case, "system-out").text = _legal(scores)
+    totals = {
+        "tests": str(len(scored)),
+        "failures": str(counts["failure"]),
+        "errors": str(counts["error"]),
+    }
+    suite.attrib.update(totals)
+    root = ElementTree.Element("testsuites", {"name": "gsn score", **totals})
+    root.append(suite)
+    ElementTree.indent(root)
+    with writing(path) as partial:
+        ElementTree.ElementTree(root).write(partial, encoding="utf-8", xml_declaration=True)
+
+
+def _legal(text: str) -> str:
+    return _NOT_XML.sub(lambda match: repr(match[0])[1:-1], text)

@@ -1,0 +1,91 @@
+"""The scores of a sequence of frames as a few numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
+
+import numpy as np
+
+from gsn_jax.images.video import is_video
+from gsn_jax.metric import Metric
+from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+
+
+def harmonic_mean(scores: np.ndarray) -> float:
+    """The harmonic mean of scores that are not negative: 0 if one of them is 0."""
+    with np.errstate(divide="ignore"):  # 1 / 0, and of infinite scores the sum of 0
+        return float(len(scores) / np.sum(1 / scores))
+
+
+def _percentile(rank: int) -> Callable[[np.ndarray], float]:
+    # A score that a frame has, so that infinite ones (PSNR of equal frames) need no arithmetic.
+    return lambda scores: float(np.percentile(scores, rank, method="inverted_cdf"))
+
+
+STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = {
+    "mean": lambda scores: float(scores.mean()),
+    "harmonic_mean": harmonic_mean,
+    "min": lambda scores: float(scores.min()),
+    "p5": _percentile(5),
+    "p50": _percentile(50),
+    "p95": _percentile(95),
+    "max": lambda scores: float(scores.max()),
+}
+DEFAULT = "mean"
+
+
+def key_of(metric: str, statistic: str = DEFAULT) -> str:
+    """The name of a statistic of a metric's scores, as in "psnr:p5"."""
+    return f"{metric}:{statistic}"
+
+
+def keys_of(metrics: Sequence[Metric]) -> list[str]:
+    """The names of all statistics of metrics, in order."""
+    return [key_of(metric.name, statistic) for metric in metrics for statistic in STATISTICS]
+
+
+def pool(scored: Sequence[ScoredPair], metrics: Sequence[Metric]) -> list[ScoredPair]:
+    """Statistics of the frames of each video, or of the images of each folder.
+
+    Args:
+        scored: pairs of frames, or pairs of images; those of a sequence are of the same distorted
+            video, or of distorted images in the same folder.
+        metrics: those that made the scores.
+
+    Returns:
+        For each sequence one pair that names both videos or folders, with scores under the names of
+        `keys_of`. The harmonic mean is left out for distances, whose small values are the good
+        ones, and where a score is negative. If a pair could not be scored, its error stands for the
+        sequence, and metrics that lack scores have no statistics.
+    """
+    sequences: dict[tuple[str, str], list[ScoredPair]] = {}
+    for item in scored:
+        sequences.setdefault(_sequence(item.pair), []).append(item)
+    return [
+        ScoredPair(
+            Pair(*names, None, None),
+            {key: value for metric in metrics for key, value in _statistics(items, metric).items()},
+            next((item.error for item in items if item.error), ""),
+        )
+        for names, items in sequences.items()
+    ]
+
+
+def _sequence(pair: Pair) -> tuple[str, str]:
+    if pair.distorted_file is not None and is_video(pair.distorted_file):
+        return pair.reference.rpartition("#")[0], pair.distorted.rpartition("#")[0]
+    folders = (os.fspath(PurePath(name).parent) for name in (pair.reference, pair.distorted))
+    return next(folders), next(folders)
+
+
+def _statistics(items: Sequence[ScoredPair], metric: Metric) -> dict[str, float]:
+    scores = np.array([item.scores.get(metric.name, np.nan) for item in items])
+    if np.isnan(scores).any():
+        return {}
+    return {
+        key_of(metric.name, name): statistic(scores)
+        for name, statistic in STATISTICS.items()
+        if statistic is not harmonic_mean or (metric.higher_is_better and scores.min() >= 0)
+    }
