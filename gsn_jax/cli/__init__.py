@@ -9,6 +9,7 @@ import sys
 import click
 
 from gsn_jax._version import __version__
+from gsn_jax.cli import log_lines
 from gsn_jax.cli.compilation_cache import keep_compiled
 from gsn_jax.errors import InputError, disk_failure
 
@@ -46,9 +47,27 @@ class _LazyGroup(click.Group):
             formatter.write_dl(sorted(_COMMANDS.items()))
 
 
+def _print_formats(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from gsn_jax.images import installed
+
+        for line in installed.describe():
+            click.echo(line)
+        ctx.exit()
+
+
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gsn")
-def cli() -> None:
+@click.option(
+    "--formats",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_formats,
+    help="List the image formats that this installation reads and exit.",
+)
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Full-reference image quality assessment with the Gradient Siamese Network.
 
     Compiled programs are cached in your cache folder, so that later runs start faster.
@@ -56,6 +75,7 @@ def cli() -> None:
     cache off.
     """
     keep_compiled()
+    ctx.with_resource(log_lines.shown())
 
 
 def main() -> None:

@@ -1,45 +1,24 @@
-"""Conversion to sRGB by ICC profile, by code points (CICP) or by gamma, with littlecms.
-
-Gamma and code points are turned into a profile first, so that every image takes the same path.
-"""
+"""Conversion to sRGB by ICC profile, with littlecms."""
 
 from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Sequence
+import logging
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from gsn_jax.errors import InputError
-
-_D65 = (0.3127, 0.3290)
-_SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
-
-# ITU-T H.273: the chromaticities of red, green and blue; all have the white point D65.
-_PRIMARIES = {
-    1: _SRGB_PRIMARIES,
-    2: _SRGB_PRIMARIES,  # unspecified
-    5: (0.64, 0.33, 0.29, 0.60, 0.15, 0.06),  # BT.601, 625 lines
-    6: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070),  # BT.601, 525 lines
-    7: (0.630, 0.340, 0.310, 0.595, 0.155, 0.070),
-    9: (0.708, 0.292, 0.170, 0.797, 0.131, 0.046),  # BT.2020
-    12: (0.680, 0.320, 0.265, 0.690, 0.150, 0.060),  # Display P3
-    22: (0.630, 0.340, 0.295, 0.605, 0.155, 0.077),
-}
-# Images with the curve of BT.709, BT.601 or BT.2020, or an unspecified one, are made for the same
-# displays as sRGB images, and viewers show them with the sRGB curve.
-_LIKE_SRGB = (1, 2, 6, 13, 14, 15)
-_GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
-_HDR = {16: "PQ", 18: "HLG"}
+from gsn_jax.images import profiles
 
 # A profile whose 8-bit transform to sRGB moves no value further than this is sRGB but for rounding.
 _ROUNDING = 1
 
-# The largest relative difference of two gammas that libpng treats as equal.
-_GAMMA_TOLERANCE = 0.05
-_PNG_GAMMA_OF_SRGB = 0.45455
+# Values that leave [0, 1] by less than half a level of 8 bits are not called clipped.
+_CLIPPED = 0.5 / 255
+
+_logger = logging.getLogger(__name__)
 
 
 def convert_8bit(image: Image.Image, profile: bytes | None, where: str) -> Image.Image:
@@ -50,8 +29,11 @@ def convert_8bit(image: Image.Image, profile: bytes | None, where: str) -> Image
         profile: its ICC profile; None stands for sRGB.
         where: what to call the image in an error message.
 
+    A warning is logged where colours lie outside sRGB and are clipped.
+
     Raises:
-        InputError: the profile is broken or does not fit, or the mode needs one.
+        InputError: the profile is broken, that of an HDR image or does not fit, or the mode needs
+            one.
     """
     if profile is None:
         if image.mode in ("L", "RGB"):
@@ -59,6 +41,7 @@ def convert_8bit(image: Image.Image, profile: bytes | None, where: str) -> Image
         raise InputError(
             f"{where}: colour mode {image.mode} without a usable profile; convert it to sRGB"
         )
+    profiles.check_not_hdr(profile, where)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
@@ -67,9 +50,11 @@ def convert_8bit(image: Image.Image, profile: bytes | None, where: str) -> Image
             return _as_rgb(image)
         if image.mode == "L":
             return _gray_to_srgb(image, source, profile)
-        return _to_srgb(image, source)
+        converted = _to_srgb(image, source)
+        _warn_of_clipping(_count_clipped(image, converted, profile), image.size, where)
+        return converted
     except (ImageCms.PyCMSError, OSError, RuntimeError, ValueError) as error:
-        raise inapplicable(where, error) from None
+        raise profiles.inapplicable(where, error) from None
 
 
 def convert_float(colour: np.ndarray, profile: bytes | None, where: str) -> np.ndarray:
@@ -81,19 +66,22 @@ def convert_float(colour: np.ndarray, profile: bytes | None, where: str) -> np.n
         where: what to call the image in an error message.
 
     Raises:
-        InputError: as for `convert_8bit`.
+        InputError: as for `convert_8bit`, which warns like this function.
     """
     if profile is None and colour.shape[-1] == 4:
         raise InputError(f"{where}: colour mode CMYK without a usable profile; convert it to sRGB")
     if profile is not None:
+        profiles.check_not_hdr(profile, where)
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             space = source.profile.xcolor_space.strip().lower()
             same = space in ("rgb", "gray") and colour.shape[-1] < 4 and is_srgb(profile)
             if not same:
-                return _transform(colour, space, profile)
+                srgb = _transform(colour, space, profile)
+                _warn_of_clipping(_clipped(srgb), colour.shape[:2], where)
+                return np.clip(srgb, 0, 1)
         except (ImageCms.PyCMSError, OSError, RuntimeError, ValueError) as error:
-            raise inapplicable(where, error) from None
+            raise profiles.inapplicable(where, error) from None
     return np.broadcast_to(colour, (*colour.shape[:2], 3))
 
 
@@ -122,70 +110,6 @@ def is_srgb(profile: bytes) -> bool:
     return bool(np.abs(np.asarray(_to_srgb(probe, source)) - before).max() <= _ROUNDING)
 
 
-def from_code_points(primaries: int, transfer: int, where: str) -> bytes | None:
-    """The profile that code points of ITU-T H.273 (CICP, nclx) stand for; None for sRGB.
-
-    Raises:
-        InputError: the image is HDR (PQ or HLG), or has code points that are not known.
-    """
-    if transfer in _HDR:
-        raise InputError(
-            f"{where}: is an HDR image ({_HDR[transfer]}); convert it to sRGB before scoring"
-        )
-    if primaries not in _PRIMARIES or transfer not in (*_LIKE_SRGB, *_GAMMAS):
-        raise InputError(
-            f"{where}: its colour space (CICP primaries {primaries}, transfer {transfer}) is not "
-            "known; convert the image to sRGB"
-        )
-    chromaticities = _PRIMARIES[primaries]
-    if transfer in _GAMMAS:
-        return _profile("rgb", where, chromaticities, gamma=_GAMMAS[transfer])
-    if chromaticities == _SRGB_PRIMARIES:
-        return None
-    return _profile("rgb", where, chromaticities, curve=_srgb_curve())
-
-
-def from_gamma(
-    gamma: float | None,
-    chromaticities: Sequence[float] | None,
-    where: str,
-    *,
-    gray: bool,
-) -> bytes | None:
-    """The profile that the gAMA and cHRM chunks of a PNG stand for; None for sRGB.
-
-    Args:
-        gamma: the exponent with which the values were encoded, 0.45455 in sRGB files; None where
-            the file does not say.
-        chromaticities: x and y of white, red, green and blue; None where the file does not say.
-        where: what to call the image in an error message.
-        gray: whether the image is gray, so that its primaries do not matter.
-
-    Raises:
-        InputError: there is no profile with these values.
-    """
-    if gray or chromaticities is None:
-        chromaticities = (*_D65, *_SRGB_PRIMARIES)
-    plain_gamma = gamma is None or (abs(gamma / _PNG_GAMMA_OF_SRGB - 1) <= _GAMMA_TOLERANCE)
-    plain_primaries = np.allclose(chromaticities, (*_D65, *_SRGB_PRIMARIES), rtol=0, atol=0.005)
-    if plain_gamma and plain_primaries:
-        return None
-    white, primaries = chromaticities[:2], chromaticities[2:]
-    kind = "gray" if gray else "rgb"
-    if gamma is None:
-        return _profile(kind, where, primaries, white=white, curve=_srgb_curve())
-    return _profile(kind, where, primaries, white=white, gamma=1 / gamma)
-
-
-def inapplicable(where: str, error: Exception) -> InputError:
-    """The error for an image whose colour information is broken or does not fit."""
-    reason = str(error).rstrip(".") or type(error).__name__
-    return InputError(
-        f"{where}: its colour profile cannot be applied ({reason}); "
-        "convert the image to sRGB or strip the profile"
-    )
-
-
 def _as_rgb(image: Image.Image) -> Image.Image:
     # A conversion copies even where there is nothing to convert.
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -196,7 +120,7 @@ def _gray_to_srgb(
 ) -> Image.Image:
     # The 8-bit path of littlecms is off by up to seven levels in the shadows of gray images.
     levels = np.linspace(0, 1, 256, dtype=np.float32)[None, :, None]
-    srgb = _transform(levels, source.profile.xcolor_space.strip().lower(), profile)[0]
+    srgb = _transform(levels, source.profile.xcolor_space.strip().lower(), profile)[0].clip(0, 1)
     return Image.fromarray(np.round(srgb * 255).astype(np.uint8)[np.asarray(image)])
 
 
@@ -209,7 +133,33 @@ def _to_srgb(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Imag
     return converted
 
 
+def _count_clipped(image: Image.Image, converted: Image.Image, profile: bytes) -> int:
+    """How many pixels of an image of 8 bits were clipped: some of those at the ends of sRGB."""
+    if image.mode not in ("RGB", "CMYK"):
+        return 0
+    srgb = np.asarray(converted)
+    ends = ((srgb == 0) | (srgb == 255)).any(axis=-1)
+    colours = np.asarray(image)[ends][None].astype(np.float32) / 255
+    return _clipped(_transform(colours, image.mode.lower(), profile)) if colours.size else 0
+
+
+def _clipped(srgb: np.ndarray) -> int:
+    """How many pixels have a value outside [0, 1]."""
+    return int((np.abs(srgb - np.float32(0.5)).max(axis=-1) > 0.5 + _CLIPPED).sum())
+
+
+def _warn_of_clipping(pixels: int, size: tuple[int, ...], where: str) -> None:
+    if pixels:
+        share = 100 * pixels / (size[0] * size[1])
+        _logger.warning(
+            "%s: %s %% of the pixels have colours outside sRGB, which were clipped",
+            where,
+            f"{share:.1f}" if share >= 0.1 else "less than 0.1",
+        )
+
+
 def _transform(colour: np.ndarray, space: str, profile: bytes) -> np.ndarray:
+    """Values `(H, W, C)` in [0, 1] as sRGB `(H, W, 3)`; colours outside sRGB leave [0, 1]."""
     import imagecodecs
 
     values = np.ascontiguousarray(colour)
@@ -221,7 +171,7 @@ def _transform(colour: np.ndarray, space: str, profile: bytes) -> np.ndarray:
         values = np.round(values * 65535).astype(np.uint16)  # floats would count percent
     elif space != "rgb" or values.shape[-1] != 3:
         raise ValueError(f"a {space} profile on {values.shape[-1]} channels")
-    srgb = imagecodecs.cms_transform(
+    return imagecodecs.cms_transform(
         values,
         profile,
         _srgb_profile(),
@@ -230,43 +180,8 @@ def _transform(colour: np.ndarray, space: str, profile: bytes) -> np.ndarray:
         outdtype="float32",
         intent=ImageCms.Intent.PERCEPTUAL,
     )
-    return np.clip(srgb, 0, 1)
 
 
 @functools.cache
 def _srgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def _srgb_curve() -> np.ndarray:
-    """The sRGB curve (IEC 61966-2-1) from encoded to linear values, at 4096 points."""
-    encoded = np.linspace(0, 1, 4096)
-    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
-    return linear.astype(np.float32)
-
-
-def _profile(
-    kind: str,
-    where: str,
-    primaries: Sequence[float],
-    *,
-    white: Sequence[float] = _D65,
-    gamma: float | None = None,
-    curve: np.ndarray | None = None,
-) -> bytes:
-    import imagecodecs
-
-    def with_luminance(chromaticities: Sequence[float]) -> list[float]:
-        pairs = np.reshape(chromaticities, (-1, 2))
-        return [value for x, y in pairs for value in (float(x), float(y), 1.0)]
-
-    try:
-        return imagecodecs.cms_profile(
-            kind,
-            whitepoint=with_luminance(white),
-            primaries=with_luminance(primaries) if kind == "rgb" else None,
-            gamma=gamma,
-            transferfunction=curve,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise inapplicable(where, error) from None

@@ -1,22 +1,23 @@
 """Loads an image file as a validated sRGB array, or raises a one-line error.
 
 Pillow decodes files of 8 bits per channel, except for plain TIFF files, which tifffile decodes.
-Deeper files are decoded by tifffile and imagecodecs, which keep their depth. Metadata have the same
-meaning for all of them.
+Deeper files are decoded by tifffile and imagecodecs, which keep their depth, and JPEG XL and HEIC
+by libraries of their own. Metadata have the same meaning for all of them.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import formats, pillow, raster, tiff
-from gsn_jax.images.pillow import FORMATS
+from gsn_jax.images import formats, heif, jpeg_xl, pillow, portable_map, raster, tiff
+from gsn_jax.images.formats import SUFFIXES
+from gsn_jax.images.installed import FORMATS
 from gsn_jax.images.quiet import quiet
 from gsn_jax.images.raster import Alpha
 
@@ -32,7 +33,8 @@ __all__ = [
     "resize_image",
 ]
 
-SUFFIXES = formats.suffixes(FORMATS)
+# What neither Pillow nor tifffile reads: modules with `accepts`, `read_header` and `decode`.
+_READERS: tuple[Any, ...] = (jpeg_xl, heif, portable_map)
 
 # Above this an image is refused before it is decoded; it leaves room for 8192 x 8192.
 MAX_PIXELS = 80_000_000
@@ -41,6 +43,9 @@ MAX_PIXELS = 80_000_000
 # for metadata.
 _BYTES_PER_PIXEL = 16
 _BYTES_OF_METADATA = 64 * 2**20
+
+_BYTES_OF_SIGNATURE = 64  # or of a list of brands
+_BYTES_OF_HEADER = 2**20  # with the metadata that may stand before the size
 
 _TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 
@@ -77,6 +82,8 @@ def load_image(
             header = _read_tiff_header(data, where, max_pixels)
             if header.bits > 8 or header.plain:
                 return _decode_tiff(data, where, alpha)
+        if reader := _reader(data):
+            return _decode(reader, data, where, alpha, max_pixels)
         image = _open(data, where, max_pixels)
         try:
             return pillow.decode(image, data, where, alpha)
@@ -181,6 +188,28 @@ def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:
     return image
 
 
+def _reader(start: bytes) -> Any:
+    """The module for a file that begins so; None if Pillow or tifffile reads it."""
+    return next((reader for reader in _READERS if reader.accepts(start)), None)
+
+
+def _decode(reader: Any, data: bytes, where: str, alpha: Alpha, max_pixels: int) -> np.ndarray:
+    try:
+        header = reader.read_header(data, where)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise _not_an_image(where, error) from None
+    _check_size((header.width, header.height), where, max_pixels)
+    try:
+        decoded = reader.decode(data, header, where)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise _damaged(where, error) from None
+    return raster.to_srgb(decoded, where, alpha)
+
+
 def _read_tiff_header(data: bytes, where: str, max_pixels: int) -> tiff.Header:
     try:
         header = tiff.read_header(data)
@@ -197,15 +226,20 @@ def _read_tiff_header(data: bytes, where: str, max_pixels: int) -> tiff.Header:
 def _decode_tiff(data: bytes, where: str, alpha: Alpha) -> np.ndarray:
     try:
         decoded = tiff.decode(data, where)
+    except InputError:
+        raise
     except ValueError as error:
         raise _damaged(where, error) from None
     return raster.to_srgb(decoded, where, alpha)
 
 
 def _size_in_header(file: BinaryIO) -> tuple[int, int]:
-    start = file.read(4)
+    start = file.read(_BYTES_OF_SIGNATURE)
     file.seek(0)
     with quiet():
+        if reader := _reader(start):
+            header = reader.read_header(file.read(_BYTES_OF_HEADER), "")
+            return header.height, header.width
         if tiff.is_tiff(start):
             header = tiff.read_header(file)
             width, height, orientation = header.width, header.height, header.orientation

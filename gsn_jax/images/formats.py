@@ -5,18 +5,20 @@ Pillow is not imported here, because the help of commands names the formats.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
-# Pillow's name of a format, the name that people use, and its suffixes. Pillow's JPEG plug-in also
-# opens JPEG files with further frames, and calls their format MPO.
+# A name (Pillow's, where it reads the format), the name that people use, and the suffixes. Pillow's
+# JPEG plug-in also opens JPEG files with further frames, and calls their format MPO.
 _TABLE = (
-    ("PNG", "PNG", (".png",)),
+    ("PNG", "PNG", (".png", ".apng")),
     ("JPEG", "JPEG", (".jpg", ".jpeg", ".jfif")),
     ("WEBP", "WebP", (".webp",)),
     ("TIFF", "TIFF", (".tif", ".tiff")),
     ("BMP", "BMP", (".bmp",)),
     ("AVIF", "AVIF", (".avif",)),
-    ("JPEG2000", "JPEG 2000", (".jp2", ".j2k", ".jpf", ".jpx")),
+    ("JXL", "JPEG XL", (".jxl",)),
+    ("HEIF", "HEIC", (".heic", ".heif")),
+    ("JPEG2000", "JPEG 2000", (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx")),
     ("PPM", "PPM, PGM, PFM", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")),
     ("QOI", "QOI", (".qoi",)),
     ("GIF", "GIF", (".gif",)),
@@ -25,9 +27,14 @@ _TABLE = (
 NAMES = tuple(name for name, _, _ in _TABLE)
 
 
-def suffixes(names: Collection[str] = NAMES) -> tuple[str, ...]:
-    """The suffixes of files in these formats, in lower case."""
-    return tuple(suffix for name, _, suffixes in _TABLE if name in names for suffix in suffixes)
+# In lower case. A format that this installation does not read is among them: that is said when
+# such a file is loaded, and not by leaving it out of a folder.
+SUFFIXES = tuple(suffix for _, _, suffixes in _TABLE for suffix in suffixes)
+
+
+def rows() -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Name, name for people and suffixes of each format."""
+    yield from _TABLE
 
 
 def describe(names: Collection[str] = NAMES) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import boxes, formats, png, raster
+from gsn_jax.images import avif, formats, jpeg2000, png, portable_map, profiles, raster
 from gsn_jax.images.raster import Alpha, Raster
 
 # Pillow knows a format by name only once its plug-in is loaded, and loads few of them by itself.
@@ -19,6 +19,9 @@ Image.init()
 FORMATS = tuple(name for name in formats.NAMES if name in Image.OPEN)
 
 _ORIENTATION = 0x0112
+# The interoperability index of EXIF, by which cameras say Adobe RGB without a profile (DCF 2.0).
+_INTEROPERABILITY, _INDEX, _ADOBE_RGB = 0xA005, 1, "R03"
+_QOI_LINEAR = 1  # imagecodecs writes it in every file with an opacity
 
 
 def open_file(file: BinaryIO | bytes) -> Image.Image:
@@ -69,9 +72,12 @@ def decode(image: Image.Image, data: bytes, where: str, alpha: Alpha) -> np.ndar
     """
     if image.format == "JPEG2000":
         _check_jpeg2000(image, data, where)
+    elif image.format == "AVIF":
+        avif.check_sizes(data)
     orientation = image.getexif().get(_ORIENTATION, 1)
+    part = next(iter(getattr(image, "tile", ())), ())  # which loading takes away
     image.load()
-    deep = _decode_deep(image, data, where, orientation)
+    deep = _decode_deep(image, data, where, orientation, part)
     if deep is not None:
         return raster.to_srgb(deep, where, alpha)
     return _to_srgb(image, _profile(image, data, where), where, alpha)
@@ -84,35 +90,43 @@ def from_object(image: Image.Image, where: str, alpha: Alpha) -> np.ndarray:
         InputError: its mode is not gray, RGB or a palette and it has no profile, or it is
             transparent.
     """
-    return _to_srgb(image, image.info.get("icc_profile") or None, where, alpha)
+    profile = image.info.get("icc_profile") or _profile_in_exif(image, where)
+    return _to_srgb(image, profile, where, alpha)
 
 
-def _decode_deep(image: Image.Image, data: bytes, where: str, orientation: int) -> Raster | None:
+def _decode_deep(
+    image: Image.Image, data: bytes, where: str, orientation: int, part: tuple[Any, ...]
+) -> Raster | None:
     """A file of more than 8 bits that Pillow would reduce; None for any other."""
     if image.format == "PNG" and png.depth(data) > 8:
         return png.decode(data, where, orientation)
-    if image.format == "AVIF" and boxes.avif_depth(data) > 8:
-        return boxes.decode_avif(data, where, orientation)
-    if image.format == "JPEG2000" and boxes.jpeg2000_layout(data)[2] > 8:
-        return boxes.decode_jpeg2000(data, where)
-    if image.format == "PPM" and image.mode == "RGB" and _largest_ppm_value(data) > 255:
-        raise InputError(
-            f"{where}: PPM with more than 8 bits is not read; save it as 16-bit PNG or TIFF"
-        )
+    if image.format == "AVIF" and avif.depth(data) > 8:
+        return avif.decode(data, where, orientation)
+    if image.format == "JPEG2000" and jpeg2000.layout(data)[2] > 8:
+        return jpeg2000.decode(data, where)
+    if image.format == "PPM" and image.mode == "RGB":
+        return _decode_deep_ppm(part, data, where)
     return None
 
 
 def _check_jpeg2000(image: Image.Image, data: bytes, where: str) -> None:
-    width, height, depth = boxes.jpeg2000_layout(data)
+    width, height, depth = jpeg2000.layout(data)
     if (width, height) != image.size:
         raise ValueError("its headers differ in size")
     if 1 < depth < 8 or depth > 16:
         raise InputError(f"{where}: JPEG 2000 with {depth} bits is not read; save it as PNG")
 
 
-def _largest_ppm_value(data: bytes) -> int:
-    lines = (line.partition(b"#")[0] for line in data[:4096].splitlines())
-    return int(b" ".join(lines).split()[3])
+def _decode_deep_ppm(part: tuple[Any, ...], data: bytes, where: str) -> Raster | None:
+    decoder, (left, top, right, bottom), start, settings = part
+    white = 255 if decoder == "raw" else settings[-1]
+    if white <= 255:
+        return None
+    if decoder != "ppm":
+        raise InputError(
+            f"{where}: plain PPM with more than 8 bits is not read; save it as 16-bit PNG or TIFF"
+        )
+    return portable_map.decode_16bit(data, start, (right - left, bottom - top), white)
 
 
 def _profile(image: Image.Image, data: bytes, where: str) -> bytes | None:
@@ -120,10 +134,23 @@ def _profile(image: Image.Image, data: bytes, where: str) -> bytes | None:
     if image.format == "PNG":
         return png.read_profile(data, where)
     if image.format == "AVIF":
-        return boxes.avif_profile(data, where)
+        return avif.profile(data, where)
     if image.format == "JPEG2000":
-        return boxes.jpeg2000_profile(data, where)
-    return image.info.get("icc_profile") or None
+        return jpeg2000.profile(data, where)
+    if image.format == "QOI" and data[13] == _QOI_LINEAR:
+        raise InputError(
+            f"{where}: its header says linear light, which some writers of QOI say of sRGB too; "
+            "save it as PNG"
+        )
+    return image.info.get("icc_profile") or _profile_in_exif(image, where)
+
+
+def _profile_in_exif(image: Image.Image, where: str) -> bytes | None:
+    try:
+        index = image.getexif().get_ifd(_INTEROPERABILITY).get(_INDEX)
+    except Exception:  # what is damaged says nothing
+        return None
+    return profiles.adobe_rgb(where) if index == _ADOBE_RGB else None
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None, where: str, alpha: Alpha) -> np.ndarray:

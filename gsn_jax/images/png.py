@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import colour
+from gsn_jax.images import profiles
 from gsn_jax.images.raster import Raster
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -48,7 +48,7 @@ def read_profile(data: bytes, where: str) -> bytes | None:
         gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / 100_000 or None
     if len(chunks.get(b"cHRM", b"")) == 32:
         chromaticities = [value / 100_000 for value in struct.unpack(">8I", chunks[b"cHRM"])]
-    return colour.from_gamma(gamma, chromaticities, where, gray=data[25] in (0, 4))
+    return profiles.from_gamma(gamma, chromaticities, where, gray=data[25] in (0, 4))
 
 
 def decode(data: bytes, where: str, orientation: int) -> Raster:
@@ -146,7 +146,7 @@ def _code_points(content: bytes, where: str) -> bytes | None:
     if len(content) != 4:
         raise ValueError("a damaged cICP chunk")
     primaries, transfer, matrix, full_range = content
-    profile = colour.from_code_points(primaries, transfer, where)
+    profile = profiles.from_code_points(primaries, transfer, where)
     if matrix != 0 or full_range != 1:
         raise InputError(f"{where}: holds narrow-range or YCbCr values; convert it to sRGB")
     return profile
@@ -157,4 +157,4 @@ def _embedded_profile(content: bytes, where: str) -> bytes:
     try:
         return _inflate(packed[1:], _MAX_PROFILE)
     except ValueError as error:
-        raise colour.inapplicable(where, error) from None
+        raise profiles.inapplicable(where, error) from None

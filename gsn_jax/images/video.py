@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import colour, yuv
+from gsn_jax.images import colour, profiles, yuv
 from gsn_jax.images.files import MAX_PIXELS
 
 SUFFIXES = (
@@ -110,7 +110,7 @@ def frames(
         InputError: the file has changed since it was inspected.
     """
     where = str(video.path)
-    profile = colour.from_code_points(coding.primaries or 0, coding.transfer or 0, where)
+    profile = profiles.from_code_points(coding.primaries or 0, coding.transfer or 0, where)
     numbers = iter(wanted)
     following = next(numbers, None)
     if following is None:
@@ -215,7 +215,7 @@ def _check(frame: Any, coding: yuv.Coding, where: str) -> None:
             f"{where}: its matrix (H.273 code {coding.matrix}) is not known; convert it to BT.709"
         )
     # None is what most files say; what is HDR says so.
-    colour.from_code_points(
+    profiles.from_code_points(
         coding.primaries or _UNSPECIFIED, coding.transfer or _UNSPECIFIED, where
     )
 

@@ -5,6 +5,7 @@ sees of it.
 """
 
 import csv
+import io
 import os
 import re
 import struct
@@ -13,9 +14,12 @@ import sys
 import zlib
 
 import cv2
+import imagecodecs
+import jpeg_xl_files
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from image_files import with_chunks
 from PIL import Image
 
 from gsn_jax import cli
@@ -41,8 +45,6 @@ def png_promising(width, height, depth=8, data=b"\0"):
 
 
 def encoded(suffix, **options):
-    import io
-
     buffer = io.BytesIO()
     image().save(buffer, suffix, **options)
     return buffer.getvalue()
@@ -78,6 +80,59 @@ def float_tiff(value):
         cv2.imwrite(str(path), values, [cv2.IMWRITE_TIFF_COMPRESSION, 1])
 
     return save
+
+
+def changed(data, marker, offset, content):
+    """Data with other bytes behind a marker."""
+    place = data.index(marker) + len(marker) + offset
+    return data[:place] + content + data[place + len(content) :]
+
+
+def avif(**options):
+    return encoded("AVIF", **options)
+
+
+def avif_of_size(width, height):
+    return changed(avif(), b"ispe", 4, struct.pack(">II", width, height))
+
+
+def avif_of_colours(primaries, transfer):
+    return changed(avif(), b"nclx", 0, struct.pack(">HH", primaries, transfer))
+
+
+def jpeg_xl():
+    return imagecodecs.jpegxl_encode(PIXELS, lossless=True)
+
+
+def jpeg2000_of_size(width, height):
+    data = encoded("JPEG2000")
+    return changed(data, b"\xff\x4f\xff\x51", 4, struct.pack(">II", width, height))
+
+
+def qoi():
+    return imagecodecs.qoi_encode(PIXELS)
+
+
+def heic(*, images=1, **options):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = pillow_heif.HeifFile()
+    for _ in range(images):
+        file.add_frombytes("RGB", (16, 12), PIXELS.tobytes())
+    buffer = io.BytesIO()
+    file.save(buffer, save_all=True, **options)
+    return buffer.getvalue()
+
+
+def heic_of_size(width, height):
+    return changed(heic(), b"ispe", 4, struct.pack(">II", width, height))
+
+
+def pfm(width=16, height=12):
+    return b"PF\n%d %d\n-1.0\n" % (width, height) + np.float32(PIXELS / 255).tobytes()
+
+
+def png_in_pq():
+    return with_chunks(encoded("PNG"), (b"cICP", bytes([9, 16, 0, 1])))
 
 
 def unreadable(path):
@@ -142,6 +197,88 @@ IMAGES = {
     "float_nan": ("x.tif", float_tiff(np.nan), "not finite"),
     "other_size": ("x.png", with_image(lambda: image().resize((16, 11))), "16 x 11 differs from"),
     "turned": ("x.png", with_image(lambda: image().rotate(90, expand=True)), "12 x 16 differs"),
+    "truncated_avif": ("x.avif", with_bytes(lambda: avif()[:-90]), "not an image|truncated"),
+    "truncated_jpeg_xl": ("x.jxl", with_bytes(lambda: jpeg_xl()[:-40]), "truncated"),
+    "jpeg_xl_signature": ("x.jxl", with_bytes(b"\xff\x0a"), "not an image .*ends within"),
+    "truncated_jpeg_2000": ("x.jp2", with_bytes(lambda: encoded("JPEG2000")[:-90]), "truncated"),
+    "truncated_heic": ("x.heic", with_bytes(lambda: heic()[:-90]), "not an image|truncated"),
+    "truncated_qoi": ("x.qoi", with_bytes(lambda: qoi()[:-90]), "truncated"),
+    "truncated_pfm": ("x.pfm", with_bytes(lambda: pfm()[:-1]), "truncated"),
+    "truncated_gif": ("x.gif", with_bytes(lambda: encoded("GIF")[:-90]), "truncated"),
+    "truncated_ppm_of_16_bits": (
+        "x.ppm",
+        with_bytes(b"P6 16 12 65535\n" + bytes(1000)),
+        "truncated",
+    ),
+    "avif_bomb": ("x.avif", with_bytes(lambda: avif_of_size(60_000, 60_000)), "limit|not an image"),
+    "avif_stream_larger_than_its_header": (
+        "x.avif",
+        with_bytes(lambda: avif_of_size(8, 12)),
+        "its headers differ in size",
+    ),
+    "avif_stream_smaller_than_its_header": (
+        "x.avif",
+        with_bytes(lambda: avif_of_size(8000, 8000)),
+        "its headers differ in size",
+    ),
+    "jpeg_xl_bomb": (
+        "x.jxl",
+        with_bytes(b"\xff\x0a\xfe\xff\xff\xff\x13" + bytes(99)),
+        "1073741824 x 1073741824 pixels is beyond the limit",
+    ),
+    "jpeg_2000_bomb": (
+        "x.jp2",
+        with_bytes(lambda: jpeg2000_of_size(60_000, 60_000)),
+        "differ in size|not an image|beyond the limit",
+    ),
+    "jpeg_2000_codestream_bomb": (
+        "x.j2k",
+        with_bytes(lambda: jpeg2000_of_size(60_000, 60_000).partition(b"jp2c")[2]),
+        "beyond the limit",
+    ),
+    "heic_bomb": ("x.heic", with_bytes(lambda: heic_of_size(60_000, 60_000)), "limit|not an image"),
+    "heic_header_of_another_size": (
+        "x.heic",
+        with_bytes(lambda: heic_of_size(8000, 8000)),
+        "truncated|not an image",
+    ),
+    "qoi_bomb": (
+        "x.qoi",
+        with_bytes(lambda: changed(qoi(), b"qoif", 0, struct.pack(">II", 9999, 9999))),
+        "9999 x 9999 pixels is beyond the limit",
+    ),
+    "qoi_promises_more": (
+        "x.qoi",
+        with_bytes(lambda: changed(qoi(), b"qoif", 0, struct.pack(">II", 16, 4000))),
+        "truncated|differs",
+    ),
+    "pfm_bomb": ("x.pfm", with_bytes(lambda: pfm(10**8, 10**8)), "beyond the limit"),
+    "gif_bomb": (
+        "x.gif",
+        with_bytes(lambda: changed(encoded("GIF"), b"GIF8", 2, struct.pack("<HH", 9999, 9999))),
+        "beyond the limit",
+    ),
+    "animated_avif": ("x.avif", frames, "has 2 frames"),
+    "animated_jpeg_xl": (
+        "x.jxl",
+        with_bytes(lambda: jpeg_xl_files.read("animated")),
+        "is animated; extract the frame",
+    ),
+    "several_images_in_heic": ("x.heic", with_bytes(lambda: heic(images=2)), "has 2 images"),
+    "pq_in_png": ("x.png", with_bytes(png_in_pq), "is an HDR image .PQ."),
+    "pq_in_avif": ("x.avif", with_bytes(lambda: avif_of_colours(9, 16)), "HDR image .PQ."),
+    "hlg_in_avif": ("x.avif", with_bytes(lambda: avif_of_colours(9, 18)), "HDR image .HLG."),
+    "pq_in_jpeg_xl": ("x.jxl", with_bytes(lambda: jpeg_xl_files.read("pq")), "HDR image .PQ."),
+    "hlg_in_heic": (
+        "x.heic",
+        with_bytes(lambda: heic(color_primaries=9, transfer_characteristics=18)),
+        "HDR image .HLG.",
+    ),
+    "wrong_code_points_in_avif": (
+        "x.avif",
+        with_bytes(lambda: avif_of_colours(77, 13)),
+        "CICP primaries 77, transfer 13. is not known",
+    ),
     "link_to_itself": ("x.png", unreadable, "cannot be read .Too many levels"),
     "link_to_nothing": ("x.png", lambda path: path.symlink_to("gone.png"), "no such file"),
     "not_utf8": (os.fsdecode(b"x\xff.png"), lambda path: None, r"x\\xff.png: no such file"),

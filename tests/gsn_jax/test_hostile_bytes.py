@@ -57,6 +57,13 @@ def tiff(array, **options):
     return file.getvalue()
 
 
+def heic():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(PIXELS)).save(file)
+    return file.getvalue()
+
+
 SEEDS = {
     "png": lambda: pillow("PNG"),
     "palette": lambda: pillow("PNG", Image.fromarray(PIXELS).quantize(8), transparency=1),
@@ -68,6 +75,14 @@ SEEDS = {
     "ppm": lambda: pillow("PPM"),
     "qoi": lambda: imagecodecs.qoi_encode(PIXELS),
     "jp2": lambda: pillow("JPEG2000"),
+    "jp2 of 16 bits": lambda: imagecodecs.jpeg2k_encode(DEEP, level=0, codecformat="jp2"),
+    "avif": lambda: pillow("AVIF", max_threads=1),
+    "avif of 10 bits": lambda: imagecodecs.avif_encode(DEEP >> 6, level=100, bitspersample=10),
+    "jxl": lambda: imagecodecs.jpegxl_encode(PIXELS, lossless=True),
+    "jxl of 16 bits": lambda: imagecodecs.jpegxl_encode(DEEP, lossless=True, usecontainer=True),
+    "heic": heic,
+    "pfm": lambda: b"PF\n20 16\n-1.0\n" + np.float32(PIXELS / 255).tobytes(),
+    "ppm of 16 bits": lambda: b"P6\n20 16\n65535\n" + DEEP.astype(">u2").tobytes(),
     "tiff": lambda: tiff(PIXELS, photometric="rgb", compression="zlib"),
     "tiff16": lambda: tiff(DEEP, photometric="rgb", iccprofile=b"p" * 200),
     "float": lambda: tiff(np.float32(PIXELS / 255), photometric="rgb", tile=(16, 16)),

@@ -1,8 +1,9 @@
 """Pillow images given as objects, and formats that Pillow alone reads."""
 
+import imagecodecs
 import numpy as np
 import pytest
-from image_files import profile
+from image_files import ADOBE_RGB, convert, png_chunk, profile
 from PIL import Image
 
 from gsn_jax import images
@@ -67,8 +68,6 @@ def test_further_formats(tmp_path, pixels, suffix):
     elif suffix == "gif":
         image.quantize(16).save(tmp_path / "x.gif")
     elif suffix == "qoi":
-        import imagecodecs
-
         (tmp_path / "x.qoi").write_bytes(imagecodecs.qoi_encode(np.asarray(image)))
     else:
         image.save(tmp_path / f"x.{suffix}")
@@ -78,18 +77,63 @@ def test_further_formats(tmp_path, pixels, suffix):
     np.testing.assert_allclose(got, np.asarray(image), atol=error)
 
 
-def test_portable_maps_of_many_bits(tmp_path, pixels):
+@pytest.mark.parametrize(
+    ("suffix", "marker"), [("png", b"acTL"), ("webp", b"ANIM"), ("gif", b"NETSCAPE")]
+)
+def test_an_animation_of_one_frame(tmp_path, pixels, suffix, marker):
+    image = Image.fromarray(pixels).quantize(16).convert("RGB")
+    second = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    path = tmp_path / f"x.{suffix}"
+    options = {"save_all": True, "loop": 0, "lossless": True, "append_images": [second]}
+    image.save(path, **options)
+    with pytest.raises(InputError, match="has 2 frames; extract the one to score"):
+        images.load_image(path)
+    data = path.read_bytes()
+    if suffix == "png":  # one frame: its control chunks, and what follows the first frame, go
+        start, end = data.index(b"fdAT") - 4 - 38, data.index(b"IEND") - 4
+        actl = data.index(b"acTL") - 4
+        alone = png_chunk(b"acTL", (1).to_bytes(4, "big") + bytes(4))
+        data = data[:actl] + alone + data[actl + 20 : start] + data[end:]
+    elif suffix == "webp":
+        second = data.index(b"ANMF", data.index(b"ANMF") + 4)
+        data = data[:4] + (second - 8).to_bytes(4, "little") + data[8:second]
+    else:
+        image.save(path, save_all=True, loop=0)
+        data = path.read_bytes()
+    assert marker in data
+    path.write_bytes(data)
+    np.testing.assert_array_equal(images.load_image(path), np.asarray(image))
+
+
+def test_deep_gray_portable_maps(tmp_path, pixels):
     gray = pixels[..., 0].astype(np.uint16) * 257
     (tmp_path / "x.pgm").write_bytes(b"P5 17 12 65535\n" + gray.astype(">u2").tobytes())
     want = np.stack([gray / 65535] * 3, -1)
     np.testing.assert_allclose(images.load_image(tmp_path / "x.pgm"), want, atol=1e-7)
-    floats = np.float32(gray / 65535)
-    (tmp_path / "x.pfm").write_bytes(b"Pf\n17 12\n-1.0\n" + floats[::-1].astype("<f4").tobytes())
-    np.testing.assert_allclose(images.load_image(tmp_path / "x.pfm"), want, atol=1e-7)
-    deep = pixels.astype(">u2") * 257
-    (tmp_path / "x.ppm").write_bytes(b"P6 # deep\n17 12 65535\n" + deep.tobytes())
-    with pytest.raises(InputError, match="PPM with more than 8 bits is not read"):
-        images.load_image(tmp_path / "x.ppm")
+
+
+def test_a_qoi_file_that_says_linear_light(tmp_path, pixels):
+    data = bytearray(imagecodecs.qoi_encode(pixels))
+    data[13] = 1
+    (tmp_path / "x.qoi").write_bytes(data)
+    with pytest.raises(InputError, match=r"x\.qoi: its header says linear light"):
+        images.load_image(tmp_path / "x.qoi")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"), [("jpg", {"quality": 100}), ("webp", {"lossless": True})]
+)
+def test_adobe_rgb_by_exif(tmp_path, suffix, options):
+    """Cameras say it by the interoperability index alone (DCF 2.0, option file)."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
+    gray = np.full((16, 16, 3), (120, 130, 110), np.uint8)
+    Image.fromarray(gray).save(tmp_path / f"x.{suffix}", exif=exif, **options)
+    want = convert((gray / 255) ** (563 / 256), ADOBE_RGB) * 255
+    np.testing.assert_allclose(images.load_image(tmp_path / f"x.{suffix}"), want, atol=2)
+    exif.get_ifd(0x8769)[0xA005] = {1: "R98"}
+    Image.fromarray(gray).save(tmp_path / f"x.{suffix}", exif=exif, **options)
+    np.testing.assert_allclose(images.load_image(tmp_path / f"x.{suffix}"), gray, atol=1)
 
 
 def test_a_webp_file_is_measured_before_it_is_opened(tmp_path):

@@ -72,6 +72,7 @@ class TestColour:
         [gamma(0.45455), primaries(SRGB)],
         [(b"sRGB", b"\0"), gamma(1.0)],
         [(b"cICP", bytes([1, 13, 0, 1])), gamma(1.0)],
+        [icc(profile("rgb", gamma=1.0)), (b"cICP", bytes([1, 13, 0, 1]))],
         [gamma(0)],
     ])  # fmt: skip
     def test_what_says_srgb_changes_nothing(self, tmp_path, values, depth, chunks):

@@ -1,0 +1,33 @@
+"""What this installation reads, and by which libraries."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator
+
+from gsn_jax.images import formats, pillow
+
+_LIBRARIES = {"TIFF": "tifffile", "JXL": "imagecodecs", "HEIF": "pillow-heif"}
+_MODULES = {"JXL": "imagecodecs", "HEIF": "pillow_heif"}
+
+
+def _is_read(name: str) -> bool:
+    module = _MODULES.get(name)
+    return name in pillow.FORMATS if module is None else bool(importlib.util.find_spec(module))
+
+
+FORMATS = tuple(name for name in formats.NAMES if _is_read(name))
+
+
+def describe() -> Iterator[str]:
+    """A line for each format: its suffixes, and what reads it or what is missing."""
+    for name, title, suffixes in formats.rows():
+        library = _LIBRARIES.get(name, "pillow")
+        if name in FORMATS:
+            reader = f"{library} {importlib.metadata.version(library)}"
+        elif library == "pillow-heif":
+            reader = "not read: needs the extra `formats` (pip install 'gsn_jax[formats]')"
+        else:
+            reader = f"not read: this {library} is built without it"
+        yield f"{title} ({' '.join(suffixes)}): {reader}"
