@@ -109,7 +109,11 @@ class TestColour:
         want = np.broadcast_to(linear_to_srgb(stored), values.shape)
         np.testing.assert_allclose(load(tmp_path, data), want, atol=ERROR[depth])
 
-    @pytest.mark.parametrize("content", [b"nonsense" * 20, b"", profile("gray", gamma=1.0)])
+    @pytest.mark.parametrize(
+        "content",
+        [b"nonsense" * 20, b"", profile("gray", gamma=1.0)],
+        ids=["nonsense", "empty", "gray"],  # a profile holds the time, and every process makes one
+    )
     def test_a_profile_that_cannot_be_applied(self, tmp_path, values, depth, content):
         data, _ = encode(values, depth, icc(content))
         with pytest.raises(InputError, match=r"x\.png: its colour profile cannot be applied"):
