@@ -26,6 +26,7 @@ _AGREEMENT_CSV, _AGREEMENT_MD = "agreement.csv", "agreement.md"
 
 _OPTIONS = (
     shared_options.checkpoint,
+    shared_options.batch_size,
     click.option(
         "--report",
         metavar="DIR",
@@ -113,6 +114,7 @@ class Request:
 
     metric: str
     checkpoint: str | None
+    batch_size: int | None
     out: Path | None
     report: Path | None
     time_pairs: int
@@ -240,6 +242,7 @@ def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar:
         rescore=request.rescore,
         time_pairs=request.time_pairs,
         time_again=request.time_again,
+        batch_size=request.batch_size,
         progress=lambda done, total: bar.update(task, completed=done, total=total),
     )
 

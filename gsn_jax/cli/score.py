@@ -116,6 +116,7 @@ if TYPE_CHECKING:
 )
 @shared_options.alpha
 @shared_options.max_pixels(80_000_000)
+@shared_options.batch_size
 @click.option(
     "--maps",
     metavar="DIR",
@@ -144,6 +145,7 @@ def command(
     resize: Any,
     alpha: Any,
     max_pixels: int,
+    batch_size: int | None,
     maps: str | None,
     runner: str | None,
     beam_options: tuple[str, ...],
@@ -175,7 +177,12 @@ def command(
         name = "--pairing" if rule is not None else "--allow-unpaired"
         raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
     if runner is not None or beam_options:
-        absent = {"--every": every > 1, "--pool": pool, "--junit": junit}
+        absent = {
+            "--every": every > 1,
+            "--pool": pool,
+            "--junit": junit,
+            "--batch-size": batch_size,
+        }
         folder = score_beam.check(runner, table, out, form, limits, maps, absent)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         with interruptible(out):
@@ -193,6 +200,8 @@ def command(
     videos = reference is not None and any(map(is_video, (reference, *distorted)))
     if every > 1 and not (videos or folders):
         raise InputError("--every is for videos, and for two folders of frames")
+    if videos and batch_size is not None:
+        raise InputError("--batch-size: not of videos, whose frames are scored one by one")
     if videos and maps is not None:
         raise InputError("--maps: not of videos; extract the frames and score them as images")
     if table is not None:
@@ -224,7 +233,7 @@ def command(
         score, pairs = (
             score_sources.of_videos(pairs, loading, every)
             if videos
-            else score_sources.of_images(pairs, loading)
+            else score_sources.of_images(pairs, loading, batch_size)
         )
         if out is not None:
             scored = _to_table(out, form or "csv", pairs, metrics, loading, score, escape_formulas)
@@ -233,7 +242,9 @@ def command(
         elif pool:
             scored = score_views.score_in_silence(len(pairs), score(metrics, None))
         else:
-            scored = score_views.score_to_screen(pairs, metrics, loading, escape_formulas)
+            scored = score_views.score_to_screen(
+                pairs, metrics, score(metrics, None), escape_formulas
+            )
         if writer is not None:
             map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
     judged = score_views.pool_to_screen(scored, metrics, escape_formulas) if pool else scored

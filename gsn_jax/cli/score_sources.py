@@ -38,9 +38,17 @@ def inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
         yield pair.distorted_file
 
 
-def of_images(pairs: list[Pair], loading: Loading) -> tuple[Score, list[Pair]]:
+def of_images(
+    pairs: list[Pair], loading: Loading, batch_size: int | None
+) -> tuple[Score, list[Pair]]:
     """What scores pairs of images, and the pairs."""
-    return lambda metrics, wanted: score_unordered(pairs, metrics, loading, wanted=wanted), pairs
+
+    def score(
+        metrics: Sequence[Metric], wanted: Iterable[int] | None
+    ) -> Iterator[tuple[int, ScoredPair]]:
+        return score_unordered(pairs, metrics, loading, wanted=wanted, batch_size=batch_size)
+
+    return score, pairs
 
 
 def of_videos(pairs: list[Pair], loading: Loading, every: int) -> tuple[Score, list[Pair]]:

@@ -18,7 +18,7 @@ from gsn_jax.errors import InputError
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
     from gsn_jax.scoring.limits import Limit
-    from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
+    from gsn_jax.scoring.many_pairs import Pair, ScoredPair
 
 # How many pairs are named that failed or are below a limit.
 _SHOWN = 10
@@ -95,16 +95,17 @@ def _name(lines: Sequence[str]) -> None:
 
 
 def score_to_screen(
-    pairs: Sequence[Pair], metrics: Sequence[Metric], loading: Loading, escape_formulas: bool
+    pairs: Sequence[Pair],
+    metrics: Sequence[Metric],
+    scored: Iterator[tuple[int, ScoredPair]],
+    escape_formulas: bool,
 ) -> list[ScoredPair]:
-    """Scores pairs and prints them: a table on a terminal, elsewhere CSV, row by row."""
-    from gsn_jax.scoring.many_pairs import score_pairs
+    """Prints pairs in their order: a table on a terminal, elsewhere CSV, row by row."""
+    from gsn_jax.scoring.many_pairs import in_order
     from gsn_jax.scoring.tables import write_rows
 
-    scored = score_pairs(
-        pairs, metrics, alpha=loading.alpha, max_pixels=loading.max_pixels, resize=loading.resize
-    )
     rows: list[ScoredPair] = []
+    ordered = in_order(scored)
 
     def noted(items: Iterator[ScoredPair]) -> Iterator[ScoredPair]:
         for item in items:
@@ -113,10 +114,10 @@ def score_to_screen(
 
     with progress(len(pairs)) as advance:
         if sys.stdout.isatty():
-            rows.extend(advance(scored))
+            rows.extend(advance(ordered))
         else:
             names = [metric.name for metric in metrics]
-            write_rows(sys.stdout, noted(advance(scored)), names, escape_formulas=escape_formulas)
+            write_rows(sys.stdout, noted(advance(ordered)), names, escape_formulas=escape_formulas)
     if sys.stdout.isatty():
         print_scores(rows, metrics)
     return rows

@@ -12,6 +12,14 @@ checkpoint = click.option(
     help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
 )
 
+batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1, max=4096),
+    metavar="N",
+    help="Score pairs in batches, on all devices, with N pairs per device.  [default: on GPUs and "
+    "TPUs what their memory holds; on CPUs one pair after the other]",
+)
+
 alpha = click.option(
     "--alpha",
     type=click.Choice(["refuse", "black", "white"]),

@@ -76,7 +76,7 @@ def command(
 ) -> None:
     """Train a model, or continue the training run in WORKDIR."""
     from gsn_jax.cli import supervision
-    from gsn_jax.training import distributed
+    from gsn_jax.devices import distributed
 
     group = distributed.find_group(coordinator, processes, process_id)
     watched = supervision.lifeline()

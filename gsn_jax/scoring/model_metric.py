@@ -15,8 +15,9 @@ import numpy as np
 
 from gsn_jax.backbones.folding import fold
 from gsn_jax.compilation import bounded_jit
+from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
-from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
+from gsn_jax.images import ImageLike, as_float, as_pair, check_size, check_sizes
 from gsn_jax.metric import MapGrid, Remember, forget
 from gsn_jax.models import registry
 from gsn_jax.models import shipped as shipped_models
@@ -111,6 +112,16 @@ class ModelMetric:
             return self._tiled.score(reference, distorted, remember)
         arrays = as_float(reference), as_float(distorted)
         return np.asarray(self._compiled(self._variables, *arrays))
+
+    def batch_class(self, size: tuple[int, int]) -> BatchClass | None:
+        """The class of a pair; see `gsn_jax.metric.Batching`."""
+        check_size(size, min_size=self._min_size)
+        return None if self._tiled is None else self._tiled.batch_class(size)
+
+    def score_batch(self, batch: PairBatch) -> jax.Array:
+        """Starts to score a batch; see `gsn_jax.metric.Batching`."""
+        assert self._tiled is not None  # otherwise there is no class
+        return self._tiled.score_batch(batch)
 
     def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """Quality of arrays `(..., H, W, 3)` in [0, 1]; pure, checks nothing."""
