@@ -213,9 +213,10 @@ class PairBatch:
 
 def batchable(images: Images) -> Images:
     """A pair of equal type, uint8 or float32, as `PairBatch` takes it."""
-    if all(image.dtype == np.uint8 for image in images):
-        return images
-    return as_float(images[0]), as_float(images[1])
+    reference, distorted = images
+    if reference.dtype == distorted.dtype == np.uint8:
+        return reference, distorted
+    return as_float(reference), as_float(distorted)
 
 
 def as_unit(images: jax.Array, largest: jax.Array) -> jax.Array:
