@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from gsn_jax.cli import score_beam, shared_options
+from gsn_jax.cli import score_beam, score_processes, shared_options, supervision
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 from gsn_jax.images import formats
-
-if TYPE_CHECKING:
-    from gsn_jax.cli.score_sources import Score
-    from gsn_jax.metric import Metric
-    from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
 
 
 @click.command(
@@ -117,6 +111,7 @@ if TYPE_CHECKING:
 @shared_options.alpha
 @shared_options.max_pixels(80_000_000)
 @shared_options.batch_size
+@shared_options.processes
 @click.option(
     "--maps",
     metavar="DIR",
@@ -146,6 +141,10 @@ def command(
     alpha: Any,
     max_pixels: int,
     batch_size: int | None,
+    coordinator: str | None,
+    processes: int | None,
+    process_id: int | None,
+    start_timeout: int,
     maps: str | None,
     runner: str | None,
     beam_options: tuple[str, ...],
@@ -163,8 +162,12 @@ def command(
 
     The metric gsn gives a quality in [0, 1]; higher is better and identical images score 1.
 
+    Several processes, on one or more machines, can make one table (--pairs or two folders, with
+    --out on storage that all see). Slurm, Open MPI, Kubernetes and Cloud TPU are detected.
+    Elsewhere, start the same command everywhere with --coordinator, --processes and --process-id.
+
     Exit codes: 0 success, 1 a score is worse than --fail-below, 2 wrong usage or a pair could not
-    be scored, 130 interrupted.
+    be scored, 75 another process was lost, 130 interrupted.
     """
     from gsn_jax.cli import score_views
 
@@ -190,7 +193,16 @@ def command(
         return
     if out is None and form:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax.cli import score_sources
+    group = None
+    if reference is None:
+        group = score_processes.find(
+            coordinator, processes, process_id, out=out, absent={"--maps": maps}
+        )
+    watched = supervision.lifeline()
+    if group is not None and watched is None:
+        sys.exit(supervision.supervise(group, start_timeout))
+    from gsn_jax.cli import score_sources, score_table
+    from gsn_jax.cli.score_table import TableFile
     from gsn_jax.images.video import is_video
     from gsn_jax.scoring import by_name, tables
     from gsn_jax.scoring import junit as junit_files
@@ -204,53 +216,63 @@ def command(
         raise InputError("--batch-size: not of videos, whose frames are scored one by one")
     if videos and maps is not None:
         raise InputError("--maps: not of videos; extract the frames and score them as images")
-    if table is not None:
-        pairs = pairs_of_table(table)
-    elif folders is not None:
-        pairs = score_sources.folder_pairs(folders, rule or "auto", allow_unpaired)[::every]
-    else:
-        pairs = pairs_of_files(reference or "", distorted)
-    if out is not None:
-        form = tables.check_target(
-            out, score_sources.inputs(pairs, table), folders or (), form=form, overwrite=overwrite
-        )
-    if junit is not None:
-        if out is not None and os.path.realpath(out) == os.path.realpath(junit):
-            raise InputError(f"{junit}: is --out and --junit at once; name two files")
-        inputs = score_sources.inputs(pairs, table)
-        junit_files.check_target(junit, inputs, folders or (), overwrite=overwrite)
-    wanted = by_name.named(*names, checkpoint=checkpoint)
-    metrics = by_name.resolve_all(wanted, checkpoint)
-    pool = pool or videos
-    worst = score_views.parse_limits(limits, metrics, pooled=pool)
-    writer = None
-    if maps is not None:
-        from gsn_jax.cli import map_option
-
-        writer = map_option.map_writer(maps, metrics, pairs)
-    loading = Loading(alpha, max_pixels, resize)
-    with interruptible(out):
-        score, pairs = (
-            score_sources.of_videos(pairs, loading, every)
-            if videos
-            else score_sources.of_images(pairs, loading, batch_size)
-        )
-        if out is not None:
-            scored = _to_table(out, form or "csv", pairs, metrics, loading, score, escape_formulas)
-            if sys.stderr.isatty():  # where the bar has just gone
-                click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
-        elif pool:
-            scored = score_views.score_in_silence(len(pairs), score(metrics, None))
+    with score_processes.joined(group, start_timeout, watched) as taking_part:
+        if table is not None:
+            pairs = pairs_of_table(table)
+        elif folders is not None:
+            pairs = score_sources.folder_pairs(folders, rule or "auto", allow_unpaired)[::every]
         else:
-            scored = score_views.score_to_screen(
-                pairs, metrics, score(metrics, None), escape_formulas
+            pairs = pairs_of_files(reference or "", distorted)
+        if out is not None:
+            form = tables.check_target(
+                out,
+                score_sources.inputs(pairs, table),
+                folders or (),
+                form=form,
+                overwrite=overwrite,
             )
-        if writer is not None:
-            map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
-    judged = score_views.pool_to_screen(scored, metrics, escape_formulas) if pool else scored
-    if junit is not None:
-        junit_files.write(junit, judged, worst)
-    score_views.conclude(scored, judged, worst)
+        if junit is not None:
+            if out is not None and os.path.realpath(out) == os.path.realpath(junit):
+                raise InputError(f"{junit}: is --out and --junit at once; name two files")
+            inputs = score_sources.inputs(pairs, table)
+            junit_files.check_target(junit, inputs, folders or (), overwrite=overwrite)
+        wanted = by_name.named(*names, checkpoint=checkpoint)
+        metrics = by_name.resolve_all(wanted, checkpoint)
+        pool = pool or videos
+        worst = score_views.parse_limits(limits, metrics, pooled=pool)
+        writer = None
+        if maps is not None:
+            from gsn_jax.cli import map_option
+
+            writer = map_option.map_writer(maps, metrics, pairs)
+        loading = Loading(alpha, max_pixels, resize)
+        with interruptible(out):
+            score, pairs = (
+                score_sources.of_videos(pairs, loading, every)
+                if videos
+                else score_sources.of_images(pairs, loading, batch_size)
+            )
+            if out is not None:
+                writing = TableFile(out, form or "csv", escape_formulas)
+                scored = score_table.score_to_file(
+                    writing, pairs, metrics, loading, score, taking_part
+                )
+                if taking_part.index:
+                    return  # process 0 has the rows
+                if sys.stderr.isatty():  # where the bar has just gone
+                    click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
+            elif pool:
+                scored = score_views.score_in_silence(len(pairs), score(metrics, None))
+            else:
+                scored = score_views.score_to_screen(
+                    pairs, metrics, score(metrics, None), escape_formulas
+                )
+            if writer is not None:
+                map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
+        judged = score_views.pool_to_screen(scored, metrics, escape_formulas) if pool else scored
+        if junit is not None:
+            junit_files.write(junit, judged, worst)
+        score_views.conclude(scored, judged, worst)
 
 
 def _check_sources(
@@ -276,36 +298,3 @@ def _check_sources(
                 "and --distorted-dir, to score a folder's images against one reference name them "
                 "(ORIGINAL.png FOLDER/*)"
             )
-
-
-def _to_table(
-    out: str,
-    form: str,
-    pairs: Sequence[Pair],
-    metrics: Sequence[Metric],
-    loading: Loading,
-    score: Score,
-    escape_formulas: bool,
-) -> list[ScoredPair]:
-    """Scores into a table. Where the output is a file, a journal makes the run resumable."""
-    from gsn_jax.cli import score_views
-    from gsn_jax.scoring import outputs, tables
-    from gsn_jax.scoring.journal import describe_run, open_journal
-
-    everything = range(len(pairs))
-    with contextlib.ExitStack() as stack:
-        scored: dict[int, ScoredPair] = {}
-        keep = scored.__setitem__
-        if outputs.is_regular(out):
-            run = describe_run(metrics, loading)
-            journal = stack.enter_context(open_journal(out, pairs, run))
-            scored, keep = journal.scored, journal.add
-        if scored:
-            click.echo(f"gsn: {len(scored)} pairs were scored before", err=True)
-        missing = [index for index in everything if index not in scored]
-        with score_views.progress(len(pairs), done=len(scored)) as advance:
-            for index, item in advance(score(metrics, missing)):
-                keep(index, item)
-        rows = [scored[index] for index in everything]
-        tables.write_scores(out, rows, metrics, form, escape_formulas=escape_formulas)
-    return rows

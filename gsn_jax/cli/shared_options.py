@@ -1,4 +1,4 @@
-"""Options that several commands have: the model in place of gsn, and how images are read."""
+"""Options that several commands have: metrics, how images are read, batches, and processes."""
 
 from __future__ import annotations
 
@@ -52,3 +52,31 @@ def metrics(default: str, purpose: str) -> Callable:
         metavar="NAME[,NAME...]",
         help=purpose,
     )
+
+
+def processes(command: Callable) -> Callable:
+    """`--coordinator`, `--processes`, `--process-id` and `--start-timeout`."""
+    for option in (
+        click.option(
+            "--start-timeout",
+            type=click.IntRange(min=1),
+            default=300,
+            show_default=True,
+            metavar="SECONDS",
+            help="Time to wait for all processes to start.",
+        ),
+        click.option(
+            "--process-id", type=int, envvar="JAX_PROCESS_ID", help="Index of this process, from 0."
+        ),
+        click.option(
+            "--processes", type=int, envvar="JAX_NUM_PROCESSES", help="Number of processes."
+        ),
+        click.option(
+            "--coordinator",
+            metavar="HOST:PORT",
+            envvar="JAX_COORDINATOR_ADDRESS",
+            help="Address of process 0, to which the others connect.",
+        ),
+    ):
+        command = option(command)
+    return command

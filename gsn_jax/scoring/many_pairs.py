@@ -148,6 +148,16 @@ def running_order(pairs: Sequence[Pair], wanted: Iterable[int]) -> list[int]:
     return [index for group in groups.values() for index in group]
 
 
+def share(pairs: Sequence[Pair], process: int, processes: int) -> list[int]:
+    """The indices of the pairs that one of several processes scores.
+
+    Shares differ by at most one pair, and keep most pairs of a reference together.
+    """
+    order = running_order(pairs, range(len(pairs)))
+    first, end = (len(order) * number // processes for number in (process, process + 1))
+    return order[first:end]
+
+
 def score_pairs(
     pairs: Iterable[Pair],
     metrics: Sequence[Metric],

@@ -32,8 +32,8 @@ MIN_SIZE = 16
 class ModelMetric:
     """A trained model as a `Metric`: calibrated quality in [0, 1], up = better.
 
-    The same pair gives the same score, bit by bit, alone, in an array of images or in a folder: each
-    pair runs through the same functions, chosen by its size alone. Batches on all devices (see
+    The same pair gives the same score, bit by bit, alone, in an array of images or in a folder:
+    each pair runs through the same functions, chosen by its size alone. Batches on all devices (see
     `gsn_jax.metric.Batching`) agree with that to 1e-5. Models that can be tiled are compiled for
     few shapes and take images of any size in bounded memory, see `gsn_jax.scoring.tiles`. Across
     devices scores agree to 1e-4.
