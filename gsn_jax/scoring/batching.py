@@ -17,8 +17,8 @@ from gsn_jax.metric import Batching, Metric
 # Batches on the devices at once, so that one is computed while the next is copied.
 _IN_FLIGHT = 3
 
-# Decoded images that wait for a full batch, in bytes; beyond it, batches are sent off as they are.
-_WAITING_BYTES = 2**30
+# Bytes per device of decoded images that are not scored yet; beyond it, batches are not filled.
+_OPEN_BYTES = 2**29
 
 # The score of each metric by its name, or why it could not be computed.
 Outcome = dict[str, "float | Exception"]
@@ -112,7 +112,7 @@ class _Run:
         self._most = 1 << max(-(-count // devices) - 1, 0).bit_length()
         self._batch_size = batch_size
         self._waiting: dict[tuple[str, BatchClass, np.dtype], tuple[Any, list[_Open]]] = {}
-        self._waiting_bytes = 0
+        self._open_bytes, self._most_bytes = 0, _OPEN_BYTES * devices
         self._flying: collections.deque[_Flight] = collections.deque()
         self._done: list[tuple[int, Outcome | Exception]] = []
 
@@ -124,15 +124,18 @@ class _Run:
             self._done.append((job.index, error))
             return
         pair = _Open(job.index, images, len(job.metrics))
+        self._open_bytes += pair.bytes
         for metric in job.metrics:
             try:
                 self._queue(metric, pair)
             except Exception as error:
                 self._settle(pair, metric, error)
-        if self._waiting_bytes > _WAITING_BYTES:
-            self._send_all()
-        while self._flying and self._flying[0].scores.is_ready():
+        while self._flying and (
+            self._flying[0].scores.is_ready() or self._open_bytes > self._most_bytes
+        ):
             self._land()
+        if self._open_bytes > self._most_bytes:
+            self._send_all()
 
     def _queue(self, metric: Metric, pair: _Open) -> None:
         kind = None
@@ -144,7 +147,6 @@ class _Run:
         key = metric.name, kind, pair.images[0].dtype
         _, queue = self._waiting.setdefault(key, (metric, []))
         queue.append(pair)
-        self._waiting_bytes += pair.bytes
         if len(queue) == self._per_device(kind) * batches.mesh().size:
             self._send(key)
 
@@ -153,7 +155,6 @@ class _Run:
 
     def _send(self, key: tuple[str, BatchClass, np.dtype]) -> None:
         metric, pairs = self._waiting.pop(key)
-        self._waiting_bytes -= sum(pair.bytes for pair in pairs)
         batch = PairBatch(key[1], [pair.images for pair in pairs], self._per_device(key[1]))
         try:
             scores = metric.score_batch(batch)
@@ -190,6 +191,7 @@ class _Run:
         pair.outcome[metric.name] = result
         pair.missing -= 1
         if not pair.missing:
+            self._open_bytes -= pair.bytes
             self._done.append((pair.index, pair.outcome))
 
     def finish(self) -> None:

@@ -215,9 +215,9 @@ def test_batches_that_do_not_fit_are_scored_one_by_one(rng, on_devices):
     assert fragile.calls == {"batch": 1}
 
 
-def test_the_images_that_wait_are_bounded(rng, on_devices, monkeypatch):
+def test_the_images_in_memory_are_bounded(rng, on_devices, monkeypatch):
     programs = on_devices(8)
-    monkeypatch.setattr(batching, "_WAITING_BYTES", 3 * 2 * 20 * 20 * 3)
+    monkeypatch.setattr(batching, "_OPEN_BYTES", 3 * 2 * 20 * 20 * 3 / 8)
     psnr = copy.deepcopy(metrics.get("psnr"))
     pairs = [rng.integers(0, 256, (2, 20, 20, 3), np.uint8) for _ in range(5)]
     found = dict(score_in_batches(jobs_of(pairs, [psnr]), 5, 1))
