@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gsn_jax.images import as_float
-from gsn_jax.images.size_classes import extent_of, placed, size_class
+from gsn_jax.images.size_classes import Shape, extent_of, placed, size_class
 
 # A function is compiled for every image size. After this many sizes all its programs are dropped,
 # and compiled again as needed.
@@ -37,20 +37,24 @@ class PairProgram:
             padded: whether it also takes padded images and their `extent`.
         """
         self._exact, self._padded = bounded_jit(function), jax.jit(function) if padded else None
-        self._uses: collections.Counter[tuple[int, int]] = collections.Counter()
+        self._uses: collections.Counter[Shape] = collections.Counter()
 
-    def expect(self, size: tuple[int, int], uses: int) -> None:
+    def expect(self, size: Shape, uses: int) -> None:
         """Announces how many pairs of a height and width will be scored."""
         self._uses[size] = max(self._uses[size], uses)
+
+    def shape_of(self, size: Shape) -> Shape | None:
+        """The size class for one more pair of a height and width; None for the size itself."""
+        self._uses[size] += 1
+        exact = self._padded is None or self._uses[size] >= FREQUENT
+        return None if exact else size_class(*size)
 
     def __call__(
         self, reference: np.ndarray | jax.Array, distorted: np.ndarray | jax.Array
     ) -> jax.Array:
         """The score of two images `(H, W, 3)`, uint8, uint16 or floats in [0, 1]."""
-        size = reference.shape[0], reference.shape[1]
-        shape = size_class(*size)
-        self._uses[size] += 1
-        if self._padded is None or shape is None or self._uses[size] >= FREQUENT:
+        shape = self.shape_of((reference.shape[0], reference.shape[1]))
+        if self._padded is None or shape is None:
             return self._exact(as_float(reference), as_float(distorted))
         pair = placed(reference, shape), placed(distorted, shape)
         return self._padded(*pair, extent=extent_of(reference))

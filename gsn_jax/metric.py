@@ -20,8 +20,11 @@ from jaxtyping import Array, Float
 
 from gsn_jax import images
 from gsn_jax.compilation import PairProgram, bounded_jit
+from gsn_jax.devices import batches
+from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
 from gsn_jax.images.masks import cell_weights
+from gsn_jax.images.size_classes import Extent
 
 # `remember(key, compute)` returns what is stored under the key for the current reference, or
 # computes and stores it.
@@ -191,6 +194,23 @@ class SizeAware(Protocol):
         ...
 
 
+@runtime_checkable
+class Batching(Protocol):
+    """A metric that scores batches of pairs, divided over the local devices."""
+
+    def batch_class(self, size: tuple[int, int]) -> BatchClass | None:
+        """The class of a pair of this height and width; None if it is to be scored alone.
+
+        Raises:
+            InputError: the images are too small.
+        """
+        ...
+
+    def score_batch(self, batch: PairBatch) -> jax.Array:
+        """Starts to score the pairs of a class, and returns `(N,)` scores on the devices."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stages:
     """A metric's function in two pure parts: `compare(encode(reference), encode(distorted))`.
@@ -295,6 +315,37 @@ class FunctionMetric:
             return self._program(reference, distorted)
         features = remember("features", lambda: stages.encode(images.as_float(reference)))
         return stages.compare(features, stages.encode(images.as_float(distorted)))
+
+    def batch_class(self, size: tuple[int, int]) -> BatchClass | None:
+        """The class of a pair; see `Batching`."""
+        images.check_size(size, min_size=self.min_size)
+        shape = self._program.shape_of(size)
+        kind = BatchClass(shape or size, padded=shape is not None)
+        return kind if kind.pixels <= batches.LARGEST_PIXELS else None
+
+    def score_batch(self, batch: PairBatch) -> Float[Array, " n"]:
+        """Starts to score a batch; see `Batching`."""
+        arrays = batch.arrays(batch.kind.shape)
+        if not batch.kind.padded:
+            arrays = arrays._replace(reference_sizes=None, sizes=None)
+        return self._batch_program(batch.largest(), arrays)
+
+    @functools.cached_property
+    def _batch_program(self) -> Callable[..., jax.Array]:
+        def scores(largest: jax.Array, arrays: batches.Arrays) -> jax.Array:
+            first = batches.as_unit(arrays.references, largest)
+            second = batches.as_unit(arrays.distorted, largest)
+            if arrays.sizes is not None:
+                extent = Extent(arrays.sizes[:, 0], arrays.sizes[:, 1])
+                first = batches.of_references(first, arrays.which)
+                return self.function(first, second, extent=extent)
+            if self.stages is None:
+                return self.function(batches.of_references(first, arrays.which), second)
+            encode = jax.vmap(self.stages.encode)
+            features = batches.of_references(encode(first), arrays.which)
+            return jax.vmap(self.stages.compare)(features, encode(second))
+
+        return batches.on_every_device(scores)
 
     @property
     def takes_masks(self) -> bool:

@@ -24,6 +24,7 @@ def scored_set(
     time_pairs: int = 0,
     time_again: bool = False,
     progress: Progress | None = None,
+    batch_size: int | None = None,
 ) -> ScoredSet:
     """Scores every pair; scores in the folder `out/NAME` are not computed again.
 
@@ -35,6 +36,7 @@ def scored_set(
         time_pairs: number of pairs for timing metrics whose time is unknown; 0 does not time.
         time_again: whether to time all metrics.
         progress: see `score_set`.
+        batch_size: see `score_set`.
 
     Raises:
         InputError: `out` holds scores of other data or of another version, cannot be written, or
@@ -43,7 +45,7 @@ def scored_set(
     folder = _folder(judged, out)
     with alone(folder):
         store = ScoreStore(judged, folder, rescore=rescore)
-        score_set(store, metrics, rescore=rescore, progress=progress)
+        score_set(store, metrics, rescore=rescore, progress=progress, batch_size=batch_size)
         untimed = [
             metric
             for metric in metrics

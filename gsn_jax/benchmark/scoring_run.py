@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import functools
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -11,14 +14,17 @@ import numpy as np
 
 from data_pipelines.caching import CachedPairs
 from gsn_jax.benchmark.score_store import Column, ScoreStore
+from gsn_jax.devices.batches import Images
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
+from gsn_jax.scoring import batching
+from gsn_jax.scoring.batching import Job
 from gsn_jax.scoring.provenance import protocol_text, training_data, version_of
 
 Progress = Callable[[int, int], None]
 Decoded = tuple[int, np.ndarray, np.ndarray]
 
-# Pairs that are decoded ahead, and bytes of decoded references held for the next pairs.
+# Pairs that each thread decodes ahead, and bytes of decoded references held for the next pairs.
 _AHEAD = 4
 _REFERENCE_BYTES = 128 * 2**20
 
@@ -29,6 +35,7 @@ def score_set(
     *,
     rescore: bool = False,
     progress: Progress | None = None,
+    batch_size: int | None = None,
 ) -> None:
     """Scores the pairs that the store lacks, and keeps each score at once.
 
@@ -41,6 +48,7 @@ def score_set(
         metrics: what to score with.
         rescore: score again where the store's scores are another version's, instead of refusing.
         progress: called with (pairs done, pairs in all).
+        batch_size: see `gsn_jax.scoring.many_pairs.score_unordered`.
 
     Raises:
         InputError: see `ScoreStore.require` and `ScoreStore.save`.
@@ -60,12 +68,30 @@ def score_set(
     if not missing:
         return
     store.save()  # reports now, before the work, that --out cannot be written
+    lacking = {
+        index: [metric for metric, column in columns if not column.scored[index]]
+        for index in missing
+    }
+    in_batches = batching.wanted(batch_size)
+    threads = (os.cpu_count() or 1) if in_batches else 1
+    jobs = (
+        Job(index, functools.partial(_images, decoded), lacking[index])
+        for index, decoded in _decoded(store, missing, threads)
+    )
+    outcomes = (
+        batching.score_in_batches(jobs, len(missing), batch_size)
+        if in_batches
+        else batching.score_in_turn(jobs)
+    )
     try:
-        for done, (index, decoded) in enumerate(_decoded(store, missing)):
-            if progress is not None:
-                progress(count - len(missing) + done, count)
-            _score_pair(index, decoded, columns)
-            store.keep(index)
+        with contextlib.closing(jobs):
+            for done, (index, outcome) in enumerate(outcomes):
+                if progress is not None:
+                    progress(count - len(missing) + done, count)
+                for metric in lacking[index]:
+                    one = outcome if isinstance(outcome, Exception) else outcome[metric.name]
+                    _keep(store.columns[metric.name], index, one)
+                store.keep(index)
     finally:
         store.save()
     if progress is not None:
@@ -81,15 +107,17 @@ def _missing(store: ScoreStore, columns: Sequence[Column]) -> list[int]:
     return sorted(np.flatnonzero(lacking).tolist(), key=lambda index: (order[index], index))
 
 
-def _decoded(store: ScoreStore, indices: Sequence[int]) -> Iterator[tuple[int, Future[Decoded]]]:
+def _decoded(
+    store: ScoreStore, indices: Sequence[int], threads: int
+) -> Iterator[tuple[int, Future[Decoded]]]:
     """Each pair with the future of its images; some pairs are decoded ahead."""
     pairs = CachedPairs(store.judged.source, _REFERENCE_BYTES)
-    executor = ThreadPoolExecutor(max_workers=1)
+    executor = ThreadPoolExecutor(max_workers=threads)
     try:
         waiting: collections.deque[tuple[int, Future[Decoded]]] = collections.deque()
         for index in indices:
             waiting.append((index, executor.submit(pairs.__getitem__, index)))
-            if len(waiting) > _AHEAD:
+            if len(waiting) > _AHEAD * threads:
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
@@ -97,20 +125,15 @@ def _decoded(store: ScoreStore, indices: Sequence[int]) -> Iterator[tuple[int, F
         executor.shutdown(cancel_futures=True)
 
 
-def _score_pair(
-    index: int, decoded: Future[Decoded], columns: Sequence[tuple[Metric, Column]]
-) -> None:
-    wanted = [(metric, column) for metric, column in columns if not column.scored[index]]
-    try:
-        _, reference, distorted = decoded.result()
-    except InputError as error:
-        for _, column in wanted:
-            column.set(index, math.nan, str(error))
-        return
-    for metric, column in wanted:
-        try:
-            value = float(metric(reference, distorted))
-        except InputError as error:
-            column.set(index, math.nan, str(error))
-            continue
-        column.set(index, value, "" if math.isfinite(value) else f"the score is {value}")
+def _images(decoded: Future[Decoded]) -> Images:
+    return decoded.result()[1:]
+
+
+def _keep(column: Column, index: int, result: float | Exception) -> None:
+    """Keeps a score, or NaN and the reason of a pair that is refused."""
+    if isinstance(result, InputError):
+        column.set(index, math.nan, str(result))
+    elif isinstance(result, Exception):
+        raise result
+    else:
+        column.set(index, result, "" if math.isfinite(result) else f"the score is {result}")

@@ -27,6 +27,7 @@ _AGREEMENT_CSV, _AGREEMENT_MD = "agreement.csv", "agreement.md"
 _OPTIONS = (
     shared_options.checkpoint,
     protocol_options.protocol,
+    shared_options.batch_size,
     click.option(
         "--report",
         metavar="DIR",
@@ -117,6 +118,7 @@ class Request:
     protocol: str | None
     luma: Any
     crop_border: int | None
+    batch_size: int | None
     out: Path | None
     report: Path | None
     time_pairs: int
@@ -254,6 +256,7 @@ def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar:
         rescore=request.rescore,
         time_pairs=request.time_pairs,
         time_again=request.time_again,
+        batch_size=request.batch_size,
         progress=lambda done, total: bar.update(task, completed=done, total=total),
     )
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from gsn_jax.cli import protocol_options, score_beam, shared_options
+from gsn_jax.cli import (
+    protocol_options,
+    score_beam,
+    score_processes,
+    shared_options,
+    supervision,
+)
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 from gsn_jax.images import formats
-
-if TYPE_CHECKING:
-    from gsn_jax.cli.score_sources import Score
-    from gsn_jax.cli.score_views import Job
-    from gsn_jax.scoring.many_pairs import ScoredPair
 
 
 @click.command(
@@ -118,6 +118,8 @@ if TYPE_CHECKING:
 @protocol_options.parts
 @shared_options.alpha
 @shared_options.max_pixels(80_000_000)
+@shared_options.batch_size
+@shared_options.processes
 @click.option(
     "--maps",
     metavar="DIR",
@@ -152,6 +154,11 @@ def command(
     align: Any,
     alpha: Any,
     max_pixels: int,
+    batch_size: int | None,
+    coordinator: str | None,
+    processes: int | None,
+    process_id: int | None,
+    start_timeout: int,
     maps: str | None,
     runner: str | None,
     beam_options: tuple[str, ...],
@@ -169,8 +176,12 @@ def command(
 
     The metric gsn gives a quality in [0, 1]; higher is better and identical images score 1.
 
+    Several processes, on one or more machines, can make one table (--pairs or two folders, with
+    --out on storage that all see). Slurm, Open MPI, Kubernetes and Cloud TPU are detected.
+    Elsewhere, start the same command everywhere with --coordinator, --processes and --process-id.
+
     Exit codes: 0 success, 1 a score is worse than --fail-below, 2 wrong usage or a pair could not
-    be scored, 130 interrupted.
+    be scored, 75 another process was lost, 130 interrupted.
     """
     from gsn_jax.cli import score_views
 
@@ -183,7 +194,12 @@ def command(
         name = "--pairing" if rule is not None else "--allow-unpaired"
         raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
     if runner is not None or beam_options:
-        absent = {"--every": every > 1, "--pool": pool, "--junit": junit}
+        absent = {
+            "--every": every > 1,
+            "--pool": pool,
+            "--junit": junit,
+            "--batch-size": batch_size,
+        }
         folder = score_beam.check(runner, table, out, form, limits, maps, absent)
         score_beam.refuse_parts(mask, tiles, align)
         rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
@@ -195,7 +211,16 @@ def command(
     numbers = protocol_options.parse_tiles(tiles)
     if out is None and form:
         raise InputError("--format is the format of --out, which is not given")
-    from gsn_jax.cli import score_sources
+    group = None
+    if reference is None:
+        group = score_processes.find(
+            coordinator, processes, process_id, out=out, absent={"--maps": maps}
+        )
+    watched = supervision.lifeline()
+    if group is not None and watched is None:
+        sys.exit(supervision.supervise(group, start_timeout))
+    from gsn_jax.cli import score_sources, score_table
+    from gsn_jax.cli.score_table import TableFile
     from gsn_jax.images.video import is_video
     from gsn_jax.scoring import by_name, layouts, regions, tables
     from gsn_jax.scoring import junit as junit_files
@@ -206,59 +231,75 @@ def command(
     videos = reference is not None and any(map(is_video, (reference, *distorted)))
     if every > 1 and not (videos or folders):
         raise InputError("--every is for videos, and for two folders of frames")
+    if videos and batch_size is not None:
+        raise InputError("--batch-size: not of videos, whose frames are scored one by one")
     for name, value in {"--maps": maps, "--mask": mask, "--tiles": tiles}.items():
         if videos and value is not None:
             raise InputError(f"{name}: not of videos; extract the frames and score them as images")
-    if table is not None:
-        pairs = pairs_of_table(table)
-    elif folders is not None:
-        pairs = score_sources.folder_pairs(folders, rule or "auto", allow_unpaired)[::every]
-    else:
-        pairs = pairs_of_files(reference or "", distorted)
-    pairs = protocol_options.with_masks(pairs, mask, numbers, max_pixels)
-    if out is not None:
-        form = tables.check_target(
-            out, score_sources.inputs(pairs, table), folders or (), form=form, overwrite=overwrite
-        )
-    if junit is not None:
-        if out is not None and os.path.realpath(out) == os.path.realpath(junit):
-            raise InputError(f"{junit}: is --out and --junit at once; name two files")
-        inputs = score_sources.inputs(pairs, table)
-        junit_files.check_target(junit, inputs, folders or (), overwrite=overwrite)
-    wanted = by_name.named(*names, checkpoint=checkpoint)
-    metrics = [rules.of(metric) for metric in by_name.resolve_all(wanted, checkpoint)]
-    if numbers or any(pair.mask for pair in pairs):
-        regions.check_takes_masks(metrics)
-    pool = pool or videos
-    worst = score_views.parse_limits(limits, metrics, pooled=pool)
-    writer = None
-    if maps is not None:
-        from gsn_jax.cli import map_option
-
-        writer = map_option.map_writer(maps, metrics, pairs)
-    loading = Loading(alpha, max_pixels, resize, align)
-    layout = layouts.layout_of(pairs, numbers, align)
-    with interruptible(out):
-        score, pairs = (
-            score_sources.of_videos(pairs, loading, every)
-            if videos
-            else score_sources.of_images(pairs, loading, numbers)
-        )
-        job = score_views.Job(pairs, metrics, loading, rules, numbers, layout)
-        if out is not None:
-            scored = _to_table(out, form or "csv", job, score, escape_formulas)
-            if sys.stderr.isatty():  # where the bar has just gone
-                click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
-        elif pool:
-            scored = score_views.score_in_silence(len(pairs), score(metrics, None))
+    with score_processes.joined(group, start_timeout, watched) as taking_part:
+        if table is not None:
+            pairs = pairs_of_table(table)
+        elif folders is not None:
+            pairs = score_sources.folder_pairs(folders, rule or "auto", allow_unpaired)[::every]
         else:
-            scored = score_views.score_to_screen(job, escape_formulas)
-        if writer is not None:
-            map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
-    judged = score_views.pool_to_screen(scored, metrics, escape_formulas) if pool else scored
-    if junit is not None:
-        junit_files.write(junit, judged, worst)
-    score_views.conclude(scored, judged, worst)
+            pairs = pairs_of_files(reference or "", distorted)
+        pairs = protocol_options.with_masks(pairs, mask, numbers, max_pixels)
+        parts = bool(numbers) or any(pair.mask for pair in pairs)
+        if parts and batch_size is not None:
+            raise InputError(
+                "--batch-size: not with masks or tiles, which are scored pair by pair; leave one "
+                "of them out"
+            )
+        if out is not None:
+            form = tables.check_target(
+                out,
+                score_sources.inputs(pairs, table),
+                folders or (),
+                form=form,
+                overwrite=overwrite,
+            )
+        if junit is not None:
+            if out is not None and os.path.realpath(out) == os.path.realpath(junit):
+                raise InputError(f"{junit}: is --out and --junit at once; name two files")
+            inputs = score_sources.inputs(pairs, table)
+            junit_files.check_target(junit, inputs, folders or (), overwrite=overwrite)
+        wanted = by_name.named(*names, checkpoint=checkpoint)
+        metrics = [rules.of(metric) for metric in by_name.resolve_all(wanted, checkpoint)]
+        if parts:
+            regions.check_takes_masks(metrics)
+        pool = pool or videos
+        worst = score_views.parse_limits(limits, metrics, pooled=pool)
+        writer = None
+        if maps is not None:
+            from gsn_jax.cli import map_option
+
+            writer = map_option.map_writer(maps, metrics, pairs)
+        loading = Loading(alpha, max_pixels, resize, align)
+        layout = layouts.layout_of(pairs, numbers, align)
+        with interruptible(out):
+            score, pairs = (
+                score_sources.of_videos(pairs, loading, every)
+                if videos
+                else score_sources.of_images(pairs, loading, numbers, batch_size)
+            )
+            job = score_views.Job(pairs, metrics, loading, rules, numbers, layout)
+            if out is not None:
+                writing = TableFile(out, form or "csv", escape_formulas)
+                scored = score_table.score_to_file(writing, job, score, taking_part)
+                if taking_part.index:
+                    return  # process 0 has the rows
+                if sys.stderr.isatty():  # where the bar has just gone
+                    click.echo(f"gsn: the scores of {len(scored)} pairs are in {out}", err=True)
+            elif pool:
+                scored = score_views.score_in_silence(len(pairs), score(metrics, None))
+            else:
+                scored = score_views.score_to_screen(job, score(metrics, None), escape_formulas)
+            if writer is not None:
+                map_option.draw_maps(writer, [row.pair for row in scored if not row.error], loading)
+        judged = score_views.pool_to_screen(scored, metrics, escape_formulas) if pool else scored
+        if junit is not None:
+            junit_files.write(junit, judged, worst)
+        score_views.conclude(scored, judged, worst)
 
 
 def _check_sources(
@@ -284,40 +325,3 @@ def _check_sources(
                 "and --distorted-dir, to score a folder's images against one reference name them "
                 "(ORIGINAL.png FOLDER/*)"
             )
-
-
-def _to_table(
-    out: str, form: str, job: Job, score: Score, escape_formulas: bool
-) -> list[ScoredPair]:
-    """Scores into a table. Where the output is a file, a journal makes the run resumable."""
-    from gsn_jax.cli import score_views
-    from gsn_jax.scoring import outputs, tables
-    from gsn_jax.scoring.journal import describe_run, open_journal
-    from gsn_jax.scoring.protocol import described
-
-    pairs, metrics = job.pairs, job.metrics
-    everything = range(len(pairs))
-    with contextlib.ExitStack() as stack:
-        scored: dict[int, ScoredPair] = {}
-        keep = scored.__setitem__
-        if outputs.is_regular(out):
-            run = describe_run(metrics, job.loading, job.tiles)
-            journal = stack.enter_context(open_journal(out, pairs, run))
-            scored, keep = journal.scored, journal.add
-        if scored:
-            click.echo(f"gsn: {len(scored)} pairs were scored before", err=True)
-        missing = [index for index in everything if index not in scored]
-        with score_views.progress(len(pairs), done=len(scored)) as advance:
-            for index, item in advance(score(metrics, missing)):
-                keep(index, item)
-        rows = [scored[index] for index in everything]
-        tables.write_scores(
-            out,
-            rows,
-            metrics,
-            form,
-            layout=job.layout,
-            protocol=described(job.protocol, job.loading),
-            escape_formulas=escape_formulas,
-        )
-    return rows

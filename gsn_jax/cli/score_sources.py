@@ -38,13 +38,17 @@ def inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
         yield from (pair.reference_file, pair.distorted_file, pair.mask_file)
 
 
-def of_images(pairs: list[Pair], loading: Loading, tiles: Tiles | None) -> tuple[Score, list[Pair]]:
+def of_images(
+    pairs: list[Pair], loading: Loading, tiles: Tiles | None, batch_size: int | None
+) -> tuple[Score, list[Pair]]:
     """What scores pairs of images, and their tiles, and the pairs."""
 
     def score(
         metrics: Sequence[Metric], wanted: Iterable[int] | None
     ) -> Iterator[tuple[int, ScoredPair]]:
-        return score_unordered(pairs, metrics, loading, wanted=wanted, tiles=tiles)
+        return score_unordered(
+            pairs, metrics, loading, wanted=wanted, tiles=tiles, batch_size=batch_size
+        )
 
     return score, pairs
 

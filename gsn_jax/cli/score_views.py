@@ -140,36 +140,29 @@ class Job:
         return ", ".join(filter(None, [*parts, f"align {align}" if align != "none" else ""]))
 
 
-def score_to_screen(job: Job, escape_formulas: bool) -> list[ScoredPair]:
-    """Scores pairs and prints them: a table on a terminal, elsewhere CSV, row by row."""
-    from gsn_jax.scoring.many_pairs import score_pairs
+def score_to_screen(
+    job: Job, scored: Iterator[tuple[int, ScoredPair]], escape_formulas: bool
+) -> list[ScoredPair]:
+    """Prints pairs in their order: a table on a terminal, elsewhere CSV, row by row."""
+    from gsn_jax.scoring.many_pairs import in_order
     from gsn_jax.scoring.tables import write_rows
 
-    pairs, metrics, loading = job.pairs, job.metrics, job.loading
-    scored = score_pairs(
-        pairs,
-        metrics,
-        alpha=loading.alpha,
-        max_pixels=loading.max_pixels,
-        resize=loading.resize,
-        align=loading.align,
-        tiles=job.tiles,
-    )
     rows: list[ScoredPair] = []
+    ordered = in_order(scored)
 
     def noted(items: Iterator[ScoredPair]) -> Iterator[ScoredPair]:
         for item in items:
             rows.append(item)
             yield item
 
-    with progress(len(pairs)) as advance:
+    with progress(len(job.pairs)) as advance:
         if sys.stdout.isatty():
-            rows.extend(advance(scored))
+            rows.extend(advance(ordered))
         else:
-            names = [metric.name for metric in metrics]
+            names = [metric.name for metric in job.metrics]
             write_rows(
                 sys.stdout,
-                noted(advance(scored)),
+                noted(advance(ordered)),
                 names,
                 layout=job.layout,
                 escape_formulas=escape_formulas,

@@ -1,4 +1,4 @@
-"""Options that several commands have: the model in place of gsn, and how images are read."""
+"""Options that several commands have: metrics, how images are read, batches, and processes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ checkpoint = click.option(
     "--checkpoint",
     metavar="DIR",
     help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
+)
+
+batch_size = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1, max=4096),
+    metavar="N",
+    help="Score pairs in batches, on all devices, with N pairs per device.  [default: on GPUs and "
+    "TPUs what their memory holds; on CPUs one pair after the other]",
 )
 
 alpha = click.option(
@@ -44,3 +52,31 @@ def metrics(default: str, purpose: str) -> Callable:
         metavar="NAME[,NAME...]",
         help=purpose,
     )
+
+
+def processes(command: Callable) -> Callable:
+    """`--coordinator`, `--processes`, `--process-id` and `--start-timeout`."""
+    for option in (
+        click.option(
+            "--start-timeout",
+            type=click.IntRange(min=1),
+            default=300,
+            show_default=True,
+            metavar="SECONDS",
+            help="Time to wait for all processes to start.",
+        ),
+        click.option(
+            "--process-id", type=int, envvar="JAX_PROCESS_ID", help="Index of this process, from 0."
+        ),
+        click.option(
+            "--processes", type=int, envvar="JAX_NUM_PROCESSES", help="Number of processes."
+        ),
+        click.option(
+            "--coordinator",
+            metavar="HOST:PORT",
+            envvar="JAX_COORDINATOR_ADDRESS",
+            help="Address of process 0, to which the others connect.",
+        ),
+    ):
+        command = option(command)
+    return command

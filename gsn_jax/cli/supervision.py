@@ -17,7 +17,7 @@ import types
 
 import click
 
-from gsn_jax.training.distributed import LOST, START_AGAIN, WRONG_INPUT, ProcessGroup
+from gsn_jax.devices.distributed import LOST, START_AGAIN, WRONG_INPUT, ProcessGroup
 
 _LIFELINE = "GSN_JAX_LIFELINE"
 _FORWARDED = (signal.SIGTERM, signal.SIGINT)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gsn_jax.cli import shared_options
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,24 +41,7 @@ was lost, start all of them again."""
     type=click.Path(file_okay=False),
     help="Folder of the run, for checkpoints, TensorBoard logs and the trained model.",
 )
-@click.option(
-    "--coordinator",
-    metavar="HOST:PORT",
-    envvar="JAX_COORDINATOR_ADDRESS",
-    help="Address of process 0, to which the others connect.",
-)
-@click.option("--processes", type=int, envvar="JAX_NUM_PROCESSES", help="Number of processes.")
-@click.option(
-    "--process-id", type=int, envvar="JAX_PROCESS_ID", help="Index of this process, from 0."
-)
-@click.option(
-    "--start-timeout",
-    type=click.IntRange(min=1),
-    default=300,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time to wait for all processes to start.",
-)
+@shared_options.processes
 @click.option(
     "--profile",
     metavar="FIRST:LAST",
@@ -76,7 +60,7 @@ def command(
 ) -> None:
     """Train a model, or continue the training run in WORKDIR."""
     from gsn_jax.cli import supervision
-    from gsn_jax.training import distributed
+    from gsn_jax.devices import distributed
 
     group = distributed.find_group(coordinator, processes, process_id)
     watched = supervision.lifeline()

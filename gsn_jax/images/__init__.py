@@ -22,6 +22,7 @@ __all__ = [
     "as_array",
     "as_float",
     "as_pair",
+    "check_size",
     "check_sizes",
     "load_image",
 ]
@@ -29,7 +30,7 @@ __all__ = [
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "arrays": ["ImageLike", "as_array", "as_float", "as_pair", "check_sizes"],
+        "arrays": ["ImageLike", "as_array", "as_float", "as_pair", "check_size", "check_sizes"],
         "files": ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Alpha", "load_image"],
     },
 )

@@ -134,10 +134,24 @@ def check_sizes(
             f"{names[1]}: size {_size(distorted)} differs from {_size(reference)} of {names[0]}; "
             "a full-reference metric needs equal sizes"
         )
-    if min(reference.shape[-3:-1]) < min_size:
+    check_size(reference.shape[-3:-1], names[0], min_size)
+
+
+def check_size(size: Sequence[int], name: str = "reference", min_size: int = 1) -> None:
+    """Refuses an image that is too small.
+
+    Args:
+        size: its height and width.
+        name: what to call it in an error message.
+        min_size: smallest height and width.
+
+    Raises:
+        InputError: it is too small.
+    """
+    height, width = size
+    if min(height, width) < min_size:
         raise InputError(
-            f"{names[0]}: {_size(reference)} is too small; "
-            f"at least {min_size} x {min_size} is needed"
+            f"{name}: {width} x {height} is too small; at least {min_size} x {min_size} is needed"
         )
 
 

@@ -1,12 +1,15 @@
 """The scores of an unfinished table, so that an interrupted `gsn score --out` loses nothing.
 
-They are kept beside the table, in `.NAME.partial`, until the table is complete.
+They are kept beside the table, in `.NAME.partial`, until the table is complete. Each of several
+processes keeps its own, in `.NAME.partial`, `.NAME.partial-1` and so on, and process 0 puts them
+together. A later run continues from all of them, whatever its number of processes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,36 +33,49 @@ class Journal:
             since, is left out of what an earlier run scored.
     """
 
-    def __init__(self, path: Path, pairs: Sequence[Pair], run: Mapping[str, Any]):
+    def __init__(self, path: Path, pattern: str, pairs: Sequence[Pair], run: Mapping[str, Any]):
         """Takes over the scores of an earlier run with the same description.
 
         Args:
             path: of the file.
+            pattern: of the names, in the same folder, of the files of all processes.
             pairs: the pairs of the table.
             run: what the scores depend on besides the files, see `describe_run`.
 
         Raises:
-            OSError: the file cannot be read or written.
+            OSError: a file cannot be read or written.
         """
         # Taken before any image is read: a file that changes after that is scored again.
         self._stamps = [_stamp(pair) for pair in pairs]
+        self._pairs, self._run, self._pattern = pairs, run, pattern
         self._store = Store(path, run)
         self._store.open()
-        self.scored: dict[int, ScoredPair] = {}
-        for index, row in self._store.rows.items():
-            match row:
-                case {
-                    "files": files,
-                    "scores": dict(scores),
-                    "error": "",
-                    "tiles": list(tiles),
-                    "shift": shift,
-                } if index in range(len(pairs)) and files == self._stamps[int(index)]:
-                    undone = None if shift is None else Shift(*shift)
-                    pair = pairs[int(index)]
-                    self.scored[int(index)] = ScoredPair(
-                        pair, scores, tiles=tuple(tiles), shift=undone
-                    )
+        self.scored = self._read(failed=False)
+
+    def gather(self) -> None:
+        """Adds what the other processes of this run have kept, and closed.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        with _written(self._store.path):
+            self.scored = self._read(failed=True)
+
+    def _read(self, *, failed: bool) -> dict[int, ScoredPair]:
+        """The pairs of all files. One that failed may have been scored by another process since."""
+        found: dict[int, ScoredPair] = {}
+        for path in self._files():
+            store = self._store if path == self._store.path else Store(path, self._run)
+            for index, row in store.rows.items():
+                if index not in range(len(self._pairs)):
+                    continue
+                item = _kept(self._pairs[int(index)], self._stamps[int(index)], row)
+                if item and (not item.error or (failed and int(index) not in found)):
+                    found[int(index)] = item
+        return found
+
+    def _files(self) -> list[Path]:
+        return sorted(self._store.path.parent.glob(self._pattern))
 
     def add(self, index: int, scored: ScoredPair) -> None:
         """Keeps the scores of a pair.
@@ -78,12 +94,30 @@ class Journal:
         with _written(self._store.path):
             self._store.add(index, row)
 
-    def close(self, *, finished: bool) -> None:
-        """Closes the file, and deletes it if the table is complete."""
-        if finished:
-            self._store.remove()
-        else:
-            self._store.close()
+    def close(self) -> None:
+        """Closes the file, so that other processes see all of it; `add` opens it again."""
+        self._store.close()
+
+    def remove(self) -> None:
+        """Deletes the files of all processes, when the table is complete."""
+        self._store.close()
+        for path in self._files():
+            path.unlink(missing_ok=True)
+
+
+def _kept(pair: Pair, stamp: list[Any], row: Any) -> ScoredPair | None:
+    """A pair with the scores in a row of a file; None if the row is not of these files."""
+    match row:
+        case {
+            "files": files,
+            "scores": dict(scores),
+            "error": str(error),
+            "tiles": list(tiles),
+            "shift": shift,
+        } if files == stamp:
+            undone = None if shift is None else Shift(*shift)
+            return ScoredPair(pair, scores, error, tuple(tiles), undone)
+    return None
 
 
 def _stamp(pair: Pair) -> list[Any]:
@@ -100,31 +134,36 @@ def _stamp(pair: Pair) -> list[Any]:
 
 @contextlib.contextmanager
 def open_journal(
-    table: str | os.PathLike[str], pairs: Sequence[Pair], run: Mapping[str, Any]
+    table: str | os.PathLike[str],
+    pairs: Sequence[Pair],
+    run: Mapping[str, Any],
+    process: int = 0,
 ) -> Iterator[Journal]:
-    """The journal of a table. It is deleted at the end, unless the context raises.
+    """The journal of a table. At the end process 0 deletes all files, unless the context raises.
 
     Args:
         table: the table that is being made.
         pairs: its pairs.
         run: what the scores depend on besides the files. Scores of another run are dropped.
+        process: number of this process among those that make the table.
 
     Raises:
         InputError: the file cannot be written, or another process is making the table.
     """
     target = Path(table)
-    path = target.with_name(f".{target.name}.partial")
+    mine = f"-{process}" if process else ""
+    path = target.with_name(f".{target.name}.partial{mine}")
+    lock = target.with_name(f".{target.name}{mine}.lock")
+    pattern = f".{glob.escape(target.name)}.partial*"
     refusal = f"{table}: another run is writing this table; wait for it, or name another output"
     with contextlib.ExitStack() as stack:
         with _written(path):
-            stack.enter_context(exclusive(path.with_suffix(".lock"), refusal, remove=True))
-            journal = Journal(path, pairs, run)
-        finished = False
-        try:
-            yield journal
-            finished = True
-        finally:
-            journal.close(finished=finished)
+            stack.enter_context(exclusive(lock, refusal, remove=True))
+            journal = Journal(path, pattern, pairs, run)
+        stack.callback(journal.close)
+        yield journal
+        if not process:
+            journal.remove()
 
 
 @contextlib.contextmanager

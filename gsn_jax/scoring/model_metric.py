@@ -15,9 +15,10 @@ import numpy as np
 
 from gsn_jax.backbones.folding import fold
 from gsn_jax.compilation import bounded_jit
+from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
 from gsn_jax.heads import encode_pair
-from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
+from gsn_jax.images import ImageLike, as_float, as_pair, check_size, check_sizes
 from gsn_jax.images.masks import cell_weights
 from gsn_jax.metric import MapGrid, Mask, Remember, forget
 from gsn_jax.models import registry
@@ -33,8 +34,9 @@ MIN_SIZE = 16
 class ModelMetric:
     """A trained model as a `Metric`: calibrated quality in [0, 1], up = better.
 
-    The same pair gives the same score, bit by bit, alone, in a batch or in a folder: each pair runs
-    through the same functions, chosen by its size alone. Models that can be tiled are compiled for
+    The same pair gives the same score, bit by bit, alone, in an array of images or in a folder:
+    each pair runs through the same functions, chosen by its size alone. Batches on all devices (see
+    `gsn_jax.metric.Batching`) agree with that to 1e-5. Models that can be tiled are compiled for
     few shapes and take images of any size in bounded memory, see `gsn_jax.scoring.tiles`. Across
     devices scores agree to 1e-4.
 
@@ -113,6 +115,16 @@ class ModelMetric:
             return self._tiled.score(reference, distorted, remember)
         arrays = as_float(reference), as_float(distorted)
         return np.asarray(self._compiled(self._variables, *arrays))
+
+    def batch_class(self, size: tuple[int, int]) -> BatchClass | None:
+        """The class of a pair; see `gsn_jax.metric.Batching`."""
+        check_size(size, min_size=self._min_size)
+        return None if self._tiled is None else self._tiled.batch_class(size)
+
+    def score_batch(self, batch: PairBatch) -> jax.Array:
+        """Starts to score a batch; see `gsn_jax.metric.Batching`."""
+        assert self._tiled is not None  # otherwise there is no class
+        return self._tiled.score_batch(batch)
 
     @property
     def takes_masks(self) -> bool:

@@ -15,6 +15,7 @@ from gsn_jax.metric import FeatureCache, Mask, Metric, forget
 from gsn_jax.scoring import regions
 
 if TYPE_CHECKING:
+    from gsn_jax.scoring.batching import Outcome
     from gsn_jax.scoring.many_pairs import Image, Loading, Pair, Resize
 
 
@@ -151,17 +152,40 @@ def score(
                 for scores, value in zip(of_tiles, parts, strict=True):
                     scores[metric.name] = _checked(metric, value)
         except Exception as error:
-            text = error_line(pair, error)
-            errors.append(f"{metric.name}: {text}" if len(metrics) > 1 else text)
+            errors.append(_metric_line(pair, metrics, metric, error))
     return Scores(whole, tuple(of_tiles), list(dict.fromkeys(errors)))
 
 
-def _checked(metric: Metric, score: float) -> float:
+def scores_of(pair: Pair, metrics: Sequence[Metric], outcome: Outcome) -> Scores:
+    """The same from what each metric gave: a score or an error.
+
+    Args:
+        pair: the pair.
+        metrics: what it was scored with.
+        outcome: what they gave.
+    """
+    whole, errors = {}, []
+    for metric in metrics:
+        try:
+            whole[metric.name] = _checked(metric, outcome[metric.name])
+        except Exception as error:
+            errors.append(_metric_line(pair, metrics, metric, error))
+    return Scores(whole, (), list(dict.fromkeys(errors)))
+
+
+def _checked(metric: Metric, score: float | Exception) -> float:
     """Refuses a score that is not finite, unless it is the best one (PSNR of equal images)."""
+    if isinstance(score, Exception):
+        raise score
     best = metric.value_range[1 if metric.higher_is_better else 0]
     if math.isfinite(score) or score == best:
         return score
     raise InputError(f"{metric.name} gives no finite score ({score}) for this pair")
+
+
+def _metric_line(pair: Pair, metrics: Sequence[Metric], metric: Metric, error: Exception) -> str:
+    text = error_line(pair, error)
+    return f"{metric.name}: {text}" if len(metrics) > 1 else text
 
 
 def error_line(pair: Pair, error: Exception) -> str:

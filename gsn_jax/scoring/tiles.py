@@ -20,6 +20,16 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from gsn_jax.devices.batches import (
+    Arrays,
+    BatchClass,
+    PairBatch,
+    as_unit,
+    divided,
+    of_references,
+    on_every_device,
+    replicated,
+)
 from gsn_jax.images import as_float
 from gsn_jax.metric import Remember, forget
 
@@ -61,6 +71,10 @@ class Tile:
     height: int
     width: int
     core: tuple[int, int, int, int]
+
+    def of(self, image: np.ndarray) -> np.ndarray:
+        """The tile's part of an image `(H, W, 3)`."""
+        return image[self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -142,7 +156,7 @@ class TiledModel:
         self._cell = model.backbone.strides[-1]
 
         # The variables are arguments: as constants they would be compiled in, slowly.
-        def encode(variables: Any, image: jax.Array, sizes: jax.Array) -> Any:
+        def encode(variables: Any, image: jax.Array, sizes: jax.Array | None) -> Any:
             return model.apply(variables, image, sizes=sizes, method="encode")
 
         def sums(
@@ -155,6 +169,25 @@ class TiledModel:
             return calibrate(raw)
 
         self._encode, self._finish = jax.jit(encode), jax.jit(finish)
+
+        def batch_sums(everywhere: Any, share: tuple[Arrays, jax.Array]) -> jax.Array:
+            (variables, largest), (arrays, cells) = everywhere, share
+            first, second = (
+                encode(variables, as_unit(images, largest), sizes)
+                for images, sizes in (
+                    (arrays.references, arrays.reference_sizes),
+                    (arrays.distorted, arrays.sizes),
+                )
+            )
+            first = of_references(first, arrays.which)
+            options: Any = {"sizes": arrays.sizes, "cells": cells, "method": "sums"}
+            found: Any = model.apply(variables, first, second, **options)
+            return found
+
+        self._batch_sums = functools.cache(lambda: on_every_device(batch_sums))
+        self._batch_finish = functools.cache(lambda: on_every_device(finish))
+        self._everywhere = functools.cache(lambda: replicated(variables))
+
         # Calls from one thread run serially, and convolutions of few channels occupy one core only.
         # So two threads compute the features of the two images.
         self._threads = ThreadPoolExecutor(thread_name_prefix="gsn_jax")
@@ -194,6 +227,26 @@ class TiledModel:
                 if cells.any():
                     totals[index] = totals[index] + self._sum(tile, features, cells)
         return [float(self._finish(self._variables, total)) for total in totals]
+
+    def batch_class(self, size: Shape) -> BatchClass:
+        """The class of a pair; see `gsn_jax.metric.Batching`."""
+        tiles = cover(*size, reach=self._reach, cell=self._cell)
+        return BatchClass(tiles[0].shape, padded=True, tiles=len(tiles))
+
+    def score_batch(self, batch: PairBatch) -> jax.Array:
+        """Starts to score a batch; see `gsn_jax.metric.Batching`."""
+        variables, largest = self._everywhere(), batch.largest()
+        total: Any = None
+        for number in range(batch.kind.tiles):
+            tiles = [
+                cover(*image.shape[:2], reach=self._reach, cell=self._cell)[number]
+                for _, image in batch.filled
+            ]
+            cells = divided(np.stack([core_mask(tile, self._cell) for tile in tiles]))
+            arrays = batch.arrays(batch.kind.shape, [tile.of for tile in tiles])
+            sums = self._batch_sums()((variables, largest), (arrays, cells))
+            total = sums if total is None else total + sums
+        return self._batch_finish()(variables, total)
 
     def _tiles(
         self, reference: np.ndarray, distorted: np.ndarray, remember: Remember
@@ -246,7 +299,7 @@ def core_mask(tile: Tile, cell: int) -> np.ndarray:
 
 def cut(image: np.ndarray, tile: Tile) -> np.ndarray:
     """A tile's part of an image `(H, W, 3)` as float32 in [0, 1], in an array of its shape."""
-    part = image[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width]
+    part = tile.of(image)
     if part.shape[:2] == tile.shape:
         return as_float(part)
     window = np.zeros((*tile.shape, 3), np.float32)

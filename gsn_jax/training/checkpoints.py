@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
+from gsn_jax.devices import distributed
 from gsn_jax.models import run_checkpoints
 from gsn_jax.models.run_checkpoints import quiet_orbax, ranking, read_metadata
-from gsn_jax.training import distributed
 from gsn_jax.training.state import TrainState
 
 # Fields of the state that make up the model; the rest is needed only to continue the run.

@@ -16,9 +16,10 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gsn_jax._version import __version__
+from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError
 from gsn_jax.models import calibration, registry
-from gsn_jax.training import distributed, run_folder
+from gsn_jax.training import run_folder
 from gsn_jax.training.evaluation import Evaluation, evaluate
 from gsn_jax.training.interruption import StopRequest
 from gsn_jax.training.profiling import Tracer, measure_work

@@ -19,10 +19,11 @@ from data_pipelines.device import DevicePrefetcher, prefetch_to_device
 from data_pipelines.identity import identity_of_pairs
 from data_pipelines.loader import TrainLoader, train_loader
 from data_pipelines.sources import PairSource
+from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError
 from gsn_jax.models import initial_weights, registry
 from gsn_jax.models.frozen import FrozenFeatureModel
-from gsn_jax.training import distributed, run_folder
+from gsn_jax.training import run_folder
 from gsn_jax.training.checkpoints import Checkpoints
 from gsn_jax.training.evaluation import RawScores, make_scorer
 from gsn_jax.training.interruption import StopRequest

@@ -25,10 +25,10 @@ from ml_collections import ConfigDict
 
 from data_pipelines.image_writing import write_text
 from gsn_jax._version import __version__
+from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError, disk_failure
 from gsn_jax.models.folders import read_model, write_model
 from gsn_jax.training import config as configs
-from gsn_jax.training import distributed
 
 
 @contextlib.contextmanager

@@ -36,6 +36,16 @@ def test_scores_are_the_metrics_own(judged_table, tmp_path):
     assert float(rows[0]["opinion"]) == 86
 
 
+def test_batches_give_the_same_scores(judged_table, counting):
+    metric = metrics.get("gmsd")
+    single = evaluation.scored_set(judged_table, [metric, counting()])
+    batches = evaluation.scored_set(judged_table, [metric, counting()], batch_size=1)
+    for name in ("gmsd", "difference"):
+        np.testing.assert_allclose(
+            batches.metrics[name].values, single.metrics[name].values, rtol=1e-5, atol=1e-5
+        )
+
+
 @pytest.mark.parametrize("dies_at", [0, 3, 7])
 def test_an_interrupted_run_continues_and_equals_an_uninterrupted_one(
     judged_table, tmp_path, counting, dies_at

@@ -249,6 +249,26 @@ def test_caching_changes_no_score(folder, model_folder):
     assert [scores.get("gsn") for scores in cached] == alone
 
 
+def test_batches_give_the_same_table(folder, model_folder):
+    options = *folders(folder), "--checkpoint", model_folder, "--metric", "gsn,psnr"
+    run(*options, "--out", folder / "single.csv")
+    _, err, code = run(*options, "--out", folder / "batches.csv", "--batch-size", 1)
+    assert code == 2
+    assert "a_broken.png: not an image" in err
+    for row, want in zip(
+        read_rows(folder / "batches.csv"), read_rows(folder / "single.csv"), strict=True
+    ):
+        for name in ("gsn", "psnr"):
+            assert float(row.pop(name) or 0) == pytest.approx(
+                float(want.pop(name) or 0), rel=1e-5, abs=1e-5
+            )
+        assert row == want
+    out, _, _ = run(*options, "--batch-size", 1)
+    assert [line.split(",")[1] for line in out.splitlines()[1:]] == [
+        row["distorted"] for row in read_rows(folder / "single.csv")
+    ]
+
+
 def test_only_a_table_of_scores_is_replaced(folder):
     out = folder / "opinions.csv"
     out.write_text("reference,distorted,mos\na.png,b.png,3\n")

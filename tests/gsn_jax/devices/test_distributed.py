@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from gsn_jax.cli import supervision
+from gsn_jax.devices import distributed
+from gsn_jax.devices.distributed import ProcessGroup, find_group
 from gsn_jax.errors import InputError
-from gsn_jax.training import distributed
-from gsn_jax.training.distributed import ProcessGroup, find_group
 
 SLURM = {"SLURM_STEP_NODELIST": "n[1-2]", "SLURM_NTASKS": "2"}
 TPU = {"JAX_PLATFORMS": "cpu", "TPU_WORKER_HOSTNAMES": "a,b"}

@@ -1,7 +1,10 @@
-"""The processes of one training run: how they find one another, start and end together.
+"""The processes of one run: how they find one another, start and end together.
 
 Every process runs the same command. Process 0 is the coordinator: the others connect to it, agree
 on who takes part, and learn through it when one of them fails. Arrays never pass through it.
+
+The processes of a training depend on one another in every step, and end when one is lost. Those
+that score a table do not: they go on, as long as process 0 does.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ PARTING_SECONDS = 10
 # nothing is wrong with the command; start all processes again).
 FAILED, WRONG_INPUT, LOST = 1, 2, 75
 
-START_AGAIN = "start all processes again to continue from the newest checkpoint"
+START_AGAIN = "start all processes again, and they continue"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,8 +123,15 @@ def _environment(environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def join(group: ProcessGroup, start_seconds: int = START_SECONDS) -> None:
+def join(
+    group: ProcessGroup, start_seconds: int = START_SECONDS, *, independent: bool = False
+) -> None:
     """Connects to the other processes; before anything runs on a device.
+
+    Args:
+        group: see `find_group`.
+        start_seconds: how long to wait for all processes.
+        independent: whether this process goes on when another one is lost.
 
     Raises:
         InputError: the coordinator cannot be reached in time, or the environment does not say
@@ -133,6 +143,7 @@ def join(group: ProcessGroup, start_seconds: int = START_SECONDS) -> None:
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     # SIGTERM is ours, see `interruption`.
     jax.config.update("jax_enable_preemption_service", False)
+    jax.config.update("jax_enable_recoverability", independent)
     if group.index:
         _reach(group, start_seconds)
     try:
@@ -174,6 +185,7 @@ def joined(
     group: ProcessGroup | None,
     *,
     start_seconds: int = START_SECONDS,
+    independent: bool = False,
     on_joined: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """A block that all processes run together; does nothing for a process on its own.
@@ -184,6 +196,8 @@ def joined(
     Args:
         group: see `find_group`.
         start_seconds: how long to wait for all processes.
+        independent: see `join`; then only process 0 goes on after the block, and the others exit
+            with code 0.
         on_joined: called when all have come together.
     """
     if group is None:
@@ -192,7 +206,7 @@ def joined(
     import jax
 
     try:
-        join(group, start_seconds)
+        join(group, start_seconds, independent=independent)
         on_joined()
         yield
     except BaseException as error:
@@ -203,6 +217,11 @@ def joined(
         parting.start()
         parting.join(0 if code == LOST else PARTING_SECONDS)
         os._exit(code)
+    if independent and not is_first():
+        # A client that shuts down later than process 0, its server, would be aborted.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     jax.distributed.shutdown()
 
 
@@ -241,6 +260,24 @@ def is_first() -> bool:
     import jax
 
     return jax.process_index() == 0
+
+
+def wait_for_living() -> list[int]:
+    """The processes that are alive; returns when each of them has called it.
+
+    For independent processes, see `join`. One that is silent for `SILENCE_SECONDS` is dead.
+    """
+    import jax
+    from jax.experimental import multihost_utils
+
+    living: list[int] = []
+    # One that dies just after it has called is done with its work.
+    with (
+        contextlib.suppress(multihost_utils.ProcessFailureError),
+        multihost_utils.live_devices(jax.devices()) as devices,
+    ):
+        living = sorted({device.process_index for device in devices})
+    return living
 
 
 def anywhere(value: bool) -> bool:

@@ -1,0 +1,128 @@
+"""`gsn score --out`: the scores of all pairs into a table, by one or several processes."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Sequence
+
+import click
+
+from gsn_jax.cli import score_views
+from gsn_jax.cli.score_processes import Processes
+from gsn_jax.cli.score_sources import Score
+from gsn_jax.cli.score_views import Job
+from gsn_jax.devices import distributed
+from gsn_jax.scoring import many_pairs, outputs, tables
+from gsn_jax.scoring.journal import Journal, describe_run, open_journal
+from gsn_jax.scoring.many_pairs import ScoredPair
+from gsn_jax.scoring.protocol import described
+
+
+@dataclasses.dataclass(frozen=True)
+class TableFile:
+    """The output.
+
+    Attributes:
+        path: the file.
+        form: see `gsn_jax.scoring.tables.write_scores`.
+        escape_formulas: likewise.
+    """
+
+    path: str
+    form: str
+    escape_formulas: bool
+
+
+def score_to_file(
+    table: TableFile, job: Job, score: Score, processes: Processes
+) -> list[ScoredPair]:
+    """Scores into a table. Where the output is a file, a journal makes the run resumable.
+
+    Args:
+        table: the output.
+        job: what is scored, and how.
+        score: gives the scores of some pairs.
+        processes: who takes part.
+
+    Returns:
+        The rows; none in a process other than 0.
+    """
+    pairs, metrics = job.pairs, job.metrics
+    shares = [many_pairs.share(pairs, n, processes.count) for n in range(processes.count)]
+    mine = shares[processes.index]
+    with contextlib.ExitStack() as stack:
+        journal = None
+        scored: dict[int, ScoredPair] = {}
+        keep = scored.__setitem__
+        if outputs.is_regular(table.path):
+            run = describe_run(metrics, job.loading, job.tiles)
+            journal = stack.enter_context(open_journal(table.path, pairs, run, processes.index))
+            scored, keep = journal.scored, journal.add
+        missing = [index for index in mine if index not in scored]
+        done = len(mine) - len(missing)
+        if done:
+            click.echo(f"gsn: {done} pairs were scored before", err=True)
+        with score_views.progress(len(mine), done=done) as advance:
+            for index, item in advance(score(metrics, missing)):
+                keep(index, item)
+        if journal is not None and processes.count > 1:
+            if not _complete(journal, shares, processes, table.path):
+                return []
+            scored = journal.scored
+        rows = [scored[index] for index in range(len(pairs))]
+        tables.write_scores(
+            table.path,
+            rows,
+            metrics,
+            table.form,
+            layout=job.layout,
+            protocol=described(job.protocol, job.loading),
+            escape_formulas=table.escape_formulas,
+        )
+    return rows
+
+
+def _complete(
+    journal: Journal, shares: Sequence[Sequence[int]], processes: Processes, out: str
+) -> bool:
+    """Waits for the others. True in process 0, whose journal then has all pairs.
+
+    Exits with code 75 where another process was lost before it had scored its pairs.
+    """
+    journal.close()
+    living = distributed.wait_for_living()
+    if processes.index:
+        return False
+    journal.gather()
+
+    def lacks(index: int, is_living: bool) -> bool:
+        # What failed may be of an earlier run, which a living process has tried again.
+        item = journal.scored.get(index)
+        return item is None or bool(item.error and not is_living)
+
+    incomplete = {
+        number: missing
+        for number, share in enumerate(shares)
+        if (missing := sum(lacks(index, number in living) for index in share))
+    }
+    for number, missing in incomplete.items():
+        reason = (
+            "did not leave its scores here: was it started with the same command, and does it see "
+            f"the folder of {out}?"
+            if number in living
+            else "was lost"
+        )
+        click.echo(
+            f"gsn: process {number} of {processes.count} {reason}; {missing} of its pairs are not "
+            "scored",
+            err=True,
+        )
+    if incomplete:
+        click.echo(
+            f"gsn: {out} is not written; {distributed.START_AGAIN} with the pairs that are missing",
+            err=True,
+        )
+        sys.exit(distributed.LOST)
+    return True

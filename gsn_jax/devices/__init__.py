@@ -1,0 +1,1 @@
+"""The devices of this process, and the processes of a group."""
