@@ -112,7 +112,7 @@ def _kept(pair: Pair, stamp: list[Any], row: Any) -> ScoredPair | None:
             "files": files,
             "scores": dict(scores),
             "error": str(error),
-            "tiles": list(tiles),
+            "tiles": [*tiles],  # a list in a file, a tuple in this process
             "shift": shift,
         } if files == stamp:
             undone = None if shift is None else Shift(*shift)

@@ -1,8 +1,10 @@
 """`gsn score` with protocols, masks, tiles and alignment; what they compute is tested elsewhere."""
 
 import csv
+import dataclasses
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +12,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 import gsn_jax
-from gsn_jax import cli
+from gsn_jax import cli, metrics
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.many_pairs import score_unordered
+from gsn_jax.scoring.many_pairs import pairs_of_files, score_pairs, score_unordered
 
 
 @pytest.fixture
@@ -142,6 +144,47 @@ def test_a_pair_that_looks_shifted_is_named(folder):
     assert "gsn: 2 images look shifted, the first is moved.png, by 3 pixels" in err
 
 
+ALIKE = {
+    "plain": [],
+    "aligned": ["--align", "integer"],
+    "resized": ["--resize", "to-reference"],
+    "protocol": ["--protocol", "sr-x4"],
+}
+
+
+@pytest.mark.parametrize("case", ALIKE)
+def test_batches_prepare_pairs_alike(folder, case):
+    Image.open("noisy.png").resize((100, 90)).save("smaller.png")
+    arguments = "r.png", "noisy.png", "moved.png", "smaller.png", "--metric", "gsn,psnr"
+    one_by_one, *said = run(*arguments, *ALIKE[case])
+    batched, *said_of_batches = run(*arguments, *ALIKE[case], "--batch-size", 2)
+    assert said_of_batches == said
+    rows = rows_of(one_by_one)
+    found = rows_of(batched)
+    assert [row["distorted"] for row in found] == ["noisy.png", "moved.png", "smaller.png"]
+    for row, other in zip(rows, found, strict=True):
+        assert other.keys() == row.keys()
+        assert other["error"] == row["error"]
+        for name in {"gsn", "psnr", "shift_x", "shift_y"} & row.keys():
+            got, want = other[name], row[name]
+            assert got == want or float(got) == pytest.approx(float(want), rel=1e-5, abs=1e-5)
+
+
+def test_pairs_with_masks_and_tiles_are_scored_one_by_one(folder):
+    """As on an accelerator, where batches are the default, which a batch size does here."""
+    pairs = pairs_of_files("r.png", ["noisy.png", "moved.png"])
+    pairs.insert(1, dataclasses.replace(pairs[0], mask="m.png", mask_file=Path("m.png")))
+    chosen = [metrics.get("psnr")]
+    first = list(score_pairs(pairs, chosen))
+    for item, other in zip(score_pairs(pairs, chosen, batch_size=2), first, strict=True):
+        assert item.pair == other.pair
+        assert item.scores["psnr"] == pytest.approx(other.scores["psnr"], rel=1e-5)
+    assert first[0].scores["psnr"] != pytest.approx(first[1].scores["psnr"], rel=1e-3)
+    tiled = list(score_pairs(pairs[2:], chosen, tiles=(2, 2), batch_size=2))
+    assert tiled == list(score_pairs(pairs[2:], chosen, tiles=(2, 2)))
+    assert len(tiled[0].tiles) == 4
+
+
 def test_references_of_one_size_and_different_positions_are_not_confused(folder, photo):
     """Both pairs lose as many rows and columns, but not the same ones; features are kept."""
     Image.fromarray(photo[6:-2, 1:-7]).save("other.png")
@@ -225,6 +268,14 @@ BAD = {
     "no_tile": (["--tiles", "0x4"], "give rows x columns"),
     "too_many_tiles": (["--tiles", "200x1"], "pixels are too few for 200 x 1 tiles"),
     "mask_and_tiles": (["--mask", "m.png", "--tiles", "2x2"], "--tiles is not for pairs with"),
+    "mask_in_batches": (
+        ["--mask", "m.png", "--batch-size", "2"],
+        "--batch-size: not with masks or tiles",
+    ),
+    "tiles_in_batches": (
+        ["--tiles", "2x2", "--batch-size", "2"],
+        "--batch-size: not with masks or tiles",
+    ),
     "unknown_protocol": (["--protocol", "sr-x9"], "unknown protocol 'sr-x9'; known: sr-x2"),
     "protocol_twice": (["--protocol", "sr-x4", "--luma", "full"], "sets --luma and --crop-border"),
     "nothing_is_left": (["--crop-border", "60"], "152 x 120 is too small to remove 60 pixels"),
@@ -255,6 +306,9 @@ def test_bad_masks_of_a_table_do_not_stop_the_others(folder):
     assert "empty.png: the mask is empty" in errors[0]
     assert "../m.png lies outside the table's folder" in errors[1]
     assert errors[2] == ""
+    batched = run("--pairs", "t.csv", "--metric", "psnr", "--batch-size", 2)
+    assert batched[2] == 2
+    assert batched[1].startswith("gsn: --batch-size: not with masks or tiles")
     both = run("--pairs", "t.csv", "--metric", "psnr", "--mask", "m.png")
     assert both[1:] == (
         "gsn: --mask m.png: the table has a column mask too; remove one of them\n",

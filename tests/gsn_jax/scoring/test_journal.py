@@ -6,6 +6,7 @@ import os
 import pytest
 
 from gsn_jax.errors import InputError
+from gsn_jax.images.alignment import Shift
 from gsn_jax.scoring.journal import open_journal
 from gsn_jax.scoring.many_pairs import ScoredPair, pairs_of_files
 
@@ -39,6 +40,21 @@ def test_what_was_scored_is_there_again(table, pairs):
         assert journal.scored == {2: ScoredPair(pairs[2], {"psnr": 0.1 + 0.2})}
     with open_journal(table, pairs, RUN) as journal:  # the last context has finished the table
         assert journal.scored == {}
+
+
+def test_what_other_processes_keep_is_gathered_whole(tmp_path, pairs):
+    table, moved = tmp_path / "s.csv", Shift(0.5, -2.0)
+    mine = ScoredPair(pairs[0], {"psnr": 30.0}, tiles=({"psnr": 29.0}, {"psnr": 31.0}))
+    its = ScoredPair(pairs[1], {"psnr": 20.0}, tiles=({"psnr": 19.0},), shift=moved)
+    failed = ScoredPair(pairs[2], {}, "no image")
+    with open_journal(table, pairs, RUN) as journal:
+        journal.add(0, mine)
+        with open_journal(table, pairs, RUN, process=1) as other:
+            other.add(1, its)
+            other.add(2, failed)
+        journal.close()
+        journal.gather()
+        assert journal.scored == {0: mine, 1: its, 2: failed}
 
 
 def test_nothing_is_left_of_a_finished_run(table, pairs, tmp_path):
