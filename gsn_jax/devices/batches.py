@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -221,7 +222,10 @@ def batchable(images: Images) -> Images:
 
 def as_unit(images: jax.Array, largest: jax.Array) -> jax.Array:
     """Images of a batch as float32 in [0, 1]; see `PairBatch.largest`."""
-    return images.astype(np.float32) / largest
+    # The divisor is an array, because programs for several devices multiply by the reciprocal of a
+    # broadcast number, rounded together with what follows: equal images would differ.
+    divisor = jax.lax.optimization_barrier(jnp.broadcast_to(largest, images.shape))
+    return images.astype(np.float32) / divisor
 
 
 def _stacked(images: Sequence[np.ndarray], shape: Shape) -> np.ndarray:

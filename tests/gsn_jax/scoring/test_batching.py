@@ -118,6 +118,15 @@ def test_scores_are_those_of_single_pairs(rng, model_folder, on_devices, devices
         assert again[index] == pytest.approx(outcome, rel=TOLERANCE, abs=TOLERANCE)
 
 
+@pytest.mark.parametrize("name", ["psnr", "mdsi", "ciede2000"])
+def test_equal_images_score_the_optimum_on_several_devices(rng, name):
+    metric = metrics.get(name)
+    image = rng.integers(0, 256, (60, 76, 3), np.uint8)
+    found = dict(score_in_batches(jobs_of([(image, image.copy())] * 9, [metric]), 9, 2))
+    best = metric.value_range[1 if metric.higher_is_better else 0]
+    assert [outcome[name] for outcome in found.values()] == [best] * 9
+
+
 def test_a_class_has_one_program_and_a_full_batch_one_fetch(rng, on_devices, monkeypatch):
     """On a CPU the transfer guard does not see what is fetched, so it is counted."""
     programs = on_devices(8)
