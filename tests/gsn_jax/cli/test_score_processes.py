@@ -15,7 +15,7 @@ from gsn_jax.devices.distributed import ProcessGroup
 from gsn_jax.errors import InputError
 from gsn_jax.scoring.many_pairs import Pair, share
 
-ARGUMENTS = "score", "--metric", "psnr"
+ARGUMENTS = "score", "--metric", "psnr", "--tiles", "2x1", "--align", "integer"
 PATIENCE = 300  # seconds; only so that a hang ends
 
 # The command in a process whose parent this script plays. It ends after so many scores, if at all.
@@ -69,11 +69,9 @@ def start(table, out, dies_after=None):
     command = [
         sys.executable,
         *program,
-        "score",
+        *ARGUMENTS,
         "--pairs",
         table,
-        "--metric",
-        "psnr",
         "--out",
         out,
     ]
@@ -120,7 +118,7 @@ def test_a_lost_process_is_named_and_the_same_command_completes_the_table(table,
     )
     assert done.returncode == 2, done.stderr
     assert out.read_text() == alone.read_text()
-    assert len(out.read_text().splitlines()) == 7
+    assert len(out.read_text().splitlines()) == 1 + 5 * 3 + 1  # the broken pair has no tiles
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
