@@ -153,6 +153,8 @@ def score_to_screen(job: Job, escape_formulas: bool) -> list[ScoredPair]:
         max_pixels=loading.max_pixels,
         resize=loading.resize,
         align=loading.align,
+        hdr=loading.hdr,
+        peak_nits=loading.peak_nits,
         tiles=job.tiles,
     )
     rows: list[ScoredPair] = []

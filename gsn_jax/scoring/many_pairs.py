@@ -19,6 +19,7 @@ from gsn_jax.images.files import (
     MAX_PIXELS,
     Alpha,
     load_image,
+    load_luminance,
     read_pixel_count,
     read_size,
 )
@@ -27,7 +28,8 @@ from gsn_jax.scoring import one_pair
 from gsn_jax.scoring.regions import Tiles
 
 Resize = Literal["to-reference", "to-distorted"]
-# uint8, or float32 in [0, 1].
+Hdr = Literal["pu21"]
+# uint8, float32 in [0, 1], or float32 in cd/m2.
 Image = Shaped[np.ndarray, "h w 3"]
 
 # Limits of what is decoded ahead, in pairs and in pixels; they bound the memory.
@@ -120,15 +122,32 @@ class Loading:
         max_pixels: see `gsn_jax.images.load_image`.
         resize: the image that is resized if the two differ in size; None refuses such a pair.
         align: how a shift between the images is undone, see `gsn_jax.images.alignment.align`.
+        hdr: "pu21" reads HDR images as luminance, for metrics under a protocol with the same `hdr`
+            (see `gsn_jax.scoring.protocol.Protocol`); None reads sRGB images.
+        peak_nits: see `gsn_jax.images.load_luminance`.
+
+    Raises:
+        InputError: `hdr` is given together with `alpha` or `align`.
     """
 
     alpha: Alpha = "refuse"
     max_pixels: int = MAX_PIXELS
     resize: Resize | None = None
     align: alignment.Align = "none"
+    hdr: Hdr | None = None
+    peak_nits: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, given in {"alpha": self.alpha != "refuse", "align": self.align != "none"}.items():
+            if given and self.hdr is not None:
+                raise InputError(
+                    f"{name} {getattr(self, name)} is not for HDR images; leave it out"
+                )
 
     def load(self, path: Path) -> Image:
-        """An image file as uint8, or float32 in [0, 1]."""
+        """An image file as uint8, float32 in [0, 1], or with `hdr` float32 in cd/m2."""
+        if self.hdr is not None:
+            return load_luminance(path, peak_nits=self.peak_nits, max_pixels=self.max_pixels)
         return load_image(path, alpha=self.alpha, max_pixels=self.max_pixels)
 
 
@@ -177,6 +196,8 @@ def score_pairs(
     max_pixels: int = MAX_PIXELS,
     resize: Resize | None = None,
     align: alignment.Align = "none",
+    hdr: Hdr | None = None,
+    peak_nits: float | None = None,
     tiles: Tiles | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> Iterator[ScoredPair]:
@@ -189,6 +210,8 @@ def score_pairs(
         max_pixels: see `gsn_jax.images.load_image`.
         resize: see `Loading`.
         align: see `Loading`.
+        hdr: see `Loading`.
+        peak_nits: see `Loading`.
         tiles: see `score_unordered`.
         cache_bytes: see `score_unordered`.
 
@@ -196,7 +219,7 @@ def score_pairs(
         One `ScoredPair` per pair; a pair that cannot be scored carries its error.
     """
     pairs = list(pairs)
-    loading = Loading(alpha, max_pixels, resize, align)
+    loading = Loading(alpha, max_pixels, resize, align, hdr, peak_nits)
     waiting: dict[int, ScoredPair] = {}
     following = 0
     unordered = score_unordered(pairs, metrics, loading, tiles=tiles, cache_bytes=cache_bytes)
@@ -307,7 +330,7 @@ def _score(
     except Exception as error:
         return ScoredPair(pair, {}, one_pair.error_line(pair, error))
     scored = score_images(pair, *images, metrics, run.loading, run.masks, run.tiles, cache)
-    alike = images[0].shape == images[1].shape
+    alike = images[0].shape == images[1].shape and run.loading.hdr is None
     if scored.error or run.loading.align != "none" or run.glances == 0 or not alike:
         return scored
     run.glances -= 1
