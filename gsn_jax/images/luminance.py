@@ -49,7 +49,7 @@ def of(decoded: Decoded, where: str, peak_nits: float | None) -> Float[np.ndarra
             other images are clipped there, in their own primaries. None clips nothing.
 
     Raises:
-        InputError: the image is not HDR, is transparent, does not say its primaries, is in HLG
+        InputError: the image is not HDR, is transparent, does not say usable primaries, is in HLG
             although there is no peak, or holds values that are negative, not finite or, in PQ and
             HLG, above 1.
     """
@@ -70,7 +70,7 @@ def of(decoded: Decoded, where: str, peak_nits: float | None) -> Float[np.ndarra
     _check(values, hdr, where)
     height, width = values.shape[:2]
     result = np.empty((height, width, 3), np.float32)
-    matrix = _to_bt709(hdr)
+    matrix = _to_bt709(hdr, where)
     for top in range(0, height, _ROWS):
         rows = slice(top, top + _ROWS)
         part = np.broadcast_to(values[rows].astype(np.float64), result[rows].shape)
@@ -173,11 +173,17 @@ def _xyz_of(white: tuple[float, ...]) -> Float[np.ndarray, 3]:
     return np.array([white[0] / white[1], 1, (1 - sum(white)) / white[1]])
 
 
-def _to_bt709(hdr: Hdr) -> Float[np.ndarray, "3 3"]:
+def _to_bt709(hdr: Hdr, where: str) -> Float[np.ndarray, "3 3"]:
     """The matrix to linear RGB of BT.709, with the white adapted to D65."""
     if hdr.primaries == _BT709.primaries and hdr.white == _BT709.white:
         return np.eye(3)
-    whites = (_CONES @ _xyz_of(white) for white in (_BT709.white, hdr.white))
-    scale = np.divide(*whites)
-    adapted = np.linalg.solve(_CONES, scale[:, None] * _CONES)
-    return np.linalg.solve(_to_xyz(_BT709), adapted @ _to_xyz(hdr))
+    try:
+        whites = (_CONES @ _xyz_of(white) for white in (_BT709.white, hdr.white))
+        scale = np.divide(*whites)
+        adapted = np.linalg.solve(_CONES, scale[:, None] * _CONES)
+        matrix = np.linalg.solve(_to_xyz(_BT709), adapted @ _to_xyz(hdr))
+    except (ArithmeticError, np.linalg.LinAlgError):
+        matrix = np.full((3, 3), np.nan)
+    if not np.isfinite(matrix).all():
+        raise InputError(f"{where}: its primaries and white span no colours; correct them")
+    return matrix

@@ -80,8 +80,6 @@ def read_header(data: bytes, where: str) -> Header:
         raise ValueError("damaged header")
     hdr = Hdr("linear", name="OpenEXR")
     if places:
-        if not np.isfinite(places).all() or min(places[1::2]) <= 0:
-            raise ValueError("damaged chromaticities")
         # In float32 the usual numbers are no longer themselves.
         rounded = tuple(round(place, 6) for place in places)
         hdr = dataclasses.replace(hdr, primaries=rounded[:6], white=rounded[6:])

@@ -94,7 +94,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
     hdr = Hdr("linear", name="Radiance HDR")
     if "PRIMARIES" in fields:
         places = _numbers(fields["PRIMARIES"])
-        if len(places) != 8 or min(places[1::2]) <= 0:
+        if len(places) != 8:
             raise ValueError("damaged primaries")
         hdr = dataclasses.replace(hdr, primaries=tuple(places[:6]), white=tuple(places[6:]))
     return Raster(samples, profile=hdr)
