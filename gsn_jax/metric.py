@@ -297,9 +297,21 @@ class FunctionMetric:
             InputError: the images cannot be read, differ in size, are outside [0, 1], or are
                 smaller than `min_size`.
         """
-        pair = images.as_pair(reference, distorted, min_size=self.min_size)
-        traced = any(isinstance(image, jax.core.Tracer) for image in pair)
-        return self._compiled(*pair) if traced or pair[0].ndim > 3 else self._program(*pair)
+        return self.of_floats(*images.as_pair(reference, distorted, min_size=self.min_size))
+
+    def of_floats(
+        self, reference: np.ndarray | jax.Array, distorted: np.ndarray | jax.Array
+    ) -> Float[Array, "*batch"]:
+        """Scores float32 arrays `(..., H, W, 3)` whose values may exceed 1, as those of PU21 do.
+
+        Raises:
+            InputError: the images differ in size or are too small.
+        """
+        images.check_sizes(reference, distorted, min_size=self.min_size)
+        traced = any(isinstance(image, jax.core.Tracer) for image in (reference, distorted))
+        if traced or reference.ndim > 3:
+            return self._compiled(reference, distorted)
+        return self._program(reference, distorted)
 
     def expect(self, size: tuple[int, int], uses: int) -> None:
         """Announces pairs; see `SizeAware`."""

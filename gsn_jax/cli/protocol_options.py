@@ -1,4 +1,4 @@
-"""Options that say what of the images is scored: a protocol, masks, tiles, and alignment."""
+"""Options that say what of the images is scored: a protocol, HDR, masks, tiles, alignment."""
 
 from __future__ import annotations
 
@@ -38,16 +38,43 @@ def protocol(command: Callable) -> Callable:
     return named(luma(border(command)))
 
 
-def chosen_protocol(name: str | None, luma: Any, crop_border: int | None) -> Protocol:
+def hdr(command: Callable) -> Callable:
+    """Gives a command `--hdr` and `--peak-nits`."""
+    encoding = click.option(
+        "--hdr",
+        type=click.Choice(["pu21"]),
+        help="Score HDR images (PQ, HLG, and OpenEXR and Radiance HDR in cd/m2) by PU21 values "
+        "of their luminance; for psnr, ssim and some other metrics.",
+    )
+    peak = click.option(
+        "--peak-nits",
+        type=float,
+        metavar="N",
+        help="Peak luminance of the display, in cd/m2. HLG needs it; other HDR images are clipped "
+        "there.",
+    )
+    return encoding(peak(command))
+
+
+def chosen_protocol(
+    name: str | None,
+    luma: Any,
+    crop_border: int | None,
+    hdr: Any = None,
+    peak_nits: float | None = None,
+) -> Protocol:
     """The protocol that the options choose.
 
     Raises:
-        InputError: no protocol has that name, or it is given together with its parts.
+        InputError: no protocol has that name, or it is given together with its parts; or see
+            `Protocol`.
     """
     from gsn_jax.scoring.protocol import Protocol, named_protocol
 
     if name is None:
-        return Protocol(luma, crop_border or 0)
+        return Protocol(luma, crop_border or 0, hdr, peak_nits)
+    if hdr is not None or peak_nits is not None:
+        raise InputError(f"--protocol {name} is for SDR images; leave out --hdr and --peak-nits")
     if luma is not None or crop_border is not None:
         raise InputError(f"--protocol {name} sets --luma and --crop-border; leave those out")
     return named_protocol(name)

@@ -22,8 +22,8 @@ from gsn_jax.images import formats
 
 
 @click.command(
-    epilog=f"Images may be {formats.describe()} files of any size, and with the extra 'video' "
-    "Y4M, MP4, MKV, WebM and other videos."
+    epilog=f"Images may be {formats.describe()} files of any size, with --hdr also OpenEXR and "
+    "Radiance HDR, and with the extra 'video' Y4M, MP4, MKV, WebM and other videos."
 )
 @click.argument("reference", required=False, metavar="[REFERENCE")
 @click.argument("distorted", nargs=-1, metavar="DISTORTED...]")
@@ -115,6 +115,7 @@ from gsn_jax.images import formats
     "such pairs are errors.",
 )
 @protocol_options.protocol
+@protocol_options.hdr
 @protocol_options.parts
 @shared_options.alpha
 @shared_options.max_pixels(80_000_000)
@@ -149,6 +150,8 @@ def command(
     protocol: str | None,
     luma: Any,
     crop_border: int | None,
+    hdr: Any,
+    peak_nits: float | None,
     mask: str | None,
     tiles: str | None,
     align: Any,
@@ -199,10 +202,11 @@ def command(
             "--pool": pool,
             "--junit": junit,
             "--batch-size": batch_size,
+            "--hdr": hdr,
         }
         folder = score_beam.check(runner, table, out, form, limits, maps, absent)
         score_beam.refuse_parts(mask, tiles, align)
-        rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
+        rules = protocol_options.chosen_protocol(protocol, luma, crop_border, hdr, peak_nits)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         reading |= {"luma": rules.luma, "crop_border": rules.crop_border}
         with interruptible(out):
@@ -226,13 +230,16 @@ def command(
     from gsn_jax.scoring import junit as junit_files
     from gsn_jax.scoring.many_pairs import Loading, pairs_of_files, pairs_of_table
 
-    rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
+    rules = protocol_options.chosen_protocol(protocol, luma, crop_border, hdr, peak_nits)
+    loading = Loading(alpha, max_pixels, resize, align, rules.hdr, rules.peak_nits)
     folders = (reference_dir, distorted_dir) if reference_dir and distorted_dir else None
     videos = reference is not None and any(map(is_video, (reference, *distorted)))
     if every > 1 and not (videos or folders):
         raise InputError("--every is for videos, and for two folders of frames")
     if videos and batch_size is not None:
         raise InputError("--batch-size: not of videos, whose frames are scored one by one")
+    if hdr and maps is not None:
+        raise InputError("--maps: not of HDR images; leave it or --hdr out")
     for name, value in {"--maps": maps, "--mask": mask, "--tiles": tiles}.items():
         if videos and value is not None:
             raise InputError(f"{name}: not of videos; extract the frames and score them as images")
@@ -274,7 +281,6 @@ def command(
             from gsn_jax.cli import map_option
 
             writer = map_option.map_writer(maps, metrics, pairs)
-        loading = Loading(alpha, max_pixels, resize, align)
         layout = layouts.layout_of(pairs, numbers, align)
         with interruptible(out):
             score, pairs = (

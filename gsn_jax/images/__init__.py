@@ -11,7 +11,14 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from gsn_jax.images.arrays import ImageLike, as_array, as_float, as_pair, check_sizes
-    from gsn_jax.images.files import FORMATS, MAX_PIXELS, SUFFIXES, Alpha, load_image
+    from gsn_jax.images.files import (
+        FORMATS,
+        MAX_PIXELS,
+        SUFFIXES,
+        Alpha,
+        load_image,
+        load_luminance,
+    )
 
 __all__ = [
     "FORMATS",
@@ -25,12 +32,13 @@ __all__ = [
     "check_size",
     "check_sizes",
     "load_image",
+    "load_luminance",
 ]
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "arrays": ["ImageLike", "as_array", "as_float", "as_pair", "check_size", "check_sizes"],
-        "files": ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Alpha", "load_image"],
+        "files": ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Alpha", "load_image", "load_luminance"],
     },
 )

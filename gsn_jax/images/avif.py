@@ -49,11 +49,13 @@ def depth(data: bytes) -> int:
     return max(bits)
 
 
-def profile(data: bytes, where: str) -> bytes | None:
+def profile(data: bytes, where: str) -> profiles.Profile:
     """The ICC profile of an AVIF file, or the one its code points stand for; None for sRGB.
 
+    Code points of HDR images come before an ICC profile, others behind it.
+
     Raises:
-        InputError: the image is HDR, cropped by its header, or in a colour space that is not known.
+        InputError: the image is cropped by its header, or in a colour space that is not known.
         ValueError: the file is damaged.
     """
     meta = _meta(data)
@@ -69,7 +71,8 @@ def profile(data: bytes, where: str) -> bytes | None:
         primaries, transfer = _code_points_of_stream(data, meta)
     from_codes = profiles.from_code_points(primaries, transfer, where)
     embedded = properties.get(b"colr prof", properties.get(b"colr rICC"))
-    return from_codes if embedded is None else embedded[4:]
+    hdr = isinstance(from_codes, profiles.Hdr)
+    return from_codes if hdr or embedded is None else embedded[4:]
 
 
 def decode(data: bytes, where: str, orientation: int) -> Raster:

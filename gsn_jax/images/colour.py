@@ -21,7 +21,7 @@ _CLIPPED = 0.5 / 255
 _logger = logging.getLogger(__name__)
 
 
-def convert_8bit(image: Image.Image, profile: bytes | None, where: str) -> Image.Image:
+def convert_8bit(image: Image.Image, profile: profiles.Profile, where: str) -> Image.Image:
     """An 8-bit image of mode L, RGB, CMYK or LAB in sRGB, as mode RGB.
 
     Args:
@@ -32,16 +32,15 @@ def convert_8bit(image: Image.Image, profile: bytes | None, where: str) -> Image
     A warning is logged where colours lie outside sRGB and are clipped.
 
     Raises:
-        InputError: the profile is broken, that of an HDR image or does not fit, or the mode needs
-            one.
+        InputError: the image is HDR, its profile is broken or does not fit, or the mode needs one.
     """
+    profile = profiles.refuse_hdr(profile, where)
     if profile is None:
         if image.mode in ("L", "RGB"):
             return _as_rgb(image)
         raise InputError(
             f"{where}: colour mode {image.mode} without a usable profile; convert it to sRGB"
         )
-    profiles.check_not_hdr(profile, where)
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
@@ -57,7 +56,7 @@ def convert_8bit(image: Image.Image, profile: bytes | None, where: str) -> Image
         raise profiles.inapplicable(where, error) from None
 
 
-def convert_float(colour: np.ndarray, profile: bytes | None, where: str) -> np.ndarray:
+def convert_float(colour: np.ndarray, profile: profiles.Profile, where: str) -> np.ndarray:
     """Gray, RGB or CMYK values `(H, W, 1 | 3 | 4)` in [0, 1] as sRGB `(H, W, 3)` in [0, 1].
 
     Args:
@@ -68,10 +67,10 @@ def convert_float(colour: np.ndarray, profile: bytes | None, where: str) -> np.n
     Raises:
         InputError: as for `convert_8bit`, which warns like this function.
     """
+    profile = profiles.refuse_hdr(profile, where)
     if profile is None and colour.shape[-1] == 4:
         raise InputError(f"{where}: colour mode CMYK without a usable profile; convert it to sRGB")
     if profile is not None:
-        profiles.check_not_hdr(profile, where)
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             space = source.profile.xcolor_space.strip().lower()

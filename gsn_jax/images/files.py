@@ -1,25 +1,38 @@
-"""Loads an image file as a validated sRGB array, or raises a one-line error.
+"""Loads an image file as a validated array, or raises a one-line error.
 
 Pillow decodes files of 8 bits per channel, except for plain TIFF files, which tifffile decodes.
 Deeper files are decoded by tifffile and imagecodecs, which keep their depth, and JPEG XL and HEIC
-by libraries of their own. Metadata have the same meaning for all of them.
+by libraries of their own, as OpenEXR and Radiance HDR, which are not sRGB. Metadata have the same
+meaning for all of them.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import formats, heif, jpeg_xl, pillow, portable_map, raster, tiff
+from gsn_jax.images import (
+    formats,
+    heif,
+    jpeg_xl,
+    luminance,
+    open_exr,
+    pillow,
+    portable_map,
+    radiance,
+    raster,
+    tiff,
+)
 from gsn_jax.images.formats import SUFFIXES
 from gsn_jax.images.installed import FORMATS
 from gsn_jax.images.quiet import quiet
-from gsn_jax.images.raster import Alpha
+from gsn_jax.images.raster import Alpha, Decoded
 
 __all__ = [
     "FORMATS",
@@ -27,6 +40,7 @@ __all__ = [
     "SUFFIXES",
     "Alpha",
     "load_image",
+    "load_luminance",
     "read_file",
     "read_pixel_count",
     "read_size",
@@ -34,7 +48,7 @@ __all__ = [
 ]
 
 # What neither Pillow nor tifffile reads: modules with `accepts`, `read_header` and `decode`.
-_READERS: tuple[Any, ...] = (jpeg_xl, heif, portable_map)
+_READERS: tuple[Any, ...] = (jpeg_xl, heif, portable_map, open_exr, radiance)
 
 # Above this an image is refused before it is decoded; it leaves room for 8192 x 8192.
 MAX_PIXELS = 80_000_000
@@ -75,22 +89,30 @@ def load_image(
         InputError: the file is missing, not a regular file, not an image, truncated, too large,
             transparent or HDR, or has values outside [0, 1].
     """
-    where = str(path)
-    data = read_file(path, _BYTES_PER_PIXEL * max_pixels + _BYTES_OF_METADATA)
-    with quiet():
-        if tiff.is_tiff(data):
-            header = _read_tiff_header(data, where, max_pixels)
-            if header.bits > 8 or header.plain:
-                return _decode_tiff(data, where, alpha)
-        if reader := _reader(data):
-            return _decode(reader, data, where, alpha, max_pixels)
-        image = _open(data, where, max_pixels)
-        try:
-            return pillow.decode(image, data, where, alpha)
-        except InputError:
-            raise
-        except Exception as error:  # decoders raise anything on a damaged file
-            raise _damaged(where, error) from None
+    return _load(path, max_pixels, lambda decoded, where: raster.to_srgb(decoded, where, alpha))
+
+
+def load_luminance(
+    path: str | os.PathLike[str],
+    *,
+    peak_nits: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Reads an HDR image file as absolute luminance, see `luminance.of`.
+
+    Args:
+        path: an image in PQ or HLG, or an OpenEXR or Radiance HDR file, whose values are cd/m2.
+        peak_nits: peak luminance of the display in cd/m2, which HLG needs; more is clipped.
+        max_pixels: refuse images with more pixels than this, before decoding them.
+
+    Returns:
+        float32 `(H, W, 3)`: linear RGB with the primaries of BT.709, in cd/m2. Colours outside
+        these primaries have negative values.
+
+    Raises:
+        InputError: as for `load_image`; or the image is not HDR.
+    """
+    return _load(path, max_pixels, lambda decoded, where: luminance.of(decoded, where, peak_nits))
 
 
 def read_size(path: str | os.PathLike[str] | BinaryIO) -> tuple[int, int] | None:
@@ -138,10 +160,11 @@ def read_file(path: str | os.PathLike[str], limit: int) -> bytes:
     return data
 
 
-def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_image(image: np.ndarray, size: tuple[int, int], *, clipped: bool = True) -> np.ndarray:
     """An image `(H, W, 3)` of `load_image` at another height and width, in its own type.
 
-    Bicubic, with the kernel widened for reductions (Pillow's BICUBIC).
+    Bicubic, with the kernel widened for reductions (Pillow's BICUBIC). Floats are clipped to
+    [0, 1] unless they are the luminance that `load_luminance` gives.
     """
     height, width = size
     if image.dtype == np.uint8:
@@ -150,7 +173,30 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC))
         for plane in np.moveaxis(image.astype(np.float32), -1, 0)
     ]
-    return np.clip(np.stack(channels, axis=-1), 0, 1)
+    resized = np.stack(channels, axis=-1)
+    return np.clip(resized, 0, 1) if clipped else resized
+
+
+def _load(
+    path: str | os.PathLike[str], max_pixels: int, convert: Callable[[Decoded, str], np.ndarray]
+) -> np.ndarray:
+    """What `convert` makes of a decoded file, which it is given with its name."""
+    where = str(path)
+    data = read_file(path, _BYTES_PER_PIXEL * max_pixels + _BYTES_OF_METADATA)
+    with quiet():
+        if tiff.is_tiff(data):
+            header = _read_tiff_header(data, where, max_pixels)
+            if header.bits > 8 or header.plain:
+                return convert(_decode_tiff(data, where), where)
+        if reader := _reader(data):
+            return convert(_decode(reader, data, where, max_pixels), where)
+        image = _open(data, where, max_pixels)
+        try:
+            return convert(pillow.decode(image, data, where), where)
+        except InputError:
+            raise
+        except Exception as error:  # decoders raise anything on a damaged file
+            raise _damaged(where, error) from None
 
 
 def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -193,7 +239,7 @@ def _reader(start: bytes) -> Any:
     return next((reader for reader in _READERS if reader.accepts(start)), None)
 
 
-def _decode(reader: Any, data: bytes, where: str, alpha: Alpha, max_pixels: int) -> np.ndarray:
+def _decode(reader: Any, data: bytes, where: str, max_pixels: int) -> Decoded:
     try:
         header = reader.read_header(data, where)
     except InputError:
@@ -202,12 +248,11 @@ def _decode(reader: Any, data: bytes, where: str, alpha: Alpha, max_pixels: int)
         raise _not_an_image(where, error) from None
     _check_size((header.width, header.height), where, max_pixels)
     try:
-        decoded = reader.decode(data, header, where)
+        return reader.decode(data, header, where)
     except InputError:
         raise
     except ValueError as error:
         raise _damaged(where, error) from None
-    return raster.to_srgb(decoded, where, alpha)
 
 
 def _read_tiff_header(data: bytes, where: str, max_pixels: int) -> tiff.Header:
@@ -223,14 +268,13 @@ def _read_tiff_header(data: bytes, where: str, max_pixels: int) -> tiff.Header:
     return header
 
 
-def _decode_tiff(data: bytes, where: str, alpha: Alpha) -> np.ndarray:
+def _decode_tiff(data: bytes, where: str) -> Decoded:
     try:
-        decoded = tiff.decode(data, where)
+        return tiff.decode(data, where)
     except InputError:
         raise
     except ValueError as error:
         raise _damaged(where, error) from None
-    return raster.to_srgb(decoded, where, alpha)
 
 
 def _size_in_header(file: BinaryIO) -> tuple[int, int]:

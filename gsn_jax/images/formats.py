@@ -22,10 +22,14 @@ _TABLE = (
     ("PPM", "PPM, PGM, PFM", (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")),
     ("QOI", "QOI", (".qoi",)),
     ("GIF", "GIF", (".gif",)),
+    ("EXR", "OpenEXR", (".exr",)),
+    ("HDR", "Radiance HDR", (".hdr",)),
 )
 
 NAMES = tuple(name for name, _, _ in _TABLE)
 
+# These hold nothing but HDR images.
+_HDR = ("EXR", "HDR")
 
 # In lower case. A format that this installation does not read is among them: that is said when
 # such a file is loaded, and not by leaving it out of a folder.
@@ -38,6 +42,6 @@ def rows() -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 
 def describe(names: Collection[str] = NAMES) -> str:
-    """The formats as people call them, for a message."""
-    *first, last = (title for name, title, _ in _TABLE if name in names)
+    """The formats of sRGB images as people call them, for a message."""
+    *first, last = (title for name, title, _ in _TABLE if name in names and name not in _HDR)
     return f"{', '.join(first)} or {last}"

@@ -76,7 +76,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
         where: what to call the file in an error message.
 
     Raises:
-        InputError: it holds several images, is HDR, or is in a colour space that is not known.
+        InputError: it holds several images, or is in a colour space that is not known.
         ValueError: the file is damaged.
     """
     file = header.file

@@ -8,8 +8,20 @@ from collections.abc import Iterator
 
 from gsn_jax.images import formats, pillow
 
-_LIBRARIES = {"TIFF": "tifffile", "JXL": "imagecodecs", "HEIF": "pillow-heif"}
-_MODULES = {"JXL": "imagecodecs", "HEIF": "pillow_heif"}
+_LIBRARIES = {
+    "TIFF": "tifffile",
+    "JXL": "imagecodecs",
+    "HEIF": "pillow-heif",
+    "EXR": "openimageio",
+    "HDR": "imagecodecs",
+}
+_MODULES = {
+    "JXL": "imagecodecs",
+    "HEIF": "pillow_heif",
+    "EXR": "OpenImageIO",
+    "HDR": "imagecodecs",
+}
+_OF_EXTRA = ("pillow-heif", "openimageio")
 
 
 def _is_read(name: str) -> bool:
@@ -26,7 +38,7 @@ def describe() -> Iterator[str]:
         library = _LIBRARIES.get(name, "pillow")
         if name in FORMATS:
             reader = f"{library} {importlib.metadata.version(library)}"
-        elif library == "pillow-heif":
+        elif library in _OF_EXTRA:
             reader = "not read: needs the extra `formats` (pip install 'gsn_jax[formats]')"
         else:
             reader = f"not read: this {library} is built without it"

@@ -57,7 +57,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
         where: what to call the file in an error message.
 
     Raises:
-        InputError: it is HDR, or its depth, channels or colour space are not read.
+        InputError: its depth, channels or colour space are not read.
         ValueError: the file is damaged.
     """
     import imagecodecs
@@ -107,7 +107,7 @@ def _check(header: Header, where: str) -> None:
         raise InputError(f"{where}: has channels besides colour and one opacity; remove them")
 
 
-def _profile(data: bytes, header: Header, where: str) -> bytes | None:
+def _profile(data: bytes, header: Header, where: str) -> profiles.Profile:
     space = header.space
     if space is None:
         return None
@@ -122,10 +122,13 @@ def _profile(data: bytes, header: Header, where: str) -> bytes | None:
     return _embedded_profile(data, where)
 
 
-def _profile_of_fields(space: ColourSpace, where: str) -> bytes | None:
+def _profile_of_fields(space: ColourSpace, where: str) -> profiles.Profile:
     if space.kind not in (_RGB, _GRAY):
         raise InputError(f"{where}: is in a colour space that is not read; convert it to sRGB")
-    if space.transfer is None:
+    hdr = None if space.transfer is None else profiles.hdr_transfer(space.transfer)
+    if hdr is not None:
+        gamma = None
+    elif space.transfer is None:
         gamma = 1 / space.gamma if space.gamma else None
     else:
         gamma = _DCI_GAMMA if space.transfer == _DCI else profiles.gamma_of(space.transfer, where)
@@ -137,6 +140,8 @@ def _profile_of_fields(space: ColourSpace, where: str) -> bytes | None:
         primaries = space.primaries
     if white is None or primaries is None or space.gamma == 0:
         raise InputError(f"{where}: its colour space is not known; convert the image to sRGB")
+    if hdr is not None:
+        return profiles.Hdr(hdr, primaries, white)
     return profiles.from_values(primaries, gamma, where, white=white, gray=space.kind == _GRAY)
 
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import avif, formats, jpeg2000, png, portable_map, profiles, raster
-from gsn_jax.images.raster import Alpha, Raster
+from gsn_jax.images.raster import Alpha, Decoded, Raster, Raster8
 
 # Pillow knows a format by name only once its plug-in is loaded, and loads few of them by itself.
 Image.init()
@@ -57,17 +57,16 @@ def orientation_in_header(image: Image.Image) -> int:
     return image.getexif().get(_ORIENTATION, 1)
 
 
-def decode(image: Image.Image, data: bytes, where: str, alpha: Alpha) -> np.ndarray:
-    """An opened file as sRGB `(H, W, 3)`, upright: uint8, or float32 in [0, 1] beyond 8 bits.
+def decode(image: Image.Image, data: bytes, where: str) -> Decoded:
+    """The samples of an opened file, and what they mean.
 
     Args:
         image: what `open_file` gave, of one frame and a size that has been checked.
         data: the bytes of the file.
         where: what to call it in an error message.
-        alpha: see `load_image`.
 
     Raises:
-        InputError: the image is transparent, HDR or in a colour space that is not read.
+        InputError: the image is in a colour space that is not read.
         Exception: of any kind, where the file is damaged.
     """
     if image.format == "JPEG2000":
@@ -78,9 +77,7 @@ def decode(image: Image.Image, data: bytes, where: str, alpha: Alpha) -> np.ndar
     part = next(iter(getattr(image, "tile", ())), ())  # which loading takes away
     image.load()
     deep = _decode_deep(image, data, where, orientation, part)
-    if deep is not None:
-        return raster.to_srgb(deep, where, alpha)
-    return _to_srgb(image, _profile(image, data, where), where, alpha)
+    return deep or _as_raster(image, _profile(image, data, where), where)
 
 
 def from_object(image: Image.Image, where: str, alpha: Alpha) -> np.ndarray:
@@ -91,7 +88,7 @@ def from_object(image: Image.Image, where: str, alpha: Alpha) -> np.ndarray:
             transparent.
     """
     profile = image.info.get("icc_profile") or _profile_in_exif(image, where)
-    return _to_srgb(image, profile, where, alpha)
+    return raster.to_srgb(_as_raster(image, profile, where), where, alpha)
 
 
 def _decode_deep(
@@ -129,7 +126,7 @@ def _decode_deep_ppm(part: tuple[Any, ...], data: bytes, where: str) -> Raster |
     return portable_map.decode_16bit(data, start, (right - left, bottom - top), white)
 
 
-def _profile(image: Image.Image, data: bytes, where: str) -> bytes | None:
+def _profile(image: Image.Image, data: bytes, where: str) -> profiles.Profile:
     """The ICC profile of a file; None for sRGB."""
     if image.format == "PNG":
         return png.read_profile(data, where)
@@ -153,18 +150,17 @@ def _profile_in_exif(image: Image.Image, where: str) -> bytes | None:
     return profiles.adobe_rgb(where) if index == _ADOBE_RGB else None
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None, where: str, alpha: Alpha) -> np.ndarray:
-    """A Pillow image of any mode as sRGB `(H, W, 3)`, uint8 or float32."""
+def _as_raster(image: Image.Image, profile: profiles.Profile, where: str) -> Decoded:
+    """A Pillow image of any mode."""
     deep = _deep_mode(image, profile)
     if deep is not None:
-        return raster.to_srgb(deep, where, alpha)
+        return deep
     if image.getexif().get(_ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
-    colours, opacity = _split(image, where)
-    return raster.finish_8bit(colours, opacity, profile, where, alpha)
+    return Raster8(*_split(image, where), profile)
 
 
-def _deep_mode(image: Image.Image, profile: bytes | None) -> Raster | None:
+def _deep_mode(image: Image.Image, profile: profiles.Profile) -> Raster | None:
     """An image whose Pillow mode has 16 bits or floats; None for any other."""
     scaled = image.mode == "I" and image.format == "PPM"  # by Pillow, to 16 bits
     if image.mode.startswith("I;16") or scaled:

@@ -23,13 +23,13 @@ def depth(data: bytes) -> int:
     return data[24]
 
 
-def read_profile(data: bytes, where: str) -> bytes | None:
+def read_profile(data: bytes, where: str) -> profiles.Profile:
     """The ICC profile that a PNG file's colour chunks stand for; None for sRGB.
 
     Of several chunks the first in this order counts: cICP, iCCP, sRGB, gAMA with cHRM.
 
     Raises:
-        InputError: the image is HDR, or its colour space is not known or damaged.
+        InputError: its colour space is not known or damaged.
         ValueError: the file is damaged.
     """
     chunks: dict[bytes, bytes] = {}
@@ -60,7 +60,7 @@ def decode(data: bytes, where: str, orientation: int) -> Raster:
         orientation: its EXIF orientation.
 
     Raises:
-        InputError: its colour space is HDR, not known or damaged.
+        InputError: its colour space is not known or damaged.
         ValueError: the file is damaged.
     """
     import imagecodecs
@@ -142,7 +142,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I4s", len(content), kind) + content + struct.pack(">I", checksum)
 
 
-def _code_points(content: bytes, where: str) -> bytes | None:
+def _code_points(content: bytes, where: str) -> profiles.Profile:
     if len(content) != 4:
         raise ValueError("a damaged cICP chunk")
     primaries, transfer, matrix, full_range = content

@@ -1,12 +1,15 @@
 """ICC profiles from what files say in other ways: code points (CICP), gamma and chromaticities.
 
-They are made with littlecms, so that every image takes the same path to sRGB.
+They are made with littlecms, so that every image takes the same path to sRGB. Only HDR images have
+none: `Hdr` takes its place.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -32,20 +35,42 @@ _ADOBE_GAMMA = 563 / 256
 # displays as sRGB images, and viewers show them with the sRGB curve.
 _LIKE_SRGB = (1, 2, 6, 13, 14, 15)
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
-_HDR = {16: "PQ", 18: "HLG"}
+_HDR: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
 
 # The largest relative difference of two gammas that libpng treats as equal.
 _GAMMA_TOLERANCE = 0.05
 _PNG_GAMMA_OF_SRGB = 0.45455
 
 
-def from_code_points(primaries: int, transfer: int, where: str) -> bytes | None:
-    """The profile that code points of ITU-T H.273 (CICP, nclx) stand for; None for sRGB.
+@dataclasses.dataclass(frozen=True)
+class Hdr:
+    """How an HDR image is coded.
+
+    Attributes:
+        transfer: PQ (SMPTE ST 2084), HLG (ITU-R BT.2100), or linear: values in cd/m2.
+        primaries: x and y of red, green and blue; empty where the file does not say.
+        white: x and y of white.
+        name: what people call this kind of image.
+    """
+
+    transfer: Literal["PQ", "HLG", "linear"]
+    primaries: tuple[float, ...] = _SRGB_PRIMARIES
+    white: tuple[float, ...] = D65
+    name: str = ""
+
+
+# None stands for sRGB.
+Profile = bytes | Hdr | None
+
+
+def from_code_points(primaries: int, transfer: int, where: str) -> Profile:
+    """The profile that code points of ITU-T H.273 (CICP, nclx) stand for.
 
     Raises:
-        InputError: the image is HDR (PQ or HLG), or has code points that are not known.
+        InputError: the code points are not known.
     """
-    _refuse_hdr(transfer, where)
+    if transfer in _HDR:
+        return _hdr(primaries, transfer)
     if primaries not in PRIMARIES or transfer not in (*_LIKE_SRGB, *_GAMMAS):
         raise InputError(
             f"{where}: its colour space (CICP primaries {primaries}, transfer {transfer}) is not "
@@ -121,9 +146,8 @@ def gamma_of(transfer: int, where: str) -> float | None:
     """The exponent with which a curve of ITU-T H.273 decodes values; None for that of sRGB.
 
     Raises:
-        InputError: the curve is that of HDR images (PQ or HLG), or is not known.
+        InputError: the curve is not known.
     """
-    _refuse_hdr(transfer, where)
     if transfer not in (*_LIKE_SRGB, *_GAMMAS):
         raise InputError(
             f"{where}: its transfer function (code {transfer}) is not known; convert it to sRGB"
@@ -131,17 +155,42 @@ def gamma_of(transfer: int, where: str) -> float | None:
     return _GAMMAS.get(transfer)
 
 
-def check_not_hdr(profile: bytes, where: str) -> None:
-    """Refuses an ICC profile whose tag `cicp` (ICC.1:2022, 9.2.17) says PQ or HLG.
+def hdr_transfer(transfer: int) -> Literal["PQ", "HLG"] | None:
+    """The curve of HDR images that a code of ITU-T H.273 stands for; None for any other."""
+    return _HDR.get(transfer)
 
-    Raises:
-        InputError: it does.
+
+def hdr_of(profile: Profile) -> Hdr | None:
+    """How an image is coded if it is HDR; an ICC profile says so in its tag `cicp`.
+
+    See ICC.1:2022, 9.2.17.
     """
+    if not isinstance(profile, bytes):
+        return profile
     count = int.from_bytes(profile[128:132], "big")
     for entry in range(132, min(132 + 12 * count, len(profile) - 11), 12):
         name, offset, size = struct.unpack(">4sII", profile[entry : entry + 12])
         if name == b"cicp" and size >= 12 and offset + 12 <= len(profile):
-            _refuse_hdr(profile[offset + 9], where)
+            primaries, transfer = profile[offset + 8 : offset + 10]
+            if transfer in _HDR:
+                return _hdr(primaries, transfer)
+    return None
+
+
+def refuse_hdr(profile: Profile, where: str) -> bytes | None:
+    """A profile that is none of an HDR image.
+
+    Raises:
+        InputError: it is one.
+    """
+    hdr = hdr_of(profile)
+    if hdr is None:
+        assert not isinstance(profile, Hdr)
+        return profile
+    raise InputError(
+        f"{where}: is an HDR image ({hdr.name or hdr.transfer}); score it with --hdr pu21, or "
+        "convert it to sRGB"
+    )
 
 
 def inapplicable(where: str, error: Exception) -> InputError:
@@ -153,11 +202,9 @@ def inapplicable(where: str, error: Exception) -> InputError:
     )
 
 
-def _refuse_hdr(transfer: int, where: str) -> None:
-    if transfer in _HDR:
-        raise InputError(
-            f"{where}: is an HDR image ({_HDR[transfer]}); convert it to sRGB before scoring"
-        )
+def _hdr(primaries: int, transfer: int) -> Hdr:
+    # There is no usual choice that would stand for unspecified primaries.
+    return Hdr(_HDR[transfer], () if primaries == 2 else PRIMARIES.get(primaries, ()))
 
 
 def _srgb_curve() -> np.ndarray:

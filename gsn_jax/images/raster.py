@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import colour
+from gsn_jax.images import colour, profiles
 
 Alpha = Literal["refuse", "black", "white"]
 
@@ -24,7 +24,7 @@ class Raster:
         opacity: what the last channel is: no opacity, straight or premultiplied opacity, or
             something that the file does not name.
         white_is_zero: whether gray values count darkness.
-        profile: the ICC profile; None stands for sRGB.
+        profile: the ICC profile; None stands for sRGB, and `Hdr` for an HDR image.
         orientation: the EXIF orientation, 1 to 8.
     """
 
@@ -32,12 +32,30 @@ class Raster:
     white: float = 1.0
     opacity: Literal["none", "straight", "premultiplied", "unnamed"] = "none"
     white_is_zero: bool = False
-    profile: bytes | None = None
+    profile: profiles.Profile = None
     orientation: int = 1
 
 
-def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
-    """A raster as sRGB `(H, W, 3)`, upright: uint8 up to 8 bits, else float32 in [0, 1].
+@dataclasses.dataclass(frozen=True)
+class Raster8:
+    """An upright image of 8 bits, as Pillow decodes it.
+
+    Attributes:
+        colours: an image of mode L, RGB, CMYK or LAB.
+        opacity: its straight opacity `(H, W)`, uint8; None where it is opaque.
+        profile: see `Raster`.
+    """
+
+    colours: Image.Image
+    opacity: np.ndarray | None
+    profile: profiles.Profile
+
+
+Decoded = Raster | Raster8
+
+
+def to_srgb(raster: Decoded, where: str, alpha: Alpha) -> np.ndarray:
+    """A decoded image as sRGB `(H, W, 3)`, upright: uint8 up to 8 bits, else float32 in [0, 1].
 
     Args:
         raster: the image.
@@ -45,9 +63,12 @@ def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
         alpha: see `load_image`.
 
     Raises:
-        InputError: the image is transparent and `alpha` refuses that, has values outside [0, 1] or
-            a profile that cannot be applied.
+        InputError: the image is HDR, is transparent and `alpha` refuses that, has values outside
+            [0, 1] or a profile that cannot be applied.
     """
+    profiles.refuse_hdr(raster.profile, where)
+    if isinstance(raster, Raster8):
+        return _finish_8bit(raster, where, alpha)
     if raster.samples.dtype == np.uint8:
         return _to_srgb_8bit(raster, where, alpha)
     values = raster.samples.astype(np.float32, copy=False)
@@ -71,36 +92,6 @@ def to_srgb(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
     if opacity is not None:
         srgb = _composite(srgb, opacity, alpha)
     return np.ascontiguousarray(orient(srgb, raster.orientation), np.float32)
-
-
-def finish_8bit(
-    colours: Image.Image,
-    opacity: np.ndarray | None,
-    profile: bytes | None,
-    where: str,
-    alpha: Alpha,
-) -> np.ndarray:
-    """Colours of 8 bits as sRGB, over the background that `alpha` asks for.
-
-    Args:
-        colours: an image of mode L, RGB, CMYK or LAB.
-        opacity: its straight opacity `(H, W)`, uint8; None where it is opaque.
-        profile: its ICC profile; None stands for sRGB.
-        where: what to call it in an error message.
-        alpha: see `load_image`.
-
-    Returns:
-        A uint8 array `(H, W, 3)`.
-
-    Raises:
-        InputError: as for `to_srgb`.
-    """
-    srgb = np.asarray(colour.convert_8bit(colours, profile, where))
-    if opacity is None:
-        return srgb
-    _check_transparency(where, alpha)
-    over = _composite(srgb / 255, opacity[..., None] / 255, alpha)
-    return np.round(over * 255).astype(np.uint8)
 
 
 def check_named(named: bool, where: str) -> None:
@@ -133,7 +124,16 @@ def _to_srgb_8bit(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
         values = 255 - values
     plane = values[..., 0] if values.shape[-1] == 1 else values
     colours = Image.fromarray(np.ascontiguousarray(plane))
-    return finish_8bit(colours, opacity, raster.profile, where, alpha)
+    return _finish_8bit(Raster8(colours, opacity, raster.profile), where, alpha)
+
+
+def _finish_8bit(raster: Raster8, where: str, alpha: Alpha) -> np.ndarray:
+    srgb = np.asarray(colour.convert_8bit(raster.colours, raster.profile, where))
+    if raster.opacity is None:
+        return srgb
+    _check_transparency(where, alpha)
+    over = _composite(srgb / 255, raster.opacity[..., None] / 255, alpha)
+    return np.round(over * 255).astype(np.uint8)
 
 
 def _check_transparency(where: str, alpha: Alpha) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 from jaxtyping import Float
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import colour, profiles, yuv
+from gsn_jax.images import colour, luminance, profiles, yuv
 from gsn_jax.images.files import MAX_PIXELS
+from gsn_jax.images.raster import Raster
 
 SUFFIXES = (
     ".y4m", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mpg", ".mpeg",
@@ -61,7 +62,9 @@ def is_video(path: str | os.PathLike[str]) -> bool:
     return os.fspath(path).lower().endswith(SUFFIXES)
 
 
-def inspect(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Video:
+def inspect(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, hdr: bool = False
+) -> Video:
     """Decodes a video once, to count its frames and to find what is damaged.
 
     Headers do not count frames reliably, and many do not count them at all.
@@ -69,10 +72,11 @@ def inspect(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Vi
     Args:
         path: the file.
         max_pixels: refuse frames with more pixels than this, before decoding them.
+        hdr: whether it may be in PQ or HLG.
 
     Raises:
-        InputError: the file is missing, not a video, damaged, too large, transparent or HDR, its
-            frames differ in size, or PyAV is not installed.
+        InputError: the file is missing, not a video, damaged, too large or transparent, HDR
+            although `hdr` is False, its frames differ in size, or PyAV is not installed.
     """
     with _opened(path, max_pixels) as (container, stream):
         bare = container.format.flags & _NO_TIMESTAMPS
@@ -83,7 +87,7 @@ def inspect(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Vi
             size = _upright_size(frame)
             if number == 0:
                 first, coding = size, _coding(frame, stream.codec_context)
-                _check(frame, coding, str(path))
+                _check(frame, coding, str(path), hdr=hdr)
             if size != first:
                 raise InputError(
                     f"{path}: frame {number} has {size[1]} x {size[0]} pixels, frame 0 has "
@@ -96,18 +100,27 @@ def inspect(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Vi
 
 
 def frames(
-    video: Video, coding: yuv.Coding, wanted: Iterable[int], *, max_pixels: int = MAX_PIXELS
+    video: Video,
+    coding: yuv.Coding,
+    wanted: Iterable[int],
+    *,
+    max_pixels: int = MAX_PIXELS,
+    hdr: bool = False,
+    peak_nits: float | None = None,
 ) -> Iterator[Float[np.ndarray, "h w 3"]]:
-    """The frames of a video as float32 `(H, W, 3)` in [0, 1], sRGB and upright, one at a time.
+    """The frames of a video as float32 `(H, W, 3)`, upright, one at a time: sRGB in [0, 1].
 
     Args:
         video: see `inspect`.
         coding: how colours are coded, without gaps.
         wanted: numbers of frames, counted from 0, ascending. Others are decoded, not converted.
         max_pixels: see `inspect`.
+        hdr: give the luminance of a video in PQ or HLG in place of sRGB, see `luminance.of`.
+        peak_nits: see `luminance.of`.
 
     Raises:
-        InputError: the file has changed since it was inspected.
+        InputError: the file has changed since it was inspected, or is HDR although `hdr` is False,
+            or the other way round.
     """
     where = str(video.path)
     profile = profiles.from_code_points(coding.primaries or 0, coding.transfer or 0, where)
@@ -119,7 +132,11 @@ def frames(
         for number, frame in enumerate(_decoded(container, stream, video.path)):
             if number == following:
                 rgb = np.rot90(_rgb(frame, coding), frame.rotation // 90)
-                yield np.ascontiguousarray(colour.convert_float(rgb, profile, where), np.float32)
+                yield (
+                    luminance.of(Raster(rgb, profile=profile), where, peak_nits)
+                    if hdr
+                    else np.ascontiguousarray(colour.convert_float(rgb, profile, where), np.float32)
+                )
                 following = next(numbers, None)
                 if following is None:
                     return
@@ -203,8 +220,8 @@ def _kind(form: Any) -> Literal["yuv", "gray", "rgb"]:
     return "gray" if len(form.components) == 1 else "yuv"
 
 
-def _check(frame: Any, coding: yuv.Coding, where: str) -> None:
-    """Refuses a video whose frames cannot become sRGB."""
+def _check(frame: Any, coding: yuv.Coding, where: str, *, hdr: bool) -> None:
+    """Refuses a video whose frames cannot become sRGB or, with `hdr`, luminance."""
     name = frame.format.name
     if any(component.is_alpha for component in frame.format.components):
         raise InputError(f"{where}: has an alpha channel ({name}); composite it first")
@@ -215,9 +232,11 @@ def _check(frame: Any, coding: yuv.Coding, where: str) -> None:
             f"{where}: its matrix (H.273 code {coding.matrix}) is not known; convert it to BT.709"
         )
     # None is what most files say; what is HDR says so.
-    profiles.from_code_points(
+    profile = profiles.from_code_points(
         coding.primaries or _UNSPECIFIED, coding.transfer or _UNSPECIFIED, where
     )
+    if not hdr:
+        profiles.refuse_hdr(profile, where)
 
 
 def _planar_name(form: Any) -> str | None:

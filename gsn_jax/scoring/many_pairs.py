@@ -21,6 +21,7 @@ from gsn_jax.images.files import (
     MAX_PIXELS,
     Alpha,
     load_image,
+    load_luminance,
     read_size,
 )
 from gsn_jax.metric import CACHE_BYTES, FeatureCache, Metric, SizeAware
@@ -30,7 +31,8 @@ from gsn_jax.scoring.decoding import Decoded, decode_ahead
 from gsn_jax.scoring.regions import Tiles
 
 Resize = Literal["to-reference", "to-distorted"]
-# uint8, or float32 in [0, 1].
+Hdr = Literal["pu21"]
+# uint8, float32 in [0, 1], or float32 in cd/m2.
 Image = Shaped[np.ndarray, "h w 3"]
 
 # So many pairs, the first ones, show which sizes are frequent.
@@ -111,7 +113,8 @@ class _Run:
 
     def glance(self, reference: Image, distorted: Image) -> alignment.Shift | None:
         """The shift by which two images look shifted, if none is undone and checks are left."""
-        if self.loading.align != "none" or not self.glances or reference.shape != distorted.shape:
+        untouched = self.loading.align == "none" and self.loading.hdr is None
+        if not (untouched and self.glances and reference.shape == distorted.shape):
             return None
         self.glances -= 1
         return alignment.looks_shifted(reference, distorted)
@@ -126,15 +129,32 @@ class Loading:
         max_pixels: see `gsn_jax.images.load_image`.
         resize: the image that is resized if the two differ in size; None refuses such a pair.
         align: how a shift between the images is undone, see `gsn_jax.images.alignment.align`.
+        hdr: "pu21" reads HDR images as luminance, for metrics under a protocol with the same `hdr`
+            (see `gsn_jax.scoring.protocol.Protocol`); None reads sRGB images.
+        peak_nits: see `gsn_jax.images.load_luminance`.
+
+    Raises:
+        InputError: `hdr` is given together with `alpha` or `align`.
     """
 
     alpha: Alpha = "refuse"
     max_pixels: int = MAX_PIXELS
     resize: Resize | None = None
     align: alignment.Align = "none"
+    hdr: Hdr | None = None
+    peak_nits: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, given in {"alpha": self.alpha != "refuse", "align": self.align != "none"}.items():
+            if given and self.hdr is not None:
+                raise InputError(
+                    f"{name} {getattr(self, name)} is not for HDR images; leave it out"
+                )
 
     def load(self, path: Path) -> Image:
-        """An image file as uint8, or float32 in [0, 1]."""
+        """An image file as uint8, float32 in [0, 1], or with `hdr` float32 in cd/m2."""
+        if self.hdr is not None:
+            return load_luminance(path, peak_nits=self.peak_nits, max_pixels=self.max_pixels)
         return load_image(path, alpha=self.alpha, max_pixels=self.max_pixels)
 
 
@@ -193,6 +213,8 @@ def score_pairs(
     max_pixels: int = MAX_PIXELS,
     resize: Resize | None = None,
     align: alignment.Align = "none",
+    hdr: Hdr | None = None,
+    peak_nits: float | None = None,
     tiles: Tiles | None = None,
     cache_bytes: int = CACHE_BYTES,
     batch_size: int | None = None,
@@ -206,6 +228,8 @@ def score_pairs(
         max_pixels: see `gsn_jax.images.load_image`.
         resize: see `Loading`.
         align: see `Loading`.
+        hdr: see `Loading`.
+        peak_nits: see `Loading`.
         tiles: see `score_unordered`.
         cache_bytes: see `score_unordered`.
         batch_size: see `score_unordered`.
@@ -214,7 +238,7 @@ def score_pairs(
         One `ScoredPair` per pair; a pair that cannot be scored carries its error.
     """
     pairs = list(pairs)
-    loading = Loading(alpha, max_pixels, resize, align)
+    loading = Loading(alpha, max_pixels, resize, align, hdr, peak_nits)
     yield from in_order(
         score_unordered(
             pairs, metrics, loading, tiles=tiles, cache_bytes=cache_bytes, batch_size=batch_size
@@ -270,7 +294,7 @@ def score_unordered(
     order = running_order(pairs, range(len(pairs)) if wanted is None else wanted)
     _announce_sizes([pairs[index] for index in order], metrics)
     alone = order
-    if batching.wanted(batch_size) and tiles is None:
+    if batching.wanted(batch_size) and tiles is None and loading.hdr is None:
         alone = [index for index in order if pairs[index].mask_file is not None]
         batched = [index for index in order if pairs[index].mask_file is None]
         yield from _in_batches(batched, pairs, metrics, run, batch_size)

@@ -12,6 +12,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_pair
 from gsn_jax.metric import MapGrid, Metric
 from gsn_jax.scoring import by_name
+from gsn_jax.scoring.provenance import protocol_text
 
 SIZES = ("image", "grid")
 
@@ -44,7 +45,11 @@ def quality_map(
     if isinstance(metric, (str, os.PathLike)):
         metric = by_name.resolve(metric)
     if not metric.has_map:
-        raise InputError(f"metric {metric.name!r} has no quality map; {known_maps()}")
+        rules = protocol_text(metric)
+        raise InputError(
+            f"metric {metric.name!r} has no quality map{f' with {rules}' if rules else ''}; "
+            f"{known_maps()}"
+        )
     first, second = as_pair(reference, distorted)
     cells = np.asarray(metric.quality_map(first, second), np.float32)
     if size == "grid":

@@ -16,14 +16,14 @@ from gsn_jax.scoring import regions
 
 if TYPE_CHECKING:
     from gsn_jax.scoring.batching import Outcome
-    from gsn_jax.scoring.many_pairs import Image, Loading, Pair, Resize
+    from gsn_jax.scoring.many_pairs import Image, Loading, Pair
 
 
 class Prepared(NamedTuple):
     """The images of a pair as metrics get them.
 
     Attributes:
-        reference: uint8, or float32 in [0, 1], `(H, W, 3)`.
+        reference: uint8, float32 in [0, 1], or float32 in cd/m2, `(H, W, 3)`.
         distorted: likewise.
         mask: how much each pixel counts; None where all count alike.
         shift: the shift that was undone; None where none was sought.
@@ -78,7 +78,7 @@ def prepare(
     Raises:
         InputError: the images differ in size and none is to be resized, or the mask cannot be used.
     """
-    reference, distorted = of_one_size(pair, reference, distorted, loading.resize)
+    reference, distorted = of_one_size(pair, reference, distorted, loading)
     mask = None
     if pair.mask_file is not None:
         mask = masks.load(pair.mask_file)
@@ -96,18 +96,19 @@ def prepare(
 
 
 def of_one_size(
-    pair: Pair, reference: Image, distorted: Image, resize: Resize | None
+    pair: Pair, reference: Image, distorted: Image, loading: Loading
 ) -> tuple[Image, Image]:
-    """Both images; if they differ in size, one of them is resized as asked for.
+    """Both images; if they differ in size, one of them is resized as `loading` says.
 
     Raises:
-        InputError: they differ in size and `resize` is None.
+        InputError: they differ in size and neither is to be resized.
     """
     if reference.shape != distorted.shape:
-        if resize == "to-reference":
-            distorted = resize_image(distorted, reference.shape[:2])
-        elif resize == "to-distorted":
-            reference = resize_image(reference, distorted.shape[:2])
+        clipped = loading.hdr is None
+        if loading.resize == "to-reference":
+            distorted = resize_image(distorted, reference.shape[:2], clipped=clipped)
+        elif loading.resize == "to-distorted":
+            reference = resize_image(reference, distorted.shape[:2], clipped=clipped)
         else:
             try:
                 check_sizes(reference, distorted, (pair.reference, pair.distorted))

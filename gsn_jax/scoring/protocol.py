@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar, get_args
 
@@ -21,8 +22,8 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
 from gsn_jax.metric import FunctionMetric, MapGrid, Mask, Metric, Remember, SizeAware, forget
-from gsn_jax.scoring import regions
-from gsn_jax.scoring.many_pairs import Loading
+from gsn_jax.scoring import pu21, regions
+from gsn_jax.scoring.many_pairs import Hdr, Loading
 from gsn_jax.scoring.regions import score_arrays
 
 Luma = Literal["full", "studio"]
@@ -46,23 +47,43 @@ class Protocol:
             super-resolution report. Metrics get it as a gray image. It is not rounded, and metrics
             that round the luma of an image to 8 bits do not round it either.
         crop_border: so many rows and columns are removed at each border.
+        hdr: "pu21" for HDR images: files as `gsn_jax.images.load_luminance` reads them, or arrays
+            of linear RGB with the primaries of BT.709 in cd/m2. Metrics get PU21 values, see
+            `gsn_jax.scoring.pu21`. None for sRGB images.
+        peak_nits: with `hdr`, the peak luminance of the display in cd/m2, see
+            `gsn_jax.images.load_luminance`.
 
     Raises:
-        InputError: a value is not one of these.
+        InputError: a value is not one of these, or two exclude one another.
     """
 
     luma: Luma | None = None
     crop_border: int = 0
+    hdr: Hdr | None = None
+    peak_nits: float | None = None
 
     def __post_init__(self) -> None:
         if self.luma not in (None, *get_args(Luma)):
             raise InputError(f"luma must be one of {', '.join(get_args(Luma))}, got {self.luma!r}")
         if self.crop_border < 0:
             raise InputError(f"crop_border must be at least 0, got {self.crop_border}")
+        if self.hdr not in (None, *get_args(Hdr)):
+            raise InputError(f"hdr must be {', '.join(get_args(Hdr))}, got {self.hdr!r}")
+        if self.hdr and self.luma:
+            raise InputError("hdr has a luminance of its own; leave out luma, and take psnr_y")
+        if self.peak_nits is not None:
+            pu21.check_peak(self.peak_nits)
+            if not self.hdr:
+                raise InputError("peak_nits is for HDR images; give hdr pu21 too")
 
     def __str__(self) -> str:
-        parts = [f"luma {self.luma}"] if self.luma else []
-        return ", ".join([*parts, *([f"crop border {self.crop_border}"] * bool(self.crop_border))])
+        parts = {
+            f"luma {self.luma}": self.luma,
+            f"crop border {self.crop_border}": self.crop_border,
+            f"hdr {self.hdr}": self.hdr,
+            f"peak {self.peak_nits or 0:g} cd/m2": self.peak_nits,
+        }
+        return ", ".join(text for text, given in parts.items() if given)
 
     def of(self, metric: Metric) -> Metric:
         """The metric under this protocol; the metric itself where the protocol changes nothing."""
@@ -84,6 +105,8 @@ class Protocol:
 
     def prepare(self, image: Array) -> Array:
         """What metrics see of an image `(..., H, W, 3)` of uint8, uint16 or floats in [0, 1].
+
+        Of an HDR image it is the luminance; each metric then gets its own PU21 values of that.
 
         Returns:
             `(..., H - 2 * crop_border, W - 2 * crop_border, 3)`; a luma as float32 in [0, 1].
@@ -142,11 +165,18 @@ class ProtocolMetric:
     """
 
     def __init__(self, metric: Metric, protocol: Protocol):
-        """Compiles nothing yet."""
+        """Compiles nothing yet.
+
+        Raises:
+            InputError: the protocol is for HDR images, and the metric is not defined for them.
+        """
         self.protocol = protocol
-        self.metric = _without_rounding(metric) if protocol.luma else metric
+        if protocol.hdr:
+            pu21.check_defined(metric)
+        self.metric = _without_rounding(metric) if protocol.luma or protocol.hdr else metric
         self.name, self.value_range = metric.name, metric.value_range
-        self.higher_is_better, self.has_map = metric.higher_is_better, metric.has_map
+        self.higher_is_better = metric.higher_is_better
+        self.has_map = metric.has_map and not protocol.hdr
         for name in ("weights", "version", "training", "card"):
             if hasattr(metric, name):
                 setattr(self, name, getattr(metric, name))
@@ -157,7 +187,10 @@ class ProtocolMetric:
         Raises:
             InputError: as for the metric, or the images are too small for the protocol.
         """
-        return self.metric(*self._prepared(reference, distorted))
+        pair = self._prepared(reference, distorted)
+        if self.protocol.hdr and isinstance(self.metric, FunctionMetric):
+            return self.metric.of_floats(*pair)
+        return self.metric(*pair)
 
     def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
         """The pure function, see `Metric`."""
@@ -167,7 +200,7 @@ class ProtocolMetric:
         """A pure function of two images, such as a loss, of what the protocol leaves of them."""
 
         def prepared(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-            pair = (self.protocol.prepare(jnp.asarray(image)) for image in (reference, distorted))
+            pair = (self._seen(jnp.asarray(image)) for image in (reference, distorted))
             return function(*pair)
 
         return prepared
@@ -177,7 +210,7 @@ class ProtocolMetric:
     ) -> jax.Array | np.ndarray:
         """The score of one pair; see `gsn_jax.metric.ReferenceCaching`."""
         check_sizes(reference, distorted)
-        pair = self.protocol.prepare(reference), self.protocol.prepare(distorted)
+        pair = self._seen(reference), self._seen(distorted)
         return np.asarray(score_arrays(self.metric, *pair, remember), np.float32)
 
     def expect(self, size: tuple[int, int], uses: int) -> None:
@@ -192,6 +225,8 @@ class ProtocolMetric:
         Raises:
             InputError: as for a call, or the metric has no map.
         """
+        if not self.has_map:
+            raise InputError(f"metric {self.name!r} has no quality map with {self.protocol}")
         return self.metric.quality_map(*self._prepared(reference, distorted))
 
     @property
@@ -209,7 +244,7 @@ class ProtocolMetric:
         """
         regions.check_takes_masks([self.metric])
         check_sizes(reference, distorted)
-        pair = self.protocol.prepare(reference), self.protocol.prepare(distorted)
+        pair = self._seen(reference), self._seen(distorted)
         metric: Any = self.metric
         return metric.score_regions(*pair, map(self._inner, masks))
 
@@ -233,9 +268,33 @@ class ProtocolMetric:
 
         return grid
 
+    def as_pair(self, reference: ImageLike, distorted: ImageLike) -> tuple[Any, Any]:
+        """Both images as checked arrays `(..., H, W, 3)`: sRGB, or luminance for HDR.
+
+        Raises:
+            InputError: see `gsn_jax.images.as_pair` and `gsn_jax.scoring.pu21.as_luminance`.
+        """
+        if not self.protocol.hdr:
+            return as_pair(reference, distorted)
+        images = (reference, distorted)
+        names = [
+            str(image) if isinstance(image, (str, os.PathLike)) else role
+            for image, role in zip(images, ("reference", "distorted"), strict=True)
+        ]
+        first, second = (
+            pu21.as_luminance(image, name, self.protocol.peak_nits)
+            for image, name in zip(images, names, strict=True)
+        )
+        check_sizes(first, second, names)
+        return first, second
+
     def _prepared(self, reference: ImageLike, distorted: ImageLike) -> list[Any]:
-        pair: Any = as_pair(reference, distorted)
-        return [self.protocol.prepare(image) for image in pair]
+        return [self._seen(image) for image in self.as_pair(reference, distorted)]
+
+    def _seen(self, image: Array) -> Array:
+        """What the metric sees of a checked image."""
+        left = self.protocol.prepare(image)
+        return pu21.seen_by(self.name, left) if self.protocol.hdr else left
 
 
 def _without_rounding(metric: Metric) -> Metric:

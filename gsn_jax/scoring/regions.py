@@ -91,7 +91,8 @@ def masked_scores(
     Raises:
         InputError: an image or the mask cannot be used; or see `score_masked`.
     """
-    first, second = (np.asarray(image) for image in as_pair(reference, distorted))
+    read = getattr(metric, "as_pair", as_pair)  # a protocol for HDR has its own
+    first, second = (np.asarray(image) for image in read(reference, distorted))
     weights, batch = as_mask(mask), first.shape[:-3]
     check_mask_size(weights, first)
     if weights.shape[:-2] not in ((), batch):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import video, yuv
@@ -92,6 +93,8 @@ class FramePairs:
                 one.coding.filled_from(two.coding).filled_from(default),
                 numbers,
                 max_pixels=self.loading.max_pixels,
+                hdr=self.loading.hdr is not None,
+                peak_nits=self.loading.peak_nits,
             )
             for one, two in ((self.reference, other), (other, self.reference))
         ]
@@ -122,8 +125,9 @@ def frame_pairs(
     for path in (reference, *distorted):
         if Path(path).exists() and not video.is_video(path):
             raise InputError(f"{shown(path)}: is not a video; give videos only, or images only")
-    first = video.inspect(reference, max_pixels=loading.max_pixels)
-    versions = tuple(video.inspect(path, max_pixels=loading.max_pixels) for path in distorted)
+    limits: dict[str, Any] = {"max_pixels": loading.max_pixels, "hdr": loading.hdr is not None}
+    first = video.inspect(reference, **limits)
+    versions = tuple(video.inspect(path, **limits) for path in distorted)
     for other in versions:
         _check_alike(first, other, resized=loading.resize is not None)
     return FramePairs(first, versions, every, loading)

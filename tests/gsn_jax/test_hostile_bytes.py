@@ -3,8 +3,12 @@
 A short form of an hour of such changes, from the same kinds of seeds.
 """
 
+import functools
 import io
+import tempfile
+from pathlib import Path
 
+import hdr_files
 import imagecodecs
 import numpy as np
 import pytest
@@ -64,6 +68,12 @@ def heic():
     return file.getvalue()
 
 
+def exr():
+    pytest.importorskip("OpenImageIO")
+    with tempfile.TemporaryDirectory() as folder:
+        return hdr_files.write_exr(Path(folder) / "x.exr", PIXELS).read_bytes()
+
+
 SEEDS = {
     "png": lambda: pillow("PNG"),
     "palette": lambda: pillow("PNG", Image.fromarray(PIXELS).quantize(8), transparency=1),
@@ -86,6 +96,8 @@ SEEDS = {
     "tiff": lambda: tiff(PIXELS, photometric="rgb", compression="zlib"),
     "tiff16": lambda: tiff(DEEP, photometric="rgb", iccprofile=b"p" * 200),
     "float": lambda: tiff(np.float32(PIXELS / 255), photometric="rgb", tile=(16, 16)),
+    "radiance": lambda: hdr_files.radiance(PIXELS),
+    "exr": exr,
     "jpeg in tiff": lambda: tiff(PIXELS, photometric="ycbcr", compression="jpeg"),
 }
 TABLE = b"""reference,distorted,score,score_std,type,level,group
@@ -125,11 +137,14 @@ def is_read(read):
 @pytest.mark.parametrize("kind", SEEDS)
 def test_images(tmp_path, rng, capfd, kind):
     path, seed = tmp_path / "x", SEEDS[kind]()
+    load = functools.partial(images.load_image, path, alpha="white")
+    if kind in ("radiance", "exr"):
+        load = functools.partial(images.load_luminance, path)
     for _ in range(CHANGES):
         path.write_bytes(change(seed, rng, VALUES))
-        is_read(lambda: images.load_image(path, alpha="white", max_pixels=10**6))
+        is_read(lambda: load(max_pixels=10**6))
     path.write_bytes(seed)
-    assert kind == "tiff16" or is_read(lambda: images.load_image(path, alpha="white"))
+    assert kind == "tiff16" or is_read(load)
     assert capfd.readouterr() == ("", "")
 
 

@@ -65,6 +65,8 @@ def test_every_table_says_how_it_was_made(folder):
     expected = {
         "luma": "studio",
         "crop_border": 4,
+        "hdr": None,
+        "peak_nits": None,
         "resize": None,
         "alpha": "refuse",
         "align": "integer",
