@@ -21,7 +21,6 @@ FORMATS = tuple(name for name in formats.NAMES if name in Image.OPEN)
 _ORIENTATION = 0x0112
 # The interoperability index of EXIF, by which cameras say Adobe RGB without a profile (DCF 2.0).
 _INTEROPERABILITY, _INDEX, _ADOBE_RGB = 0xA005, 1, "R03"
-_QOI_LINEAR = 1  # imagecodecs writes it in every file with an opacity
 
 
 def open_file(file: BinaryIO | bytes) -> Image.Image:
@@ -134,11 +133,7 @@ def _profile(image: Image.Image, data: bytes, where: str) -> profiles.Profile:
         return avif.profile(data, where)
     if image.format == "JPEG2000":
         return jpeg2000.profile(data, where)
-    if image.format == "QOI" and data[13] == _QOI_LINEAR:
-        raise InputError(
-            f"{where}: its header says linear light, which some writers of QOI say of sRGB too; "
-            "save it as PNG"
-        )
+    # What a QOI header says of linear light is ignored: Pillow writes it into sRGB files.
     return image.info.get("icc_profile") or _profile_in_exif(image, where)
 
 

@@ -216,8 +216,7 @@ def write_pfm(samples, bits, kind, said):
 
 
 def write_qoi(samples, bits, kind, said):
-    data = imagecodecs.qoi_encode(samples)
-    return data[:13] + b"\0" + data[14:]  # sRGB, also where imagecodecs says linear light
+    return imagecodecs.qoi_encode(samples)
 
 
 @functools.cache
