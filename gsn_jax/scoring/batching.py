@@ -161,7 +161,8 @@ class _Run:
         except Exception as error:
             self._fail(metric, pairs, error)
             return
-        scores.copy_to_host_async()
+        with jax.transfer_guard_device_to_host("allow"):  # as explicit as `device_get`
+            scores.copy_to_host_async()
         self._flying.append(_Flight(metric, pairs, scores))
         while len(self._flying) > _IN_FLIGHT:
             self._land()
