@@ -19,9 +19,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
-from gsn_jax.metric import FunctionMetric, MapGrid, Mask, Metric, Remember, SizeAware, forget
+from gsn_jax.metric import (
+    Batching,
+    FunctionMetric,
+    MapGrid,
+    Mask,
+    Metric,
+    Remember,
+    SizeAware,
+    forget,
+)
 from gsn_jax.scoring import pu21, regions
 from gsn_jax.scoring.many_pairs import Hdr, Loading
 from gsn_jax.scoring.regions import score_arrays
@@ -218,6 +228,26 @@ class ProtocolMetric:
         height, width = (side - 2 * self.protocol.crop_border for side in size)
         if isinstance(self.metric, SizeAware) and min(height, width) > 0:
             self.metric.expect((height, width), uses)
+
+    def batch_class(self, size: tuple[int, int]) -> BatchClass | None:
+        """The class of a pair; see `gsn_jax.metric.Batching`. HDR images are scored alone.
+
+        Raises:
+            InputError: as for the metric, or the images are too small for the protocol.
+        """
+        if self.protocol.hdr or not isinstance(self.metric, Batching):
+            return None
+        height, width, _ = self.protocol.crop(np.broadcast_to(np.uint8(0), (*size, 1))).shape
+        return self.metric.batch_class((height, width))
+
+    def score_batch(self, batch: PairBatch) -> jax.Array:
+        """Starts to score a batch; see `gsn_jax.metric.Batching`."""
+        images = {id(image): image for pair in batch.pairs for image in pair}
+        # Once for each image, so that pairs that share a reference still do.
+        seen = {key: self._seen(image) for key, image in images.items()}
+        pairs = [(seen[id(first)], seen[id(second)]) for first, second in batch.pairs]
+        metric: Any = self.metric
+        return metric.score_batch(dataclasses.replace(batch, pairs=pairs))
 
     def quality_map(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
         """Local scores of what the protocol leaves, see `Metric`.

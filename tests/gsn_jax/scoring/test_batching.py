@@ -18,6 +18,7 @@ from gsn_jax.metric import FunctionMetric, Stages
 from gsn_jax.scoring import batching
 from gsn_jax.scoring.batching import Job, score_in_batches
 from gsn_jax.scoring.model_metric import load
+from gsn_jax.scoring.protocol import Protocol
 
 TOLERANCE = 1e-5  # relative above 1, as docs/scoring.md says
 
@@ -232,6 +233,22 @@ def test_the_images_in_memory_are_bounded(rng, on_devices, monkeypatch):
     found = dict(score_in_batches(jobs_of(pairs, [psnr]), 5, 1))
     assert_same(found, pairs, [copy.deepcopy(psnr)])
     assert len(programs) == 2  # of four and of one
+
+
+def test_a_protocol_holds_in_batches(rng, on_devices):
+    programs = on_devices(2)
+    chosen = [
+        Protocol("studio", 2).of(copy.deepcopy(metrics.get("psnr"))),
+        Protocol(crop_border=1).of(copy.deepcopy(STAGED)),
+    ]
+    pairs = [*make_pairs(rng)[:6], tuple(rng.integers(0, 256, (2, 4, 9, 3), np.uint8))]
+    found = dict(score_in_batches(jobs_of(pairs, chosen), 7, 3))
+    assert "9 x 4 is too small" in str(found.pop(6)["psnr"])
+    assert_same(found, pairs, chosen)
+    # The images of the first batch of each metric: what the protocol leaves of 20 x 31 pixels, with
+    # the reference that its pairs share.
+    shapes = {(arrays.references.shape[0], *arrays.distorted.shape) for _, (_, arrays) in programs}
+    assert {(4, 6, 96, 96, 3), (4, 6, 18, 29, 3)} <= shapes
 
 
 def test_large_images_are_scored_alone():
