@@ -13,17 +13,15 @@ import subprocess
 import sys
 import zlib
 
+import command_line
 import cv2
 import imagecodecs
 import jpeg_xl_files
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import rows_of
 from image_files import with_chunks
 from PIL import Image
-
-from gsn_jax import cli
-from gsn_jax.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(12, 16, 3), dtype=np.uint8)
 
@@ -295,17 +293,7 @@ def folder(tmp_path):
 
 def run(*arguments):
     """Output, error output and exit code of `gsn score`, as the entry point gives them."""
-    texts = ["score", *map(str, arguments), "--metric", "psnr"]
-    result = CliRunner().invoke(cli.cli, texts)
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
-
-
-def rows_of(text):
-    return list(csv.DictReader(text.splitlines()))
+    return command_line.run("score", *arguments, "--metric", "psnr")
 
 
 @pytest.mark.parametrize("case", IMAGES)

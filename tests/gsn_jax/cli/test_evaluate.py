@@ -6,11 +6,11 @@ import zipfile
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command_line import run
 from PIL import Image
 
 import gsn_jax
 from gsn_jax import cli
-from gsn_jax.errors import InputError
 
 
 @pytest.fixture
@@ -34,16 +34,6 @@ def table(tmp_path, photo, rng):
     path = folder / "pairs.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
-
-
-def run(*arguments):
-    """The command as the entry point runs it: output, error output, exit code."""
-    result = CliRunner().invoke(cli.cli, [str(argument) for argument in arguments])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
 
 
 def rows_of(path):

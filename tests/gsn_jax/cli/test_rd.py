@@ -4,23 +4,10 @@ import csv
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import run
 from PIL import Image
 
-from gsn_jax import cli
-from gsn_jax.errors import InputError
-
 QUALITIES = (20, 40, 60, 80, 92)
-
-
-def run(*arguments):
-    """The command as the entry point runs it: output, error output, exit code."""
-    result = CliRunner().invoke(cli.cli, [str(argument) for argument in arguments])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
 
 
 def rows_of(path):

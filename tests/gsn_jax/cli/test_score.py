@@ -1,4 +1,3 @@
-import csv
 import os
 import subprocess
 import sys
@@ -6,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from command_line import rows_of, run
 from PIL import Image
 
 from gsn_jax import cli
-from gsn_jax.errors import InputError
 
 
 @pytest.fixture
@@ -25,21 +24,6 @@ def folder(tmp_path, photo, rng):
     alpha = np.full((*reference.shape[:2], 1), 99, np.uint8)
     Image.fromarray(np.concatenate([reference, alpha], axis=-1)).save(tmp_path / "alpha.png")
     return tmp_path
-
-
-def run(*arguments):
-    """The command as the entry point runs it: output, error output, exit code."""
-    runner = CliRunner()
-    result = runner.invoke(cli.cli, [str(argument) for argument in arguments])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
-
-
-def rows_of(text):
-    return list(csv.DictReader(text.splitlines()))
 
 
 def test_images_against_their_reference(folder, model_folder):

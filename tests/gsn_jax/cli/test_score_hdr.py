@@ -1,19 +1,18 @@
 """`gsn score --hdr`; what it computes is tested with `gsn_jax.scoring.pu21`."""
 
-import csv
+import functools
 import json
 import os
 
+import command_line
 import hdr_files
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import rows_of
 from PIL import Image
 from scipy import ndimage
 
 import gsn_jax
-from gsn_jax import cli
-from gsn_jax.errors import InputError
 from gsn_jax.scoring.journal import Journal
 from gsn_jax.scoring.protocol import Protocol
 
@@ -39,18 +38,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(*arguments):
-    """The command as the entry point runs it: output, error output, exit code."""
-    result = CliRunner().invoke(cli.cli, ["score", *map(str, arguments)])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
-
-
-def rows_of(text):
-    return list(csv.DictReader(text.splitlines()))
+run = functools.partial(command_line.run, "score")
 
 
 def test_folders(folder):

@@ -1,18 +1,19 @@
 """`gsn score` with protocols, masks, tiles and alignment; what they compute is tested elsewhere."""
 
-import csv
 import dataclasses
+import functools
 import json
 import os
 from pathlib import Path
 
+import command_line
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import rows_of
 from PIL import Image
 
 import gsn_jax
-from gsn_jax import cli, metrics
+from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.scoring.many_pairs import pairs_of_files, score_pairs, score_unordered
 
@@ -35,18 +36,7 @@ def folder(tmp_path, photo, monkeypatch):
     return tmp_path
 
 
-def run(*arguments):
-    """The command as the entry point runs it: output, error output, exit code."""
-    result = CliRunner().invoke(cli.cli, ["score", *map(str, arguments)])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
-
-
-def rows_of(text):
-    return list(csv.DictReader(text.splitlines()))
+run = functools.partial(command_line.run, "score")
 
 
 def test_a_protocol_is_computed_and_said(folder):

@@ -1,6 +1,7 @@
 """`gsn score` on folders: tables in three formats, limits, and runs that were interrupted."""
 
 import csv
+import functools
 import json
 import os
 import signal
@@ -8,14 +9,12 @@ import subprocess
 import sys
 import time
 
+import command_line
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from gsn_jax import cli
 from gsn_jax._version import __version__
-from gsn_jax.errors import InputError
 from gsn_jax.scoring import many_pairs
 from gsn_jax.scoring.many_pairs import Pair, running_order, score_pairs
 
@@ -35,13 +34,7 @@ def folder(tmp_path, photo, rng):
     return tmp_path
 
 
-def run(*arguments):
-    result = CliRunner().invoke(cli.cli, ["score", *map(str, arguments)])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
+run = functools.partial(command_line.run, "score")
 
 
 def folders(folder):

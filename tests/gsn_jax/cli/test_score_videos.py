@@ -1,21 +1,20 @@
 """`gsn score` on videos and folders of frames: pooled scores, limits and JUnit XML."""
 
-import csv
 import io
 import re
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import command_line
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from command_line import rows_of as rows
 from PIL import Image
 from video_files import write_images
 
-from gsn_jax import cli, metrics
+from gsn_jax import metrics
 from gsn_jax.cli import score_views
-from gsn_jax.errors import InputError
 from gsn_jax.scoring import regions
 from gsn_jax.scoring.many_pairs import Pair, ScoredPair
 
@@ -43,16 +42,7 @@ def folder(tmp_path, photo, monkeypatch):
 
 
 def run(*arguments):
-    result = CliRunner().invoke(cli.cli, ["score", *map(str, arguments), "--metric", "psnr,gmsd"])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
-
-
-def rows(text):
-    return list(csv.DictReader(text.splitlines()))
+    return command_line.run("score", *arguments, "--metric", "psnr,gmsd")
 
 
 def test_videos_are_pooled_and_frames_are_in_the_table(folder):

@@ -1,14 +1,12 @@
 """`gsn encode`: the lowest quality that reaches a score."""
 
 import csv
+import functools
 
+import command_line
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
-
-from gsn_jax import cli
-from gsn_jax.errors import InputError
 
 
 @pytest.fixture
@@ -20,13 +18,7 @@ def photos(tmp_path, photo):
     return folder
 
 
-def run(*arguments):
-    result = CliRunner().invoke(cli.cli, ["encode", *map(str, arguments)])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
+run = functools.partial(command_line.run, "encode")
 
 
 def psnr(path, reference):

@@ -1,12 +1,13 @@
 """`gsn score --runner beam` gives what the plain command gives; nothing is lost or doubled."""
 
 import csv
+import functools
 import json
 import sys
 
+import command_line
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
 pytest.importorskip("apache_beam", reason="needs the extra [beam]")
@@ -42,13 +43,7 @@ def table(tmp_path, rng):
     return tmp_path / "pairs.csv"
 
 
-def run(*arguments):
-    result = CliRunner().invoke(cli.cli, ["score", *map(str, arguments)])
-    if isinstance(result.exception, InputError):
-        return result.stdout, f"gsn: {result.exception}\n", 2
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.stdout, result.stderr, result.exit_code
+run = functools.partial(command_line.run, "score")
 
 
 def rows_of(folder):
