@@ -326,7 +326,6 @@ def _column(about: dict[str, Any], count: int) -> Column:
         np.zeros(count, bool),
         seconds=math.nan if seconds is None else float(seconds),
         trained_on=tuple(about["trained_on"]),
-        protocol=str(
-            about.get("protocol", "")
-        ),  # scores from before there were protocols have none
+        # Scores from before there were protocols have none.
+        protocol=str(about.get("protocol", "")),
     )

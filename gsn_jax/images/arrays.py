@@ -77,6 +77,14 @@ def as_array(
     return values
 
 
+def pair_names(reference: ImageLike, distorted: ImageLike) -> list[str]:
+    """What messages call the images of a pair: their paths, or what they are of the pair."""
+    return [
+        str(image) if isinstance(image, (str, os.PathLike)) else role
+        for image, role in ((reference, "reference"), (distorted, "distorted"))
+    ]
+
+
 def as_pair(
     reference: ImageLike,
     distorted: ImageLike,
@@ -100,10 +108,7 @@ def as_pair(
     Raises:
         InputError: as for `as_array`; or the shapes differ; or the images are too small.
     """
-    names = [
-        str(image) if isinstance(image, (str, os.PathLike)) else role
-        for image, role in ((reference, "reference"), (distorted, "distorted"))
-    ]
+    names = pair_names(reference, distorted)
     first, second = (
         as_array(image, where=name, alpha=alpha, max_pixels=max_pixels)
         for image, name in zip((reference, distorted), names, strict=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import os
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar, get_args
 
@@ -22,6 +21,7 @@ import numpy as np
 from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_float, as_pair, check_sizes
+from gsn_jax.images.arrays import pair_names
 from gsn_jax.metric import (
     Batching,
     FunctionMetric,
@@ -306,14 +306,10 @@ class ProtocolMetric:
         """
         if not self.protocol.hdr:
             return as_pair(reference, distorted)
-        images = (reference, distorted)
-        names = [
-            str(image) if isinstance(image, (str, os.PathLike)) else role
-            for image, role in zip(images, ("reference", "distorted"), strict=True)
-        ]
+        names = pair_names(reference, distorted)
         first, second = (
             pu21.as_luminance(image, name, self.protocol.peak_nits)
-            for image, name in zip(images, names, strict=True)
+            for image, name in zip((reference, distorted), names, strict=True)
         )
         check_sizes(first, second, names)
         return first, second
