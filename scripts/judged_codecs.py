@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from gsn_jax.images import load_image
+from gsn_jax.rate_distortion.codecs import butteraugli_distance
 
 # `originalName` in mucped23/answers.csv of google-research/google-research.
 PHOTOS = [
@@ -109,7 +110,9 @@ def encode(image: np.ndarray, method: str, cjpeg: Path | None) -> bytes:
     if encoder == "jpegli":
         import ajpegli
 
-        return ajpegli.encode(image, quality=level, subsampling=chroma)
+        # The judged files are those of cjpegli, which takes a distance for the quality.
+        distance = butteraugli_distance(level)
+        return ajpegli.encode(image, distance=distance, subsampling=chroma)
     target = io.BytesIO()
     if encoder == "libjpeg-turbo":
         # ImageMagick, which made the judged files, optimises Huffman tables too.

@@ -311,8 +311,11 @@ def _imagecodecs(name: str, encode: Callable[[Any, Pixels, float], bytes]) -> _L
     )
 
 
-def _jpegxl_distance(quality: float) -> float:
-    """The distance that libjxl's own tools take for a quality (`JxlEncoderDistanceFromQuality`)."""
+def butteraugli_distance(quality: float) -> float:
+    """The distance that `cjxl` and `cjpegli` take for a quality.
+
+    It is `JxlEncoderDistanceFromQuality` of libjxl.
+    """
     if quality >= 30:
         return 0.1 + (100 - min(quality, 100)) * 0.09
     return 53 / 3000 * quality**2 - 23 / 20 * quality + 25
@@ -336,7 +339,7 @@ LIBRARY: dict[str, _Library] = {
     "jxl": _imagecodecs(
         "jpegxl",
         lambda library, image, quality: library.jpegxl_encode(
-            image, distance=_jpegxl_distance(quality), numthreads=1
+            image, distance=butteraugli_distance(quality), numthreads=1
         ),
     ),
     "mozjpeg": _imagecodecs(
@@ -344,7 +347,10 @@ LIBRARY: dict[str, _Library] = {
         lambda library, image, quality: library.mozjpeg_encode(image, level=round(quality)),
     ),
     "jpegli": _Library(
-        lambda image, quality: _ajpegli().encode(image, quality=quality, subsampling="444"),
-        lambda: f"ajpegli {_ajpegli().__version__}",
+        # By distance, as cjpegli does: ajpegli's own `quality` gives other files.
+        lambda image, quality: _ajpegli().encode(
+            image, distance=butteraugli_distance(quality), subsampling="444"
+        ),
+        lambda: f"ajpegli {_ajpegli().__version__}, distance",
     ),
 }
