@@ -154,7 +154,7 @@ def command(
         verdict = (
             None
             if people is None
-            else opinions.judge(study, people, comparison.anchor, resamples=min(resamples, 1000))
+            else opinions.judge(study, people, comparison.anchor, resamples=resamples)
         )
         _tables(comparison, verdict, out)
         if report is not None:

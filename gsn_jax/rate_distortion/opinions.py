@@ -139,13 +139,14 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
 
 
 def judge(
-    study: Study, opinions: Mapping[str, Opinion], anchor: str, *, resamples: int = 1000
+    study: Study, opinions: Mapping[str, Opinion], anchor: str, *, resamples: int = 2000
 ) -> Verdict:
     """Compares the BD-rates of metrics with those of people, on the same settings and bytes.
 
     Opinions belong to settings and not to photographs, so all BD-rates here are those of mean
-    curves. The intervals of metrics are bootstrap intervals over photographs. Those of people
-    follow from the bounds of their scores, taken as independent, to first order.
+    curves. The intervals of metrics are bootstrap intervals over photographs, of the logarithm of
+    the ratio. Those of people follow from the bounds of their scores, taken as independent, to
+    first order.
 
     Args:
         study: encodings with scores.
@@ -267,22 +268,21 @@ def _people(
 
 
 def _metric(anchor: Grid, test: Grid, higher: bool, resamples: int) -> Seen:
-    both = anchor.complete & test.complete
-    count = int(both.sum())
+    both = np.flatnonzero(anchor.complete & test.complete)
 
-    def value(weights: np.ndarray) -> deltas.Delta:
+    def value(drawn: np.ndarray) -> deltas.Delta:
+        weights = np.zeros(len(anchor.complete))
+        weights[both] = drawn
         curves = [grid.mean(higher_is_better=higher, weights=weights) for grid in (anchor, test)]
         return deltas.bd_rate(*curves, higher_is_better=higher)
 
-    found = value(both.astype(float))
-    if found.problem or count < deltas.MIN_IMAGES or not resamples:
+    found = value(np.ones(len(both)))
+    if found.problem:
         return Seen(found.value, problem=found.problem)
-    samples = []
-    for drawn in deltas.draws(count, resamples, 0):
-        weights = np.zeros(len(both))
-        weights[both] = drawn
-        samples.append(value(weights).value)
-    low, high = agreement.percentile_interval(samples, deltas.widened_confidence(count))
+    ends = deltas.jackknife_interval(
+        lambda drawn: math.log1p(value(drawn).value / 100), len(both), resamples=resamples
+    )
+    low, high = (100 * math.expm1(end) for end in ends)
     return Seen(found.value, low, high)
 
 
