@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from gsn_jax.benchmark import speed
 from gsn_jax.benchmark.judged_sets import JudgedSet
-from gsn_jax.benchmark.score_store import ScoreStore, alone
+from gsn_jax.benchmark.score_store import LOCK, ScoreStore
 from gsn_jax.benchmark.scored_set import ScoredSet
 from gsn_jax.benchmark.scoring_run import Progress, score_set
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
+from gsn_jax.scoring.outputs import alone
 
 
 def scored_set(
@@ -43,7 +45,7 @@ def scored_set(
             another run is scoring into it.
     """
     folder = _folder(judged, out)
-    with alone(folder):
+    with contextlib.nullcontext() if folder is None else alone(folder, LOCK):
         store = ScoreStore(judged, folder, rescore=rescore)
         score_set(store, metrics, rescore=rescore, progress=progress, batch_size=batch_size)
         untimed = [

@@ -10,12 +10,10 @@ scores.lock   empty; held by the run that is scoring, so that there is one at a 
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import dataclasses
 import io
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,8 @@ from gsn_jax._version import __version__
 from gsn_jax.benchmark.judged_sets import JudgedSet
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.store import Key, Store, exclusive
+from gsn_jax.scoring.outputs import naming
+from gsn_jax.scoring.store import Key, Store
 
 STORE = "scores.jsonl"
 TABLE = "scores.csv"
@@ -42,26 +41,6 @@ _LABELS = {
     "type": "distortion_type",
     "level": "distortion_level",
 }
-
-
-@contextlib.contextmanager
-def alone(folder: Path | None) -> Iterator[None]:
-    """Admits one run at a time to the folder of a store, which is made if need be.
-
-    Raises:
-        InputError: another run is scoring into it, or it cannot be written.
-    """
-    with contextlib.ExitStack() as stack:
-        if folder is not None:
-            refusal = (
-                f"{folder}: another run is writing this folder; wait for it, or name another folder"
-            )
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(exclusive(folder / LOCK, refusal))
-            except OSError as error:
-                raise _unwritable(folder, error) from None
-        yield
 
 
 @dataclasses.dataclass
@@ -126,8 +105,6 @@ class ScoreStore:
             return
         try:
             self._store = Store(folder / STORE, self._run())
-        except NotADirectoryError as error:
-            raise _unwritable(folder, error) from None
         except OSError as error:
             raise InputError(f"{folder / STORE}: cannot be read ({error.strerror})") from None
         if not rescore:
@@ -184,10 +161,8 @@ class ScoreStore:
             InputError: they cannot be written.
         """
         if self._store is not None and self._folder is not None:
-            try:
+            with naming(self._folder):
                 self._store.add(index, self._row(index))
-            except OSError as error:
-                raise _unwritable(self._folder, error) from None
 
     def save(self) -> None:
         """Writes everything, where there is a folder: the store, and the table for people.
@@ -202,12 +177,10 @@ class ScoreStore:
         rows |= {
             index: row for index in range(len(self.judged.source)) if (row := self._row(index))
         }
-        try:
+        with naming(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._store.replace(rows)
             write_text(self._folder / TABLE, self._table())
-        except OSError as error:
-            raise _unwritable(self._folder, error) from None
 
     def scored_set(self, names: list[str] | tuple[str, ...]) -> ScoredSet:
         """The scores of these metrics, as tables and reports take them."""
@@ -291,10 +264,6 @@ class ScoreStore:
 def _version_text(package: str, model: str, protocol: str) -> str:
     parts = [f"gsn_jax {package}", f"model {model}" if model else "", protocol]
     return ", ".join(filter(None, parts))
-
-
-def _unwritable(folder: Path, error: OSError) -> InputError:
-    return InputError(f"{folder}: cannot be written ({error.strerror or error})")
 
 
 def _texts(column: Column) -> list[str]:

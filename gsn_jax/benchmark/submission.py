@@ -7,7 +7,6 @@ test images are named as in PIPAL: A0001_00_00.bmp is a distorted A0001.bmp.
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 import zipfile
@@ -18,6 +17,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.images.files import SUFFIXES
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.many_pairs import Pair, ScoredPair, score_pairs
+from gsn_jax.scoring.outputs import writing
 
 
 def match(references: Path, distorted: Path) -> list[Pair]:
@@ -88,16 +88,9 @@ def write_zip(path: Path, scores: Iterable[tuple[str, float]], about: str) -> No
         InputError: it cannot be written.
     """
     output = "".join(f"{name},{score:.6f}\n" for name, score in scores)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with zipfile.ZipFile(aside, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("output.txt", output)
-            archive.writestr("readme.txt", about)
-        os.replace(aside, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        aside.unlink(missing_ok=True)
+    with writing(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("output.txt", output)
+        archive.writestr("readme.txt", about)
 
 
 def _images(folder: Path) -> list[Path]:

@@ -33,6 +33,9 @@ from gsn_jax.errors import InputError
     help="Folder for the encoded files and encode.csv. If the run is interrupted, the same command "
     "continues it.",
 )
+@click.option(
+    "--overwrite", is_flag=True, help="Replace files in --out that this command did not write."
+)
 def command(
     photos: tuple[str, ...],
     names_of_codecs: str | None,
@@ -41,6 +44,7 @@ def command(
     text: str,
     checkpoint: str | None,
     out: Path,
+    overwrite: bool,
 ) -> None:
     """Encode PHOTOS, which are files or folders, in as few bytes as a quality target allows.
 
@@ -63,13 +67,14 @@ def command(
     from gsn_jax.rate_distortion import encoding, scoring
     from gsn_jax.rate_distortion.target import Target, encode_to
     from gsn_jax.scoring import by_name
+    from gsn_jax.scoring.outputs import alone
 
     wanted = by_name.named(name, checkpoint=checkpoint, option="--target")
     (metric,) = by_name.resolve_all(wanted, checkpoint)
     found = encoding.find_photos(photos, skip=[out])
     with (
         interruptible(out),
-        scoring.alone(out),
+        alone(out, scoring.LOCK, remove=True),
         counting_bar(transient=True, rate="photographs") as bar,
     ):
         task = bar.add_task("encoding", total=len(found))
@@ -77,7 +82,7 @@ def command(
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        results = encode_to(found, chosen[0], Target(metric, score), out, show)
+        results = encode_to(found, chosen[0], Target(metric, score), out, show, overwrite=overwrite)
     for item in results:
         if item.file is not None:
             click.echo(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +27,7 @@ _OPTIONS = (
     shared_options.checkpoint,
     protocol_options.protocol,
     shared_options.batch_size,
-    click.option(
-        "--report",
-        metavar="DIR",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Write an HTML report with plots into this folder.",
-    ),
+    shared_options.report,
     click.option(
         "--data-dir",
         type=click.Path(path_type=Path, file_okay=False),
@@ -144,18 +138,8 @@ def check(request: Request) -> None:
         raise InputError(
             "--no-scoring computes no score: leave out --protocol, --luma and --crop-border"
         )
-    if request.report is not None:  # checked now, not after hours of scoring
-        absent = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
-        if absent:
-            raise InputError(
-                f"--report needs {' and '.join(absent)}; run: pip install 'gsn_jax[report]'"
-            )
-        from gsn_jax.scoring.outputs import refuse_foreign
-
-        page = request.report / "index.html"
-        refuse_foreign(
-            page, lambda path: b"gsn_jax" in path.read_bytes(), overwrite=request.overwrite
-        )
+    if request.report is not None:
+        shared_options.check_report(request.report, "report", overwrite=request.overwrite)
 
 
 def check_tables(folder: Path, names: Sequence[str], request: Request) -> None:

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from gsn_jax.scoring.many_pairs import Loading
 
 
+_TABLES = (
+    "rd.md",
+    "rd.tex",
+    "points.csv",
+    "curves.csv",
+    "bd.csv",
+    "bd_images.csv",
+    "times.csv",
+)
+
+
 @click.command()
 @click.argument("photos", nargs=-1, metavar="[PHOTOS]...")
 @codec_options.options
@@ -77,11 +88,11 @@ if TYPE_CHECKING:
     help="Keep encoded files and scores, and write tables (CSV, Markdown, LaTeX) in this folder. "
     "If the run is interrupted, the same command continues it.",
 )
+@shared_options.report
 @click.option(
-    "--report",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write an HTML page with curves, tables and pictures into this folder.",
+    "--overwrite",
+    is_flag=True,
+    help="Replace files in --out and a page in --report that this command did not write.",
 )
 @click.option(
     "--workers",
@@ -103,6 +114,7 @@ def command(
     resamples: int,
     out: Path | None,
     report: Path | None,
+    overwrite: bool,
     workers: int | None,
 ) -> None:
     """Compare codecs: bytes against quality, with BD-rates and their confidence intervals.
@@ -130,20 +142,22 @@ def command(
 
     deltas.check_installed()
     if report is not None:
-        from gsn_jax.rate_distortion import page
-
-        page.check_installed()
+        shared_options.check_report(report, "rd", overwrite=overwrite)
     people = None if judged is None else opinions.read_opinions(judged)
     chosen = codec_options.chosen(names_of_codecs, encoders, decoders) if photos else []
     steps = _qualities(qualities, chosen) if photos else {}
     metrics = by_name.resolve_all(by_name.named(*names, checkpoint=checkpoint), checkpoint)
-    from gsn_jax.rate_distortion import scoring
+    from gsn_jax.rate_distortion import encoding, scoring
     from gsn_jax.rate_distortion.comparison import compare
+    from gsn_jax.scoring.outputs import alone
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(interruptible(out))
         if out is not None:
-            stack.enter_context(scoring.alone(out))
+            scoring.check_folder(out, _TABLES, overwrite=overwrite)
+            if photos:
+                encoding.check_folder(out, overwrite=overwrite)
+            stack.enter_context(alone(out, scoring.LOCK, remove=True))
         if table is not None:
             items = encodings.read_table(table)
         else:
@@ -158,6 +172,8 @@ def command(
         )
         _tables(comparison, verdict, out)
         if report is not None:
+            from gsn_jax.rate_distortion import page
+
             written = page.write_page(comparison, report, {m.name: m for m in metrics}, verdict)
             click.echo(f"report: {written}", err=True)
 
@@ -225,15 +241,19 @@ def _tables(comparison: Comparison, verdict: Verdict | None, out: Path | None) -
     if out is None:
         return
     from data_pipelines.image_writing import write_text
-    from gsn_jax.rate_distortion.scoring import writing
+    from gsn_jax.scoring.outputs import naming
 
-    with writing(out):
-        write_text(out / "rd.md", "\n".join(map(to_markdown, tables)))
-        write_text(out / "rd.tex", "\n".join(map(to_latex, tables)))
-        write_text(out / "points.csv", csv_tables.points(comparison.study))
-        write_text(out / "curves.csv", csv_tables.curves(comparison))
-        write_text(out / "bd.csv", csv_tables.deltas(comparison))
-        write_text(out / "bd_images.csv", csv_tables.image_deltas(comparison))
-        if comparison.times:
-            write_text(out / "times.csv", csv_tables.times(comparison))
-    click.echo(f"tables: {out}/rd.md, rd.tex, points.csv, curves.csv, bd.csv, ...", err=True)
+    texts = (
+        "\n".join(map(to_markdown, tables)),
+        "\n".join(map(to_latex, tables)),
+        csv_tables.points(comparison.study),
+        csv_tables.curves(comparison),
+        csv_tables.deltas(comparison),
+        csv_tables.image_deltas(comparison),
+        csv_tables.times(comparison) if comparison.times else None,
+    )
+    with naming(out):
+        for name, text_of_file in zip(_TABLES, texts, strict=True):
+            if text_of_file is not None:
+                write_text(out / name, text_of_file)
+    click.echo(f"tables: {out}/{', '.join(_TABLES[:5])}, ...", err=True)

@@ -1,8 +1,9 @@
-"""Options that several commands have: metrics, how images are read, batches, and processes."""
+"""Options that several commands have: metrics, reading of images, batches, reports, processes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -18,6 +19,13 @@ batch_size = click.option(
     metavar="N",
     help="Score pairs in batches, on all devices, with N pairs per device.  [default: on GPUs and "
     "TPUs what their memory holds; on CPUs one pair after the other]",
+)
+
+report = click.option(
+    "--report",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write an HTML page with plots, tables and images into this folder.",
 )
 
 alpha = click.option(
@@ -52,6 +60,24 @@ def metrics(default: str, purpose: str) -> Callable:
         metavar="NAME[,NAME...]",
         help=purpose,
     )
+
+
+def check_report(folder: Path, extra: str, *, overwrite: bool) -> None:
+    """Checks, before the work, whether `--report` can write its page.
+
+    Args:
+        folder: the folder of the page.
+        extra: the extra of the package that has what the page needs.
+        overwrite: whether a page that gsn did not write may be replaced.
+
+    Raises:
+        InputError: packages are missing, or the page is something else.
+    """
+    from gsn_jax.benchmark.report import pages
+    from gsn_jax.scoring.outputs import is_report, refuse_foreign
+
+    pages.check_installed(extra)
+    refuse_foreign(folder / "index.html", is_report, overwrite=overwrite)
 
 
 def processes(command: Callable) -> Callable:

@@ -27,13 +27,17 @@ from gsn_jax.errors import InputError
 from gsn_jax.images.files import load_image
 from gsn_jax.rate_distortion.codecs import Codec, Pixels, suffix_of
 from gsn_jax.rate_distortion.encodings import Encoding
-from gsn_jax.rate_distortion.scoring import Progress, writing
+from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.folders import list_images
 from gsn_jax.scoring.many_pairs import Pair
+from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
 from gsn_jax.scoring.store import Store, replacing
 
 STORE = "encoded.jsonl"
 FILES = "encoded"
+
+# Of the store; each row says itself what it depends on.
+_RUN = {"encodings": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +96,24 @@ def find_photos(
     return photos
 
 
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Refuses, before the work, to write among encoded files that are not of `gsn rd`.
+
+    Raises:
+        InputError: `folder/encoded` holds files and `folder/encoded.jsonl` does not say how they
+            were made, and `overwrite` is False.
+    """
+    if overwrite:
+        return
+    store, files = folder / STORE, folder / FILES
+    refuse_foreign(store, lambda path: is_store(path, _RUN), overwrite=False)
+    if not store.exists() and files.is_dir() and any(files.iterdir()):
+        raise InputError(
+            f"{files}: exists, and this command did not write it; name another output, or add "
+            "--overwrite"
+        )
+
+
 def encode_all(
     photos: Sequence[Photo],
     codecs: Mapping[Codec, Sequence[float]],
@@ -123,8 +145,8 @@ def encode_all(
         for quality in qualities
     ]
     identities = {codec.name: codec.identity() for codec in codecs}
-    with writing(folder / STORE):
-        store = Store(folder / STORE, {"encodings": 1})
+    with naming(folder / STORE):
+        store = Store(folder / STORE, _RUN)
         store.open()
     rows = {job.key: _kept(store, job, identities) for job in jobs}
     missing = [job for job in jobs if rows[job.key] is None]
@@ -135,7 +157,7 @@ def encode_all(
             rows[job.key] = row
             if "error" not in row:
                 row |= {"source": _stamp(job.photo.path), "identity": identities[job.codec.name]}
-                with writing(store.path):
+                with naming(store.path):
                     store.add(job.key, row)
             done += 1
             progress(done, len(jobs))

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.image_writing import write_text
-from gsn_jax._version import __version__
-from gsn_jax.errors import InputError
+from gsn_jax.benchmark.report import pages
 from gsn_jax.metric import Metric
 from gsn_jax.rate_distortion import disagreements, text
 from gsn_jax.rate_distortion.charts import chart, legend
 from gsn_jax.rate_distortion.comparison import Comparison
 from gsn_jax.rate_distortion.examples import example_rows
 from gsn_jax.rate_distortion.opinions import Verdict
-from gsn_jax.rate_distortion.scoring import writing
-
-
-def check_installed() -> None:
-    """Raises `InputError` if a package for the page is missing, before work that needs it."""
-    absent = [name for name in ("jinja2", "matplotlib") if importlib.util.find_spec(name) is None]
-    if absent:
-        raise InputError(f"--report needs {' and '.join(absent)}; run: pip install 'gsn_jax[rd]'")
 
 
 def write_page(
@@ -48,35 +35,14 @@ def write_page(
     Raises:
         InputError: a package is missing, or the page cannot be written.
     """
-    check_installed()
-    import jinja2
-    from markupsafe import Markup
-
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [
-                jinja2.PackageLoader("gsn_jax.rate_distortion"),
-                jinja2.PackageLoader("gsn_jax.benchmark.report"),
-            ]
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    pages.check_installed("rd")
+    return pages.write_page(
+        folder,
+        "rd.html",
+        _view(comparison, metrics, verdict),
+        styles=["report.css", "rd.css"],
+        package="gsn_jax.rate_distortion",
     )
-    style = "\n".join(environment.get_template(name).render() for name in ("report.css", "rd.css"))
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = environment.get_template("rd.html").render(
-        style=Markup(style),
-        style_hash=digest,
-        version=__version__,
-        **_view(comparison, metrics, verdict),
-    )
-    target = folder / "index.html"
-    with writing(target):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(target, page)
-    return target
 
 
 def _view(
@@ -91,6 +57,7 @@ def _view(
     if comparison.times:
         tables.append(text.time_table(comparison))
     return {
+        "title": f"Rate and distortion: {', '.join(comparison.study.codecs)}",
         "anchor": comparison.anchor,
         "codecs": comparison.study.codecs,
         "images": len(comparison.study.images),

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gsn_jax._version import __version__
-from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.rate_distortion.encodings import Encoding, Study
 from gsn_jax.scoring.many_pairs import Loading, score_unordered
+from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
 from gsn_jax.scoring.provenance import version_of
-from gsn_jax.scoring.store import Store, exclusive
+from gsn_jax.scoring.store import Store
 
 STORE = "scores.jsonl"
 LOCK = "rd.lock"
@@ -25,28 +24,21 @@ LOCK = "rd.lock"
 Progress = Callable[[int, int], None]
 
 
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Makes the folder, and admits one run at a time to it.
+def check_folder(folder: Path, tables: Sequence[str], *, overwrite: bool) -> None:
+    """Refuses, before the work, to replace scores and tables that `gsn rd` did not write.
+
+    Args:
+        folder: the folder, which need not exist.
+        tables: names of the tables.
+        overwrite: whether the user allows it.
 
     Raises:
-        InputError: another run uses it, or it cannot be written.
+        InputError: there is such a file, and `overwrite` is False.
     """
-    refusal = f"{folder}: another run is writing this folder; wait for it, or name another folder"
-    with contextlib.ExitStack() as stack:
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(exclusive(folder / LOCK, refusal, remove=True))
-        yield
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns an error of the file system into one line that names the path."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    store = folder / STORE
+    refuse_foreign(store, lambda path: is_store(path, ("package", "loading")), overwrite=overwrite)
+    for name in tables:
+        refuse_foreign(folder / name, lambda _: store.exists(), overwrite=overwrite)
 
 
 def score(
@@ -78,7 +70,7 @@ def score(
             "package": __version__,
             "loading": [loading.alpha, loading.max_pixels, loading.resize],
         }
-        with writing(folder / STORE):
+        with naming(folder / STORE):
             store = Store(folder / STORE, run)
             store.open()
     rows = [_kept(store, item, versions) for item in encodings]
@@ -98,7 +90,7 @@ def score(
                 rows[index] |= scored.scores
                 errors[index] = scored.error
                 if store is not None:
-                    with writing(store.path):
+                    with naming(store.path):
                         store.add(
                             _key(encodings[index]), _row(encodings[index], rows[index], versions)
                         )

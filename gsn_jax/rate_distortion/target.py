@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from gsn_jax.errors import InputError
 from gsn_jax.metric import FeatureCache, Metric
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
 from gsn_jax.rate_distortion.encoding import Photo, check_size, load_8_bit
-from gsn_jax.rate_distortion.scoring import Progress, writing
+from gsn_jax.rate_distortion.scoring import Progress
+from gsn_jax.scoring.outputs import naming, refuse_foreign
 from gsn_jax.scoring.provenance import version_of
 from gsn_jax.scoring.regions import score_arrays
 from gsn_jax.scoring.store import Store, replacing
@@ -69,6 +70,8 @@ def encode_to(
     target: Target,
     folder: Path,
     progress: Progress = lambda done, total: None,
+    *,
+    overwrite: bool = False,
 ) -> list[Found]:
     """Encodes each photograph at the lowest quality that reaches the target.
 
@@ -82,9 +85,11 @@ def encode_to(
         target: the score to reach.
         folder: where the files go; it exists.
         progress: called with the number of photographs that are done and of all.
+        overwrite: replace files that `gsn encode` did not write. Otherwise their photographs
+            carry an error.
 
     Raises:
-        InputError: a file cannot be written.
+        InputError: a file cannot be written, or `encode.csv` is another's and `overwrite` is False.
     """
     run = {
         "package": __version__,
@@ -92,39 +97,63 @@ def encode_to(
         "metric": [target.metric.name, version_of(target.metric)],
         "score": target.score,
     }
-    with writing(folder):
-        store = Store(folder / STORE, run)
+    refuse_foreign(folder / TABLE, lambda _: (folder / STORE).exists(), overwrite=overwrite)
+    with naming(folder):
+        store = Store(folder / STORE, {"targets": 1})
         store.open()
     results = []
     try:
         for done, photo in enumerate(photos):
             progress(done, len(photos))
-            found = _kept(store, photo, folder)
+            key = f"{codec.name}/{photo.name}"
+            found = _kept(store.rows.get(key), photo, folder, run)
             if found is None:
+                ours = {folder / row["file"] for row in store.rows.values()}
                 try:
-                    found = _search(photo, codec, target, folder)
+                    found = _encode(photo, codec, target, folder, ours, overwrite)
                 except InputError as error:
                     found = Found(photo, None, 0, 0, float("nan"), f"{photo.path}: {error}")
                 if found.file is not None:
                     row = {
+                        "run": run,
                         "source": _stamp(photo.path),
                         "file": str(found.file.relative_to(folder)),
+                        "made": _stamp(found.file),
                         "quality": found.quality,
-                        "size": found.size,
                         "score": found.score,
                     }
-                    with writing(store.path):
-                        store.add(photo.name, row)
+                    with naming(store.path):
+                        store.add(key, row)
             results.append(found)
         progress(len(photos), len(photos))
     finally:
         store.close()
-    with writing(folder / TABLE):
+    with naming(folder / TABLE):
         write_text(folder / TABLE, _table(results, target.metric.name))
     return results
 
 
-def _search(photo: Photo, codec: Codec, target: Target, folder: Path) -> Found:
+def _encode(
+    photo: Photo, codec: Codec, target: Target, folder: Path, ours: set[Path], overwrite: bool
+) -> Found:
+    """Finds the quality and writes the file; one that is not among `ours` is not replaced."""
+    data, quality, score = _search(photo, codec, target)
+    file = folder / f"{photo.name}{suffix_of(data, f'.{codec.name}')}"
+    if file.exists() and file.resolve() == photo.path.resolve():
+        raise InputError("would be overwritten; give --out another folder")
+    # One with the same bytes is of a run that was killed before it noted the file.
+    refuse_foreign(
+        file, lambda path: path in ours or path.read_bytes() == data, overwrite=overwrite
+    )
+    with naming(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as partial:
+            partial.write_bytes(data)
+    return Found(photo, file, quality, len(data), score)
+
+
+def _search(photo: Photo, codec: Codec, target: Target) -> tuple[bytes, int, float]:
+    """The encoded file of the lowest quality that reaches the target, that quality, its score."""
     image = load_8_bit(photo.path)
     remember = FeatureCache().of(str(photo.path))
     tried: dict[int, tuple[bytes, float]] = {}
@@ -150,28 +179,21 @@ def _search(photo: Photo, codec: Codec, target: Target, folder: Path) -> Found:
         middle = (low + high) // 2
         low, high = (low, middle) if reaches(middle) else (middle, high)
     data, score = tried[high]
-    file = folder / f"{photo.name}{suffix_of(data, f'.{codec.name}')}"
-    if file.exists() and file.resolve() == photo.path.resolve():
-        raise InputError("would be overwritten; give --out another folder")
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as partial:
-            partial.write_bytes(data)
-    return Found(photo, file, high, len(data), score)
+    return data, high, score
 
 
-def _kept(store: Store, photo: Photo, folder: Path) -> Found | None:
-    match store.rows.get(photo.name):
+def _kept(row: Any, photo: Photo, folder: Path, run: Mapping[str, Any]) -> Found | None:
+    """The file of an earlier run, if the run was the same and both files are as they were."""
+    match row:
         case {
+            "run": made_by,
             "source": source,
             "file": str(name),
+            "made": [int(size), int()] as made,
             "quality": int(quality),
-            "size": int(size),
             "score": float(score),
-        } if source == _stamp(photo.path):
-            file = folder / name
-            if file.is_file() and file.stat().st_size == size:
-                return Found(photo, file, quality, size, score)
+        } if made_by == run and source == _stamp(photo.path) and made == _stamp(folder / name):
+            return Found(photo, folder / name, quality, size, score)
     return None
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.scoring.store import replacing
+from gsn_jax.scoring.outputs import writing
 
 # Perceptually uniform; readable in gray and by the colour-blind.
 COLOURS = "inferno"
@@ -223,9 +223,6 @@ class MapWriter:
     def _save(self, target: Path, png: bytes) -> Path:
         if target.resolve() in self._inputs:
             raise InputError(f"{target}: is one of the scored images; give --maps another folder")
-        try:
-            with replacing(target) as partial:
-                partial.write_bytes(png)
-        except OSError as error:
-            raise InputError(f"{target}: cannot be written ({error.strerror})") from None
+        with writing(target) as partial:
+            partial.write_bytes(png)
         return target

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.store import replacing
+from gsn_jax.scoring.store import decode, exclusive, replacing
 
 
 def is_regular(path: str | os.PathLike[str]) -> bool:
@@ -54,20 +54,51 @@ def check_place(
 
 
 @contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns an error of the file system into one line that names the path.
+
+    Raises:
+        InputError: the path cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+@contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Gives a temporary name, and renames the file at the end. A device is written directly.
 
     Raises:
         InputError: the file cannot be written.
     """
-    try:
+    with naming(path):
         if is_regular(path):
             with replacing(path) as partial:
                 yield partial
         else:
             yield Path(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+@contextlib.contextmanager
+def alone(folder: Path, lock: str, *, remove: bool = False) -> Iterator[None]:
+    """Makes a folder, and admits one run at a time to it.
+
+    Args:
+        folder: the folder.
+        lock: name of the file in it that is locked.
+        remove: delete that file at the end.
+
+    Raises:
+        InputError: another run uses it, or it cannot be written.
+    """
+    refusal = f"{folder}: another run is writing this folder; wait for it, or name another folder"
+    with contextlib.ExitStack() as stack:
+        with naming(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(exclusive(folder / lock, refusal, remove=remove))
+        yield
 
 
 def refuse_foreign(
@@ -125,6 +156,17 @@ def is_junit(path: Path) -> bool:
     """Whether a file is the one that `gsn_jax.scoring.junit` writes."""
     with open(path, "rb") as file:
         return b'<testsuites name="gsn score"' in file.read(200)
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a page that `--report` has written."""
+    return b'content="gsn_jax ' in path.read_bytes()
+
+
+def is_store(path: Path, keys: Iterable[str]) -> bool:
+    """Whether a file is a store whose run is described by these keys."""
+    run, _, _ = decode(path.read_bytes())
+    return run is not None and set(run) == set(keys)
 
 
 def is_submission(path: Path) -> bool:

@@ -26,7 +26,7 @@ from gsn_jax.backbones.convolution import plain_convolutions
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.model_metric import MIN_SIZE
-from gsn_jax.scoring.outputs import refuse_foreign
+from gsn_jax.scoring.outputs import naming, refuse_foreign
 
 FORMATS = ("stablehlo", "onnx", "savedmodel")
 # Height and width for formats with a fixed size.
@@ -237,15 +237,13 @@ def _importable(name: str) -> bool:
 @contextlib.contextmanager
 def _aside(target: Path) -> Iterator[Path]:
     """A temporary path, which is moved to `target` if no error occurs."""
-    try:
-        with tempfile.TemporaryDirectory(dir=target.absolute().parent, prefix=".export-") as folder:
-            partial = Path(folder) / target.name
-            yield partial
-            if target.is_dir():  # a SavedModel, see `_check_target`
-                shutil.rmtree(target)
-            partial.replace(target)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror or error})") from None
+    folder = target.absolute().parent
+    with naming(target), tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
+        partial = Path(aside) / target.name
+        yield partial
+        if target.is_dir():  # a SavedModel, see `_check_target`
+            shutil.rmtree(target)
+        partial.replace(target)
 
 
 @contextlib.contextmanager

@@ -5,20 +5,15 @@ Needs the extra `report` (matplotlib, Jinja2).
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import hashlib
-import importlib.util
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.image_writing import write_text
-from gsn_jax._version import __version__
 from gsn_jax.benchmark.agreement_rows import Judged, judge
+from gsn_jax.benchmark.report import pages
 from gsn_jax.benchmark.scored_set import ScoredSet
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
@@ -56,34 +51,22 @@ def write_report(
             the extra is not installed.
     """
     _check([item.scored if isinstance(item, Judged) else item for item in sets], focus)
-    view = _environment()
-    target = Path(folder) / "index.html"
-    with _naming(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+    pages.check_installed("report")
+    target = Path(folder)
+    pages.make_folder(target)  # before minutes of work
     from gsn_jax.benchmark.report.view import set_view
 
-    page = view.get_template("report.html").render(
-        title=title,
-        version=__version__,
-        sets=[
-            set_view(
-                number, item if isinstance(item, Judged) else judge(item), focus, metrics or {}
-            )
-            for number, item in enumerate(sets, start=1)
-        ],
-        **_style(view),
+    views = [
+        set_view(number, item if isinstance(item, Judged) else judge(item), focus, metrics or {})
+        for number, item in enumerate(sets, start=1)
+    ]
+    return pages.write_page(
+        target,
+        "report.html",
+        {"title": title, "sets": views},
+        styles=["report.css"],
+        filters={"number": _number, "breakable": _breakable},
     )
-    with _naming(target):
-        write_text(target, page)
-    return target
-
-
-@contextlib.contextmanager
-def _naming(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror})") from None
 
 
 def _check(sets: Sequence[ScoredSet], focus: str | None) -> None:
@@ -95,33 +78,6 @@ def _check(sets: Sequence[ScoredSet], focus: str | None) -> None:
     if focus is not None and not any(focus in scored.metrics for scored in sets):
         known = ", ".join(dict.fromkeys(name for scored in sets for name in scored.metrics))
         raise InputError(f"no set has scores of {focus!r}; scored: {known}")
-
-
-def _environment() -> Any:
-    for name in ("jinja2", "matplotlib"):  # reported now, not after minutes of work
-        if importlib.util.find_spec(name) is None:
-            raise InputError(f"a report needs {name}; run: pip install 'gsn_jax[report]'")
-    import jinja2
-
-    view = jinja2.Environment(
-        loader=jinja2.PackageLoader("gsn_jax.benchmark.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    view.filters["number"] = _number
-    view.filters["breakable"] = _breakable
-    return view
-
-
-def _style(view: Any) -> dict[str, Any]:
-    """The style sheet, and the hash that the page's content security policy allows."""
-    from markupsafe import Markup
-
-    text = view.get_template("report.css").render()
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return {"style": Markup(text), "style_hash": digest}
 
 
 def _number(value: float | None, digits: int = 3) -> str:

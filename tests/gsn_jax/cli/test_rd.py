@@ -109,6 +109,33 @@ def test_photographs(photos, tmp_path):
     assert after == {path: data for path, data in before.items() if path != times}
 
 
+@pytest.mark.parametrize("name", ["rd.md", "bd_images.csv", "scores.jsonl"])
+def test_files_of_others_in_the_folder(table, tmp_path, name):
+    arguments = ("rd", "--pairs", table, "--metric", "psnr", "--out", tmp_path)
+    (tmp_path / name).write_text("mine")
+    _, err, code = run(*arguments)
+    assert code == 2
+    assert f"{name}: exists, and this command did not write it" in err
+    assert (tmp_path / name).read_text() == "mine"
+    assert not (tmp_path / "bd.csv").exists()
+    assert run(*arguments, "--overwrite")[2] == 0
+    assert (tmp_path / name).read_text() != "mine"
+    assert run(*arguments)[2] == 0
+
+
+def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
+    out = tmp_path / "out"
+    (out / "encoded").mkdir(parents=True)
+    (out / "encoded" / "mine.txt").touch()
+    _, err, code = run("rd", photos, "--codec", "jpeg", "--metric", "psnr", "--out", out)
+    assert code == 2
+    assert "encoded: exists, and this command did not write it" in err
+    (tmp_path / "index.html").write_text("mine")
+    _, err, code = run("rd", "--pairs", table, "--metric", "psnr", "--report", tmp_path)
+    assert code == 2
+    assert "index.html: exists, and this command did not write it" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

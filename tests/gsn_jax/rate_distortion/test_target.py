@@ -49,6 +49,41 @@ def test_the_next_lower_quality_does_not_reach_the_target(photos, tmp_path):
     assert (out / "p0.jpg").stat().st_mtime_ns == before
 
 
+def test_only_its_own_files_are_replaced(photos, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "p0.jpg").write_text("mine")
+    arguments = (photos, "--codec", "jpeg", "--target", "psnr=30", "--out", out)
+    printed, err, code = run(*arguments)
+    assert code == 2
+    assert "p0.jpg: exists, and this command did not write it" in err
+    assert "p1.jpg: quality" in printed
+    assert (out / "p0.jpg").read_text() == "mine"
+    assert run(*arguments, "--overwrite")[2] == 0
+    made = (out / "p0.jpg").read_bytes()
+    # Another target replaces the file, and so does the first one after it.
+    assert run(photos, "--codec", "jpeg", "--target", "psnr=36", "--out", out)[2] == 0
+    assert (out / "p0.jpg").read_bytes() != made
+    assert run(*arguments)[2] == 0
+    assert (out / "p0.jpg").read_bytes() == made
+
+
+def test_a_run_that_was_killed_before_it_noted_its_file(photos, tmp_path):
+    arguments = (photos, "--codec", "jpeg", "--target", "psnr=30", "--out", tmp_path / "out")
+    printed, _, _ = run(*arguments)
+    store = tmp_path / "out" / ".encode.jsonl"
+    store.write_bytes(store.read_bytes()[:-5])
+    assert run(*arguments)[:1] == (printed,)
+
+
+def test_a_table_of_others(photos, tmp_path):
+    (tmp_path / "encode.csv").write_text("mine")
+    _, err, code = run(photos, "--codec", "jpeg", "--target", "psnr=30", "--out", tmp_path)
+    assert code == 2
+    assert "encode.csv: exists" in err
+    assert not (tmp_path / "p0.jpg").exists()
+
+
 def test_a_distance_that_is_easy_to_reach(photos, tmp_path):
     arguments = (photos / "p0.png", "--codec", "jpeg", "--target", "gmsd=1", "--out", tmp_path)
     printed, _, code = run(*arguments)
