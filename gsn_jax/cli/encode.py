@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from gsn_jax.cli import codec_options, shared_options
+from gsn_jax.cli import codec_options, protocol_options, shared_options
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
@@ -25,6 +26,7 @@ from gsn_jax.errors import InputError
     help="The worst score that is good enough, as in gsn=0.9 or lpips_alex=0.05.",
 )
 @shared_options.checkpoint
+@protocol_options.protocol
 @click.option(
     "--out",
     required=True,
@@ -43,6 +45,9 @@ def command(
     decoders: tuple[str, ...],
     text: str,
     checkpoint: str | None,
+    protocol: str | None,
+    luma: Any,
+    crop_border: int | None,
     out: Path,
     overwrite: bool,
 ) -> None:
@@ -64,6 +69,7 @@ def command(
         score = math.nan
     if math.isnan(score):
         raise InputError(f"--target {text}: give a metric and a score, as in gsn=0.9")
+    rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
     from gsn_jax.rate_distortion import encoding, scoring
     from gsn_jax.rate_distortion.target import Target, encode_to
     from gsn_jax.scoring import by_name
@@ -82,7 +88,9 @@ def command(
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        results = encode_to(found, chosen[0], Target(metric, score), out, show, overwrite=overwrite)
+        results = encode_to(
+            found, chosen[0], Target(rules.of(metric), score), out, show, overwrite=overwrite
+        )
     for item in results:
         if item.file is not None:
             click.echo(

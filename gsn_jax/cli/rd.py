@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gsn_jax.cli import codec_options, shared_options
+from gsn_jax.cli import codec_options, protocol_options, shared_options
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
@@ -58,6 +58,7 @@ _TABLES = (
     "gsn,ssimulacra2,psnr", "Metrics to compare by; see gsn score --list-metrics."
 )
 @shared_options.checkpoint
+@protocol_options.protocol
 @click.option("--anchor", metavar="CODEC", help="Compare with this codec.  [default: the first]")
 @click.option(
     "--at",
@@ -108,6 +109,9 @@ def command(
     table: str | None,
     names: tuple[str, ...],
     checkpoint: str | None,
+    protocol: str | None,
+    luma: Any,
+    crop_border: int | None,
     anchor: str | None,
     levels: tuple[str, ...],
     judged: str | None,
@@ -136,6 +140,7 @@ def command(
     if table is not None and (names_of_codecs or encoders):
         raise InputError("--codec and --encoder are for PHOTOS; a table names its codecs itself")
     at = _levels(levels)
+    rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
     from gsn_jax.rate_distortion import deltas, encodings, opinions
     from gsn_jax.scoring import by_name
     from gsn_jax.scoring.many_pairs import Loading
@@ -146,7 +151,8 @@ def command(
     people = None if judged is None else opinions.read_opinions(judged)
     chosen = codec_options.chosen(names_of_codecs, encoders, decoders) if photos else []
     steps = _qualities(qualities, chosen) if photos else {}
-    metrics = by_name.resolve_all(by_name.named(*names, checkpoint=checkpoint), checkpoint)
+    named = by_name.named(*names, checkpoint=checkpoint)
+    metrics = [rules.of(metric) for metric in by_name.resolve_all(named, checkpoint)]
     from gsn_jax.rate_distortion import encoding, scoring
     from gsn_jax.rate_distortion.comparison import compare
     from gsn_jax.scoring.outputs import alone

@@ -75,9 +75,10 @@ def command(
     """Serve a local web page that scores images and shows quality maps.
 
     Drop a reference and distorted versions of it on the page. Nothing is sent to other servers, and
-    uploads are deleted when the command ends (Ctrl-C). There is no password: with a --host other
-    than 127.0.0.1, anyone who can reach that address can use the page. Needs pip install
-    'gsn_jax[web]'.
+    uploads are deleted when the command ends (Ctrl-C). It scores whole images in colour, as people
+    see them there; for a --protocol, --luma or --crop-border use gsn score. There is no password:
+    with a --host other than 127.0.0.1, anyone who can reach that address can use the page. Needs
+    pip install 'gsn_jax[web]'.
     """
     if sys.stderr.isatty():
         click.echo("gsn: starting the page; this takes a few seconds", err=True)

@@ -58,14 +58,15 @@ class Study:
         higher_is_better: name of each metric to the direction of its scores.
         scores: name of each metric to `(N,)` float64, NaN where there is no score.
         errors: per encoding, one line that says why a score is missing, or "".
-        versions: name of each metric to what its scores depend on, see `provenance.version_of`.
+        protocol: what the metrics saw of the images, such as "luma studio, crop border 4"; "" for
+            all of them.
     """
 
     encodings: Sequence[Encoding]
     higher_is_better: Mapping[str, bool]
     scores: Mapping[str, Float[np.ndarray, " n"]]
     errors: Sequence[str]
-    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    protocol: str = ""
 
     @property
     def codecs(self) -> list[str]:

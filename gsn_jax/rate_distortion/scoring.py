@@ -15,7 +15,7 @@ from gsn_jax.metric import Metric
 from gsn_jax.rate_distortion.encodings import Encoding, Study
 from gsn_jax.scoring.many_pairs import Loading, score_unordered
 from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
-from gsn_jax.scoring.provenance import version_of
+from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.store import Store
 
 STORE = "scores.jsonl"
@@ -51,7 +51,7 @@ def score(
     """The scores of encodings, kept in `folder/scores.jsonl`.
 
     A kept score counts if its files have the same size and modification time, and if the package
-    and the metric have the same version. Failed pairs are tried again.
+    and the metric have the same version and protocol. Failed pairs are tried again.
 
     Args:
         encodings: what to score.
@@ -63,7 +63,9 @@ def score(
     Raises:
         InputError: scores cannot be written.
     """
-    versions = {metric.name: version_of(metric) for metric in metrics}
+    versions = {
+        metric.name: f"{version_of(metric)} {protocol_text(metric)}".strip() for metric in metrics
+    }
     store = None
     if folder is not None:
         run = {
@@ -104,7 +106,7 @@ def score(
         {metric.name: metric.higher_is_better for metric in metrics},
         {name: np.asarray([row.get(name, math.nan) for row in rows]) for name in versions},
         errors,
-        versions,
+        ", ".join(dict.fromkeys(map(protocol_text, metrics))),
     )
 
 

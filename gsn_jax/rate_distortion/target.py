@@ -17,7 +17,7 @@ from gsn_jax.rate_distortion.codecs import Codec, suffix_of
 from gsn_jax.rate_distortion.encoding import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.outputs import naming, refuse_foreign
-from gsn_jax.scoring.provenance import version_of
+from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.regions import score_arrays
 from gsn_jax.scoring.store import Store, replacing
 
@@ -94,7 +94,7 @@ def encode_to(
     run = {
         "package": __version__,
         "codec": codec.identity(),
-        "metric": [target.metric.name, version_of(target.metric)],
+        "metric": [target.metric.name, version_of(target.metric), protocol_text(target.metric)],
         "score": target.score,
     }
     refuse_foreign(folder / TABLE, lambda _: (folder / STORE).exists(), overwrite=overwrite)

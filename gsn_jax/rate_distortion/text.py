@@ -134,8 +134,9 @@ def opinion_table(verdict: Verdict) -> TextTable:
 
 
 def delta_notes(comparison: Comparison) -> list[str]:
-    """Why photographs are left out, and why there is no interval."""
-    notes = []
+    """The protocol, why photographs are left out, and why there is no interval."""
+    protocol = comparison.study.protocol
+    notes = [f"Protocol: {protocol}."] if protocol else []
     for item in comparison.against:
         for kind, estimate in (("BD-rate", item.rate), ("BD-score", item.score)):
             if kind == "BD-score" and estimate.left_out == item.rate.left_out:

@@ -109,6 +109,21 @@ def test_photographs(photos, tmp_path):
     assert after == {path: data for path, data in before.items() if path != times}
 
 
+def test_a_protocol(table, tmp_path):
+    arguments = ("rd", "--pairs", table, "--metric", "psnr", "--out", tmp_path / "out")
+    assert "Protocol" not in run(*arguments)[0]
+    printed, _, code = run(*arguments, "--crop-border", "16")  # not the scores that are kept
+    assert code == 0
+    assert "Protocol: crop border 16." in printed
+    row = rows_of(tmp_path / "out" / "points.csv")[0]
+    first, second = (
+        np.asarray(Image.open(table.parent / row[name]), float)[16:-16, 16:-16]
+        for name in ("reference", "distorted")
+    )
+    expected = 10 * np.log10(255**2 / np.square(first - second).mean())
+    assert float(row["psnr"]) == pytest.approx(expected, abs=1e-3)
+
+
 @pytest.mark.parametrize("name", ["rd.md", "bd_images.csv", "scores.jsonl"])
 def test_files_of_others_in_the_folder(table, tmp_path, name):
     arguments = ("rd", "--pairs", table, "--metric", "psnr", "--out", tmp_path)

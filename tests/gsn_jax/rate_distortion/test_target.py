@@ -68,6 +68,19 @@ def test_only_its_own_files_are_replaced(photos, tmp_path):
     assert (out / "p0.jpg").read_bytes() == made
 
 
+def test_a_protocol(photos, tmp_path):
+    arguments = (photos / "p0.png", "--codec", "jpeg", "--target", "psnr=32", "--out", tmp_path)
+    run(*arguments)
+    printed, _, code = run(*arguments, "--crop-border", "8")
+    assert code == 0
+    first, second = (
+        np.asarray(Image.open(path), float)[8:-8, 8:-8]
+        for path in (tmp_path / "p0.jpg", photos / "p0.png")
+    )
+    score = 10 * np.log10(255**2 / np.square(first - second).mean())
+    assert f"psnr {score:.4f}" in printed
+
+
 def test_a_run_that_was_killed_before_it_noted_its_file(photos, tmp_path):
     arguments = (photos, "--codec", "jpeg", "--target", "psnr=30", "--out", tmp_path / "out")
     printed, _, _ = run(*arguments)
