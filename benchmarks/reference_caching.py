@@ -22,7 +22,8 @@ from PIL import Image
 
 from gsn_jax.metric import CACHE_BYTES, Metric
 from gsn_jax.scoring import by_name
-from gsn_jax.scoring.many_pairs import Pair, score_pairs
+from gsn_jax.scoring.many_pairs import score_pairs
+from gsn_jax.scoring.pairs import Pair
 
 # Bytes for references: none, and what scoring keeps by itself.
 BUDGETS = {"without": 0, "kept": CACHE_BYTES}

@@ -16,8 +16,9 @@ from pathlib import Path
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import SUFFIXES
 from gsn_jax.metric import Metric
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair, score_pairs
+from gsn_jax.scoring.many_pairs import score_pairs
 from gsn_jax.scoring.outputs import writing
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 
 def match(references: Path, distorted: Path) -> list[Pair]:

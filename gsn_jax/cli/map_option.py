@@ -13,7 +13,7 @@ from gsn_jax.scoring.map_pictures import MapWriter
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
-    from gsn_jax.scoring.many_pairs import Loading, Pair
+    from gsn_jax.scoring.pairs import Loading, Pair
 
 
 def map_writer(folder: str, metrics: list[Metric], pairs: Iterable[Pair]) -> MapWriter:

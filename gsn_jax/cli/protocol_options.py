@@ -11,7 +11,7 @@ import click
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
-    from gsn_jax.scoring.many_pairs import Pair
+    from gsn_jax.scoring.pairs import Pair
     from gsn_jax.scoring.protocol import Protocol
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gsn_jax.rate_distortion.comparison import Comparison
     from gsn_jax.rate_distortion.encodings import Encoding, Study
     from gsn_jax.rate_distortion.opinions import Verdict
-    from gsn_jax.scoring.many_pairs import Loading
+    from gsn_jax.scoring.pairs import Loading
 
 
 _TABLES = (
@@ -143,7 +143,7 @@ def command(
     rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
     from gsn_jax.rate_distortion import deltas, encodings, opinions
     from gsn_jax.scoring import by_name
-    from gsn_jax.scoring.many_pairs import Loading
+    from gsn_jax.scoring.pairs import Loading
 
     deltas.check_installed()
     if report is not None:

@@ -228,7 +228,7 @@ def command(
     from gsn_jax.images.video import is_video
     from gsn_jax.scoring import by_name, layouts, regions, tables
     from gsn_jax.scoring import junit as junit_files
-    from gsn_jax.scoring.many_pairs import Loading, pairs_of_files, pairs_of_table
+    from gsn_jax.scoring.pairs import Loading, pairs_of_files, pairs_of_table
 
     rules = protocol_options.chosen_protocol(protocol, luma, crop_border, hdr, peak_nits)
     loading = Loading(alpha, max_pixels, resize, align, rules.hdr, rules.peak_nits)

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.folders import pair_folders, unpaired
-from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair, score_unordered
+from gsn_jax.scoring.many_pairs import score_unordered
+from gsn_jax.scoring.pairs import Loading, Pair, ScoredPair
 from gsn_jax.scoring.regions import Tiles
 from gsn_jax.scoring.videos import frame_pairs
 

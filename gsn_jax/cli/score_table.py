@@ -14,9 +14,9 @@ from gsn_jax.cli.score_processes import Processes
 from gsn_jax.cli.score_sources import Score
 from gsn_jax.cli.score_views import Job
 from gsn_jax.devices import distributed
-from gsn_jax.scoring import many_pairs, outputs, tables
+from gsn_jax.scoring import outputs, tables
 from gsn_jax.scoring.journal import Journal, describe_run, open_journal
-from gsn_jax.scoring.many_pairs import ScoredPair
+from gsn_jax.scoring.pairs import ScoredPair, share
 from gsn_jax.scoring.protocol import described
 
 
@@ -50,7 +50,7 @@ def score_to_file(
         The rows; none in a process other than 0.
     """
     pairs, metrics = job.pairs, job.metrics
-    shares = [many_pairs.share(pairs, n, processes.count) for n in range(processes.count)]
+    shares = [share(pairs, n, processes.count) for n in range(processes.count)]
     mine = shares[processes.index]
     with contextlib.ExitStack() as stack:
         journal = None

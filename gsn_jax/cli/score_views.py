@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gsn_jax.metric import Metric
     from gsn_jax.scoring.layouts import Layout
     from gsn_jax.scoring.limits import Limit
-    from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
+    from gsn_jax.scoring.pairs import Loading, Pair, ScoredPair
     from gsn_jax.scoring.protocol import Protocol
     from gsn_jax.scoring.regions import Tiles
 

@@ -29,8 +29,8 @@ from gsn_jax.rate_distortion.codecs import Codec, Pixels, suffix_of
 from gsn_jax.rate_distortion.encodings import Encoding
 from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.folders import list_images
-from gsn_jax.scoring.many_pairs import Pair
 from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
+from gsn_jax.scoring.pairs import Pair
 from gsn_jax.scoring.store import Store, replacing
 
 STORE = "encoded.jsonl"

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from gsn_jax.errors import InputError
 from gsn_jax.images import pair_tables
 from gsn_jax.images.files import read_pixel_count
-from gsn_jax.scoring.many_pairs import Pair
+from gsn_jax.scoring.pairs import Pair
 
 
 @dataclasses.dataclass(frozen=True)

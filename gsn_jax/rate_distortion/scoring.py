@@ -13,8 +13,9 @@ import numpy as np
 from gsn_jax._version import __version__
 from gsn_jax.metric import Metric
 from gsn_jax.rate_distortion.encodings import Encoding, Study
-from gsn_jax.scoring.many_pairs import Loading, score_unordered
+from gsn_jax.scoring.many_pairs import score_unordered
 from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
+from gsn_jax.scoring.pairs import Loading
 from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.store import Store
 

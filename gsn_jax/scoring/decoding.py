@@ -6,14 +6,11 @@ import collections
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gsn_jax.images.files import MAX_PIXELS, read_pixel_count
-
-if TYPE_CHECKING:
-    from gsn_jax.scoring.many_pairs import Loading, Pair
+from gsn_jax.scoring.pairs import Loading, Pair
 
 # Limits of what is decoded ahead, in pairs per thread and in pixels; they bound the memory.
 _THREADS = 2

@@ -12,7 +12,7 @@ import regex
 
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import SUFFIXES
-from gsn_jax.scoring.many_pairs import Pair, shown
+from gsn_jax.scoring.pairs import Pair, shown
 
 RULES = ("auto", "stem", "prefix")
 SEPARATORS = "_-. "

@@ -19,7 +19,7 @@ from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.images.alignment import Shift
 from gsn_jax.metric import Metric
-from gsn_jax.scoring.many_pairs import Loading, Pair, ScoredPair
+from gsn_jax.scoring.pairs import Loading, Pair, ScoredPair
 from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.regions import Tiles
 from gsn_jax.scoring.store import Store, exclusive

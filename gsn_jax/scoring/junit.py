@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 from gsn_jax._version import __version__
 from gsn_jax.scoring.limits import Limit
-from gsn_jax.scoring.many_pairs import ScoredPair
 from gsn_jax.scoring.outputs import check_place, is_junit, refuse_foreign, writing
+from gsn_jax.scoring.pairs import ScoredPair
 
 # Characters that XML 1.0 does not allow, which file names may have.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 from gsn_jax.scoring.regions import Tiles
 
 # Columns that hold text, and those that number tiles, from 1; the others hold numbers.

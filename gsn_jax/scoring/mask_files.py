@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from gsn_jax.errors import InputError
 from gsn_jax.images.masks import as_mask
 from gsn_jax.scoring.folders import list_images, pair_names
-from gsn_jax.scoring.many_pairs import Pair, shown
+from gsn_jax.scoring.pairs import Pair, shown
 
 
 def give_masks(pairs: Sequence[Pair], mask: str | os.PathLike[str], max_pixels: int) -> list[Pair]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import alignment, check_sizes
@@ -13,10 +13,8 @@ from gsn_jax.images.files import resize_image
 from gsn_jax.images.masks import as_mask, check_mask_size
 from gsn_jax.metric import FeatureCache, Mask, Metric, forget
 from gsn_jax.scoring import regions
-
-if TYPE_CHECKING:
-    from gsn_jax.scoring.batching import Outcome
-    from gsn_jax.scoring.many_pairs import Image, Loading, Pair
+from gsn_jax.scoring.batching import Outcome
+from gsn_jax.scoring.pairs import Image, Loading, Pair
 
 
 class Prepared(NamedTuple):

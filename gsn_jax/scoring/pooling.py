@@ -10,7 +10,7 @@ import numpy as np
 
 from gsn_jax.images.video import is_video
 from gsn_jax.metric import Metric
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 
 def harmonic_mean(scores: np.ndarray) -> float:

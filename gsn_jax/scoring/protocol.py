@@ -33,7 +33,7 @@ from gsn_jax.metric import (
     forget,
 )
 from gsn_jax.scoring import pu21, regions
-from gsn_jax.scoring.many_pairs import Hdr, Loading
+from gsn_jax.scoring.pairs import Hdr, Loading
 from gsn_jax.scoring.regions import score_arrays
 
 Luma = Literal["full", "studio"]

@@ -13,7 +13,6 @@ from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring import layouts
 from gsn_jax.scoring.layouts import PLAIN, Layout
-from gsn_jax.scoring.many_pairs import ScoredPair
 from gsn_jax.scoring.outputs import (
     check_place,
     is_description_of_scores,
@@ -22,6 +21,7 @@ from gsn_jax.scoring.outputs import (
     refuse_foreign,
     writing,
 )
+from gsn_jax.scoring.pairs import ScoredPair
 
 FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 

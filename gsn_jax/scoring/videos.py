@@ -16,7 +16,8 @@ from gsn_jax.images import video, yuv
 from gsn_jax.images.video import Video
 from gsn_jax.metric import Metric, SizeAware
 from gsn_jax.scoring import one_pair
-from gsn_jax.scoring.many_pairs import Image, Loading, Pair, ScoredPair, score_images, shown
+from gsn_jax.scoring.many_pairs import score_images
+from gsn_jax.scoring.pairs import Image, Loading, Pair, ScoredPair, shown
 
 # Rates that containers round differently are equal; 24 and 23.976 differ by twice as much.
 _RATE_TOLERANCE = 0.0005

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from gsn_jax.errors import InputError
-from gsn_jax.images.files import Alpha
+from gsn_jax.images.files import MAX_PIXELS, Alpha
 from gsn_jax.scoring import by_name, many_pairs
 from gsn_jax.scoring.journal import describe_run
-from gsn_jax.scoring.many_pairs import Loading, Pair
+from gsn_jax.scoring.pairs import Loading, Pair, Resize
 from gsn_jax.scoring.protocol import Luma, Protocol, described
 from gsn_jax.scoring.tables import versions
 from gsn_jax.serving.beam import files
@@ -62,7 +62,7 @@ class Settings:
         checkpoint: folder of the model for gsn, readable by every worker; None for the shipped one.
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
-        resize: see `gsn_jax.scoring.many_pairs.Loading`.
+        resize: see `gsn_jax.scoring.pairs.Loading`.
         luma: see `gsn_jax.scoring.protocol.Protocol`.
         crop_border: see `gsn_jax.scoring.protocol.Protocol`.
     """
@@ -70,8 +70,8 @@ class Settings:
     metrics: tuple[str, ...]
     checkpoint: str | None = None
     alpha: Alpha = "refuse"
-    max_pixels: int = many_pairs.MAX_PIXELS
-    resize: many_pairs.Resize | None = None
+    max_pixels: int = MAX_PIXELS
+    resize: Resize | None = None
     luma: Luma | None = None
     crop_border: int = 0
 

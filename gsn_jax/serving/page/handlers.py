@@ -18,7 +18,8 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import Alpha, as_array
 from gsn_jax.metric import Metric
 from gsn_jax.scoring import by_name, map_pictures, maps, tables
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair, score_pairs
+from gsn_jax.scoring.many_pairs import score_pairs
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 DISTORTED, MAP = "Image", "Quality map"
 VIEWS = (DISTORTED, MAP)

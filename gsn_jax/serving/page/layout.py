@@ -13,7 +13,7 @@ import gradio as gr
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import SUFFIXES
-from gsn_jax.scoring.many_pairs import ScoredPair
+from gsn_jax.scoring.pairs import ScoredPair
 from gsn_jax.serving.page import handlers
 from gsn_jax.serving.page.handlers import Limits, Ranking, Resolve
 

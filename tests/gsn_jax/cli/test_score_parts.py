@@ -15,7 +15,8 @@ from PIL import Image
 import gsn_jax
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.many_pairs import pairs_of_files, score_pairs, score_unordered
+from gsn_jax.scoring.many_pairs import score_pairs, score_unordered
+from gsn_jax.scoring.pairs import pairs_of_files
 
 
 @pytest.fixture

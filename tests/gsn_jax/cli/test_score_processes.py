@@ -13,7 +13,7 @@ from virtual_devices import xla_flags
 from gsn_jax.cli import score_processes
 from gsn_jax.devices.distributed import ProcessGroup
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.many_pairs import Pair, share
+from gsn_jax.scoring.pairs import Pair, share
 
 ARGUMENTS = "score", "--metric", "psnr", "--tiles", "2x1", "--align", "integer"
 PATIENCE = 300  # seconds; only so that a hang ends

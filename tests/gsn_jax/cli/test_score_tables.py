@@ -16,7 +16,8 @@ from PIL import Image
 
 from gsn_jax._version import __version__
 from gsn_jax.scoring import many_pairs
-from gsn_jax.scoring.many_pairs import Pair, running_order, score_pairs
+from gsn_jax.scoring.many_pairs import score_pairs
+from gsn_jax.scoring.pairs import Pair, running_order
 
 
 @pytest.fixture

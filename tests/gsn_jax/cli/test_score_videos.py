@@ -16,7 +16,7 @@ from video_files import write_images
 from gsn_jax import metrics
 from gsn_jax.cli import score_views
 from gsn_jax.scoring import regions
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from gsn_jax.rate_distortion import curves
 from gsn_jax.rate_distortion.encodings import Encoding, Study
-from gsn_jax.scoring.many_pairs import Pair
+from gsn_jax.scoring.pairs import Pair
 
 
 def curve(rates, scores, *, higher=True):

@@ -9,7 +9,7 @@ import pytest
 from gsn_jax.errors import InputError
 from gsn_jax.rate_distortion import opinions, text
 from gsn_jax.rate_distortion.encodings import Encoding, Study
-from gsn_jax.scoring.many_pairs import Pair
+from gsn_jax.scoring.pairs import Pair
 
 ELO = {"a": [100.0, 200.0, 300.0, 400.0], "b": [120.0, 230.0, 310.0, 440.0]}
 BYTES = {"a": [100, 200, 400, 800], "b": [90, 210, 380, 820]}

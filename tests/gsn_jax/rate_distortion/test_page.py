@@ -9,7 +9,7 @@ from gsn_jax.metrics import get
 from gsn_jax.rate_distortion import codecs, encoding, page
 from gsn_jax.rate_distortion.comparison import compare
 from gsn_jax.rate_distortion.scoring import score
-from gsn_jax.scoring.many_pairs import Loading
+from gsn_jax.scoring.pairs import Loading
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from gsn_jax.errors import InputError
 from gsn_jax.images.alignment import Shift
 from gsn_jax.scoring.journal import open_journal
-from gsn_jax.scoring.many_pairs import ScoredPair, pairs_of_files
+from gsn_jax.scoring.pairs import ScoredPair, pairs_of_files
 
 RUN = {"metrics": {"psnr": ""}}
 

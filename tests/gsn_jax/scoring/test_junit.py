@@ -5,7 +5,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.metrics import get
 from gsn_jax.scoring import junit
 from gsn_jax.scoring.limits import Limit
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 LIMITS = [Limit(get("psnr"), 30, "psnr"), Limit(get("gmsd"), 0.1, "gmsd")]
 

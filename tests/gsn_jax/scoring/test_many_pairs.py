@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.many_pairs import Loading, Pair, pairs_of_files, score_pairs
+from gsn_jax.scoring.many_pairs import score_pairs
+from gsn_jax.scoring.pairs import Loading, Pair, pairs_of_files
 
 
 @dataclasses.dataclass

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.many_pairs import Pair
 from gsn_jax.scoring.mask_files import give_masks
+from gsn_jax.scoring.pairs import Pair
 
 LIMIT = 10**6
 

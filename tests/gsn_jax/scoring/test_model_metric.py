@@ -265,7 +265,8 @@ class TestShippedModel:
         from scipy import stats
 
         from gsn_jax.images.pair_tables import read_rows
-        from gsn_jax.scoring.many_pairs import pairs_of_table, score_pairs
+        from gsn_jax.scoring.many_pairs import score_pairs
+        from gsn_jax.scoring.pairs import pairs_of_table
 
         table = gsn_data / "srij-dev" / "pairs.csv"
         mos = [float(row.fields["mos"]) for row in read_rows(table)][::8]

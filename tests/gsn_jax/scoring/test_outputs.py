@@ -8,7 +8,7 @@ import pytest
 from gsn_jax.errors import InputError
 from gsn_jax.metrics import get
 from gsn_jax.scoring import outputs, tables
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 
 @pytest.fixture

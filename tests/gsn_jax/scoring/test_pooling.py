@@ -6,7 +6,7 @@ import pytest
 
 from gsn_jax.metrics import get
 from gsn_jax.scoring import pooling
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 
 def frames(scores, distorted="d.y4m", metric="psnr"):

@@ -18,7 +18,8 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import luminance
 from gsn_jax.images.files import resize_image
 from gsn_jax.scoring import pu21, videos
-from gsn_jax.scoring.many_pairs import Loading, pairs_of_files, score_pairs
+from gsn_jax.scoring.many_pairs import score_pairs
+from gsn_jax.scoring.pairs import Loading, pairs_of_files
 from gsn_jax.scoring.protocol import Protocol
 from gsn_jax.scoring.provenance import protocol_text
 

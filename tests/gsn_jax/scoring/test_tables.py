@@ -6,7 +6,7 @@ import pytest
 from gsn_jax.errors import InputError
 from gsn_jax.images import pair_tables
 from gsn_jax.scoring import tables
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 NAMES = ["a.png", "a,b.png", 'q"q.png', " blank.png", "line\nend.png", "old\rmac.png", "=1+2.png"]
 

@@ -6,7 +6,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import yuv
 from gsn_jax.metrics import get
 from gsn_jax.scoring import videos
-from gsn_jax.scoring.many_pairs import Loading
+from gsn_jax.scoring.pairs import Loading
 
 
 @pytest.fixture

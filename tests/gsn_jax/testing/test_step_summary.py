@@ -4,7 +4,7 @@ from markdown_it import MarkdownIt
 from gsn_jax.metrics import get
 from gsn_jax.scoring import junit
 from gsn_jax.scoring.limits import Limit
-from gsn_jax.scoring.many_pairs import Pair, ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 from gsn_jax.testing.step_summary import summary
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet
 from gsn_jax import cli
 from gsn_jax.errors import InputError
 from gsn_jax.scoring import many_pairs
+from gsn_jax.scoring.pairs import pairs_of_table
 from gsn_jax.serving.beam import exclusion, runners, scoring
 from gsn_jax.serving.beam.worker import Settings
 
@@ -210,7 +211,7 @@ BUSY = "another run is writing this folder; wait for it, or name another folder"
 
 
 def test_files_on_a_remote_file_system(table, tmp_path, remote_folder):
-    plain = list(many_pairs.score_pairs(many_pairs.pairs_of_table(table), _metrics()))
+    plain = list(many_pairs.score_pairs(pairs_of_table(table), _metrics()))
     scoring.score_table("gsntest://pairs.csv", str(tmp_path / "out"), Settings(("psnr",)))
     rows = rows_of(tmp_path / "out")
     assert rows[0]["error"] == ""
