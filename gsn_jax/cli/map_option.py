@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,9 @@ def draw_maps(writer: MapWriter, pairs: list[Pair], loading: Loading) -> None:
         masks = one_pair.Masks(loading.max_pixels)
         for pair in pairs:
             reference, distorted = map(loading.load, pair.files)
-            prepared = one_pair.prepare(pair, reference, distorted, loading, masks)
+            # A map is of the whole image.
+            whole = dataclasses.replace(pair, mask="", mask_file=None)
+            prepared = one_pair.prepare(whole, reference, distorted, loading, masks)
             images = as_pair(prepared.reference, prepared.distorted)
             names = pair.reference, pair.distorted
             writer.write(names, np.asarray(images[0]), np.asarray(images[1]))

@@ -203,9 +203,11 @@ def command(
             "--junit": junit,
             "--batch-size": batch_size,
             "--hdr": hdr,
+            "--mask": mask,
+            "--tiles": tiles,
+            "--align": align != "none",
         }
         folder = score_beam.check(runner, table, out, form, limits, maps, absent)
-        score_beam.refuse_parts(mask, tiles, align)
         rules = protocol_options.chosen_protocol(protocol, luma, crop_border, hdr, peak_nits)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         reading |= {"luma": rules.luma, "crop_border": rules.crop_border}
