@@ -30,26 +30,8 @@ from gsn_jax.images.size_classes import Extent, Shape
 WHOLE = 768 * 512
 
 # Sides of padded images. Only columns beyond an image cost time.
-_HEIGHTS = tuple(352 * 2**power for power in range(6))
-_WIDTHS = (
-    96,
-    128,
-    176,
-    224,
-    288,
-    352,
-    448,
-    576,
-    704,
-    864,
-    1088,
-    1344,
-    1664,
-    1920,
-    2432,
-    3072,
-    3840,
-)
+_HEIGHTS = (176, 704, 1408, 2816, 5632)
+_WIDTHS = (96, 128, 176, 224, 288, 448, 576, 704, 864, 1088, 1344, 1664, 1920, 2432, 3072, 3840)
 
 # Rows of a band of the image. 16 times fewer remain at the last level, where the fast convolution
 # computes four rows at a time.
@@ -122,9 +104,12 @@ def needed(height: int, width: int) -> bool:
 
 def size_class(height: int, width: int) -> Shape | None:
     """The shape of the arrays of padded images; None where there is none."""
-    rows = next((size for size in _HEIGHTS if size >= height), None)
-    columns = next((size for size in _WIDTHS if size >= width), None)
-    return rows and columns and (rows, columns)
+    fitting = [
+        next((size for size in sizes if size >= side), None)
+        for sizes, side in ((_HEIGHTS, height), (_WIDTHS, width))
+    ]
+    rows, columns = fitting
+    return None if rows is None or columns is None else (rows, columns)
 
 
 def level_widths(convolutions: Sequence[Weights]) -> list[int]:

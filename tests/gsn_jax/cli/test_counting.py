@@ -7,7 +7,7 @@ from gsn_jax.cli.counting import counting_bar
 def clock(monkeypatch):
     """Time that passes only when it is told to, in seconds."""
     times = [0.0]
-    monkeypatch.setattr("rich.progress.monotonic", lambda: times[0])
+    monkeypatch.setattr("rich.console.monotonic", lambda: times[0])
     return times
 
 
