@@ -163,7 +163,7 @@ def sum_over_bands(
         bands = jnp.where(seen[..., None], rows_seen.astype(jnp.float32), 0)
         geometry = _geometry(top, pooling)
         features, above = lax.map(
-            lambda one: _features(*one, layers, pooling, geometry), (bands, above)
+            lambda one: _features(one[0], one[1], layers, pooling, geometry), (bands, above)
         )
         levels = [
             Band(level, at.inside(lag, level.shape[2]))

@@ -154,12 +154,12 @@ class _Statistics(NamedTuple):
     """Statistics of the features of the reference, of the distorted image, and of their change.
 
     Attributes:
-        count: number of positions.
+        number: of positions.
         means: over the positions.
         squares: sums of squared deviations from the means.
     """
 
-    count: Float[Array, ""]
+    number: Float[Array, ""]
     means: Float[Array, "3 c"]
     squares: Float[Array, "3 c"]
 
@@ -202,17 +202,17 @@ def _joined(first: _Statistics, second: _Statistics) -> _Statistics:
     T. F. Chan, G. H. Golub, R. J. LeVeque: "Algorithms for computing the sample variance", The
     American Statistician 37(3), 1983.
     """
-    count = first.count + second.count
-    share = finite.divide(second.count, count, 0.0)
+    count = first.number + second.number
+    share = finite.divide(second.number, count, 0.0)
     apart = second.means - first.means
-    squares = first.squares + second.squares + jnp.square(apart) * first.count * share
+    squares = first.squares + second.squares + jnp.square(apart) * first.number * share
     return _Statistics(count, first.means + apart * share, squares)
 
 
 def _errors(statistics: _Statistics) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
     """`_dissimilarities` from the statistics."""
     (a, b, change), squares = statistics.means, statistics.squares
-    first_variance, second_variance, difference = squares / statistics.count
+    first_variance, second_variance, difference = squares / statistics.number
     structure = difference / (first_variance + second_variance + _STABILISER)
     texture = jnp.square(change) / (jnp.square(a) + jnp.square(b) + _STABILISER)
     return texture, structure

@@ -133,7 +133,7 @@ def lpips_vgg(
         totals: tuple[Float[Array, ""], ...], levels: Sequence[bands.Band]
     ) -> tuple[Float[Array, ""], ...]:
         differences = (
-            _difference(*level.features, head)
+            _difference(level.features[0], level.features[1], head)
             for level, head in zip(levels[1:], weights.heads, strict=True)
         )
         return tuple(
