@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from gsn_jax.images import as_float
-from gsn_jax.images.size_classes import Shape, extent_of, placed, size_class
+from gsn_jax.images.size_classes import Shape, extent_of, placed
 
 # A function is compiled for every image size. After this many sizes all its programs are dropped,
 # and compiled again as needed.
@@ -29,14 +29,20 @@ class PairProgram:
     scores above 1.
     """
 
-    def __init__(self, function: Callable[..., jax.Array], *, padded: bool):
+    def __init__(
+        self,
+        function: Callable[..., jax.Array],
+        size_class: Callable[[int, int], Shape | None] | None,
+    ):
         """Compiles nothing yet.
 
         Args:
             function: maps two float arrays `(H, W, 3)` in [0, 1] to a score.
-            padded: whether it also takes padded images and their `extent`.
+            size_class: maps a height and width to the shape of the padded images, which the
+                function takes with their `extent`; None where it takes none.
         """
-        self._exact, self._padded = bounded_jit(function), jax.jit(function) if padded else None
+        self._exact, self._padded = bounded_jit(function), jax.jit(function)
+        self._size_class = size_class
         self._uses: collections.Counter[Shape] = collections.Counter()
 
     def expect(self, size: Shape, uses: int) -> None:
@@ -46,15 +52,26 @@ class PairProgram:
     def shape_of(self, size: Shape) -> Shape | None:
         """The size class for one more pair of a height and width; None for the size itself."""
         self._uses[size] += 1
-        exact = self._padded is None or self._uses[size] >= FREQUENT
-        return None if exact else size_class(*size)
+        if self._size_class is None or self._uses[size] >= FREQUENT:
+            return None
+        return self._size_class(*size)
 
     def __call__(
         self, reference: np.ndarray | jax.Array, distorted: np.ndarray | jax.Array
     ) -> jax.Array:
         """The score of two images `(H, W, 3)`, uint8, uint16 or floats in [0, 1]."""
-        shape = self.shape_of((reference.shape[0], reference.shape[1]))
-        if self._padded is None or shape is None:
+        return self.score(
+            reference, distorted, self.shape_of((reference.shape[0], reference.shape[1]))
+        )
+
+    def score(
+        self,
+        reference: np.ndarray | jax.Array,
+        distorted: np.ndarray | jax.Array,
+        shape: Shape | None,
+    ) -> jax.Array:
+        """The same in arrays of a shape that `shape_of` gave."""
+        if shape is None:
             return self._exact(as_float(reference), as_float(distorted))
         pair = placed(reference, shape), placed(distorted, shape)
         return self._padded(*pair, extent=extent_of(reference))

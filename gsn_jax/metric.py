@@ -24,7 +24,7 @@ from gsn_jax.devices import batches
 from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
 from gsn_jax.images.masks import cell_weights
-from gsn_jax.images.size_classes import Extent
+from gsn_jax.images.size_classes import Extent, Shape, size_class
 
 # `remember(key, compute)` returns what is stored under the key for the current reference, or
 # computes and stores it.
@@ -218,10 +218,12 @@ class Stages:
     Attributes:
         encode: maps an image `(H, W, 3)` to its features, a tree of arrays.
         compare: maps the features of both images to the score, a scalar.
+        largest: pixels of the largest image whose features are worth their memory.
     """
 
     encode: Callable[[jax.Array], Any]
     compare: Callable[[Any, Any], jax.Array]
+    largest: float = float("inf")
 
 
 def every_pixel(height: int, width: int) -> MapGrid:
@@ -251,6 +253,8 @@ class FunctionMetric:
             distorted versions.
         padded: whether `function` takes images in the top left corners of larger arrays, with
             their `extent` (see `gsn_jax.images.size_classes`).
+        size_class: maps the height and width of an image to those of its array, or to None for an
+            array of its own.
         masked: pure, jit-able; maps one pair `(H, W, 3)` and weights in [0, 1] on the grid of the
             map to the score under these weights. With equal weights it is that of `function`. None
             where the method pools more than local values.
@@ -265,6 +269,7 @@ class FunctionMetric:
     map_grid: Callable[[int, int], MapGrid] = every_pixel
     stages: Stages | None = None
     padded: bool = False
+    size_class: Callable[[int, int], Shape | None] = size_class
     masked: Callable[..., jax.Array] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -276,13 +281,14 @@ class FunctionMetric:
 
     @functools.cached_property
     def _program(self) -> PairProgram:
-        return PairProgram(self.function, padded=self.padded)
+        return PairProgram(self.function, self.size_class if self.padded else None)
 
     @functools.cached_property
     def _compiled_stages(self) -> Stages | None:
         if self.stages is None:
             return None
-        return Stages(bounded_jit(self.stages.encode), bounded_jit(self.stages.compare))
+        encode, compare = bounded_jit(self.stages.encode), bounded_jit(self.stages.compare)
+        return dataclasses.replace(self.stages, encode=encode, compare=compare)
 
     @functools.cached_property
     def _compiled_map(self) -> Callable[..., jax.Array] | None:
@@ -322,9 +328,11 @@ class FunctionMetric:
     ) -> Float[Array, ""]:
         """Scores one pair; see `ReferenceCaching`."""
         images.check_sizes(reference, distorted, min_size=self.min_size)
-        stages = self._compiled_stages
-        if stages is None or remember is forget:
-            return self._program(reference, distorted)
+        stages, (height, width) = self._compiled_stages, reference.shape[:2]
+        shape = self._program.shape_of((height, width))
+        alone = shape is not None or remember is forget
+        if stages is None or alone or height * width > stages.largest:
+            return self._program.score(reference, distorted, shape)
         features = remember("features", lambda: stages.encode(images.as_float(reference)))
         return stages.compare(features, stages.encode(images.as_float(distorted)))
 
@@ -351,7 +359,7 @@ class FunctionMetric:
                 extent = Extent(arrays.sizes[:, 0], arrays.sizes[:, 1])
                 first = batches.of_references(first, arrays.which)
                 return self.function(first, second, extent=extent)
-            if self.stages is None:
+            if self.stages is None or first.shape[-3] * first.shape[-2] > self.stages.largest:
                 return self.function(batches.of_references(first, arrays.which), second)
             encode = jax.vmap(self.stages.encode)
             features = batches.of_references(encode(first), arrays.which)

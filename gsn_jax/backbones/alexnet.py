@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from gsn_jax.backbones.convolution import layer, rectified
 from gsn_jax.backbones.imagenet import check_level_count, normalise_images
 from gsn_jax.backbones.resampling import max_pool, max_pool_complete
-from gsn_jax.images.padded import Sizes, clear, halved
+from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv
 
 # Channels, kernel size, stride and border of each convolution.
@@ -39,7 +39,7 @@ class AlexNet(nn.Module):
         level_count: how many levels, 1 to 5, from the first.
         dtype: type of the computation.
         remat: recompute each level in the backward pass instead of storing it.
-        complete_windows: leave those windows out, as LPIPS does; images then fill their arrays.
+        complete_windows: leave those windows out, as LPIPS does.
     """
 
     conv: Callable[..., nn.Module] = CDConv
@@ -73,17 +73,31 @@ class AlexNet(nn.Module):
         """Pixel, along both axes, on which the last level's first feature is centred."""
         return _CENTRES[self.level_count - 1]
 
+    def level_sizes(self, sizes: Any) -> list[Any]:
+        """Heights or widths of the levels of images of these heights or widths, as numbers or
+        arrays."""
+        levels = []
+        for index, (_, size, stride, border) in enumerate(LAYERS[: self.level_count]):
+            if index in _POOLED:
+                sizes = (sizes - 1) // 2 if self.complete_windows else (sizes + 1) // 2
+            if index == 0:
+                beyond = 2 * border - size if self.complete_windows else -1
+                sizes = (sizes + beyond) // stride + 1
+            levels.append(sizes)
+        return levels
+
     @nn.compact
     def __call__(self, images: jax.Array, sizes: Sizes = None) -> tuple[jax.Array, ...]:
         """Features of `(N, H, W, 3)` images in [0, 1], see `gsn_jax.backbones`."""
         apply = nn.remat(rectified) if self.remat else rectified
         x, levels = clear(normalise_images(images), sizes), []
+        level_sizes = self.level_sizes(sizes) if sizes is not None else [None] * self.level_count
         for index, (width, size, stride, border) in enumerate(LAYERS[: self.level_count]):
             if index in _POOLED:
                 pool = max_pool_complete if self.complete_windows else max_pool
-                x, sizes = pool(x, 3), halved(sizes)
+                x = clear(pool(x, 3), level_sizes[index])
             if index == 0 and not self.complete_windows:
-                x, border, sizes = _pad_for_stem(x), 0, halved(halved(sizes))
+                x, border = _pad_for_stem(x), 0
             convolution = layer(
                 self.conv,
                 width,
@@ -93,7 +107,7 @@ class AlexNet(nn.Module):
                 dtype=self.dtype,
                 name=NAMES[index],
             )
-            x = clear(apply(convolution, x), sizes)
+            x = clear(apply(convolution, x), level_sizes[index])
             levels.append(x)
         return tuple(levels)
 

@@ -18,6 +18,7 @@ import contextvars
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,22 +38,27 @@ _plain = contextvars.ContextVar("plain convolutions", default=False)
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
-def convolve(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+def convolve(
+    features: jax.Array, kernel: jax.Array | np.ndarray, *, complete_rows: bool = False
+) -> jax.Array:
     """Convolution (cross-correlation) with stride 1 and zeros beyond the border.
 
     Args:
         features: `(N, H, W, C)`.
         kernel: `(k, k, C, K)`, k odd. Given as a NumPy array, its transform is computed once.
+        complete_rows: leave out the k - 1 rows whose windows reach beyond the first or the last
+            row.
 
     Returns:
         `(N, H, W, K)`.
     """
+    options: Any = {"kernel": kernel, "complete_rows": complete_rows}
     if _plain.get():
-        return direct(features, kernel)
+        return direct(features, **options)
     return lax.platform_dependent(
         features,
-        cpu=functools.partial(_chosen(features, kernel), kernel=kernel),
-        default=functools.partial(direct, kernel=kernel),
+        cpu=functools.partial(_chosen(features, kernel), **options),
+        default=functools.partial(direct, **options),
     )
 
 
@@ -76,7 +82,9 @@ def _chosen(features: jax.Array, kernel: jax.Array | np.ndarray) -> Convolution:
     return direct
 
 
-def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+def tap_products(
+    features: jax.Array, kernel: jax.Array | np.ndarray, *, complete_rows: bool = False
+) -> jax.Array:
     """`convolve` as the sum over taps of a matrix product with the shifted features.
 
     A loop over the taps, whose body XLA compiles once instead of once per tap.
@@ -99,7 +107,8 @@ def tap_products(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Arr
         return total + shifted @ weights, None
 
     start = jnp.zeros((*features.shape[:3], kernel.shape[3]), jnp.result_type(features, kernel))
-    return lax.scan(add, start, (places, seeing.reshape(-1, *kernel.shape[2:])))[0]
+    same = lax.scan(add, start, (places, seeing.reshape(-1, *kernel.shape[2:])))[0]
+    return same[:, border : features.shape[1] - border] if complete_rows else same
 
 
 def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -127,7 +136,9 @@ def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:
     return jnp.stack(outputs, axis=-1).astype(features.dtype)
 
 
-def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+def toom_cook(
+    features: jax.Array, kernel: jax.Array | np.ndarray, *, complete_rows: bool = False
+) -> jax.Array:
     """`convolve` with six products for every `7 - k` rows of the result."""
     size = kernel.shape[0]
     input_matrix, kernel_matrix, output_matrix = _matrices(size)
@@ -135,9 +146,11 @@ def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
     kernels = xp.einsum("pa,abck->pbck", kernel_matrix, kernel)[:, None].astype(np.float32)
     step, border = _PRODUCTS + 1 - size, size // 2
     count, height, width, _ = features.shape
-    blocks = -(-height // step)
-    below = step * blocks + border - height
-    padded = jnp.pad(features, ((0, 0), (border, below), (0, 0), (0, 0)))
+    above = 0 if complete_rows else border
+    results = height - 2 * (border - above)
+    blocks = -(-results // step)
+    below = step * blocks + 2 * border - above - height
+    padded = jnp.pad(features, ((0, 0), (above, below), (0, 0), (0, 0)))
     rows = [padded[:, i : i + step * (blocks - 1) + 1 : step] for i in range(_PRODUCTS)]
     parts = [
         lax.conv_general_dilated(
@@ -150,17 +163,20 @@ def toom_cook(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
         for i, coefficients in enumerate(input_matrix)
     ]
     outputs = jnp.stack([_combine(row, parts) for row in output_matrix], axis=2)
-    return outputs.reshape(count, step * blocks, width, -1)[:, :height]
+    return outputs.reshape(count, step * blocks, width, -1)[:, :results]
 
 
-def direct(features: jax.Array, kernel: jax.Array | np.ndarray) -> jax.Array:
+def direct(
+    features: jax.Array, kernel: jax.Array | np.ndarray, *, complete_rows: bool = False
+) -> jax.Array:
     """`convolve` as one XLA convolution."""
     border = kernel.shape[0] // 2
+    above = 0 if complete_rows else border
     return lax.conv_general_dilated(
         features,
         jnp.asarray(kernel),
         (1, 1),
-        [(border, border)] * 2,
+        [(above, above), (border, border)],
         dimension_numbers=_DIMENSIONS,
     )
 

@@ -1,7 +1,10 @@
-"""The progress bar of commands that count their work."""
+"""The progress of commands that count their work: a bar on a terminal, otherwise lines."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -9,23 +12,28 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
+# Seconds between two lines.
+_INTERVAL = 30.0
+
 
 def counting_bar(*, transient: bool = False, rate: str = "") -> Progress:
-    """A progress bar on standard error, with counts and the remaining time.
+    """The progress on standard error, with counts and the remaining time.
 
-    It is shown only if standard error is a terminal.
+    On a terminal it is a bar. Otherwise, as in the log of a job, it is a line every half minute.
 
     Args:
         transient: remove the bar at the end.
         rate: what is counted, such as "pairs", to show the number per second too.
     """
     console = Console(stderr=True)
-    return Progress(
+    kind = Progress if console.is_terminal else _Lines
+    return kind(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -42,8 +50,60 @@ class _Rate(ProgressColumn):
 
     def __init__(self, what: str):
         super().__init__()
-        self._what = what
+        self.what = what
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.1f} {self._what}/s")
+        return Text("" if speed is None else f"{speed:.1f} {self.what}/s")
+
+
+class _Lines(Progress):
+    """Prints a line when a task advances and half a minute has passed since the line before."""
+
+    def __init__(self, *columns: Any, **options: Any):
+        super().__init__(*columns, **options)
+        self._what = next((column.what for column in columns if isinstance(column, _Rate)), "")
+        self._last = self.get_time()
+        # What was done by the line before, or at the start of the task, and when that was.
+        self._before: dict[TaskID, tuple[float, float]] = {}
+
+    def add_task(self, description: str, *arguments: Any, **fields: Any) -> TaskID:
+        """Remembers when the task began."""
+        task_id = super().add_task(description, *arguments, **fields)
+        self._before[task_id] = self._task(task_id).completed, self.get_time()
+        return task_id
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Prints a line if it is time."""
+        super().advance(task_id, advance)
+        self._report(self._task(task_id))
+
+    def update(self, task_id: TaskID, **fields: Any) -> None:
+        """Prints a line if it is time."""
+        super().update(task_id, **fields)
+        self._report(self._task(task_id))
+
+    def _task(self, task_id: TaskID) -> Task:
+        return next(task for task in self.tasks if task.id == task_id)
+
+    def _report(self, task: Task) -> None:
+        now = self.get_time()
+        if now - self._last < _INTERVAL or not task.total:
+            return
+        done, since = self._before[task.id]
+        speed = (task.completed - done) / (now - since) if now > since else 0
+        self._last, self._before[task.id] = now, (task.completed, now)
+        what = f" {self._what}" if self._what else ""
+        line = f"gsn: {task.description}: {task.completed:.0f} of {task.total:.0f}{what}"
+        if speed:
+            left = (task.total - task.completed) / speed
+            line += f", {speed:.1f}{what}/s, {_spoken(left)} left"
+        click.echo(line, err=True)
+
+
+def _spoken(seconds: float) -> str:
+    """A duration such as "40 s", "5 min" or "2 h 10 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

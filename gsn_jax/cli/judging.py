@@ -193,7 +193,7 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
         _say_passed_over(passed_over)
         if request.checkpoint:
             click.echo(f"gsn: gsn below is the model in {request.checkpoint}", err=True)
-        with counting_bar(transient=True) as bar:
+        with counting_bar(transient=True, rate="pairs") as bar:
             found = [_scored(judged, metrics, request, bar) for judged in sets]
     for scored in found:
         for line in evaluation.left_out(scored):

@@ -39,7 +39,7 @@ def draw_maps(writer: MapWriter, pairs: list[Pair], loading: Loading) -> None:
     from gsn_jax.images import as_pair
     from gsn_jax.scoring import one_pair
 
-    with counting_bar(transient=True) as bar:
+    with counting_bar(transient=True, rate="pairs") as bar:
         task = bar.add_task("drawing maps", total=len(pairs))
         masks = one_pair.Masks(loading.max_pixels)
         for pair in pairs:

@@ -74,7 +74,7 @@ def command(
     (judge, *others), _ = choose(metric, checkpoint)
     if others:
         raise InputError("a submission has the scores of one metric; name one with --metric")
-    with counting_bar(transient=True) as bar:
+    with counting_bar(transient=True, rate="pairs") as bar:
         task = bar.add_task("scoring", total=len(pairs))
         scores, seconds = submission.score_all(
             pairs, judge, lambda done, total: bar.update(task, completed=done, total=total)

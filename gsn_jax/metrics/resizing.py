@@ -1,8 +1,9 @@
-"""MATLAB's `imresize(..., "bilinear")`: antialiased when shrinking, mirrored at the borders."""
+"""MATLAB's `imresize`, bilinear or bicubic: antialiased when shrinking, mirrored at the borders."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +48,18 @@ def resize_bilinear(
     return _product(rows, columns)
 
 
+def linear(distance: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The kernel of linear interpolation."""
+    return jnp.maximum(1 - distance, 0)
+
+
+def cubic(distance: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The kernel of cubic convolution with a = -1/2 (R. G. Keys, IEEE TASSP 29(6), 1981)."""
+    x = jnp.minimum(distance, 2)
+    inner, outer = (1.5 * x - 2.5) * x * x + 1, ((2.5 - 0.5 * x) * x - 4) * x + 2
+    return jnp.where(x <= 1, inner, outer)
+
+
 def _product(first: Float[Array, "*batch n m"], second: Array) -> Float[Array, "*batch n k"]:
     return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)
 
@@ -57,6 +70,9 @@ def matrix(
     true: Int[Array, ""] | int,
     target: Int[Array, ""] | int,
     dtype: jnp.dtype,
+    *,
+    source: Int[Array, ""] | int | None = None,
+    kernel: Callable[[Array], Array] = linear,
 ) -> Float[Array, "n size"]:
     """The weights of the input samples that make some of the output samples, along one axis.
 
@@ -66,17 +82,20 @@ def matrix(
         samples: which output samples.
         size: number of input samples in the array.
         true: number of input samples of the image.
-        target: number of output samples.
+        target: number of output samples that `source` input samples become.
         dtype: of the weights.
+        source: by default `true`.
+        kernel: maps distances, in samples of the coarser grid, to weights.
     """
+    source = true if source is None else source
     inputs = jnp.arange(size, dtype=jnp.int32)
-    centres = (2 * samples[:, None] + 1) * true
-    true_, target_ = (jnp.asarray(number, dtype) for number in (true, target))
-    stretch = jnp.minimum(target_ / true_, 1)  # a wider kernel when shrinking
+    centres = (2 * samples[:, None] + 1) * source
+    source_, target_ = (jnp.asarray(number, dtype) for number in (source, target))
+    stretch = jnp.minimum(target_ / source_, 1)  # a wider kernel when shrinking
 
     def weights(places: Int[Array, " size"]) -> Float[Array, "n size"]:
         distance = (centres - (2 * places + 1) * target).astype(dtype) / (2 * target_)
-        return jnp.maximum(1 - stretch * jnp.abs(distance), 0)
+        return kernel(stretch * jnp.abs(distance))
 
     # Each sample with its mirror images beyond both ends.
     both = reductions.add(weights(p) for p in (inputs, -1 - inputs, 2 * true - 1 - inputs))

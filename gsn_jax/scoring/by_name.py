@@ -16,7 +16,6 @@ from gsn_jax.images import ImageLike
 from gsn_jax.images.masks import MaskLike
 from gsn_jax.metric import Metric
 from gsn_jax.models import shipped as shipped_models
-from gsn_jax.scoring.model_metric import ModelMetric, load, shipped
 from gsn_jax.scoring.protocol import Protocol, ProtocolMetric, named_protocol
 from gsn_jax.scoring.regions import masked_scores
 
@@ -31,11 +30,11 @@ def resolve(name: str | os.PathLike[str]) -> Metric:
         InputError: it is none of these.
     """
     if shipped_models.is_shipped(name):
-        return load(name)
+        return _load(name)
     if name in metrics.names():
         return metrics.get(name)
     if Path(name).is_dir():
-        return load(name)
+        return _load(name)
     known = ", ".join(every_name())
     raise InputError(f"unknown metric {os.fspath(name)!r}; known: {known}, or a model's folder")
 
@@ -47,7 +46,7 @@ def resolve_all(names: Iterable[str], checkpoint: str | None = None) -> list[Met
         InputError: see `resolve` and `load`.
     """
     return [
-        load(checkpoint, name="gsn") if name == "gsn" and checkpoint is not None else resolve(name)
+        _load(checkpoint, name="gsn") if name == "gsn" and checkpoint is not None else resolve(name)
         for name in names
     ]
 
@@ -79,7 +78,7 @@ def named(*texts: str, checkpoint: str | None = None, option: str = "--metric") 
 
 def every_name() -> tuple[str, ...]:
     """Names of all models that ship and all metrics."""
-    return (*shipped(), *metrics.names())
+    return (*shipped_models.names(), *metrics.names())
 
 
 def available() -> tuple[list[Metric], dict[str, str]]:
@@ -186,13 +185,20 @@ def as_loss(
     metric = resolve(name) if isinstance(name, (str, os.PathLike)) else name
     if isinstance(metric, ProtocolMetric):
         return metric.seen_by(as_loss(metric.metric))
-    if isinstance(metric, ModelMetric):
+    if hasattr(metric, "error"):  # a trained model, whose module is slow to import
         return metric.error
     if not metric.higher_is_better:
         return metric.function
     best = metric.value_range[1]
     offset = best if np.isfinite(best) else 0.0
     return lambda reference, distorted: offset - metric.function(reference, distorted)
+
+
+def _load(name_or_dir: str | os.PathLike[str], name: str | None = None) -> Metric:
+    """`load`, whose module imports Flax: scores by other metrics start sooner without."""
+    from gsn_jax.scoring import model_metric
+
+    return model_metric.load(name_or_dir, name=name)
 
 
 def _try_weights(metric: Metric) -> None:

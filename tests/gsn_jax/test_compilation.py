@@ -14,7 +14,7 @@ def make_program():
         height, width = reference.shape[:2] if extent is None else extent
         return jnp.abs(reference - distorted).sum() / (3 * height * width)
 
-    return PairProgram(difference, padded=True), traced
+    return PairProgram(difference, size_class), traced
 
 
 def make_pair(rng, height, width):

@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import jax
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from gsn_jax.errors import InputError
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import _dists
 from gsn_jax.metrics._dists import DistsWeights, dists
 
@@ -63,6 +65,23 @@ def definition(reference, distorted, weights):
     total = weights.alpha.sum(dtype=np.float64) + weights.beta.sum(dtype=np.float64)
     similar = weights.alpha @ np.concatenate(texture) + weights.beta @ np.concatenate(structure)
     return 1 - similar / total
+
+
+def test_padded_images_of_many_sizes_equal_the_definition():
+    """In one, two and three bands of rows."""
+    weights = random_weights()
+    program = jax.jit(functools.partial(dists))  # with a cache of its own
+    rng = np.random.default_rng(4)
+    for height, width in [(1, 1), (2, 5), (31, 45), (113, 48), (150, 37), (160, 48)]:
+        reference, distorted = rng.random((2, 160, 48, 3), np.float32)
+        distorted[:height, :width] *= 0.1
+        distorted[:height, :width] += 0.9 * reference[:height, :width]
+        extent = Extent(np.int32(height), np.int32(width))
+        score = program(reference, distorted, weights=weights, extent=extent)
+        pair = (image[:height, :width] for image in (reference, distorted))
+        np.testing.assert_allclose(score, definition(*pair, weights), rtol=1e-5, atol=1e-7)
+        assert program(reference, reference, weights=weights, extent=extent) == 0
+    assert program._cache_size() == 1
 
 
 def random_pair(shape, seed=0):

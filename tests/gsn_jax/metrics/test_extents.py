@@ -1,16 +1,27 @@
 """Padded images score as the images alone, by one program for all sizes of a class."""
 
+import functools
+
+import hypothesis
+import hypothesis.strategies
 import jax
 import numpy as np
 import numpy_definitions as definitions
 import pytest
 
 from gsn_jax import metrics
+from gsn_jax.backbones import bands
 from gsn_jax.images.size_classes import Extent, extent_of, size_class
 
-PADDED = [name for name in metrics.names() if getattr(metrics.get(name), "padded", False)]
+# Those with weights have tests with few channels of their own.
+LEARNED = ("lpips_alex", "lpips_vgg", "dists")
+PADDED = [
+    name
+    for name in metrics.names()
+    if name not in LEARNED and getattr(metrics.get(name), "padded", False)
+]
 DEFINED = ("ssim", "ms_ssim", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd", "vifp")
-VIEWED = ("mdsi", "vsi")  # decimated by a factor that depends on the size
+VIEWED = ("mdsi", "vsi", "sr_sim")  # decimated by a factor that depends on the size
 SLOW = ("ms_gmsd", "nlpd", "vifp", "ssimulacra2", "flip", "vif", "iw_ssim")  # large programs
 
 
@@ -63,6 +74,27 @@ def test_a_batch_of_padded_images_scores_as_the_images_alone(name):
     np.testing.assert_allclose(scores[: len(expected)], expected, rtol=1e-5, atol=2e-6)
 
 
+@functools.cache
+def program_of(name):
+    return jax.jit(getattr(metrics, name))
+
+
+@pytest.mark.parametrize("name", ["ssim", "gmsd", "mdsi", "haarpsi"])
+@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.given(data=hypothesis.strategies.data())
+def test_any_size_scores_as_the_definition(name, data):
+    """Odd and prime sizes, and up to ten times as wide as high."""
+    least = max(metrics.get(name).min_size, 8)
+    height = data.draw(hypothesis.strategies.integers(least, 48))
+    width = data.draw(hypothesis.strategies.integers(least, 200))
+    pair = make_pair(height, width, seed=height)
+    rng = np.random.default_rng(width)
+    corner = [padded(image, (48, 200), rng) for image in pair]
+    score = program_of(name)(*corner, extent=extent_of(pair[0]))
+    expected = getattr(definitions, name)(*np.float64(pair))
+    np.testing.assert_allclose(score, expected, rtol=1e-5, atol=2e-6)
+
+
 @pytest.mark.parametrize("name", VIEWED)
 def test_the_decimation_follows_the_true_size(name):
     """By two and by three in one program, where the arrays are too large for one."""
@@ -83,6 +115,15 @@ def expected_score(name, pair):
     if name in DEFINED:
         return getattr(definitions, name)(*np.float64(pair))
     return jax.jit(getattr(metrics, name))(*pair)
+
+
+def test_size_classes_of_bands():
+    rng = np.random.default_rng(7)
+    sizes = rng.integers(300, 701, (500, 2)).tolist()
+    shapes = {size: bands.size_class(*size) for size in map(tuple, sizes)}
+    assert len(set(shapes.values())) <= 3
+    assert all(shape[0] >= size[0] and shape[1] >= size[1] for size, shape in shapes.items())
+    assert bands.size_class(300, 9000) is None
 
 
 def test_size_classes():

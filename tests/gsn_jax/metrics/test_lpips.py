@@ -9,6 +9,7 @@ from closeness import assert_close
 from PIL import Image
 
 from gsn_jax.errors import InputError
+from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import _lpips
 
 ALEXNET = {"kernels": (11, 5, 3, 3, 3), "strides": (4, 1, 1, 1, 1), "pads": (2, 2, 1, 1, 1)}
@@ -92,6 +93,48 @@ def test_every_image_of_a_batch_equals_the_definition(backbone, metric, shape):
         one = functools.partial(metric, weights=weights)
         mapped = jax.jit(jax.vmap(one))(references[0], distorted[0])
         np.testing.assert_allclose(mapped, expected, rtol=1e-5)
+
+
+def corner(image, shape):
+    """The image in the top left corner of an array of noise."""
+    array = np.random.default_rng(4).random((*shape, 3), np.float32)
+    array[: image.shape[0], : image.shape[1]] = image
+    return array
+
+
+PADDED = [
+    ("alexnet", _lpips.lpips_alex, (96, 96), [(31, 96), (45, 52), (64, 63), (96, 77)]),
+    # One, two and three bands.
+    ("vgg16", _lpips.lpips_vgg, (160, 48), [(16, 48), (31, 45), (129, 16), (150, 37), (160, 48)]),
+]
+
+
+@pytest.mark.parametrize(("backbone", "metric", "shape", "sizes"), PADDED)
+def test_padded_images_of_many_sizes_equal_the_definition(backbone, metric, shape, sizes):
+    weights = random_weights(backbone)
+    program = jax.jit(functools.partial(metric))  # with a cache of its own
+    for size in sizes:
+        pair = random_pair((*size, 3))
+        extent = Extent(*map(np.int32, size))
+        arrays = [corner(image, shape) for image in pair]
+        score = program(*arrays, weights=weights, extent=extent)
+        np.testing.assert_allclose(score, definition(backbone, *pair, weights)[0], rtol=5e-6)
+        assert program(arrays[0], arrays[0], weights=weights, extent=extent) == 0
+    assert program._cache_size() == 1
+
+
+@pytest.mark.parametrize(("backbone", "metric", "shape", "sizes"), PADDED)
+def test_padded_images_have_the_gradient_of_the_image_alone(backbone, metric, shape, sizes):
+    weights = random_weights(backbone)
+    size = sizes[-2]
+    pair = random_pair((*size, 3))
+    arrays = [corner(image, shape) for image in pair]
+    differentiated = jax.jit(jax.grad(metric, 1))
+    gradient = differentiated(*arrays, weights=weights, extent=Extent(*map(np.int32, size)))
+    expected = differentiated(*pair, weights=weights)
+    inside = gradient[: size[0], : size[1]]
+    np.testing.assert_allclose(inside, expected, atol=1e-5 * np.abs(expected).max())
+    assert np.count_nonzero(gradient) == np.count_nonzero(inside)
 
 
 @pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)

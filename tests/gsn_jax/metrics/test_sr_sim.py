@@ -1,13 +1,14 @@
 """SR-SIM against piq 0.8.0: `piq.srsim(distorted, reference)` in float64 on `metric_pairs.py`."""
 
 import jax
+import jax.numpy as jnp
 import metric_pairs
 import numpy as np
 import pytest
 from PIL import Image
 
 from gsn_jax import metrics
-from gsn_jax.metrics._sr_sim import _cubic_matrix
+from gsn_jax.metrics import resizing
 
 PAIRS = metric_pairs.pairs()
 EXPECTED = {
@@ -38,5 +39,17 @@ def test_equal_images_lose_exactly_nothing(score):
 def test_bicubic_reduction_is_pillows_inside_the_image():
     plane = np.float32(PAIRS["noise"][0][:, :, 1])
     expected = np.asarray(Image.fromarray(plane).resize((48, 44), Image.Resampling.BICUBIC))
-    got = _cubic_matrix(176, 44, 0.25) @ plane @ _cubic_matrix(192, 48, 0.25).T
+    rows, columns = (
+        resizing.matrix(
+            jnp.arange(side // 4, dtype=jnp.int32),
+            side,
+            side,
+            1,
+            jnp.float32,
+            source=4,
+            kernel=resizing.cubic,
+        )
+        for side in plane.shape
+    )
+    got = rows @ plane @ columns.T
     np.testing.assert_allclose(got[3:-3, 3:-3], expected[3:-3, 3:-3], atol=2e-3)

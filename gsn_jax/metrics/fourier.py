@@ -1,0 +1,76 @@
+"""Discrete Fourier transforms as matrix products: of any size, which may be data.
+
+XLA compiles an FFT for one size. For few frequencies or small planes a product with the matrix of
+the transform is as fast, and the true size of a padded plane only changes the matrix.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Complex, Float, Int
+
+Matrix = tuple[Float[Array, "n m"], Float[Array, "n m"]]
+
+
+def matrix(frequencies: Int[Array, " n"], samples: int, size: Any, dtype: jnp.dtype) -> Matrix:
+    """Cosines and sines of 2 pi k j / N, for frequencies k and samples j; zero from sample N on.
+
+    The phase is a whole number modulo N, reduced to an eighth of a turn: the entries are exact to
+    the precision of their type, whatever k j is.
+
+    Args:
+        frequencies: k, from -N to N.
+        samples: number of samples in the array, at most 2^14.
+        size: N, an int32; it may be data.
+        dtype: of the matrix.
+    """
+    places = jnp.arange(samples, dtype=jnp.int32)
+    size = jnp.asarray(size, jnp.int32)
+    turns = 4 * ((frequencies[:, None] * places) % size)
+    quarter = (turns + size // 2) // size
+    rest = (turns - quarter * size).astype(dtype) / size.astype(dtype)
+    cosine, sine = jnp.cos(rest * (jnp.pi / 2)), jnp.sin(rest * (jnp.pi / 2))
+    turned = quarter % 2 == 1
+    cosine, sine = jnp.where(turned, -sine, cosine), jnp.where(turned, cosine, sine)
+    sign = jnp.where(quarter % 4 < 2, 1, -1) * (places < size)
+    return cosine * sign.astype(dtype), sine * sign.astype(dtype)
+
+
+def forward(
+    planes: Float[Array, "*batch h w"], rows: Matrix, columns: Matrix
+) -> Complex[Array, "*batch n m"]:
+    """The transform at some frequencies, given the matrices of both axes.
+
+    What a plane holds beyond its size has no influence.
+    """
+    real, imaginary = (_product(part, planes) for part in (rows[0], -rows[1]))
+    cosine, sine = (part.T for part in columns)
+    return lax.complex(
+        _product(real, cosine) + _product(imaginary, sine),
+        _product(imaginary, cosine) - _product(real, sine),
+    )
+
+
+def inverse(
+    spectrum: Complex[Array, "*batch n m"], rows: Matrix, columns: Matrix
+) -> Complex[Array, "*batch h w"]:
+    """The sum over frequencies that `forward` inverts, without the division by their number."""
+    real, imaginary = spectrum.real, spectrum.imag
+    cosine, sine = (part.T for part in rows)
+    real, imaginary = (
+        _product(cosine, real) - _product(sine, imaginary),
+        _product(cosine, imaginary) + _product(sine, real),
+    )
+    cosine, sine = columns
+    return lax.complex(
+        _product(real, cosine) - _product(imaginary, sine),
+        _product(imaginary, cosine) + _product(real, sine),
+    )
+
+
+def _product(first: Float[Array, "*batch n m"], second: Array) -> Float[Array, "*batch n k"]:
+    return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)
