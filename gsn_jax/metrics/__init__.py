@@ -53,6 +53,8 @@ _MODULES = {
     "deepiqa": "_deepiqa",
     "mad": "_mad",
     "ssimulacra2": "_ssimulacra2",
+    "butteraugli": "_butteraugli",
+    "butteraugli_3norm": "_butteraugli",
     "psnr_hvs": "_psnr_hvs",
     "psnr_hvs_m": "_psnr_hvs",
     "ciede2000": "_ciede2000",

@@ -90,7 +90,7 @@ def ssimulacra2(
     linear = colour.linear_srgb(jnp.moveaxis(jnp.stack([reference, distorted]), -1, 0))
     levels, inside = [linear], [extent]
     while len(levels) < SCALES and min(levels[-1].shape[-2:]) >= MIN_SIZE:
-        levels.append(_halved(levels[-1], inside[-1]))
+        levels.append(filters.halved(levels[-1], inside[-1]))
         inside.append(extents.decimated(inside[-1]))
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
     # The blur has zeros outside the image anyway, so all scales can share one canvas: one large
@@ -135,19 +135,6 @@ def _positive_xyb(linear: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batc
     )
     y = (long + middle) / 2
     return jnp.stack([7 * (long - middle) + 0.42, y + 0.01, short - y + 0.55])
-
-
-def _halved(
-    planes: Float[Array, "*batch h w"], extent: Extent | None
-) -> Float[Array, "*batch h2 w2"]:
-    """Means of 2 x 2 samples; an odd border is repeated."""
-    if extent is None:
-        odd = [(0, size % 2) for size in planes.shape[-2:]]
-        padded = jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + odd, mode="edge")
-    else:
-        padded = filters.pad(planes, 0, 1, "edge", extent)
-    window = (1,) * (planes.ndim - 2) + (2, 2)
-    return jax.lax.reduce_window(padded, 0.0, jax.lax.add, window, window, "valid") / 4
 
 
 def _canvas(levels: list[Float[Array, "*shape"]]) -> Float[Array, "*batch h w"]:

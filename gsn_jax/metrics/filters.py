@@ -140,6 +140,19 @@ def box_downsample(
     return image / factor**2
 
 
+def halved(
+    planes: Float[Array, "*batch h w"], extent: Extent | None = None
+) -> Float[Array, "*batch h2 w2"]:
+    """Means of 2 x 2 samples; an odd border is repeated."""
+    if extent is None:
+        odd = [(0, size % 2) for size in planes.shape[-2:]]
+        padded = jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + odd, mode="edge")
+    else:
+        padded = pad(planes, 0, 1, "edge", extent)
+    window = (1,) * (planes.ndim - 2) + (2, 2)
+    return lax.reduce_window(padded, 0.0, lax.add, window, window, "valid") / 4
+
+
 def viewed(
     planes: Float[Array, "*batch h w"], mode: str, extent: Extent | None
 ) -> tuple[Float[Array, "*batch _h _w"], Extent | None]:
