@@ -7,16 +7,17 @@ J. Alakuijala et al., "Butteraugli", Google, 2016 to 2026; definition and consta
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, extents, filters, finite, line_filters, opsin, reductions
-from gsn_jax.metrics.opsin import Bands
+from gsn_jax.metrics import canvas, colour, extents, filters, finite, line_filters, opsin, reductions
+from gsn_jax.metrics.opsin import Area, Bands
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
@@ -141,39 +142,59 @@ def _distances(
     extent: Extent | None = None,
 ) -> Float[Array, "h w"]:
     images = jnp.moveaxis(jnp.stack([reference, distorted]), -1, 0)
-    light = intensity_target * colour.linear_srgb(images)
-    full = _distances_of_light(light, extent)
-    if min(full.shape) < MIN_HALVED:
-        return full
-    halved = _distances_of_light(filters.halved(light, extent), extents.decimated(extent))
-    height, width = full.shape
-    doubled = jnp.broadcast_to(halved[:, None, :, None], (len(halved), 2, halved.shape[1], 2))
-    doubled = doubled.reshape(2 * len(halved), -1)[:height, :width]
-    both = FULL_WEIGHT * full + HALVED_WEIGHT * doubled
-    return both if extent is None else jnp.where(jnp.minimum(*extent) < MIN_HALVED, full, both)
+    levels, inside = [intensity_target * colour.linear_srgb(images)], [extent]
+    if min(images.shape[-2:]) >= MIN_HALVED:
+        levels.append(filters.halved(levels[0], extent))
+        inside.append(extents.decimated(extent))
+    sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
+    first, *halved = _distances_of_levels(levels, sizes, inside)
+    if not halved:
+        return first
+    doubled = jnp.broadcast_to(halved[0][:, None, :, None], (sizes[1][0], 2, sizes[1][1], 2))
+    doubled = doubled.reshape(2 * sizes[1][0], -1)[: sizes[0][0], : sizes[0][1]]
+    both = FULL_WEIGHT * first + HALVED_WEIGHT * doubled
+    return both if extent is None else jnp.where(jnp.minimum(*extent) < MIN_HALVED, first, both)
 
 
-def _distances_of_light(
-    light: Float[Array, "3 2 h w"], extent: Extent | None
-) -> Float[Array, "h w"]:
-    bands = opsin.bands(opsin.responses(light, extent), extent)
-    activity = _activity(bands, extent)
-    fine = _fine_changes(bands, extent)
-    fine += ACTIVITY_SQUARES * _square(activity[0] - activity[1])
+def _distances_of_levels(
+    levels: list[Float[Array, "3 2 _h _w"]],
+    sizes: list[tuple[int, int]],
+    inside: list[Extent | None],
+) -> list[Float[Array, "_h _w"]]:
+    """The distances of each level, from the light of both images."""
+    margin = opsin.MARGIN
+    padded = [
+        filters.pad(level, margin, margin, "symmetric", extent)
+        for level, extent in zip(levels, inside, strict=True)
+    ]
+    responses = opsin.responses(staged(canvas.place(padded, opsin.REACH - 2 * margin)))
+    starts = [0, sizes[0][1] + opsin.REACH]
+    areas = [
+        Area(left, *(extent or size))
+        for left, size, extent in zip(starts, sizes, inside, strict=False)
+    ]
+    mask = opsin.mask(responses, areas)
+    bands = opsin.bands(staged(jnp.where(mask, responses, 0)), areas)
+    activity = _activity(bands, areas)
+    fine = _fine_changes(bands) + ACTIVITY_SQUARES * _square(activity[0] - activity[1])
     coarse = _squares(bands.coarse, COARSE_SQUARES)
-    mask = _eroded(activity[0], extent)
-    return finite.sqrt(
-        coarse * _sensitivity(COARSE_MASKING, mask) + fine * _sensitivity(FINE_MASKING, mask)
+    masking = _eroded(activity[0], mask)
+    distances = finite.sqrt(
+        coarse * _sensitivity(COARSE_MASKING, masking) + fine * _sensitivity(FINE_MASKING, masking)
     )
+    return [
+        distances[:height, left : left + width]
+        for left, (height, width) in zip(starts, sizes, strict=False)
+    ]
 
 
-def _fine_changes(bands: Bands, extent: Extent | None) -> Float[Array, "h w"]:
+def _fine_changes(bands: Bands) -> Float[Array, "h w"]:
     """Weighted squared changes of all but the coarse band."""
     long = _contrasts(bands.finest, FINEST, LONG_LINES)
     short = _contrasts(bands.fine, FINE, SHORT_LINES)
     short += _contrasts(bands.medium[:2], MEDIUM, SHORT_LINES)
-    result = line_filters.energy(jnp.stack(long), line_filters.LONG, extent)
-    result += line_filters.energy(jnp.stack(short), line_filters.SHORT, extent)
+    result = line_filters.energy(jnp.stack(long), line_filters.LONG)
+    result += line_filters.energy(jnp.stack(short), line_filters.SHORT)
     result += _squares(bands.medium, MEDIUM_SQUARES)
     return result + reductions.add(
         0.8 * weight * (_square(x - y) + _square(_excess(x, y, 0.4, 1)))
@@ -210,22 +231,22 @@ def _square(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return values * values
 
 
-def _activity(bands: Bands, extent: Extent | None) -> Float[Array, "2 h w"]:
+def _activity(bands: Bands, areas: Sequence[Area]) -> Float[Array, "2 h w"]:
     """The blurred activity of both images."""
     x, y = bands.finest + bands.fine
     strength = finite.sqrt(_square(ACTIVITY_X * x) + _square(ACTIVITY_Y * y))
     bias = ACTIVITY_GAIN * ACTIVITY_BIAS
     activity = jnp.sqrt(ACTIVITY_GAIN * strength + bias) - math.sqrt(bias)
-    return opsin.blur(activity, ACTIVITY_SIGMA, extent)
+    return opsin.blur(activity, ACTIVITY_SIGMA, areas)
 
 
-def _eroded(activity: Float[Array, "h w"], extent: Extent | None) -> Float[Array, "h w"]:
+def _eroded(activity: Float[Array, "h w"], inside: Bool[Array, "h w"]) -> Float[Array, "h w"]:
     """A weighted mean of the three smallest of a pixel's value, twice that twice, and neighbours.
 
     So texture does not mask where smooth areas are near.
     """
     height, width = activity.shape
-    around = extents.filled(activity, extent, FAR)
+    around = jnp.where(inside, activity, FAR)
     around = staged(jnp.pad(around, EROSION_STEP, constant_values=FAR))
     first, second, third = activity, 2 * activity, 2 * activity
     steps = (0, EROSION_STEP, 2 * EROSION_STEP)

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, extents, filters, finite
+from gsn_jax.metrics import canvas, colour, extents, filters, finite
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
@@ -95,8 +95,8 @@ def ssimulacra2(
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
     # The blur has zeros outside the image anyway, so all scales can share one canvas: one large
     # program compiles and runs faster than six.
-    mask = _mask(sizes, inside).astype(linear.dtype)
-    errors = mask * _errors(staged(mask * _positive_xyb(staged(_canvas(levels)))))
+    mask = canvas.mask(sizes, inside, RADIUS).astype(linear.dtype)
+    errors = mask * _errors(staged(mask * _positive_xyb(staged(canvas.place(levels, RADIUS)))))
     counts = [extents.count(*level) for level in zip(levels, inside, strict=True)]
     mean, fourth = _means(jnp.stack([errors, (errors * errors) ** 2]), sizes, counts)
     norms = jnp.stack([mean, finite.power(fourth, 0.25)])
@@ -135,34 +135,6 @@ def _positive_xyb(linear: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batc
     )
     y = (long + middle) / 2
     return jnp.stack([7 * (long - middle) + 0.42, y + 0.01, short - y + 0.55])
-
-
-def _canvas(levels: list[Float[Array, "*shape"]]) -> Float[Array, "*batch h w"]:
-    """All scales on one plane: the first, and right of it the others, one below the other.
-
-    They lie `RADIUS` samples of zeros apart, further than the blur reaches.
-    """
-    first, *others = levels
-    width = others[0].shape[-1] if others else 0
-    column = [_extended(level, level.shape[-2] + RADIUS, width) for level in others]
-    height = max(first.shape[-2], sum(level.shape[-2] for level in column))
-    parts = [_extended(first, height, first.shape[-1] + RADIUS)]
-    if column:
-        parts.append(_extended(jnp.concatenate(column, -2), height, width))
-    return jnp.concatenate(parts, -1)
-
-
-def _extended(planes: Float[Array, "*shape"], height: int, width: int) -> Float[Array, "*shape"]:
-    """Appends zeros below and at the right."""
-    missing = [(0, height - planes.shape[-2]), (0, width - planes.shape[-1])]
-    return jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + missing)
-
-
-def _mask(sizes: list[tuple[int, int]], inside: list[Extent | None]) -> Float[Array, "h w"]:
-    """1 on the canvas where a scale has a sample, elsewhere 0."""
-    return _canvas(
-        [extents.filled(jnp.ones(size), extent) for size, extent in zip(sizes, inside, strict=True)]
-    )
 
 
 def _means(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import filters, reductions
 
 RADIUS = 4
@@ -50,11 +49,11 @@ LONG = _lines(
 
 
 def energy(
-    planes: Float[Array, "n h w"], lines: tuple[tuple[int, Half], ...], extent: Extent | None
+    planes: Float[Array, "n h w"], lines: tuple[tuple[int, Half], ...]
 ) -> Float[Array, "h w"]:
     """The squared sums along the lines through each pixel, added over lines and planes."""
     height, width = planes.shape[-2:]
-    padded = filters.pad(planes, RADIUS, RADIUS, "constant", extent)
+    padded = filters.pad(planes, RADIUS, RADIUS, "constant")
 
     def at(y: int, x: int) -> Float[Array, "n h w"]:
         top, left = RADIUS + y, RADIUS + x

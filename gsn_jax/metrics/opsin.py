@@ -7,13 +7,13 @@ Definition and constants of libjxl's `butteraugli.cc`. Values are planes of the 
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
-from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import filters, reductions
 from gsn_jax.metrics.staging import staged
 
@@ -28,6 +28,8 @@ DARK = (1.7557483643287353, 1.7557483643287353, 12.226454707163354)
 GAIN, BIAS, OFFSET = 19.245013259874995, 9.9710635769299145, -23.16046239805755
 # Widths of the blurs: of the surround that a cone adapts to, and between the bands.
 SURROUND, COARSE, MEDIUM, FINE = 1.2, 7.15593339443, 3.22489901262, 1.56416327805
+MARGIN = 2
+REACH = 16  # of the widest blur
 COARSE_GAINS = (33.832837186260, 14.458268100570, 49.87984651440)
 YELLOW_IN_BLUE = -0.362267051518
 # Small values that a band drops, or counts twice.
@@ -40,6 +42,14 @@ FINE_GAIN, FINEST_GAIN = 2.155, 2.69313763794
 SUPPRESSION, UNSUPPRESSED = 46.0, 0.653020556257
 
 
+class Area(NamedTuple):
+    """Where an image lies on a plane: at the top, from a column on."""
+
+    left: int
+    height: int | Array
+    width: int | Array
+
+
 class Bands(NamedTuple):
     """The bands of both images: X and Y of the finer ones, X, Y and B of the coarser ones."""
 
@@ -49,10 +59,14 @@ class Bands(NamedTuple):
     coarse: Float[Array, "3 2 h w"]
 
 
-def responses(light: Float[Array, "3 2 h w"], extent: Extent | None) -> Float[Array, "3 2 h w"]:
-    """X, Y and B of linear RGB in nits; each cone adapts to its surround of 5 x 5 pixels."""
+def responses(padded: Float[Array, "3 2 _h _w"]) -> Float[Array, "3 2 h w"]:
+    """X, Y and B of linear RGB in nits; each cone adapts to its surround of 5 x 5 pixels.
+
+    Args:
+        padded: with `MARGIN` more pixels on each side, the mirrored image.
+    """
     taps = _taps(SURROUND)
-    padded = filters.pad(light, 2, 2, "symmetric", extent)
+    light = padded[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
     surround = staged(filters.correlate_separable(padded, taps, taps))
     long, middle, short = (
         jnp.maximum(cone * _compression(jnp.maximum(around, dark)), dark)
@@ -73,14 +87,14 @@ def _compression(cone: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return (GAIN * jnp.log(cone + BIAS) + OFFSET) / cone
 
 
-def bands(colours: Float[Array, "3 2 h w"], extent: Extent | None) -> Bands:
-    """Splits opponent colours into bands."""
-    coarse = blur(colours, COARSE, extent)
+def bands(colours: Float[Array, "3 2 h w"], areas: Sequence[Area]) -> Bands:
+    """Splits opponent colours, zero outside of the areas, into bands."""
+    coarse = blur(colours, COARSE, areas)
     rest = colours - coarse
-    medium = blur(rest, MEDIUM, extent)
+    medium = blur(rest, MEDIUM, areas)
     x, y = rest[:2] - medium[:2]
     x = x * (UNSUPPRESSED + (1 - UNSUPPRESSED) * SUPPRESSION / (y * y + SUPPRESSION))
-    fine_x, fine_y = blur(jnp.stack([x, y]), FINE, extent)
+    fine_x, fine_y = blur(jnp.stack([x, y]), FINE, areas)
     fine_y = _bent(fine_y, FINE_KNEE)
     finest = [
         _dropped(x - fine_x, FINEST_DROPPED),
@@ -114,28 +128,48 @@ def _bent(values: Float[Array, "*shape"], knee: float) -> Float[Array, "*shape"]
 
 
 def blur(
-    planes: Float[Array, "*batch h w"], sigma: float, extent: Extent | None
+    planes: Float[Array, "*batch h w"], sigma: float, areas: Sequence[Area]
 ) -> Float[Array, "*batch h w"]:
-    """A Gaussian cut off at 2.25 sigma; the border gets the mean of what lies inside."""
+    """A Gaussian cut off at 2.25 sigma; borders get the mean of what lies inside.
+
+    Args:
+        planes: zero outside of the areas, which are at least `REACH` samples apart.
+        sigma: standard deviation.
+        areas: where the images are. The result is zero elsewhere.
+    """
     taps = _taps(sigma)
     radius = len(taps) // 2
-    rows, columns = (
-        _inverse_weights(size, taps, size if extent is None else extent[axis], planes)
-        for axis, size in enumerate(planes.shape[-2:])
+    padded = filters.pad(planes, radius, radius, "constant")
+    vertical = staged(filters.correlate_axis(padded, taps, -2))
+    total = filters.correlate_axis(vertical, taps, -1)
+    height, width = planes.shape[-2:]
+    factors = (
+        _inverse_weights(taps, jnp.arange(height, dtype=jnp.int32), area.height)[:, None]
+        * _inverse_weights(taps, jnp.arange(width, dtype=jnp.int32) - area.left, area.width)
+        for area in areas
     )
-    padded = filters.pad(planes, radius, radius, "constant", extent)
-    vertical = staged(filters.correlate_axis(padded, taps, -2) * rows[:, None])
-    return staged(filters.correlate_axis(vertical, taps, -1) * columns)
+    return staged(total * reductions.add(factors).astype(planes.dtype))
+
+
+def mask(planes: Float[Array, "*batch h w"], areas: Sequence[Area]) -> Bool[Array, "h w"]:
+    """Where the planes belong to an area."""
+    rows, columns = (jnp.arange(size, dtype=jnp.int32) for size in planes.shape[-2:])
+    inside = (
+        (rows < area.height)[:, None] & (columns >= area.left) & (columns < area.left + area.width)
+        for area in areas
+    )
+    return functools.reduce(jnp.logical_or, inside)
 
 
 def _inverse_weights(
-    size: int, taps: tuple[float, ...], inside: int | Array, like: Float[Array, "*shape"]
-) -> Float[Array, " size"]:
-    """One over the sum of the taps that lie inside, along an axis."""
+    taps: tuple[float, ...], positions: Int[Array, " n"], size: int | Array
+) -> Float[Array, " n"]:
+    """One over the sum of the taps that lie in [0, size); 0 at positions outside."""
     radius = len(taps) // 2
-    ones = (jnp.arange(size, dtype=jnp.int32) < inside).astype(like.dtype)
-    sums = filters.correlate_axis(jnp.pad(ones, radius), taps, 0)
-    return 1 / jnp.maximum(sums, 0.25)  # within an image the sum is about a half at least
+    sums = jnp.asarray(np.cumsum(taps[radius:]))  # of the taps up to a distance
+    before, after = (jnp.clip(d, 0, radius) for d in (positions, size - 1 - positions))
+    inside = (positions >= 0) & (positions < size)
+    return jnp.where(inside, 1 / (sums[before] + sums[after] - taps[radius]), 0)
 
 
 @functools.cache
