@@ -16,7 +16,16 @@ from jaxtyping import Array, Bool, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import canvas, colour, extents, filters, finite, line_filters, opsin, reductions
+from gsn_jax.metrics import (
+    canvas,
+    colour,
+    extents,
+    filters,
+    finite,
+    line_filters,
+    opsin,
+    reductions,
+)
 from gsn_jax.metrics.opsin import Area, Bands
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
@@ -100,7 +109,7 @@ def butteraugli_3norm(
 ) -> Float[Array, "*batch"]:
     """The mean of the 3-, 6- and 12-norm of `butteraugli_map`, which libjxl calls its 3-norm.
 
-    Arguments and result are those of `butteraugli`, which is never below it.
+    Arguments and result are those of `butteraugli`, which is at least as large.
     """
     distances = _distances(reference, distorted, intensity_target, extent)
     return _norm(distances, extents.filled(jnp.ones_like(distances), extent), extent)
@@ -179,9 +188,9 @@ def _distances_of_levels(
     fine = _fine_changes(bands) + ACTIVITY_SQUARES * _square(activity[0] - activity[1])
     coarse = _squares(bands.coarse, COARSE_SQUARES)
     masking = _eroded(activity[0], mask)
-    distances = finite.sqrt(
-        coarse * _sensitivity(COARSE_MASKING, masking) + fine * _sensitivity(FINE_MASKING, masking)
-    )
+    coarse = coarse * _sensitivity(COARSE_MASKING, masking)
+    fine = fine * _sensitivity(FINE_MASKING, masking)
+    distances = staged(finite.sqrt(coarse + fine))
     return [
         distances[:height, left : left + width]
         for left, (height, width) in zip(starts, sizes, strict=False)
@@ -190,11 +199,10 @@ def _distances_of_levels(
 
 def _fine_changes(bands: Bands) -> Float[Array, "h w"]:
     """Weighted squared changes of all but the coarse band."""
-    long = _contrasts(bands.finest, FINEST, LONG_LINES)
-    short = _contrasts(bands.fine, FINE, SHORT_LINES)
-    short += _contrasts(bands.medium[:2], MEDIUM, SHORT_LINES)
-    result = line_filters.energy(jnp.stack(long), line_filters.LONG)
-    result += line_filters.energy(jnp.stack(short), line_filters.SHORT)
+    short = jnp.concatenate([bands.fine, bands.medium[:2]])
+    result = line_filters.energy(
+        _contrasts(bands.finest, FINEST, LONG_LINES), line_filters.LONG
+    ) + line_filters.energy(_contrasts(short, FINE + MEDIUM, SHORT_LINES), line_filters.SHORT)
     result += _squares(bands.medium, MEDIUM_SQUARES)
     return result + reductions.add(
         0.8 * weight * (_square(x - y) + _square(_excess(x, y, 0.4, 1)))
@@ -203,16 +211,24 @@ def _fine_changes(bands: Bands) -> Float[Array, "h w"]:
 
 
 def _contrasts(
-    band: Float[Array, "2 2 h w"], contrasts: tuple[Contrast, ...], gain: float
-) -> list[Float[Array, "h w"]]:
+    band: Float[Array, "n 2 h w"], contrasts: tuple[Contrast, ...], gain: float
+) -> Float[Array, "n h w"]:
     """Weighted changes, which saturate where the band is strong."""
-    result = []
-    for (x, y), (weight, saturation) in zip(band, contrasts, strict=True):
-        primary, secondary = (gain / 8.5 * math.sqrt(share * weight) for share in (0.5, 0.33))
-        strength = (jnp.abs(x) + jnp.abs(y)) / 2
-        change = primary * (x - y) + secondary * _excess(x, y, 0.55, 1.05)
-        result.append(change * (saturation / (saturation + strength)))
-    return result
+    x, y = band[:, 0], band[:, 1]
+    primary, secondary, saturation = jnp.asarray(
+        [
+            (
+                gain / 8.5 * math.sqrt(0.5 * c.weight),
+                gain / 8.5 * math.sqrt(0.33 * c.weight),
+                c.saturation,
+            )
+            for c in contrasts
+        ],
+        band.dtype,
+    ).T[..., None, None]
+    strength = (jnp.abs(x) + jnp.abs(y)) / 2
+    change = primary * (x - y) + secondary * _excess(x, y, 0.55, 1.05)
+    return change * (saturation / (saturation + strength))
 
 
 def _excess(

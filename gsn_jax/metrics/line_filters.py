@@ -6,10 +6,10 @@ pixel, all of the same length.
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gsn_jax.metrics import filters, reductions
+from gsn_jax.metrics.staging import staged
 
 RADIUS = 4
 Point = tuple[int, int]
@@ -53,7 +53,7 @@ def energy(
 ) -> Float[Array, "h w"]:
     """The squared sums along the lines through each pixel, added over lines and planes."""
     height, width = planes.shape[-2:]
-    padded = filters.pad(planes, RADIUS, RADIUS, "constant")
+    padded = filters.pad(staged(planes), RADIUS, RADIUS, "constant")
 
     def at(y: int, x: int) -> Float[Array, "n h w"]:
         top, left = RADIUS + y, RADIUS + x

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from gsn_jax.metrics import filters, reductions
 from gsn_jax.metrics.staging import staged
@@ -30,16 +30,34 @@ GAIN, BIAS, OFFSET = 19.245013259874995, 9.9710635769299145, -23.16046239805755
 SURROUND, COARSE, MEDIUM, FINE = 1.2, 7.15593339443, 3.22489901262, 1.56416327805
 MARGIN = 2
 REACH = 16  # of the widest blur
-COARSE_GAINS = (33.832837186260, 14.458268100570, 49.87984651440)
-YELLOW_IN_BLUE = -0.362267051518
-# Small values that a band drops, or counts twice.
-MEDIUM_DROPPED, MEDIUM_DOUBLED = 0.29, 0.1
-FINE_DROPPED, FINE_DOUBLED, FINEST_DROPPED = 1.5, 0.132, 0.04
-# Large values of Y grow with this slope only.
-FINE_KNEE, FINEST_KNEE, SLOPE = 28.4691806922, 5.19175294647, 0.724216145665
-FINE_GAIN, FINEST_GAIN = 2.155, 2.69313763794
-# Fine X counts less where fine Y is strong.
+OPPONENT = ((1.0, -1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+COARSE_MIX = (
+    (33.832837186260, 0.0, 0.0),
+    (0.0, 14.458268100570, 0.0),
+    (0.0, 49.87984651440 * -0.362267051518, 49.87984651440),
+)
+FINE_GAINS = (1.0, 2.155)
+FINEST_GAIN = 2.69313763794
+# X of the finer bands counts less where Y is strong.
 SUPPRESSION, UNSUPPRESSED = 46.0, 0.653020556257
+
+
+class Curve(NamedTuple):
+    """An odd function of slope `inner` up to `knee` and of slope `outer` from there on."""
+
+    outer: float
+    inner: float
+    knee: float
+
+
+# Small values are dropped or count twice, large ones grow more slowly.
+KEPT = Curve(1.0, 1.0, 0.0)
+MEDIUM_DROPPED, MEDIUM_DOUBLED = Curve(1.0, 0.0, 0.29), Curve(1.0, 2.0, 0.1)
+FINE_DROPPED, FINE_DOUBLED = Curve(1.0, 0.0, 1.5), Curve(1.0, 2.0, 0.132)
+SLOPE = 0.724216145665
+FINE_BENT = Curve(SLOPE, 1.0, 28.4691806922)
+FINEST_DROPPED = Curve(1.0, 0.0, 0.04)
+FINEST_BENT = Curve(FINEST_GAIN * SLOPE, FINEST_GAIN, 5.19175294647)
 
 
 class Area(NamedTuple):
@@ -68,18 +86,25 @@ def responses(padded: Float[Array, "3 2 _h _w"]) -> Float[Array, "3 2 h w"]:
     taps = _taps(SURROUND)
     light = padded[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
     surround = staged(filters.correlate_separable(padded, taps, taps))
-    long, middle, short = (
-        jnp.maximum(cone * _compression(jnp.maximum(around, dark)), dark)
-        for cone, around, dark in zip(_absorbed(light), _absorbed(surround), DARK, strict=True)
-    )
-    return jnp.stack([long - middle, long + middle, short])
+    dark = _per_channel(DARK, light)
+    adapted = _absorbed(light) * _compression(jnp.maximum(_absorbed(surround), dark))
+    return _mixed(staged(jnp.maximum(adapted, dark)), OPPONENT)
 
 
-def _absorbed(light: Float[Array, "3 2 h w"]) -> list[Float[Array, "2 h w"]]:
-    return [
-        reductions.add(weight * plane for weight, plane in zip(row, light, strict=True)) + dark
-        for row, dark in zip(ABSORBANCE, DARK, strict=True)
-    ]
+def _absorbed(light: Float[Array, "3 2 h w"]) -> Float[Array, "3 2 h w"]:
+    return _mixed(light, ABSORBANCE) + _per_channel(DARK, light)
+
+
+def _mixed(
+    planes: Float[Array, "c 2 h w"], rows: Sequence[Sequence[float]]
+) -> Float[Array, "r 2 h w"]:
+    """The product with a matrix, of every channel at once: stacking separate planes is slower."""
+    columns = zip(*rows, strict=True)
+    return reductions.add(_per_channel(c, planes) * p for c, p in zip(columns, planes, strict=True))
+
+
+def _per_channel(values: Sequence[float], like: Float[Array, "*shape"]) -> Float[Array, "c 1 1 1"]:
+    return jnp.asarray(values, like.dtype)[:, None, None, None]
 
 
 def _compression(cone: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -92,39 +117,22 @@ def bands(colours: Float[Array, "3 2 h w"], areas: Sequence[Area]) -> Bands:
     coarse = blur(colours, COARSE, areas)
     rest = colours - coarse
     medium = blur(rest, MEDIUM, areas)
-    x, y = rest[:2] - medium[:2]
-    x = x * (UNSUPPRESSED + (1 - UNSUPPRESSED) * SUPPRESSION / (y * y + SUPPRESSION))
-    fine_x, fine_y = blur(jnp.stack([x, y]), FINE, areas)
-    fine_y = _bent(fine_y, FINE_KNEE)
-    finest = [
-        _dropped(x - fine_x, FINEST_DROPPED),
-        FINEST_GAIN * _bent(y - fine_y, FINEST_KNEE),
-    ]
-    fine = [_dropped(fine_x, FINE_DROPPED), _doubled(FINE_GAIN * fine_y, FINE_DOUBLED)]
-    medium_x, medium_y, medium_b = medium
-    x, y, b = coarse
+    finer = rest[:2] - medium[:2]
+    suppressed = UNSUPPRESSED + (1 - UNSUPPRESSED) * SUPPRESSION / (finer[1] ** 2 + SUPPRESSION)
+    finer = finer * jnp.where(_per_channel((0, 1), finer) == 0, suppressed, 1)
+    fine = _curved(blur(finer, FINE, areas), KEPT, FINE_BENT)
     return Bands(
-        jnp.stack(finest),
-        jnp.stack(fine),
-        jnp.stack(
-            [_dropped(medium_x, MEDIUM_DROPPED), _doubled(medium_y, MEDIUM_DOUBLED), medium_b]
-        ),
-        jnp.stack(
-            [gain * p for gain, p in zip(COARSE_GAINS, (x, y, b + YELLOW_IN_BLUE * y), strict=True)]
-        ),
+        _curved(finer - fine, FINEST_DROPPED, FINEST_BENT),
+        _curved(fine * _per_channel(FINE_GAINS, fine), FINE_DROPPED, FINE_DOUBLED),
+        _curved(medium, MEDIUM_DROPPED, MEDIUM_DOUBLED, KEPT),
+        _mixed(coarse, COARSE_MIX),
     )
 
 
-def _dropped(values: Float[Array, "*shape"], width: float) -> Float[Array, "*shape"]:
-    return values - jnp.clip(values, -width, width)
-
-
-def _doubled(values: Float[Array, "*shape"], width: float) -> Float[Array, "*shape"]:
-    return values + jnp.clip(values, -width, width)
-
-
-def _bent(values: Float[Array, "*shape"], knee: float) -> Float[Array, "*shape"]:
-    return SLOPE * values + (1 - SLOPE) * jnp.clip(values, -knee, knee)
+def _curved(planes: Float[Array, "c 2 h w"], *curves: Curve) -> Float[Array, "c 2 h w"]:
+    """Applies its own curve to each channel."""
+    outer, inner, knee = (_per_channel(v, planes) for v in zip(*curves, strict=True))
+    return outer * planes + (inner - outer) * jnp.clip(planes, -knee, knee)
 
 
 def blur(
@@ -139,16 +147,16 @@ def blur(
     """
     taps = _taps(sigma)
     radius = len(taps) // 2
-    padded = filters.pad(planes, radius, radius, "constant")
+    padded = filters.pad(staged(planes), radius, radius, "constant")
     vertical = staged(filters.correlate_axis(padded, taps, -2))
     total = filters.correlate_axis(vertical, taps, -1)
     height, width = planes.shape[-2:]
     factors = (
-        _inverse_weights(taps, jnp.arange(height, dtype=jnp.int32), area.height)[:, None]
-        * _inverse_weights(taps, jnp.arange(width, dtype=jnp.int32) - area.left, area.width)
+        jnp.asarray(_inverse_weights(taps, np.arange(height), area.height), planes.dtype)[:, None]
+        * jnp.asarray(_inverse_weights(taps, np.arange(width) - area.left, area.width), total.dtype)
         for area in areas
     )
-    return staged(total * reductions.add(factors).astype(planes.dtype))
+    return staged(total * reductions.add(factors))
 
 
 def mask(planes: Float[Array, "*batch h w"], areas: Sequence[Area]) -> Bool[Array, "h w"]:
@@ -162,14 +170,16 @@ def mask(planes: Float[Array, "*batch h w"], areas: Sequence[Area]) -> Bool[Arra
 
 
 def _inverse_weights(
-    taps: tuple[float, ...], positions: Int[Array, " n"], size: int | Array
-) -> Float[Array, " n"]:
+    taps: tuple[float, ...], positions: np.ndarray, size: int | Array
+) -> np.ndarray | Float[Array, " n"]:
     """One over the sum of the taps that lie in [0, size); 0 at positions outside."""
+    xp: Any = np if isinstance(size, int) else jnp  # constants where the size is one
+    positions = positions.astype(np.int32)
     radius = len(taps) // 2
-    sums = jnp.asarray(np.cumsum(taps[radius:]))  # of the taps up to a distance
-    before, after = (jnp.clip(d, 0, radius) for d in (positions, size - 1 - positions))
+    sums = xp.asarray(np.cumsum(taps[radius:]))  # of the taps up to a distance
+    before, after = (xp.clip(d, 0, radius) for d in (positions, size - 1 - positions))
     inside = (positions >= 0) & (positions < size)
-    return jnp.where(inside, 1 / (sums[before] + sums[after] - taps[radius]), 0)
+    return xp.where(inside, 1 / (sums[before] + sums[after] - taps[radius]), 0)
 
 
 @functools.cache
