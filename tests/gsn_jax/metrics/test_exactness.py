@@ -25,6 +25,7 @@ OPTIMUM = {
     **dict.fromkeys(("haarpsi", "fsim", "fsimc", "vsi", "sr_sim", "cw_ssim", "dss"), 1),
     "ssimulacra2": 100,
     **dict.fromkeys(("gmsd", "ms_gmsd", "mdsi", "nlpd", "mad", "ciede2000", "flip"), 0),
+    **dict.fromkeys(("butteraugli", "butteraugli_3norm"), 0),
 }
 DEFINED = ("ssim", "ms_ssim", "vifp", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd")
 

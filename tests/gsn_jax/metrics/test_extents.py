@@ -23,6 +23,7 @@ PADDED = [
 DEFINED = ("ssim", "ms_ssim", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd", "vifp")
 VIEWED = ("mdsi", "vsi", "sr_sim")  # decimated by a factor that depends on the size
 SLOW = ("ms_gmsd", "nlpd", "vifp", "ssimulacra2", "flip", "vif", "iw_ssim")  # large programs
+SLOW += ("butteraugli", "butteraugli_3norm")
 
 
 def sizes_of(name):

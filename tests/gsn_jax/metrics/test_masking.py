@@ -14,7 +14,7 @@ from gsn_jax.scoring.regions import takes_masks
 
 MASKED = (
     *("psnr", "psnr_y", "ssim", "gmsd", "mdsi", "haarpsi", "fsim", "fsimc", "vsi"),
-    *("psnr_hvs", "psnr_hvs_m", "ciede2000", "flip", "sr_sim"),
+    *("psnr_hvs", "psnr_hvs_m", "ciede2000", "flip", "sr_sim", "butteraugli", "butteraugli_3norm"),
 )
 PAIR = metric_pairs.floats(metric_pairs.pairs()["noise"])
 SIZE = PAIR[0].shape[:2]
@@ -81,6 +81,18 @@ def test_float64_definition(name, soft):
     left, _ = halves()
     got = under(name, soft, left)
     np.testing.assert_allclose(got, [definition(name, m) for m in (soft, left)], rtol=2e-5)
+
+
+def test_butteraugli_pools_what_the_mask_leaves(soft):
+    left, _ = halves()
+    distances = np.float64(metrics.get("butteraugli").quality_map(*PAIR))
+    assert under("butteraugli", left, soft) == pytest.approx(
+        [distances[:, :96].max(), distances[soft > 0].max()], rel=1e-6
+    )
+    norms = [
+        np.mean([mean(distances**p, mask) ** (1 / p) for p in (3, 6, 12)]) for mask in (left, soft)
+    ]
+    np.testing.assert_allclose(under("butteraugli_3norm", left, soft), norms, rtol=1e-5)
 
 
 def test_with_weights_of_0_and_1_the_deviation_is_that_of_the_values_left(rng):
