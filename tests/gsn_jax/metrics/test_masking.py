@@ -143,7 +143,7 @@ def test_equal_weights_change_nothing_and_equal_images_are_best(name):
 def test_many_large_masks_are_weighed_in_parts(monkeypatch):
     masks = [*halves(), *halves(32)]
     together = under("psnr", *masks)
-    monkeypatch.setattr("gsn_jax.metric._WEIGHTS_AT_ONCE", SIZE[0] * SIZE[1])
+    monkeypatch.setattr("gsn_jax.metric.function_metric._WEIGHTS_AT_ONCE", SIZE[0] * SIZE[1])
     np.testing.assert_allclose(under("psnr", *masks), together, rtol=1e-6)
 
 
