@@ -19,6 +19,7 @@ from data_pipelines.device import DevicePrefetcher, prefetch_to_device
 from data_pipelines.identity import identity_of_pairs
 from data_pipelines.loader import TrainLoader, train_loader
 from data_pipelines.sources import PairSource
+from gsn_jax import storage
 from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError
 from gsn_jax.models import initial_weights, registry
@@ -33,6 +34,7 @@ from gsn_jax.training.sources import open_sources, thin_out
 from gsn_jax.training.state import TrainState, create_state
 from gsn_jax.training.step import make_loss, make_train_step
 from gsn_jax.training.stored_crops import StoredCrops, stored_loader
+from gsn_jax.training.writers import check_names
 
 # Newest checkpoints that are kept beside the best one.
 KEPT_CHECKPOINTS = 2
@@ -94,6 +96,7 @@ def open_run(
             another process has another configuration.
     """
     run_folder.check_same_everywhere(config)
+    check_names(config.train.writers)
     train_pairs, held_out = open_sources(config.data, config.seed)
     mesh = make_mesh(fsdp=config.train.fsdp)
     _check_division(config, mesh)
@@ -103,7 +106,7 @@ def open_run(
         config.optimizer, config.train.steps, frozen_backbone=registry.is_frozen(model)
     )
     loss = make_loss(config.loss)
-    stored = _store(config, model, train_pairs, Path(workdir))
+    stored = _store(config, model, train_pairs, storage.folder(workdir))
     loader = _open_loader(config, train_pairs, stored)
     create = functools.partial(_create, config, model, optimizer)
     shapes = jax.eval_shape(create, initial)
@@ -186,6 +189,10 @@ def _store(
         raise InputError('data.stored_crops needs a frozen backbone: model.name="frozen"')
     if jax.process_count() > 1:
         raise InputError("data.stored_crops is for one process; set it to 0 with several")
+    if storage.is_url(config.data.store or workdir):
+        raise InputError(
+            "data.store: features are stored on a disk; name a folder with --config.data.store"
+        )
     folder = Path(config.data.store) if config.data.store else workdir / "features"
     return StoredCrops(model, pairs, config.data, folder, config.seed)
 
