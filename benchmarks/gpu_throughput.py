@@ -67,9 +67,10 @@ def main() -> None:
     parser.add_argument("--crop-size", type=int, default=192)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--trace")
+    parser.add_argument("--any-device", action="store_true", help="measure a CPU too")
     options = parser.parse_args()
     device = jax.devices()[0]
-    if device.platform != "gpu":
+    if device.platform != "gpu" and not options.any_device:
         sys.exit(f"this needs a GPU, and JAX has found a {device.platform}; nothing was measured")
     if options.repeats < 4:
         parser.error("--repeats must be at least 4: the first three steps warm up")

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data_pipelines import remote
 from data_pipelines.sources import PairSource
+from gsn_jax import storage
 from gsn_jax.errors import InputError, disk_failure
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ def builder(
 
     Args:
         name: one of `names()`.
-        data_dir: where prepared sets are; by default TFDS's folder (`~/tensorflow_datasets`, or
-            the environment variable `TFDS_DATA_DIR`).
+        data_dir: where prepared sets are, a folder or a URL; by default TFDS's folder
+            (`~/tensorflow_datasets`, or the environment variable `TFDS_DATA_DIR`).
         **options: other arguments of the builder.
 
     Raises:
@@ -52,6 +54,15 @@ def builder(
     if name not in _BUILDERS:
         raise InputError(f"no data set {name!r}; there are {', '.join(_BUILDERS)}")
     module = importlib.import_module(f"data_pipelines.builders.{name}")
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
+    if data_dir and storage.is_url(data_dir):
+        copy = remote.local_folder(f"{os.fspath(data_dir).rstrip('/')}/{name}")
+        if copy is None:
+            raise InputError(
+                f"data set {name} is not in {data_dir}; prepare it in a folder, and copy that "
+                "folder there"
+            )
+        data_dir = copy.parent
     folder = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
     with _damage_named(name, data_dir):
         return getattr(module, _BUILDERS[name])(data_dir=folder, **options)
@@ -119,6 +130,12 @@ def prepare(
     """
     import tensorflow_datasets as tfds
 
+    where = data_dir or os.environ.get("TFDS_DATA_DIR", "")
+    if storage.is_url(where):
+        raise InputError(
+            f"{where}: data sets are prepared on a disk; name a folder with --data-dir, and copy "
+            "it there"
+        )
     found = builder(name, data_dir, progress=progress, **options)
     source = Path(manual_dir).expanduser()
     if found.is_prepared():

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gsn_jax import storage
+
 _OPTIONS: dict[str, dict[str, Any]] = {
     ".png": {"format": "PNG", "compress_level": 4},
     ".webp": {"format": "WEBP", "lossless": True, "quality": 40, "method": 2},
@@ -29,7 +31,13 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8; like `write_image`, `path` is never incomplete."""
+    """Writes a text file in UTF-8; like `write_image`, `path` is never incomplete.
+
+    It may be in a bucket, see `gsn_jax.storage`.
+    """
+    if storage.is_url(path):
+        path.write_text(text, encoding="utf-8")
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         aside.write_text(text, encoding="utf-8", newline="")

@@ -49,7 +49,7 @@ _TABLES = ("benchmark.md", "benchmark.tex", "benchmark.csv")
 )
 @judging.options
 def command(
-    datasets: tuple[str, ...], tables: tuple[str, ...], data_dir: Path | None, **arguments: Any
+    datasets: tuple[str, ...], tables: tuple[str, ...], data_dir: str | None, **arguments: Any
 ) -> None:
     """Compare how well metrics agree with the opinion scores of several data sets.
 

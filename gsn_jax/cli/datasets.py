@@ -11,19 +11,21 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from gsn_jax import storage
 from gsn_jax.cli.counting import counting_bar
+from gsn_jax.errors import InputError
 
 _DATA_DIR = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of prepared data sets.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
+    type=click.Path(file_okay=False),
+    help="Folder or URL of prepared data sets.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
 )
 
 
 @click.group(invoke_without_command=True)
 @_DATA_DIR
 @click.pass_context
-def command(ctx: click.Context, data_dir: Path | None) -> None:
+def command(ctx: click.Context, data_dir: str | None) -> None:
     """List the data sets and which of them are prepared."""
     ctx.obj = data_dir
     if ctx.invoked_subcommand is None:
@@ -56,7 +58,7 @@ def prepare(
     ctx: click.Context,
     name: str,
     manual_dir: Path,
-    data_dir: Path | None,
+    data_dir: str | None,
     score_range: tuple[float, float] | None,
     lower_is_better: bool,
 ) -> None:
@@ -90,9 +92,11 @@ def _follow(bar: Progress) -> Callable[[str, int, int], None]:
     return progress
 
 
-def _list(data_dir: Path | None) -> None:
+def _list(data_dir: str | None) -> None:
     from data_pipelines import catalogue
 
+    if data_dir and storage.is_url(data_dir):
+        raise InputError(f"--data-dir {data_dir}: only the sets in a folder are listed")
     table = Table("name", "state", "pairs", "what it is")
     for name in catalogue.names():
         builder = catalogue.builder(name, data_dir)

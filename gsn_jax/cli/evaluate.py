@@ -41,7 +41,7 @@ _WIDEST = 8
 )
 @judging.options
 def command(
-    dataset: str | None, split: str, table: str | None, data_dir: Path | None, **arguments: Any
+    dataset: str | None, split: str, table: str | None, data_dir: str | None, **arguments: Any
 ) -> None:
     """Measure how well metrics agree with the opinion scores of one data set.
 

@@ -30,8 +30,9 @@ _OPTIONS = (
     shared_options.report,
     click.option(
         "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Folder of prepared data sets.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
+        type=click.Path(file_okay=False),
+        help="Folder or URL of prepared data sets.  [default: TFDS_DATA_DIR or "
+        "~/tensorflow_datasets]",
     ),
     click.option(
         "--score-column",

@@ -208,6 +208,7 @@ def command(
             "--align": align != "none",
         }
         folder = score_beam.check(runner, table, out, form, limits, maps, absent)
+        score_processes.refuse_flags("not with --runner beam")
         rules = protocol_options.chosen_protocol(protocol, luma, crop_border, hdr, peak_nits)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         reading |= {"luma": rules.luma, "crop_border": rules.crop_border}
@@ -217,11 +218,13 @@ def command(
     numbers = protocol_options.parse_tiles(tiles)
     if out is None and form:
         raise InputError("--format is the format of --out, which is not given")
-    group = None
-    if reference is None:
-        group = score_processes.find(
-            coordinator, processes, process_id, out=out, absent={"--maps": maps}
-        )
+    group = score_processes.find(
+        coordinator,
+        processes,
+        process_id,
+        out=out if reference is None else None,
+        absent={"--maps": maps},
+    )
     watched = supervision.lifeline()
     if group is not None and watched is None:
         sys.exit(supervision.supervise(group, start_timeout))

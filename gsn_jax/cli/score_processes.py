@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator
 
+from gsn_jax.cli import shared_options
 from gsn_jax.cli.supervision import Lifeline
 from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError
@@ -38,7 +39,8 @@ def find(
         coordinator: see `gsn_jax.devices.distributed.find_group`.
         processes: likewise.
         process_id: likewise.
-        out: the table. Without one there is nothing to divide.
+        out: the table. Without one there is nothing to divide, and flags are refused; what the
+            environment says may be meant for other commands, and is ignored.
         absent: options that several processes do not have.
 
     Raises:
@@ -47,12 +49,24 @@ def find(
     from gsn_jax.scoring.outputs import is_regular
 
     if out is None or not is_regular(out):
+        if processes != 1:
+            refuse_flags("only --pairs or two folders with --out FILE are divided by processes")
         return None
     group = distributed.find_group(coordinator, processes, process_id)
     for name, value in absent.items():
         if group is not None and value:
             raise InputError(f"{name}: not with several processes; add --processes 1")
     return group
+
+
+def refuse_flags(why: str) -> None:
+    """Refuses flags of the command line that say how processes find one another.
+
+    Raises:
+        InputError: one is given.
+    """
+    for name in shared_options.given_processes():
+        raise InputError(f"{name}: {why}; leave it out")
 
 
 @contextlib.contextmanager

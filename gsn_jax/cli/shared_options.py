@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 checkpoint = click.option(
     "--checkpoint",
@@ -106,3 +107,15 @@ def processes(command: Callable) -> Callable:
     ):
         command = option(command)
     return command
+
+
+def given_processes() -> list[str]:
+    """Those of the options `processes` that stand on the command line, not in the environment."""
+    context = click.get_current_context()
+    names = {"coordinator": "--coordinator", "process_id": "--process-id"}
+    names["processes"] = "--processes"
+    return [
+        flag
+        for name, flag in names.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]

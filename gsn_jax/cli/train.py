@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -37,9 +38,8 @@ was lost, start all of them again."""
 )
 @click.option(
     "--workdir",
-    required=True,
     type=click.Path(file_okay=False),
-    help="Folder of the run, for checkpoints, TensorBoard logs and the trained model.",
+    help="Folder of the run, for checkpoints, TensorBoard logs and the trained model; gs:// too.",
 )
 @shared_options.processes
 @click.option(
@@ -47,18 +47,38 @@ was lost, start all of them again."""
     metavar="FIRST:LAST",
     help="Write a JAX profile of these steps, such as 20:25, to WORKDIR/profile.",
 )
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Train nothing: print parameters, memory per device, collectives and arithmetic of a step "
+    "as compiled.",
+)
+@click.option(
+    "--topology",
+    metavar="KIND:SHAPE",
+    help="With --plan: compile for such devices, which need not be here, e.g. v5e:4x4 or cpu:8.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
     config_name: str,
-    workdir: str,
+    workdir: str | None,
     coordinator: str | None,
     processes: int | None,
     process_id: int | None,
     start_timeout: int,
     profile: str | None,
+    plan: bool,
+    topology: str | None,
 ) -> None:
     """Train a model, or continue the training run in WORKDIR."""
+    if plan:
+        _print_plan(config_name, config_overrides(ctx.args), topology)
+        return
+    if topology:
+        raise InputError("--topology belongs to --plan, which is not given")
+    if workdir is None:
+        raise InputError("give --workdir FOLDER, where the run is kept")
     from gsn_jax.cli import supervision
     from gsn_jax.devices import distributed
 
@@ -89,6 +109,17 @@ def command(
             _say_finished(result, workdir)
     if result is None:
         ctx.exit(distributed.FAILED)
+
+
+def _print_plan(config_name: str, overrides: list[str], topology: str | None) -> None:
+    if topology:  # libtpu shall not look for a TPU of this machine, and says so if it finds none
+        os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    from gsn_jax.training import plan
+    from gsn_jax.training.config import load_config
+
+    config = load_config(config_name, overrides)
+    for line in plan.describe(plan.make_plan(config, plan.find_target(topology))):
+        click.echo(line)
 
 
 def _say_finished(result: Result, workdir: str) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from gsn_jax import storage
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.models import checksums
@@ -79,25 +80,37 @@ def write_model(
     """
     from orbax.checkpoint import v1 as ocp
 
-    target = Path(directory).absolute()
-    partial = target.with_name(target.name + ".partial")
+    target = storage.folder(directory)
+    # A folder in a bucket cannot be renamed at once. There the description, without which the
+    # folder is no model, is written last.
+    partial = target if storage.is_url(target) else target.with_name(target.name + ".partial")
     first = jax.process_index() == 0
     if first:
         if target.exists() and not _is_replaceable(target):
             raise InputError(f"{target}: exists and is not a model; remove it, or choose another")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        _clear(partial)
     _wait_for_all("model folder made")
     params = model.variables["params"]
     params = compress(params) if compressed else params
     ocp.save(partial / "variables", {"params": jax.tree.map(np.asarray, params)})
     if first:
         _describe(partial, model)
-        parameters = checksums.files_below(partial / "variables")
-        checksums.write_checksums(partial, [partial / DESCRIPTION, *parameters])
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
+        if partial != target:
+            parameters = checksums.files_below(partial / "variables")
+            checksums.write_checksums(partial, [partial / DESCRIPTION, *parameters])
+            shutil.rmtree(target, ignore_errors=True)
+            partial.rename(target)
     _wait_for_all("model written")
+
+
+def _clear(folder: Path) -> None:
+    """Leaves an empty folder; in a bucket, none."""
+    if not storage.is_url(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    elif folder.exists():
+        (folder / DESCRIPTION).unlink(missing_ok=True)
+        folder.rmtree()  # type: ignore[attr-defined]
 
 
 def _is_replaceable(target: Path) -> bool:
@@ -119,7 +132,7 @@ def _wait_for_all(name: str) -> None:
 
 def _describe(partial: Path, model: TrainedModel) -> None:
     marker = partial / "variables" / "commit_success.txt"
-    if marker.exists():  # its text names the partial folder
+    if marker.exists() and not storage.is_url(partial):  # its text names the partial folder
         marker.write_text("complete\n", encoding="utf-8")
     description = {
         "format": FORMAT,
@@ -130,9 +143,9 @@ def _describe(partial: Path, model: TrainedModel) -> None:
         "training": model.training,
     }
     text = json.dumps(description, indent=2, sort_keys=True)
-    (partial / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
     if model.card:
         (partial / CARD).write_text(model.card, encoding="utf-8")
+    (partial / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
 
 
 def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
@@ -142,7 +155,7 @@ def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
         InputError: the folder is none of these, cannot be read, or has a file that differs from
             its checksum.
     """
-    folder = Path(directory).absolute()
+    folder = storage.folder(directory)
     if not folder.is_dir():
         raise InputError(f"{directory}: no such folder; give a model's or a training run's folder")
     try:
@@ -180,7 +193,7 @@ def _read_folder(folder: Path) -> TrainedModel:
     saved = ocp.metadata(folder / "variables").metadata
     abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
     calibration, card = description["calibration"], folder / CARD
-    readable = card.is_file() and not card.is_symlink()
+    readable = card.is_file() and (storage.is_url(card) or not card.is_symlink())
     return TrainedModel(
         config=description["model"],
         variables=expand(ocp.load(folder / "variables", abstract)),

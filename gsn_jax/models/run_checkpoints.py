@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from gsn_jax import storage
 from gsn_jax.models import checksums
 
 # Raised with every change of a checkpoint's arrays or metadata.
@@ -26,7 +27,7 @@ _METADATA, _METRICS = "_CHECKPOINT_METADATA", "metrics/metrics"
 
 def best_step(directory: str | os.PathLike[str]) -> int | None:
     """Step of the best evaluated checkpoint in a folder, else of the newest; None without any."""
-    with ocp.training.Checkpointer(Path(directory).absolute()) as checkpointer:
+    with ocp.training.Checkpointer(storage.folder(directory)) as checkpointer:
         checkpoints = checkpointer.checkpoints
     evaluated = [checkpoint for checkpoint in checkpoints if checkpoint.metrics]
     if evaluated:
@@ -48,7 +49,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         ValueError: the folder is not a checkpoint of this version's trainer.
     """
-    metadata = ocp.checkpointables_metadata(Path(path).absolute()).custom_metadata
+    metadata = ocp.checkpointables_metadata(storage.folder(path)).custom_metadata
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
         raise ValueError(f"{path}: not a checkpoint of this trainer (format {FORMAT})")
     return metadata
@@ -59,7 +60,7 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     As NumPy arrays, whatever devices they were saved from.
     """
-    folder = Path(path).absolute()
+    folder = storage.folder(path)
     saved = ocp.checkpointables_metadata(folder).metadata["model"]
     abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
     model = ocp.load(folder, abstract, checkpointable_name="model")
@@ -92,7 +93,7 @@ def find_damage(path: str | os.PathLike[str]) -> str | None:
 
     Checkpoints of older versions have no checksums; of these, only the small files are checked.
     """
-    folder = Path(path)
+    folder = storage.folder(path)
     damage = checksums.find_damage(folder)
     if damage:
         return damage
@@ -110,7 +111,7 @@ def find_damage(path: str | os.PathLike[str]) -> str | None:
             return f"{name} is damaged"
     if (folder / _METADATA).is_file():
         try:
-            ocp.checkpointables_metadata(folder.absolute())
+            ocp.checkpointables_metadata(folder)
         except Exception:  # damage may raise anything
             return f"{_METADATA} is damaged"
     return None

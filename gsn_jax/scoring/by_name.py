@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import metrics
+from gsn_jax import metrics, storage
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike
 from gsn_jax.images.masks import MaskLike
@@ -33,7 +33,7 @@ def resolve(name: str | os.PathLike[str]) -> Metric:
         return _load(name)
     if name in metrics.names():
         return metrics.get(name)
-    if Path(name).is_dir():
+    if storage.is_url(name) or Path(name).is_dir():
         return _load(name)
     known = ", ".join(every_name())
     raise InputError(f"unknown metric {os.fspath(name)!r}; known: {known}, or a model's folder")

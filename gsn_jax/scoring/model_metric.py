@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gsn_jax import storage
 from gsn_jax.backbones.folding import fold
 from gsn_jax.compilation import bounded_jit
 from gsn_jax.devices.batches import BatchClass, PairBatch
@@ -269,8 +270,8 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
 
     Args:
         name_or_dir: the name of a model that ships, or "NAME@VERSION" for one of its versions
-            (older ones may be kept); or a folder: a model's, a training run's (its best checkpoint
-            is taken), or that of one of its checkpoints.
+            (older ones may be kept); or a folder, also in a bucket (`gs://`): a model's, a training
+            run's (its best checkpoint is taken), or that of one of its checkpoints.
         name: what to call a metric from a folder; by default the kind of its model, e.g. "gsn".
 
     Raises:
@@ -278,7 +279,7 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
     """
     if shipped_models.is_shipped(name_or_dir):
         return _load_shipped(os.fspath(name_or_dir))
-    folder = Path(name_or_dir)
+    folder = storage.folder(name_or_dir) if storage.is_url(name_or_dir) else Path(name_or_dir)
     if not folder.exists():
         raise InputError(
             f"{folder}: neither a model that ships ({', '.join(shipped())}) nor a folder with a "

@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import os
 import warnings
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from orbax.checkpoint import v1 as ocp
 
+from gsn_jax import storage
 from gsn_jax.devices import distributed
 from gsn_jax.models import run_checkpoints
 from gsn_jax.models.run_checkpoints import quiet_orbax, ranking, read_metadata
@@ -42,14 +43,17 @@ class Checkpoints:
             directory: the folder.
             keep: how many of the newest checkpoints to keep beside the best by SRCC.
         """
-        self._directory = Path(directory).absolute()
+        self._directory = storage.folder(directory)
         policies = ocp.training.preservation_policies
         quiet_orbax()
         if distributed.is_first():
             self._set_damaged_aside()
         distributed.wait_for_all("checkpoints checked")
-        # Called before the checkpoint gets its final name, in the first process.
-        add_checksums = functools.partial(run_checkpoints.write_checksums, self._directory)
+        # Called before the checkpoint gets its final name, in the first process. In a bucket it has
+        # it from the start; and there every object has a checksum, which clients compare.
+        add_checksums: Callable[[], None] | None = None
+        if not storage.is_url(self._directory):
+            add_checksums = functools.partial(run_checkpoints.write_checksums, self._directory)
         self._checkpointer = ocp.training.Checkpointer(
             self._directory,
             context=ocp.Context(
@@ -161,7 +165,10 @@ class Checkpoints:
 
     def _move_aside(self, step: str, reason: str) -> None:
         folder = self._directory.parent / "damaged"
-        folder.mkdir(exist_ok=True)
+        if storage.is_url(folder):
+            (folder / ".folder").write_text("")  # without a file there would be no folder
+        else:
+            folder.mkdir(exist_ok=True)
         target = folder / step
         suffix = 0
         while target.exists():

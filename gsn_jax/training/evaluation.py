@@ -102,8 +102,7 @@ def evaluate(
                 for role in ("reference", "distorted")
             )
             scores = np.asarray(score(variables, reference, distorted), np.float64)
-            # The rows of a process are contiguous in the global batch; it keeps those it loaded.
-            mine = np.split(scores, there)[here]
+            mine = scores[_own_rows(mesh, len(scores))]
             raw[batch["index"][batch["valid"]]] = mine[batch["valid"]]
             if stop():
                 return None
@@ -112,3 +111,9 @@ def evaluate(
         parts = multihost_utils.process_allgather(raw.view(np.uint8))
         raw = np.asarray(parts).view(np.float64).sum(0)
     return Evaluation(raw, np.asarray(source.quality, np.float64))
+
+
+def _own_rows(mesh: Mesh, count: int) -> np.ndarray:
+    """The rows of a global batch that this process loads: those of its devices, in their order."""
+    rows = divided(mesh).addressable_devices_indices_map((count,)).values()
+    return np.unique(np.concatenate([np.arange(count)[index] for index in rows]))

@@ -17,11 +17,11 @@ def read_evaluations(workdir: Path) -> list[dict[str, float]]:
     file = workdir / FILE
     if not file.exists():
         return []
-    with file.open(newline="", encoding="utf-8") as lines:
-        return [
-            {"step": int(row["step"])} | {name: float(row[name]) for name in COLUMNS[1:]}
-            for row in csv.DictReader(lines)
-        ]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [
+        {"step": int(row["step"])} | {name: float(row[name]) for name in COLUMNS[1:]}
+        for row in csv.DictReader(lines)
+    ]
 
 
 def forget_evaluations_after(workdir: Path, step: int) -> None:

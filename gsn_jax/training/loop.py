@@ -15,6 +15,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from gsn_jax import storage
 from gsn_jax._version import __version__
 from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError
@@ -27,6 +28,7 @@ from gsn_jax.training.progress import TrainingLog
 from gsn_jax.training.run import Run, open_run
 from gsn_jax.training.state import TrainState
 from gsn_jax.training.stored_crops import StoredCrops
+from gsn_jax.training.writers import open_writers
 
 
 class DivergenceError(RuntimeError):
@@ -71,7 +73,7 @@ def train(
 
     Args:
         config: see `gsn_jax.training.config`.
-        workdir: folder of the run; created if it is missing.
+        workdir: folder of the run, also in a bucket (`gs://`); created if it is missing.
         profile: steps whose JAX trace is written to `workdir/profile`; see `profiling`.
 
     Raises:
@@ -79,6 +81,11 @@ def train(
             in use, or cannot be written.
         DivergenceError: a loss was not finite; the state before that step is saved.
     """
+    if profile and storage.is_url(workdir):
+        raise InputError(
+            f"--profile: traces are written to a disk, and --workdir {workdir} is none; profile "
+            "a short run in a folder"
+        )
     stop = StopRequest()
     try:
         with stop:
@@ -120,6 +127,11 @@ def _continue(run: Run, profile: range) -> Result:
             measure_work(run.model, run.config.data.crop_size, run.mesh.devices.flat)
             if run.stored is None
             else None  # the steps do not run the backbone
+        ),
+        writers=(
+            open_writers(run.config.train.writers, run.workdir, first, run_folder.plain(run.config))
+            if distributed.is_first()
+            else []
         ),
     )
     tracer = Tracer(run.workdir / "profile", profile)

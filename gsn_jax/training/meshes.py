@@ -3,10 +3,14 @@
 The mesh has the axes `data` and `fsdp`. A batch is divided over both. Large parameters, their
 average and the optimiser's moments are divided over `fsdp`; small ones are replicated. With `fsdp`
 of size 1, the default, the whole state is replicated.
+
+Slices of TPUs are joined by a network that is far slower than the links within one. Along `data`
+only gradients are exchanged, so slices lie along `data` and `fsdp` stays within a slice.
 """
 
 from __future__ import annotations
 
+import collections
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -26,19 +30,32 @@ LEAST_DIVIDED = 2**14
 def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> Mesh:
     """A mesh of all devices of all processes, with the axes `data` and `fsdp`.
 
-    Neighbouring devices, which share the fastest links, lie along `fsdp`.
+    Neighbouring devices, which share the fastest links, lie along `fsdp`; slices lie along `data`,
+    as in `jax.experimental.mesh_utils.create_hybrid_device_mesh`. Unlike there, the devices of a
+    process stay together, because it loads one part of a batch.
 
     Args:
         devices: by default all devices, those of each process together.
         fsdp: number of devices over which parameters are divided.
 
     Raises:
-        InputError: the devices cannot be divided into groups of `fsdp`.
+        InputError: the devices of a slice cannot be divided into groups of `fsdp`, or slices differ
+            in size.
     """
-    devices = list(jax.devices() if devices is None else devices)
-    if fsdp < 1 or len(devices) % fsdp:
-        raise InputError(f"{len(devices)} devices cannot be divided into groups of {fsdp}")
+    devices = sorted(jax.devices() if devices is None else devices, key=slice_of)
+    sizes = collections.Counter(map(slice_of, devices)).values()
+    if len(set(sizes)) > 1:
+        raise InputError(f"slices of {', '.join(map(str, sizes))} devices; they must be equal")
+    whole = len(devices) // len(sizes)
+    if fsdp < 1 or whole % fsdp:
+        of = f" of each of {len(sizes)} slices" if len(sizes) > 1 else ""
+        raise InputError(f"{whole} devices{of} cannot be divided into groups of {fsdp}")
     return Mesh(np.asarray(devices).reshape(-1, fsdp), AXES)
+
+
+def slice_of(device: jax.Device) -> int:
+    """Number of a TPU's slice, whose devices share fast links; 0 of other devices."""
+    return (getattr(device, "slice_index", 0) or 0) if device.platform == "tpu" else 0
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

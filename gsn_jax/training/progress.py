@@ -1,24 +1,25 @@
-"""Reports on a run: a progress bar, log lines, TensorBoard scalars and evaluations."""
+"""Reports on a run: a progress bar, log lines, scalars and evaluations."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from tensorboardX import SummaryWriter
 
 from gsn_jax.training import history
 from gsn_jax.training.profiling import Breakdown, Work, shares
+from gsn_jax.training.writers import Writer
 
 
 class TrainingLog:
-    """Shows a progress bar on a terminal or else plain lines, and writes TensorBoard scalars.
+    """Shows a progress bar on a terminal or else plain lines, and hands scalars to writers.
 
-    A context manager. One process of several shows and writes. Rates exclude evaluation and saving.
+    A context manager, which closes the writers. One process of several shows and writes. Rates
+    exclude evaluation and saving.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class TrainingLog:
         batch_size: int,
         shown: bool = True,
         work: Work | None = None,
+        writers: Sequence[Writer] = (),
     ):
         self._work, self._breakdown = work or Work(None, None), Breakdown()
         self._console = Console(stderr=True, quiet=not shown)
@@ -37,9 +39,7 @@ class TrainingLog:
         self._workdir, self._shown = workdir, shown
         if shown:
             history.forget_evaluations_after(workdir, first_step)
-        self._writer = SummaryWriter(
-            str(workdir / "tensorboard"), purge_step=first_step + 1, write_to_disk=shown
-        )
+        self._writers = writers
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -60,7 +60,8 @@ class TrainingLog:
 
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
-        self._writer.close()
+        for writer in self._writers:
+            writer.close()
 
     def advance(self, step: int) -> None:
         """Moves the bar."""
@@ -80,7 +81,6 @@ class TrainingLog:
             peak = "" if fraction is None else f" ({fraction:.1%} of peak)"
             line = f"step {step}: loss {loss:.4f}, {speed:.1f} pairs/s{peak}"
             self.line(f"{line}; {shares(seconds)}")
-        self._write("seconds", seconds, step)
         scalars = {
             "loss": loss,
             "gradient_norm": gradient_norm,
@@ -88,13 +88,13 @@ class TrainingLog:
             "pairs_per_second": speed,
             **rates,
         }
-        self._write("train", scalars, step)
+        self._write({"seconds": seconds, "train": scalars}, step)
 
     def report_evaluation(self, step: int, summary: dict[str, float]) -> None:
         """Reports the agreement on the evaluation pairs."""
         values = ", ".join(f"{name} {value:.4f}" for name, value in summary.items())
         self.line(f"step {step}: evaluation {values}")
-        self._write("evaluation", summary, step)
+        self._write({"evaluation": summary}, step)
         if self._shown:
             history.add_evaluation(self._workdir, step, summary)
 
@@ -132,7 +132,11 @@ class TrainingLog:
         """Prints one line above the bar."""
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    def _write(self, group: str, scalars: dict[str, float], step: int) -> None:
-        for name, value in scalars.items():
-            self._writer.add_scalar(f"{group}/{name}", value, step)
-        self._writer.flush()
+    def _write(self, groups: Mapping[str, Mapping[str, float]], step: int) -> None:
+        scalars = {
+            f"{group}/{name}": value
+            for group, values in groups.items()
+            for name, value in values.items()
+        }
+        for writer in self._writers:
+            writer.write(scalars, step)

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import flax.linen as nn
 import jax
-from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from data_pipelines.device import DevicePrefetcher, prefetch_to_device
 from data_pipelines.identity import identity_of_pairs
 from data_pipelines.loader import TrainLoader, train_loader
 from data_pipelines.sources import PairSource
+from gsn_jax import storage
 from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError
-from gsn_jax.models import initial_weights, registry
-from gsn_jax.models.frozen import FrozenFeatureModel
 from gsn_jax.training import run_folder
 from gsn_jax.training.checkpoints import Checkpoints
 from gsn_jax.training.evaluation import RawScores, make_scorer
 from gsn_jax.training.interruption import StopRequest
-from gsn_jax.training.meshes import divided, make_mesh, state_shardings
-from gsn_jax.training.optimizers import make_optimizer
+from gsn_jax.training.meshes import divided, make_mesh
+from gsn_jax.training.program import Program, make_program, with_frozen_backbone
 from gsn_jax.training.sources import open_sources, thin_out
-from gsn_jax.training.state import TrainState, create_state
-from gsn_jax.training.step import make_loss, make_train_step
 from gsn_jax.training.stored_crops import StoredCrops, stored_loader
+from gsn_jax.training.writers import check_names
 
 # Newest checkpoints that are kept beside the best one.
 KEPT_CHECKPOINTS = 2
@@ -42,19 +37,13 @@ CALIBRATION_PAIRS = 256
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class Run(Program):
     """The constant parts of a run.
 
     Attributes:
         config: see `config`.
         workdir: folder of the run.
-        mesh: all devices of all processes.
-        model: the network.
-        create: makes the state before the first step.
-        abstract: that state without values, with the sharding of each array.
-        step: see `step.make_train_step`.
         score: see `evaluation.make_scorer`.
-        schedule: learning rate as a function of the number of updates done.
         batches: global batches, of which this process reads its part.
         stored: the crops whose features are stored before the first step; None for new crops.
         evaluation_pairs: pairs for evaluation or calibration.
@@ -67,13 +56,7 @@ class Run:
 
     config: ConfigDict
     workdir: Path
-    mesh: Mesh
-    model: nn.Module
-    create: Callable[[], TrainState]
-    abstract: TrainState
-    step: Callable
     score: RawScores
-    schedule: Callable
     batches: DevicePrefetcher
     stored: StoredCrops | None
     evaluation_pairs: PairSource
@@ -94,53 +77,21 @@ def open_run(
             another process has another configuration.
     """
     run_folder.check_same_everywhere(config)
+    check_names(config.train.writers)
     train_pairs, held_out = open_sources(config.data, config.seed)
-    mesh = make_mesh(fsdp=config.train.fsdp)
-    _check_division(config, mesh)
-    model = registry.build(config.model)
-    initial = initial_weights.read(config.model)
-    optimizer, schedule = make_optimizer(
-        config.optimizer, config.train.steps, frozen_backbone=registry.is_frozen(model)
-    )
-    loss = make_loss(config.loss)
-    stored = _store(config, model, train_pairs, Path(workdir))
+    program = make_program(config, make_mesh(fsdp=config.train.fsdp))
+    stored = _store(config, program.model, train_pairs, storage.folder(workdir))
     loader = _open_loader(config, train_pairs, stored)
-    create = functools.partial(_create, config, model, optimizer)
-    shapes = jax.eval_shape(create, initial)
-    shardings = state_shardings(mesh, shapes)
     with (
         run_folder.claimed(workdir, config) as workdir,  # refused runs leave no folder behind
         Checkpoints(workdir / "checkpoints", keep=KEPT_CHECKPOINTS) as checkpoints,
-        contextlib.closing(prefetch_to_device(loader, divided(mesh))) as batches,
+        contextlib.closing(prefetch_to_device(loader, divided(program.mesh))) as batches,
     ):
         yield Run(
+            **vars(program),
             config=config,
             workdir=workdir,
-            mesh=mesh,
-            model=model,
-            # The weights are an argument: as constants they would be compiled in, slowly.
-            create=functools.partial(
-                jax.jit(create, out_shardings=shardings, compiler_options=_run_once_options(mesh)),
-                initial,
-            ),
-            abstract=jax.tree.map(
-                lambda leaf, sharding: jax.ShapeDtypeStruct(
-                    leaf.shape, leaf.dtype, sharding=sharding
-                ),
-                shapes,
-                shardings,
-            ),
-            step=make_train_step(
-                model,
-                optimizer,
-                loss,
-                mesh,
-                ema_decay=config.optimizer.ema,
-                accumulate=config.optimizer.accumulate,
-                state_sharding=shardings,
-            ),
-            score=make_scorer(model, mesh),
-            schedule=schedule,
+            score=make_scorer(program.model, program.mesh),
             batches=batches,
             stored=stored,
             evaluation_pairs=(
@@ -164,30 +115,21 @@ def _identity(held_out: PairSource | None) -> str:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
-def _check_division(config: ConfigDict, mesh: Mesh) -> None:
-    if config.data.batch_size % mesh.size:
-        raise InputError(
-            f"data.batch_size {config.data.batch_size} cannot be divided over {mesh.size} devices"
-        )
-    if config.data.batch_size // mesh.size % config.optimizer.accumulate:
-        raise InputError(
-            f"{config.data.batch_size // mesh.size} pairs on each of {mesh.size} devices cannot be "
-            f"divided into optimizer.accumulate={config.optimizer.accumulate} micro-batches"
-        )
-
-
 def _store(
     config: ConfigDict, model: nn.Module, pairs: PairSource, workdir: Path
 ) -> StoredCrops | None:
     """The crops whose features are stored, where the configuration asks for it."""
     if not config.data.stored_crops:
         return None
-    if not isinstance(model, FrozenFeatureModel):
-        raise InputError('data.stored_crops needs a frozen backbone: model.name="frozen"')
+    frozen = with_frozen_backbone(model)
     if jax.process_count() > 1:
         raise InputError("data.stored_crops is for one process; set it to 0 with several")
+    if storage.is_url(config.data.store or workdir):
+        raise InputError(
+            "data.store: features are stored on a disk; name a folder with --config.data.store"
+        )
     folder = Path(config.data.store) if config.data.store else workdir / "features"
-    return StoredCrops(model, pairs, config.data, folder, config.seed)
+    return StoredCrops(frozen, pairs, config.data, folder, config.seed)
 
 
 def _open_loader(config: ConfigDict, pairs: PairSource, stored: StoredCrops | None) -> TrainLoader:
@@ -204,22 +146,3 @@ def _open_loader(config: ConfigDict, pairs: PairSource, stored: StoredCrops | No
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )
-
-
-def _create(
-    config: ConfigDict, model: nn.Module, optimizer: Any, initial: Mapping[str, Any]
-) -> TrainState:
-    return create_state(
-        model,
-        optimizer,
-        jax.random.key(config.seed),
-        crop_size=config.data.crop_size,
-        ema=bool(config.optimizer.ema),
-        initial=initial,
-    )
-
-
-def _run_once_options(mesh: Mesh) -> dict[str, int] | None:
-    """Compiler options for a function that runs once: optimising it on a CPU would not pay."""
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
-    return {"xla_backend_optimization_level": 0} if on_cpu else None

@@ -6,7 +6,8 @@ workdir/tensorboard/    scalars
 workdir/evaluations.csv SRCC, PLCC and main score of every evaluation
 workdir/model/          the finished model, for `gsn_jax.load`
 
-Several processes need storage that all of them share; process 0 writes the small files.
+Several processes need storage that all of them share; process 0 writes the small files. The folder
+may be in a bucket, see `gsn_jax.storage`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import filelock
 from ml_collections import ConfigDict
 
 from data_pipelines.image_writing import write_text
+from gsn_jax import storage
 from gsn_jax._version import __version__
 from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError, disk_failure
@@ -35,18 +37,14 @@ from gsn_jax.training import config as configs
 def claimed(workdir: str | os.PathLike[str], config: ConfigDict) -> Iterator[Path]:
     """Creates the folder with its configuration, or checks that it belongs to the same run.
 
-    Holds a lock, so that no two trainings run in one folder at the same time. File systems without
-    locks (some network storage) go without.
+    Holds a lock, so that no two trainings run in one folder at the same time. Storage without locks
+    (buckets, some network storage) goes without.
 
     Raises:
         InputError: another training is running in the folder, it belongs to another run, cannot be
             written, or differs from the folder of process 0.
     """
-    if "://" in str(workdir):
-        raise InputError(
-            f"--workdir {workdir}: a folder is needed; mount the bucket, e.g. with gcsfuse"
-        )
-    workdir = Path(workdir)
+    workdir = storage.folder(workdir) if storage.is_url(workdir) else Path(workdir)
     after = plain(config)
     file = workdir / "config.json"
     _check_same_run(file, after)
@@ -91,7 +89,7 @@ def check_not_running(workdir: str | os.PathLike[str]) -> None:
         InputError: a training runs in the folder.
     """
     file = Path(workdir) / ".lock"
-    if not file.exists():
+    if storage.is_url(workdir) or not file.exists():
         return
     lock = filelock.FileLock(file, timeout=0)
     try:
@@ -113,6 +111,9 @@ def _running(workdir: Path) -> InputError:
 @contextlib.contextmanager
 def _lock(workdir: Path) -> Iterator[None]:
     """Process 0 holds the lock; all processes hear whether it got it."""
+    if storage.is_url(workdir):
+        yield
+        return
     lock = filelock.FileLock(workdir / ".lock", timeout=0)
     refused = False
     if distributed.is_first():
@@ -135,6 +136,8 @@ def _lock(workdir: Path) -> Iterator[None]:
 
 def why_unwritable(workdir: str | os.PathLike[str], error: Exception) -> str | None:
     """Why an error says that the folder cannot be written any more; None of another error."""
+    if storage.is_url(workdir):
+        return disk_failure(error)
     folder = Path(workdir).absolute()
     file = getattr(error, "filename", None)  # relative where the folder was given so
     concerned = str(folder) in str(error) or (

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
 import data_pipelines
+from data_pipelines import remote
 from data_pipelines.sources import Concatenated, PairSource, Rescaled, Subset
 from data_pipelines.splits import split
 from data_pipelines.tables import PairTable
+from gsn_jax import storage
 from gsn_jax.errors import InputError
 
 
@@ -19,8 +22,8 @@ def open_sources(config: ConfigDict, seed: int) -> tuple[PairSource, PairSource 
     """Opens the pairs of the section `data`.
 
     Args:
-        config: `train` and `eval` name tables (`PATH.csv`) or prepared data sets (`NAME` or
-            `NAME:SPLIT`, e.g. `tid2013:train`). In `(PATH.csv, worst, best)` or
+        config: `train` and `eval` name tables (`PATH.csv`, also at URLs) or prepared data sets
+            (`NAME` or `NAME:SPLIT`, e.g. `tid2013:train`). In `(PATH.csv, worst, best)` or
             `(NAME, worst, best)`, scores map linearly from worst and best to quality 0 and 1;
             worst may be the larger number. A repeated name counts as often as it is given.
             Without `eval`, `eval_fraction` of the training references are held out.
@@ -83,8 +86,13 @@ def _open_one(entry: Any) -> PairSource:
         if not name.endswith(".csv"):
             return Rescaled(_open_one(name), worst, best)
         low, high = sorted((float(worst), float(best)))
-        return PairTable(name, score_range=(low, high), higher_is_better=best > worst)
+        return PairTable(_local(name), score_range=(low, high), higher_is_better=best > worst)
     if entry.endswith(".csv"):
-        return PairTable(entry)
+        return PairTable(_local(entry))
     name, _, part = entry.partition(":")
     return data_pipelines.load(name, part or "train")
+
+
+def _local(table: str) -> str | Path:
+    """The table itself, or a copy of one at a URL."""
+    return remote.local_table(table) if storage.is_url(table) else table

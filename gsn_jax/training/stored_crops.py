@@ -91,7 +91,7 @@ class StoredCrops:
         self._augment = Augment(config.crop_size, True)
         self._crops = plan(source, config.stored_crops)
         self._files: list[Path | None] = [None] * len(self._crops)
-        self._shapes = _feature_shapes(model, config.crop_size)
+        self._shapes = feature_shapes(model, config.crop_size)
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -219,7 +219,8 @@ def _features(
     return [part.astype(jnp.float16) for part in parts]
 
 
-def _feature_shapes(model: FrozenFeatureModel, size: int) -> list[tuple[int, ...]]:
+def feature_shapes(model: FrozenFeatureModel, size: int) -> list[tuple[int, ...]]:
+    """Shapes of the stored features `cells` and `whole` of crops of a size."""
     crops = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), crops, crops)
     parts = jax.eval_shape(functools.partial(_features, model), variables, crops, crops)

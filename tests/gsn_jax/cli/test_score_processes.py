@@ -4,9 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import rows_of, run
 from PIL import Image
 from virtual_devices import xla_flags
 
@@ -132,9 +134,40 @@ def test_shares_are_of_one_length_and_keep_references_together():
 
 def test_what_several_processes_do_not_have():
     flags = "h:1", 2, 0
-    assert score_processes.find(*flags, out=None, absent={}) is None
-    assert score_processes.find(*flags, out=os.devnull, absent={}) is None
     group = score_processes.find(*flags, out="t.csv", absent={"--maps": None})
     assert group == ProcessGroup("flags", *flags)
     with pytest.raises(InputError, match="--maps: not with several processes"):
         score_processes.find(*flags, out="t.csv", absent={"--maps": "maps"})
+
+
+@pytest.mark.parametrize(
+    "divided",
+    [
+        ["r0.png", "d00.png", "--out", "t.csv"],
+        ["--pairs", "pairs.csv"],
+        ["--pairs", "pairs.csv", "--out", os.devnull],
+        ["--pairs", "pairs.csv", "--out", "t", "--runner", "beam"],
+    ],
+)
+@pytest.mark.parametrize(
+    "flags", [["--coordinator", "h:1"], ["--process-id", 1], ["--processes", 2]], ids=str
+)
+def test_flags_without_a_table_to_divide_are_refused(table, monkeypatch, divided, flags):
+    monkeypatch.chdir(table.parent)
+    _, err, code = run("score", "--metric", "psnr", *divided, *flags)
+    assert code == 2
+    assert err.startswith(f"gsn: {flags[0]}: ")
+    assert err.endswith("; leave it out\n")
+    assert not Path("t.csv").exists()
+
+
+def test_one_process_and_the_environment_are_not_refused(table, monkeypatch):
+    """A variable may be meant for another command on the same machine."""
+    monkeypatch.chdir(table.parent)
+    monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "h:1")
+    monkeypatch.setenv("JAX_PROCESS_ID", "0")
+    out, _, code = run("score", "--metric", "psnr", "r0.png", "d00.png")
+    assert (len(rows_of(out)), code) == (1, 0)
+    monkeypatch.delenv("JAX_COORDINATOR_ADDRESS")
+    out, _, code = run("score", "--metric", "psnr", "r0.png", "d00.png", "--processes", 1)
+    assert (len(rows_of(out)), code) == (1, 0)

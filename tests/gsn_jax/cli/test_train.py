@@ -42,9 +42,9 @@ def test_wrong_calls_say_what_to_do(arguments, message, tmp_path, monkeypatch):
 
 
 def test_missing_options_are_named():
-    result = train("--config", "default")
+    result = train("--workdir", "w")
     assert result.exit_code == 2
-    assert "Missing option '--workdir'" in result.stderr
+    assert "Missing option '--config'" in result.stderr
 
 
 def test_importing_the_package_is_cheap():

@@ -35,9 +35,12 @@ def test_another_configuration_is_refused_and_leaves_the_folder(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["seed"] == config.seed - 1
 
 
-def test_a_bucket_and_a_file_are_no_folders(tmp_path):
+def test_other_storage_and_a_file_are_no_folders(tmp_path):
     (tmp_path / "file").write_text("")
-    for workdir, words in (("gs://bucket/run", "mount the bucket"), (tmp_path / "file", "written")):
+    for workdir, words in (
+        ("s3://bucket/run", "mount other storage"),
+        (tmp_path / "file", "written"),
+    ):
         with pytest.raises(InputError, match=words), claimed(workdir, base_config()):
             pass
 

@@ -1,0 +1,138 @@
+"""Times one table over devices and processes, and checks that it comes out the same.
+
+    python benchmarks/scoring_devices.py [--pairs 2000] [--metric gsn,ssim]
+
+Makes pairs of several sizes and scores their table by `gsn score`: one by one, in batches on 1, 2,
+4 and 8 virtual CPU devices, and by 2 and 4 processes. Prints a Markdown table; the exit code is 1
+if rows differ, or scores by more than 1e-5 (relative above 1). Virtual devices share the cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import commands
+from image_pairs import Recipe, make_pairs
+
+SIZES = (384, 512), (288, 288), (256, 384), (375, 500)
+TOLERANCE = 1e-5
+
+
+class Way(NamedTuple):
+    """A way to score.
+
+    Attributes:
+        devices: virtual ones of each process.
+        processes: how many.
+        batch: pairs per device; None for one by one.
+    """
+
+    devices: int = 1
+    processes: int = 1
+    batch: int | None = None
+
+    def __str__(self) -> str:
+        batch = "one by one" if self.batch is None else f"batches of {self.batch}"
+        return f"{self.processes} | {self.devices} | {batch}"
+
+
+def make_table(folder: Path, count: int) -> Path:
+    """Pairs of the sizes in turns."""
+    make_pairs(
+        Recipe(folder, f"{index:05}", SIZES[index % len(SIZES)], index) for index in range(count)
+    )
+    table = folder / "pairs.csv"
+    with open(table, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["reference", "distorted"])
+        for index in range(count):
+            writer.writerow([f"{kind}/{index:05}.png" for kind in ("reference", "distorted")])
+    return table
+
+
+def score(way: Way, table: Path, out: Path, metric: str) -> float:
+    """Seconds until all processes have ended.
+
+    Raises:
+        RuntimeError: one has failed.
+    """
+    command = [*commands.GSN, "score", "--pairs", str(table), "--out", str(out), "--metric", metric]
+    if way.batch is not None:
+        command += ["--batch-size", str(way.batch)]
+    flags = (
+        f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={way.devices}"
+    )
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = time.perf_counter()
+    running = []
+    for index in range(way.processes):
+        if way.processes > 1:
+            environment["JAX_COORDINATOR_ADDRESS"] = f"127.0.0.1:{port}"
+            environment["JAX_NUM_PROCESSES"] = str(way.processes)
+            environment["JAX_PROCESS_ID"] = str(index)
+        running.append(
+            subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        )
+    errors = [process.communicate()[1] for process in running]
+    if any(process.returncode for process in running):
+        raise RuntimeError(f"{way}: {errors}")
+    return time.perf_counter() - start
+
+
+def difference(out: Path, want: Path) -> float:
+    """The largest of the scores, relative above 1; infinite where rows differ."""
+    rows, wanted = commands.rows_of(out), commands.rows_of(want)
+    largest = 0.0
+    if len(rows) != len(wanted):
+        return float("inf")
+    for row, other in zip(rows, wanted, strict=True):
+        for name, text in row.items():
+            if name in ("reference", "distorted", "error"):
+                apart = 0.0 if text == other[name] else float("inf")
+            else:
+                apart = abs(float(text) - float(other[name])) / max(1, abs(float(other[name])))
+            largest = max(largest, apart)
+    return largest
+
+
+def main() -> None:
+    """Parses the arguments, scores, prints a Markdown table as it goes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=2000)
+    parser.add_argument("--metric", default="gsn,ssim")
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--devices", type=int, nargs="*", default=[1, 2, 4, 8])
+    parser.add_argument("--processes", type=int, nargs="*", default=[2, 4])
+    options = parser.parse_args()
+    batched = [Way(devices, batch=options.batch_size) for devices in options.devices]
+    divided = [Way(processes=count) for count in options.processes]
+    beyond = False
+    print("| processes | devices of each | pairs | s | pairs/s | largest difference |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        table = make_table(folder, options.pairs)
+        for number, way in enumerate([Way(), *batched, *divided]):
+            out = folder / f"scores{number}.csv"
+            seconds = score(way, table, out, options.metric)
+            apart = difference(out, folder / "scores0.csv")
+            beyond |= apart > TOLERANCE
+            rate = options.pairs / seconds
+            print(f"| {way} | {seconds:.1f} | {rate:.1f} | {apart:.1e} |", flush=True)
+    sys.exit(1 if beyond else 0)
+
+
+if __name__ == "__main__":
+    main()

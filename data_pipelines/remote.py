@@ -1,0 +1,162 @@
+"""Tables and prepared sets at URLs, copied to this machine's disk before they are read.
+
+A training reads every image in every epoch, in random order; a bucket answers each request in tens
+of milliseconds. So each file is fetched once, and again only where it has changed at the URL.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import functools
+import hashlib
+import itertools
+import json
+import os
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from data_pipelines.image_writing import write_text
+from gsn_jax.errors import InputError, disk_failure
+from gsn_jax.images import pair_tables
+
+_VERSIONS = ".versions.json"  # of the copied files, as the storage names them
+_AT_ONCE = 32  # requests, which mostly wait
+_PART = 1000  # files, after which a copying that is stopped goes on
+_SHOWN = 10  # missing files that an error lists
+
+
+def local_table(url: str) -> Path:
+    """Copies a pairs table and the images that it names; returns the copy of the table.
+
+    Args:
+        url: of any storage that fsspec knows, such as `gs://BUCKET/FOLDER/pairs.csv`.
+
+    Raises:
+        InputError: the table or an image cannot be read, or an image lies outside its folder.
+    """
+    storage, path = _open(url)
+    where, name = posixpath.split(path)
+    with _copies(url.rpartition("/")[0]) as folder:
+        table = folder / name
+        _fetch(storage, url, folder, {path: table})
+        names = _names(url, table)
+        images = {posixpath.join(where, image): folder / image for image in names}
+        _fetch(storage, url, folder, images)
+    return table
+
+
+def local_folder(url: str) -> Path | None:
+    """Copies all files below a folder; None where there are none.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    storage, path = _open(url)
+    with _readable(url):
+        files = storage.find(path)
+    if not files:
+        return None
+    with _copies(url) as folder:
+        copies = {file: folder / posixpath.relpath(file, path) for file in files}
+        _fetch(storage, url, folder, copies)
+    return folder
+
+
+def _open(url: str) -> tuple[Any, str]:
+    import fsspec.core
+
+    with _readable(url):
+        return fsspec.core.url_to_fs(url)
+
+
+def _names(url: str, table: Path) -> Iterable[str]:
+    """The images of a table, relative to it; broken rows are the business of who reads it."""
+    names: dict[str, None] = {}
+    for row in pair_tables.read_rows(table):
+        for column in () if row.problem else ("reference", "distorted"):
+            name = posixpath.normpath(row.fields[column])
+            if posixpath.isabs(name) or "://" in row.fields[column] or name.startswith(".."):
+                raise InputError(
+                    f"{url}, line {row.line}: {row.fields[column]} is not below the table's "
+                    "folder, as the images of a table at a URL must be"
+                )
+            names[name] = None
+    return names
+
+
+@contextlib.contextmanager
+def _copies(url: str) -> Iterator[Path]:
+    """The folder of what is copied from below a URL; one process at a time changes it."""
+    import filelock
+
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    name = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
+    folder = Path(cache) / "gsn_jax" / "copies" / name / posixpath.basename(url.rstrip("/"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder.parent / ".lock"):
+            yield folder
+    except OSError as error:
+        reason = disk_failure(error) or error.strerror
+        raise InputError(
+            f"{folder}: cannot be written ({reason}); XDG_CACHE_HOME names another folder for "
+            f"copies of {url}"
+        ) from None
+
+
+def _fetch(storage: Any, url: str, folder: Path, wanted: Mapping[str, Path]) -> None:
+    """Copies to the folder what is not there in the same version."""
+    missing: list[str] = []
+    items = iter(wanted.items())
+    while part := list(itertools.islice(items, _PART)):
+        known = _read_versions(folder)
+        with _readable(url), concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(
+                pool.map(functools.partial(_fetch_one, storage, known), *zip(*part, strict=True))
+            )
+        for (path, _), version in zip(part, found, strict=True):
+            if version is None:
+                missing.append(path)
+            known[path] = version
+        write_text(folder / _VERSIONS, json.dumps(known))
+    if missing:
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise InputError(f"{url}: no such files: {', '.join(missing[:_SHOWN])}{more}")
+
+
+def _fetch_one(storage: Any, known: Mapping[str, Any], path: str, file: Path) -> str | None:
+    """Copies a file unless it is there; returns its version, None if it does not exist."""
+    try:
+        version = str(storage.ukey(path))
+        if known.get(path) != version or not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_name(f".{file.name}.partial")
+            storage.get_file(path, str(partial))
+            partial.replace(file)
+    except FileNotFoundError:
+        return None
+    return version
+
+
+def _read_versions(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((folder / _VERSIONS).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+@contextlib.contextmanager
+def _readable(url: str) -> Iterator[None]:
+    """Raises `InputError` for whatever a storage raises; of a full disk the caller tells."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # every storage has errors of its own
+        if disk_failure(error):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{url}: cannot be read ({reason})") from error

@@ -1,0 +1,173 @@
+"""Where the scalars of a run go: TensorBoard, Weights & Biases, MLflow.
+
+Each takes numbers by name, such as `train/loss`, at a step. Accounts, servers and offline modes are
+set by the environment variables of each product (`WANDB_MODE`, `MLFLOW_TRACKING_URI`, ...).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from gsn_jax import storage
+from gsn_jax.errors import InputError
+
+PROJECT = "gsn_jax"
+_TAG = "gsn_jax.run"
+
+
+class Writer(Protocol):
+    """Takes the scalars of a run."""
+
+    def write(self, scalars: Mapping[str, float], step: int) -> None:
+        """Takes numbers by name, at a step; steps do not fall."""
+
+    def close(self) -> None:
+        """Writes what is pending."""
+
+
+class TensorBoard:
+    """TensorBoard's files in `workdir/tensorboard`, also in a bucket."""
+
+    def __init__(self, workdir: Path, first_step: int, config: Mapping[str, Any]):
+        from tensorboardX import SummaryWriter
+
+        del config  # in config.json
+        # What an interrupted run wrote after its last checkpoint is hidden.
+        self._writer = SummaryWriter(
+            str(workdir / "tensorboard"),
+            purge_step=first_step + 1,
+            filename_suffix=f".{first_step}",  # two runs may start within the second of the name
+        )
+
+    def write(self, scalars: Mapping[str, float], step: int) -> None:
+        """See `Writer`."""
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """See `Writer`."""
+        self._writer.close()
+
+
+class WandB:
+    """A run of Weights & Biases, in the project gsn_jax unless `WANDB_PROJECT` names another.
+
+    A continued run has the same identity. Its steps cannot be replaced: those repeated after an
+    interruption are left as they were.
+    """
+
+    def __init__(self, workdir: Path, first_step: int, config: Mapping[str, Any]):
+        del first_step
+        wandb = _package("wandb", "wandb")
+        # Its own files go beside the others of the run, or to its default for one in a bucket.
+        folder = None if storage.is_url(workdir) else str(workdir)
+        self._run = wandb.init(
+            project=os.environ.get("WANDB_PROJECT", PROJECT),
+            name=workdir.name,
+            id=_identity(workdir),
+            resume="allow",
+            dir=folder,
+            config=dict(config),
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+
+    def write(self, scalars: Mapping[str, float], step: int) -> None:
+        """See `Writer`."""
+        self._run.log(dict(scalars), step=step)
+
+    def close(self) -> None:
+        """See `Writer`."""
+        self._run.finish()
+
+
+class MLflow:
+    """A run of MLflow, in the experiment gsn_jax unless `MLFLOW_EXPERIMENT_NAME` names another.
+
+    A continued run is found by its tag `gsn_jax.run`; steps that are repeated have two values.
+    """
+
+    def __init__(self, workdir: Path, first_step: int, config: Mapping[str, Any]):
+        del first_step
+        self._entities = _package("mlflow.entities", "mlflow")
+        self._client = _package("mlflow", "mlflow").MlflowClient()
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT)
+        found = self._client.get_experiment_by_name(name)
+        experiment = found.experiment_id if found else self._client.create_experiment(name)
+        mine = f"tags.`{_TAG}` = '{_identity(workdir)}'"
+        before = self._client.search_runs([experiment], mine)
+        run = before[0] if before else self._new(experiment, workdir, config)
+        self._id = run.info.run_id
+        self._client.update_run(self._id, status="RUNNING")
+
+    def _new(self, experiment: str, workdir: Path, config: Mapping[str, Any]) -> Any:
+        tags = {_TAG: _identity(workdir), "workdir": str(workdir)}
+        run = self._client.create_run(experiment, run_name=workdir.name, tags=tags)
+        for section, values in config.items():
+            self._client.log_param(run.info.run_id, section, str(values))
+        return run
+
+    def write(self, scalars: Mapping[str, float], step: int) -> None:
+        """See `Writer`."""
+        now = int(1000 * time.time())
+        metrics = [self._entities.Metric(name, value, now, step) for name, value in scalars.items()]
+        self._client.log_batch(self._id, metrics)
+
+    def close(self) -> None:
+        """See `Writer`."""
+        self._client.set_terminated(self._id)
+
+
+WRITERS: dict[str, Callable[[Path, int, Mapping[str, Any]], Writer]] = {
+    "tensorboard": TensorBoard,
+    "wandb": WandB,
+    "mlflow": MLflow,
+}
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Checks the names of writers.
+
+    Raises:
+        InputError: one is unknown.
+    """
+    for name in names:
+        if name not in WRITERS:
+            raise InputError(f"train.writers: unknown {name!r}; known: {', '.join(WRITERS)}")
+
+
+def open_writers(
+    names: Sequence[str], workdir: Path, first_step: int, config: Mapping[str, Any]
+) -> list[Writer]:
+    """Opens the writers of a run.
+
+    Args:
+        names: among `WRITERS`.
+        workdir: folder of the run.
+        first_step: number of steps done.
+        config: the configuration as plain values.
+
+    Raises:
+        InputError: a package is missing.
+    """
+    return [WRITERS[name](workdir, first_step, config) for name in names]
+
+
+def _identity(workdir: Path) -> str:
+    """A name that runs in other folders do not have."""
+    return hashlib.sha256(str(workdir).encode()).hexdigest()[:16]
+
+
+def _package(name: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(
+            f"train.writers: {extra} is another package: pip install 'gsn_jax[{extra}]'"
+        ) from None

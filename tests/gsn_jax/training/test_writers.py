@@ -1,0 +1,71 @@
+"""Scalars are read back from where each writer leaves them, without network."""
+
+import pytest
+from tensorboard_reader import read_scalars
+
+from gsn_jax.errors import InputError
+from gsn_jax.training import writers
+from gsn_jax.training.config import load_config
+
+CONFIG = {"seed": 0, "model": {"name": "gsn"}}
+
+
+def write_twice(name, workdir):
+    """A run and its continuation, which repeats step 4."""
+    for first, steps in ((0, {2: 0.5, 4: 0.25}), (2, {4: 0.25, 6: 0.125})):
+        (writer,) = writers.open_writers([name], workdir, first, CONFIG)
+        for step, loss in steps.items():
+            writer.write({"train/loss": loss, "seconds/step": 1.0}, step)
+        writer.close()
+
+
+def test_tensorboard(tmp_path):
+    write_twice("tensorboard", tmp_path)
+    found = read_scalars(tmp_path / "tensorboard")
+    assert dict(found["train/loss"]) == {2: 0.5, 4: 0.25, 6: 0.125}
+    assert len(found["seconds/step"]) == 4
+
+
+@pytest.mark.filterwarnings("ignore:The filesystem tracking backend:FutureWarning")
+def test_mlflow(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    write_twice("mlflow", tmp_path / "it's a run")
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name(writers.PROJECT).experiment_id
+    (run,) = client.search_runs([experiment])
+    assert run.info.run_name == "it's a run"
+    assert run.info.status == "FINISHED"
+    assert run.data.params["model"] == "{'name': 'gsn'}"
+    history = client.get_metric_history(run.info.run_id, "train/loss")
+    assert {one.step: one.value for one in history} == {2: 0.5, 4: 0.25, 6: 0.125}
+
+
+@pytest.mark.slow
+def test_weights_and_biases_offline(tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    (writer,) = writers.open_writers(["wandb"], tmp_path, 0, CONFIG)
+    writer.write({"train/loss": 0.625}, 2)
+    writer.close()
+    (record,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = record.read_bytes()  # protocol buffers, whose strings are plain
+    assert b"train/loss" in content
+    assert b"0.625" in content
+
+
+def test_names_of_a_configuration():
+    override = "--config.train.writers=wandb"
+    config = load_config("default", ["--config.data.train=x.csv", override])
+    writers.check_names(config.train.writers)
+    with pytest.raises(
+        InputError, match=r"train\.writers: unknown 'tensorbord'; known: tensorboard"
+    ):
+        writers.check_names(["tensorbord"])
+
+
+def test_a_missing_package_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "wandb", None)
+    with pytest.raises(InputError, match=r"wandb is another package: pip install 'gsn_jax\[wandb"):
+        writers.open_writers(["wandb"], tmp_path, 0, CONFIG)
