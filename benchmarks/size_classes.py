@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 import jax
 import numpy as np
@@ -51,7 +52,7 @@ def _sizes(least: int, count: int) -> list[tuple[int, int]]:
 
 
 def _compare(name: str, count: int) -> tuple[int, float, float]:
-    metric = metrics.get(name)
+    metric: Any = metrics.get(name)  # a `FunctionMetric`
     by_class = PairProgram(metric.function, metric.size_class)
     shapes, exact, wide = set(), 0.0, 0.0
     for height, width in _sizes(metric.min_size, count):
@@ -59,23 +60,25 @@ def _compare(name: str, count: int) -> tuple[int, float, float]:
         if shape is None:
             continue
         shapes.add(shape)
-        pair = _pair(height, width)
-        score = float(by_class.score(*pair, shape))
-        alone = float(jax.jit(metric.function)(*pair))
+        first, second = _pair(height, width)
+        score = float(by_class.score(first, second, shape))
+        alone = float(jax.jit(metric.function)(first, second))
         with jax.enable_x64(True):
-            double = float(jax.jit(metric.function)(*map(np.float64, pair)))
+            double = float(
+                jax.jit(metric.function)(first.astype(np.float64), second.astype(np.float64))
+            )
         exact = max(exact, abs(score - alone) / max(1, abs(alone)))
         wide = max(wide, abs(score - double) / max(1, abs(double)))
     return len(shapes), exact, wide
 
 
-def _pair(height: int, width: int) -> list[np.ndarray]:
+def _pair(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(height * 1000 + width)
     y, x = np.mgrid[:height, :width] / 9
     image = 0.5 + 0.3 * np.sin(x + y * y / 9)[..., None] * [1, 0.8, -0.6]
     image = np.clip(image + 0.1 * (rng.random(image.shape) - 0.5), 0, 1)
     other = np.clip(image * 0.9 + 0.05 * rng.random(image.shape), 0, 1)
-    return [np.float32(image), np.float32(other)]
+    return image.astype(np.float32), other.astype(np.float32)
 
 
 if __name__ == "__main__":

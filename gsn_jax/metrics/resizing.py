@@ -100,7 +100,8 @@ def matrix(
     # Each sample with its mirror images beyond both ends.
     both = reductions.add(weights(p) for p in (inputs, -1 - inputs, 2 * true - 1 - inputs))
     used = jnp.where(inputs < true, both, 0)
-    return used / jnp.maximum(used.sum(1, keepdims=True), jnp.finfo(dtype).tiny)
+    # The weights of a sample within the image sum to at least one; beyond it they need be finite.
+    return used / jnp.maximum(used.sum(1, keepdims=True), 0.5)
 
 
 @functools.lru_cache(maxsize=32)

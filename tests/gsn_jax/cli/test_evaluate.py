@@ -87,7 +87,7 @@ def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
 
     monkeypatch.delenv("GSN_PIEAPP_WEIGHTS", raising=False)
     monkeypatch.setattr(metrics, "names", lambda: ("psnr", "gmsd", "pieapp"))
-    monkeypatch.setattr(by_name, "shipped", lambda: ())
+    monkeypatch.setattr(by_name.shipped_models, "names", lambda: ())
     other = table.with_name("half.csv")
     other.write_text("\n".join(table.read_text().splitlines()[:9]) + "\n")
     out = tmp_path / "out"

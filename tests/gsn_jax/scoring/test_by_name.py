@@ -20,7 +20,7 @@ def test_names_keep_their_order_and_count_once():
 def test_all_passes_over_what_has_no_weights(monkeypatch):
     monkeypatch.delenv("GSN_PIEAPP_WEIGHTS", raising=False)
     monkeypatch.setattr(metrics, "names", lambda: ("psnr", "pieapp"))
-    monkeypatch.setattr(by_name, "shipped", lambda: ())
+    monkeypatch.setattr(by_name.shipped_models, "names", lambda: ())
     chosen, passed_over = choose("all")
     assert [metric.name for metric in chosen] == ["psnr"]
     assert "GSN_PIEAPP_WEIGHTS" in passed_over["pieapp"]
