@@ -119,9 +119,10 @@ def phases(name: str, options: argparse.Namespace) -> list[Phase]:
 
         return arguments
 
+    prepared = f"{name}/[0-9]*/*.array_record*"  # not what a killed command had begun
     return [
         Phase("write", write, None),
-        Phase("prepare", prepare, lambda folder: _digest(folder / "sets", "*.array_record*")),
+        Phase("prepare", prepare, lambda folder: _digest(folder / "sets", prepared)),
         Phase("read", read, None),
         Phase("train", train, _variables),
         Phase("evaluate", judge("evaluate", "gsn"), _scores("evaluate")),
