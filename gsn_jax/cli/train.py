@@ -48,6 +48,13 @@ was lost, start all of them again."""
     help="Write a JAX profile of these steps, such as 20:25, to WORKDIR/profile.",
 )
 @click.option(
+    "--writers",
+    default="tensorboard",
+    show_default=True,
+    help="Where losses, rates and evaluations go, comma-separated: tensorboard (in WORKDIR), "
+    "wandb, mlflow.",
+)
+@click.option(
     "--plan",
     is_flag=True,
     help="Train nothing: print parameters, memory per device, collectives and arithmetic of a step "
@@ -68,6 +75,7 @@ def command(
     process_id: int | None,
     start_timeout: int,
     profile: str | None,
+    writers: str,
     plan: bool,
     topology: str | None,
 ) -> None:
@@ -100,7 +108,7 @@ def command(
         group, start_seconds=start_timeout, on_joined=watched.joined if watched else lambda: None
     ):
         try:
-            result = train(config, workdir, profile=traced)
+            result = train(config, workdir, profile=traced, writers=writers.split(","))
         except DivergenceError as error:  # in all processes at the same step
             result = None
             if distributed.is_first():

@@ -36,8 +36,8 @@ def matrix(frequencies: Int[Array, " n"], samples: int, size: Any, dtype: jnp.dt
     cosine, sine = jnp.cos(rest * (jnp.pi / 2)), jnp.sin(rest * (jnp.pi / 2))
     turned = quarter % 2 == 1
     cosine, sine = jnp.where(turned, -sine, cosine), jnp.where(turned, cosine, sine)
-    sign = jnp.where(quarter % 4 < 2, 1, -1) * (places < size)
-    return cosine * sign.astype(dtype), sine * sign.astype(dtype)
+    sign = jnp.where(quarter % 4 < 2, 1, -1).astype(dtype) * (places < size).astype(dtype)
+    return cosine * sign, sine * sign
 
 
 def forward(

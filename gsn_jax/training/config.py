@@ -71,7 +71,6 @@ def base_config() -> ConfigDict:
                 "eval_every": 1000,
                 "checkpoint_every": 1000,
                 "eval_pairs": 0,  # evaluate on at most this many pairs; 0: all
-                "writers": ("tensorboard",),  # of scalars: tensorboard, wandb, mlflow
                 "fsdp": 1,  # devices that share one copy of the parameters and the optimiser
             },
         }

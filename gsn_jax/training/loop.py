@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -28,7 +29,7 @@ from gsn_jax.training.progress import TrainingLog
 from gsn_jax.training.run import Run, open_run
 from gsn_jax.training.state import TrainState
 from gsn_jax.training.stored_crops import StoredCrops
-from gsn_jax.training.writers import open_writers
+from gsn_jax.training.writers import DEFAULT, check_names, open_writers
 
 
 class DivergenceError(RuntimeError):
@@ -60,7 +61,11 @@ class Result:
 
 
 def train(
-    config: ConfigDict, workdir: str | os.PathLike[str], *, profile: range = range(0)
+    config: ConfigDict,
+    workdir: str | os.PathLike[str],
+    *,
+    profile: range = range(0),
+    writers: Sequence[str] = DEFAULT,
 ) -> Result:
     """Trains a model, or continues the run in `workdir`.
 
@@ -75,6 +80,7 @@ def train(
         config: see `gsn_jax.training.config`.
         workdir: folder of the run, also in a bucket (`gs://`); created if it is missing.
         profile: steps whose JAX trace is written to `workdir/profile`; see `profiling`.
+        writers: where the scalars go, see `writers`.
 
     Raises:
         InputError: the configuration or the data are wrong, or `workdir` has a different run, is
@@ -86,11 +92,12 @@ def train(
             f"--profile: traces are written to a disk, and --workdir {workdir} is none; profile "
             "a short run in a folder"
         )
+    check_names(writers)
     stop = StopRequest()
     try:
         with stop:
             with open_run(config, workdir, stop) as run:
-                result = _continue(run, profile)
+                result = _continue(run, profile, writers)
             if result.stopped_by is None:
                 run_folder.finish(run.workdir)
     except DivergenceError as error:
@@ -109,7 +116,7 @@ def train(
     return dataclasses.replace(result, signal=stop.came())
 
 
-def _continue(run: Run, profile: range) -> Result:
+def _continue(run: Run, profile: range, writers: Sequence[str]) -> Result:
     """Restores the newest checkpoint and runs to the end, a signal or a divergence."""
     restored = run.checkpoints.restore(run.abstract)
     state, metadata = (run.create(), None) if restored is None else restored
@@ -129,7 +136,7 @@ def _continue(run: Run, profile: range) -> Result:
             else None  # the steps do not run the backbone
         ),
         writers=(
-            open_writers(run.config.train.writers, run.workdir, first, run_folder.plain(run.config))
+            open_writers(writers, run.workdir, first, run_folder.plain(run.config))
             if distributed.is_first()
             else []
         ),

@@ -27,7 +27,6 @@ from gsn_jax.training.meshes import divided, make_mesh
 from gsn_jax.training.program import Program, make_program, with_frozen_backbone
 from gsn_jax.training.sources import open_sources, thin_out
 from gsn_jax.training.stored_crops import StoredCrops, stored_loader
-from gsn_jax.training.writers import check_names
 
 # Newest checkpoints that are kept beside the best one.
 KEPT_CHECKPOINTS = 2
@@ -77,7 +76,6 @@ def open_run(
             another process has another configuration.
     """
     run_folder.check_same_everywhere(config)
-    check_names(config.train.writers)
     train_pairs, held_out = open_sources(config.data, config.seed)
     program = make_program(config, make_mesh(fsdp=config.train.fsdp))
     stored = _store(config, program.model, train_pairs, storage.folder(workdir))

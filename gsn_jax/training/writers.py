@@ -124,6 +124,8 @@ class MLflow:
         self._client.set_terminated(self._id)
 
 
+DEFAULT = ("tensorboard",)
+
 WRITERS: dict[str, Callable[[Path, int, Mapping[str, Any]], Writer]] = {
     "tensorboard": TensorBoard,
     "wandb": WandB,
@@ -139,7 +141,7 @@ def check_names(names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in WRITERS:
-            raise InputError(f"train.writers: unknown {name!r}; known: {', '.join(WRITERS)}")
+            raise InputError(f"--writers: unknown {name!r}; known: {', '.join(WRITERS)}")
 
 
 def open_writers(
@@ -169,5 +171,5 @@ def _package(name: str, extra: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise InputError(
-            f"train.writers: {extra} is another package: pip install 'gsn_jax[{extra}]'"
+            f"--writers: {extra} is another package: pip install 'gsn_jax[{extra}]'"
         ) from None

@@ -1,6 +1,7 @@
 """`gsn evaluate`, `gsn benchmark` and `gsn submission` as they are typed."""
 
 import csv
+import importlib.util
 import zipfile
 
 import numpy as np
@@ -138,9 +139,7 @@ def test_two_sets_of_one_name_are_refused(table):
 
 
 def test_a_report_without_its_extra_is_refused_before_scoring(table, monkeypatch):
-    from gsn_jax.cli import judging
-
-    monkeypatch.setattr(judging, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     _, err, code = run("evaluate", "--pairs", table, "--report", "page")
     assert code == 2
     assert "pip install 'gsn_jax[report]'" in err

@@ -1,11 +1,11 @@
 """Scalars are read back from where each writer leaves them, without network."""
 
 import pytest
+from command_line import run
 from tensorboard_reader import read_scalars
 
 from gsn_jax.errors import InputError
 from gsn_jax.training import writers
-from gsn_jax.training.config import load_config
 
 CONFIG = {"seed": 0, "model": {"name": "gsn"}}
 
@@ -55,14 +55,12 @@ def test_weights_and_biases_offline(tmp_path, monkeypatch):
     assert b"0.625" in content
 
 
-def test_names_of_a_configuration():
-    override = "--config.train.writers=wandb"
-    config = load_config("default", ["--config.data.train=x.csv", override])
-    writers.check_names(config.train.writers)
-    with pytest.raises(
-        InputError, match=r"train\.writers: unknown 'tensorbord'; known: tensorboard"
-    ):
-        writers.check_names(["tensorbord"])
+def test_names_are_checked_before_anything_is_done(tmp_path):
+    writers.check_names(["mlflow", *writers.DEFAULT])
+    arguments = ["--config", "default", "--config.data.train=x.csv", "--workdir", tmp_path / "x"]
+    _, err, code = run("train", *arguments, "--writers", "tensorboard,tensorbord")
+    assert code == 2
+    assert "--writers: unknown 'tensorbord'; known: tensorboard, wandb, mlflow" in err
 
 
 def test_a_missing_package_is_one_line(tmp_path, monkeypatch):
