@@ -2,26 +2,29 @@
 
 R. K. Mantiuk, P. Hanji, M. Ashraf, Y. Asano, A. Chapiro, "ColorVideoVDP: a visual difference
 predictor for image, video and display distortions", ACM Transactions on Graphics 43(4), SIGGRAPH
-2024; constants of version 0.5.7 of the authors' package `cvvdp` (MIT). `cvvdp_csf.npy` is its table
-of contrast sensitivity, castleCSF of sustained stimuli.
+2024; constants of version 0.5.7 of the authors' package `cvvdp` (MIT).
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from gsn_jax.errors import InputError
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, filters, reductions
+from gsn_jax.metrics import (
+    canvas,
+    colour,
+    contrast_sensitivity,
+    displays,
+    filters,
+    laplacian_pyramid,
+    reductions,
+)
+from gsn_jax.metrics.displays import Display
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
@@ -43,14 +46,12 @@ OPPONENT = (
     (1.0, -2.311130179947035, 0.0),
     (-1.0, -1.0, 50.977571328718781),
 )
-# The pyramid: its kernel, the lowest frequency (cycles per degree), and of its coarser bands the
-# frequency relative to that of the finest.
-KERNEL = (0.05, 0.25, 0.4, 0.25, 0.05)
-LOWEST, COARSER = 0.2, 0.3228
+# The lowest frequency of a band (cycles per degree), and the frequency of the second band relative
+# to the first.
+LOWEST, SECOND = 0.2, 0.3228
 BASE_FREQUENCY = 0.1
+BAND_GAINS = (1.0, 2.0)  # of the finest band, and of others
 DARKEST, LARGEST_CONTRAST = 0.01, 1000.0
-# The table's rows are luminances, its columns frequencies, both at equal distances of logarithms.
-LUMINANCES, FREQUENCIES = (0.005, 10000.0), (0.1, 64.0)
 SENSITIVITY = 10 ** (-0.2797423303127289 / 20)
 # Of the three channels: gains, exponents of masking, and how much each (row) masks each.
 GAINS = (1.0, 1.45, 1.0)
@@ -63,54 +64,13 @@ CROSS_MASKING = (
 EXPONENT = 2.264355182647705
 MASKING = 10**-0.7954971194267273
 LARGEST_DIFFERENCE = 10**2.5642454624176025
-PHASE_SIGMA, PHASE_RADIUS = 3.0, 6
+# Masking does not depend on phase: it is blurred, where a band is larger than the radius.
+PHASE_SIGMA, RADIUS = 3.0, 6
 BASE_WEIGHTS = (0.0036334486212581396, 1.6627724170684814, 4.11874532699585)
 # Pooling, and from differences to just objectionable differences.
 STILL = 0.577918291091919
 JOD_SCALE, JOD_EXPONENT, JOD_LINEAR = 0.0439569391310215, 0.9302042722702026, 0.1
 EPSILON = 1e-5
-
-
-class Display(NamedTuple):
-    """What images are seen on.
-
-    Attributes:
-        pixels_per_degree: of visual angle.
-        peak: luminance of white, in nits.
-        black: luminance of black, in nits.
-        reflected: luminance of reflected light, in nits.
-    """
-
-    pixels_per_degree: float
-    peak: float
-    black: float
-    reflected: float
-
-
-def display(
-    width: int, height: int, inches: float, distance: float, peak: float, black: float, lux: float
-) -> Display:
-    """A display of that many pixels and that diagonal, seen from a distance in metres.
-
-    Args:
-        width: of the display, in pixels.
-        height: likewise.
-        inches: its diagonal.
-        distance: of the viewer, in metres.
-        peak: luminance of white, in nits.
-        black: luminance of black, in nits.
-        lux: ambient light, of which the screen reflects 0.5 %.
-    """
-    pixel = inches * 0.0254 / math.hypot(width, height)
-    degrees = 2 * math.degrees(math.atan(pixel / 2 / distance))
-    return Display(1 / degrees, peak, black, 0.005 * lux / math.pi)
-
-
-DISPLAYS = {
-    "standard_4k": display(3840, 2160, 30, 0.7472, 200, 0.2, 250),
-    "standard_fhd": display(1920, 1080, 24, 0.6, 200, 0.2, 250),
-    "standard_phone": display(2400, 1080, 6, 0.4, 500, 0.05, 250),
-}
 
 
 @pairwise("cvvdp", MIN_SIZE)
@@ -122,23 +82,26 @@ def cvvdp(
 ) -> Float[Array, "*batch"]:
     """The quality in just objectionable differences (JOD), 10 at best.
 
+    Brightness as a whole is not compared: black and white score 10.
+
     Args:
         reference: sRGB in [0, 1], at least 4 x 4.
         distorted: as `reference`.
-        display: one of `DISPLAYS`, or a `Display`.
+        display: what they are seen on, by a name of `gsn_jax.metrics.displays.DISPLAYS` or as a
+            `gsn_jax.metrics.displays.Display`.
 
     Returns:
-        A quality of at most 10; 10 for equal images. One below another, 75 % of people prefer the
-        other. Not symmetric.
+        A quality of at most 10; 10 for equal images. If one is 1 lower than another, 75 % of
+        people prefer the other. Not symmetric.
 
     Raises:
         InputError: no display has that name.
     """
-    bands = _differences(reference, distorted, _display(display))
-    per_band = jnp.stack([_norm_2(band) for band in bands], -1)
-    weights = jnp.ones((3, len(bands)), per_band.dtype).at[:, -1].set(jnp.asarray(BASE_WEIGHTS))
-    pooled = _norm_4(_norm_4(per_band * weights, -1), 0)
-    return _jod(STILL * pooled)
+    differences, base, sizes = _differences(reference, distorted, displays.named(display))
+    norms = _root(canvas.means(_squared(differences), sizes, 2 * RADIUS), 2)
+    base_norm = _root(reductions.mean(_squared(base)), 2) * jnp.asarray(BASE_WEIGHTS, base.dtype)
+    per_channel = _norm_4(jnp.concatenate([norms, base_norm[:, None]], -1), -1)
+    return _jod(STILL * _norm_4(per_channel, 0))
 
 
 @pairwise("cvvdp", MIN_SIZE)
@@ -149,39 +112,41 @@ def cvvdp_map(
     display: str | Display = "standard_4k",
 ) -> Float[Array, "*batch h w"]:
     """The quality around each pixel, 10 where no difference is seen; arguments as for `cvvdp`."""
-    *bands, base = _differences(reference, distorted, _display(display))
-    total = _norm_4(STILL * _per_channel(BASE_WEIGHTS) * base, 0)
-    for i, band in reversed(list(enumerate(bands))):
-        total = _expanded(total, band.shape[-2:]) + _norm_4(STILL * band, 0) / _band_gain(i)
+    differences, base, sizes = _differences(reference, distorted, displays.named(display))
+    first, *others = canvas.taken(_norm_4(STILL * differences, 0), sizes, 2 * RADIUS)
+    bands = [first / BAND_GAINS[0], *(band / BAND_GAINS[1] for band in others)]
+    total = _norm_4(STILL * _per_channel(BASE_WEIGHTS, base) * base, 0)
+    for band in reversed(bands):
+        total = laplacian_pyramid.expanded(total, band.shape) + band
     return _jod(total)
-
-
-def _display(display: str | Display) -> Display:
-    if isinstance(display, Display):
-        return display
-    if display not in DISPLAYS:
-        raise InputError(f"unknown display {display!r}; known: {', '.join(DISPLAYS)}")
-    return DISPLAYS[display]
 
 
 def _differences(
     reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"], display: Display
-) -> list[Float[Array, "3 _h _w"]]:
-    """Visible differences of the channels in each band, from the finest to the low-pass one."""
-    pyramid = [_opponent(jnp.stack([reference, distorted]), display)]
-    frequencies = _frequencies(*reference.shape[:2], display.pixels_per_degree)
-    for _ in frequencies[1:]:
-        pyramid.append(staged(_reduced(pyramid[-1])))
-    result = []
-    for i, frequency in enumerate(frequencies[:-1]):
-        around = _expanded(pyramid[i + 1], pyramid[i].shape[-2:])
-        background = jnp.maximum(around[0], DARKEST)
-        contrast = _band_gain(i) * _contrast(pyramid[i] - around, background)
-        result.append(_masked(contrast * _sensitivity(background[0], frequency)[:, None]))
-    background = jnp.maximum(pyramid[-1][0], DARKEST).mean((-2, -1), keepdims=True)
-    contrast = _contrast(pyramid[-1], background)
-    sensitivity = _sensitivity(background[0], BASE_FREQUENCY)
-    return [*result, jnp.abs(contrast[:, 0] - contrast[:, 1]) * sensitivity]
+) -> tuple[Float[Array, "3 H W"], Float[Array, "3 _h _w"], list[tuple[int, int]]]:
+    """Visible differences of the channels.
+
+    Returns:
+        Those of the bands on a canvas with a gap of `2 * RADIUS`; those of the low-pass rest; and
+        the sizes of the bands.
+    """
+    height, width, _ = reference.shape
+    frequencies = _frequencies(height, width, display.pixels_per_degree)
+    sizes = laplacian_pyramid.sizes(height, width, len(frequencies))
+    x, y = jnp.moveaxis(_opponent(jnp.stack([reference, distorted]), display), 1, 0)
+    # The pyramid is linear, and of the images' difference loses no bits where that is small.
+    layers, base = laplacian_pyramid.decomposed(
+        jnp.stack([x, y - x], 1), len(frequencies), margin=RADIUS
+    )
+    planes = _images(staged(canvas.place(layers, 0)))
+    band = canvas.index(planes.shape, sizes, 2 * RADIUS)
+    background = jnp.maximum(planes[3], DARKEST)
+    sensitivity = contrast_sensitivity.sensitivity(background[0], band, frequencies)
+    gains = jnp.where(band == 0, *(SENSITIVITY * gain for gain in BAND_GAINS))
+    weights = staged(sensitivity * gains.astype(sensitivity.dtype) * _per_channel(GAINS, planes))
+    visible = staged(_contrast(planes[:3], background) * weights[:, None])
+    unblurred = sum(min(size) > RADIUS for size in sizes)
+    return _masked(visible, band >= unblurred), _base_differences(base), sizes
 
 
 def _opponent(images: Float[Array, "2 h w 3"], display: Display) -> Float[Array, "3 2 h w"]:
@@ -192,17 +157,18 @@ def _opponent(images: Float[Array, "2 h w 3"], display: Display) -> Float[Array,
     return jnp.stack([colour.mix(light, row) for row in rows.tolist()])
 
 
-def _frequencies(height: int, width: int, pixels_per_degree: float) -> list[float]:
-    """The centre of each band, in cycles per degree; the last one is low-pass."""
+def _frequencies(height: int, width: int, pixels_per_degree: float) -> tuple[float, ...]:
+    """The centre of each band above the low-pass rest, in cycles per degree."""
     finest = pixels_per_degree / 2
-    centres = [finest, *(COARSER * finest / 2**k for k in range(14))]
+    centres = [finest, *(SECOND * finest / 2**k for k in range(14))]
     wanted = 1 + sum(centre > LOWEST for centre in centres)
     possible = int(math.log2(min(height, width))) - 1
-    return centres[: min(wanted, possible) + 1]
+    return tuple(centres[: min(wanted, possible, len(centres) - 1)])
 
 
-def _band_gain(index: int) -> float:
-    return 1.0 if index == 0 else 2.0
+def _images(planes: Float[Array, "c 2 h w"]) -> Float[Array, "c 2 h w"]:
+    """Both images from the first one and their difference."""
+    return jnp.stack([planes[:, 0], planes[:, 0] + planes[:, 1]], 1)
 
 
 def _contrast(
@@ -211,121 +177,41 @@ def _contrast(
     return jnp.minimum(layer / background, LARGEST_CONTRAST)
 
 
-def _sensitivity(luminance: Float[Array, "h w"], frequency: float) -> Float[Array, "3 h w"]:
-    """Contrast sensitivity of each channel, interpolated along log luminance."""
-    table = _sensitivities(frequency)
-    low, high = (math.log10(end) for end in LUMINANCES)
-    last = table.shape[1] - 1
-    place = jnp.clip((jnp.log10(luminance) - low) * (last / (high - low)), 0, last)
-    before = jnp.minimum(place.astype(jnp.int32), last - 1)
-    share = place - before
-    below, above = (jnp.asarray(table, luminance.dtype)[:, before + step] for step in (0, 1))
-    return SENSITIVITY * 10 ** (below + share * (above - below))
+def _base_differences(base: Float[Array, "3 2 h w"]) -> Float[Array, "3 h w"]:
+    planes = _images(base)
+    background = jnp.maximum(planes[0], DARKEST).mean((-2, -1), keepdims=True)
+    contrast = _contrast(planes, background)
+    sensitivity = contrast_sensitivity.sensitivity(background[0], 0, (BASE_FREQUENCY,))
+    return jnp.abs(contrast[:, 0] - contrast[:, 1]) * (SENSITIVITY * sensitivity)
 
 
-@functools.cache
-def _sensitivities(frequency: float) -> np.ndarray:
-    """Their logarithms at one frequency, of each channel and luminance, `(3, 32)`."""
-    table = _table()
-    low, high = (math.log10(end) for end in FREQUENCIES)
-    place = (math.log10(frequency) - low) / (high - low) * (table.shape[-1] - 1)
-    before = int(np.clip(math.ceil(place) - 1, 0, table.shape[-1] - 2))
-    return table[..., before] + (place - before) * (table[..., before + 1] - table[..., before])
-
-
-@functools.cache
-def _table() -> np.ndarray:
-    return np.load(Path(__file__).with_name("cvvdp_csf.npy")).astype(np.float64)
-
-
-def _masked(contrast: Float[Array, "3 2 h w"]) -> Float[Array, "3 h w"]:
-    """Differences of visible contrasts, masked by what both images share."""
-    x, y = jnp.moveaxis(contrast * _per_channel(GAINS)[..., None], 1, 0)
-    shared = _blurred(jnp.minimum(jnp.abs(x), jnp.abs(y))) * MASKING
-    powers = [_power(plane, q) for plane, q in zip(shared, MASK_EXPONENTS, strict=True)]
-    masks = jnp.stack(
-        [
-            reductions.add(2**weight * p for weight, p in zip(column, powers, strict=True))
-            for column in zip(*CROSS_MASKING, strict=True)
-        ]
+def _masked(
+    visible: Float[Array, "3 2 h w"], unblurred: Bool[Array, "h w"]
+) -> Float[Array, "3 _h _w"]:
+    """Differences of visible contrasts, masked by what both images share, without the margins."""
+    least = jnp.minimum(*jnp.moveaxis(jnp.abs(visible), 1, 0))
+    taps = filters.gaussian_taps(2 * RADIUS + 1, PHASE_SIGMA)
+    rows = staged(filters.correlate_axis(staged(least), taps, -2))
+    blurred = staged(filters.correlate_axis(rows, taps, -1))
+    inner = (..., slice(RADIUS, -RADIUS), slice(RADIUS, -RADIUS))
+    shared = MASKING * jnp.where(unblurred[inner], least[inner], blurred)
+    powers = staged(_power(shared, _per_channel(MASK_EXPONENTS, shared)))
+    masks = reductions.add(
+        _per_channel([2**weight for weight in row], powers) * power
+        for row, power in zip(CROSS_MASKING, powers, strict=True)
     )
+    x, y = visible[:, 0][inner], visible[:, 1][inner]
     difference = _power(jnp.abs(x - y), EXPONENT) / (1 + masks)
-    return LARGEST_DIFFERENCE * difference / (LARGEST_DIFFERENCE + difference)
+    return staged(LARGEST_DIFFERENCE * difference / (LARGEST_DIFFERENCE + difference))
 
 
-def _blurred(planes: Float[Array, "3 h w"]) -> Float[Array, "3 h w"]:
-    """The mean around each pixel, since masking does not depend on phase."""
-    if min(planes.shape[-2:]) <= PHASE_RADIUS:
-        return planes
-    taps = filters.gaussian_taps(2 * PHASE_RADIUS + 1, PHASE_SIGMA)
-    padded = filters.pad(staged(planes), PHASE_RADIUS, PHASE_RADIUS, "reflect")
-    return staged(
-        filters.correlate_axis(staged(filters.correlate_axis(padded, taps, -2)), taps, -1)
-    )
+def _per_channel(values: Sequence[float], like: Array) -> Float[Array, "3 1 1"]:
+    return jnp.asarray(values, like.dtype)[:, None, None]
 
 
-def _reduced(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
-    """Smoothed, and every second row and column."""
-    # As in the authors' code, the right border is treated as if there were as many columns as rows
-    # modulo two.
-    odd = planes.shape[-2] % 2 == 1
-    return _reduced_axis(staged(_reduced_axis(planes, -2, odd)), -1, odd)
-
-
-def _reduced_axis(
-    planes: Float[Array, "*batch h w"], axis: int, odd: bool
-) -> Float[Array, "*batch _h _w"]:
-    """Every second sample of a mirrored axis, which is taken to have an odd size or not."""
-    axis %= planes.ndim
-    size = planes.shape[axis]
-    first, second, last_but_one, last = (
-        lax.slice_in_dim(planes, k, k + 1, axis=axis) for k in (0, 1, size - 2, size - 1)
-    )
-    if odd == (size % 2 == 1):
-        beyond = [last, last_but_one]
-    elif odd:
-        beyond = [KERNEL[3] / KERNEL[4] * last + last_but_one, last]
-    else:
-        beyond = [jnp.zeros_like(last), last]
-    padded = staged(jnp.concatenate([second, first, planes, *beyond], axis))
-    end = 2 * ((size + 1) // 2) - 1
-    return reductions.add(
-        weight * lax.slice_in_dim(padded, k, k + end, stride=2, axis=axis)
-        for k, weight in enumerate(KERNEL)
-    )
-
-
-def _expanded(
-    planes: Float[Array, "*batch h w"], size: Sequence[int]
-) -> Float[Array, "*batch H W"]:
-    """Twice as large, interpolated with the kernel."""
-    for axis, length in zip((-2, -1), size, strict=True):
-        planes = _expanded_axis(planes, axis, length)
-    return planes
-
-
-def _expanded_axis(
-    planes: Float[Array, "*batch h w"], axis: int, size: int
-) -> Float[Array, "*batch _h _w"]:
-    axis %= planes.ndim
-    count = planes.shape[axis]
-    ends = (lax.slice_in_dim(planes, k, k + 1, axis=axis) for k in (0, count - 1))
-    first, last = ends
-    repeated = staged(jnp.concatenate([first, planes, last], axis))
-    before, here, after = (lax.slice_in_dim(repeated, k, k + count, axis=axis) for k in range(3))
-    even = 2 * (KERNEL[0] * before + KERNEL[2] * here + KERNEL[4] * after)
-    odd = 2 * (KERNEL[1] * here + KERNEL[3] * after)
-    shape = list(planes.shape)
-    shape[axis] = 2 * count
-    result = jnp.stack([even, odd], axis + 1).reshape(shape)
-    return staged(lax.slice_in_dim(result, 0, size, axis=axis))
-
-
-def _per_channel(values: Sequence[float]) -> Float[Array, "3 1 1"]:
-    return jnp.asarray(values)[:, None, None]
-
-
-def _power(values: Float[Array, "*shape"], exponent: float) -> Float[Array, "*shape"]:
+def _power(
+    values: Float[Array, "*shape"], exponent: float | Float[Array, "3 1 1"]
+) -> Float[Array, "*shape"]:
     """(x + EPSILON)^p - EPSILON^p for x >= 0 and p > 1; zero at zero, however a compiler rounds."""
     return jnp.where(values > 0, (values + EPSILON) ** exponent - EPSILON**exponent, 0)
 
@@ -336,8 +222,9 @@ def _root(values: Float[Array, "*shape"], degree: int) -> Float[Array, "*shape"]
     return EPSILON**exponent * jnp.expm1(exponent * jnp.log1p(values / EPSILON))
 
 
-def _norm_2(planes: Float[Array, "3 h w"]) -> Float[Array, " 3"]:
-    return _root(reductions.mean(planes * (planes + 2 * EPSILON)), 2)
+def _squared(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`_power` for p = 2, without cancellation."""
+    return values * (values + 2 * EPSILON)
 
 
 def _norm_4(values: Float[Array, "*shape"], axis: int) -> Float[Array, "*_shape"]:
