@@ -25,7 +25,7 @@ from gsn_jax.metrics.staging import staged
 
 KERNEL = (0.05, 0.25, 0.4, 0.25, 0.05)
 # Planes whose longer side is at most that are multiplied by matrices.
-SMALL = 128
+SMALL = 256
 
 Planes = TypeVar("Planes", np.ndarray, jax.Array)
 

@@ -216,5 +216,5 @@ def test_a_protocol_is_part_of_the_scores(tmp_path, photo):
         kept = runner.invoke(cli.cli, [command, *arguments, "--no-scoring"])
         assert "luma studio, crop border 4" in kept.stdout
         refused = runner.invoke(cli.cli, [command, *arguments, "--no-scoring", "--luma", "full"])
-        assert "leave out --protocol, --luma and --crop-border" in str(refused.exception)
+        assert "leave out --protocol, --luma, --crop-border and --display" in str(refused.exception)
     assert "luma studio, crop border 4" in (tmp_path / "out" / "benchmark.csv").read_text()

@@ -58,6 +58,7 @@ def test_every_table_says_how_it_was_made(folder):
         "crop_border": 4,
         "hdr": None,
         "peak_nits": None,
+        "display": None,
         "resize": None,
         "alpha": "refuse",
         "align": "integer",
