@@ -98,10 +98,28 @@ def cvvdp(
         InputError: no display has that name.
     """
     differences, base, sizes = _differences(reference, distorted, displays.named(display))
-    norms = _root(canvas.means(_squared(differences), sizes, 2 * RADIUS), 2)
-    base_norm = _root(reductions.mean(_squared(base)), 2) * jnp.asarray(BASE_WEIGHTS, base.dtype)
-    per_channel = _norm_4(jnp.concatenate([norms, base_norm[:, None]], -1), -1)
-    return _jod(STILL * _norm_4(per_channel, 0))
+    means = canvas.means(_squared(differences), sizes, 2 * RADIUS)
+    return _pooled(means, reductions.mean(_squared(base)))
+
+
+def _weighted(
+    reference: Float[Array, "h w 3"],
+    distorted: Float[Array, "h w 3"],
+    weights: Float[Array, "h w"],
+    *,
+    display: str | Display = "standard_4k",
+) -> Float[Array, ""]:
+    """The quality from weighted means of each band, to whose size the weights are reduced."""
+    differences, base, sizes = _differences(reference, distorted, displays.named(display))
+    masks = [weights]
+    for _ in sizes:
+        masks.append(filters.halved(masks[-1]))
+    height, width = differences.shape[-2:]
+    mask = canvas.place(masks[:-1], 2 * RADIUS)[:height, :width]
+    means, norms = (
+        canvas.means(planes, sizes, 2 * RADIUS) for planes in (mask * _squared(differences), mask)
+    )
+    return _pooled(means / norms, reductions.weighted_mean(_squared(base), masks[-1]))
 
 
 @pairwise("cvvdp", MIN_SIZE)
@@ -119,6 +137,13 @@ def cvvdp_map(
     for band in reversed(bands):
         total = laplacian_pyramid.expanded(total, band.shape) + band
     return _jod(total)
+
+
+def _pooled(bands: Float[Array, "3 bands"], base: Float[Array, " 3"]) -> Float[Array, ""]:
+    """The quality, from mean squares of the bands and of the low-pass rest."""
+    base_norm = _root(base, 2) * jnp.asarray(BASE_WEIGHTS, base.dtype)
+    per_channel = _norm_4(jnp.concatenate([_root(bands, 2), base_norm[:, None]], -1), -1)
+    return _jod(STILL * _norm_4(per_channel, 0))
 
 
 def _differences(
@@ -241,6 +266,12 @@ def _jod(difference: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 METRICS = {
     "cvvdp": FunctionMetric(
-        "cvvdp", cvvdp, True, (-float("inf"), BEST), cvvdp_map, min_size=MIN_SIZE
+        "cvvdp",
+        cvvdp,
+        True,
+        (-float("inf"), BEST),
+        cvvdp_map,
+        min_size=MIN_SIZE,
+        masked=_weighted,
     )
 }
