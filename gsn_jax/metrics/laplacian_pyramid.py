@@ -61,7 +61,7 @@ def decomposed(
         Of each layer the channels, and then the surround of the first channel; and the low-pass
         rest of all channels.
     """
-    layers = []
+    layers: list[jax.Array] = []
     while len(layers) < count and max(planes.shape[-2:]) > SMALL:
         smaller = reduced(planes)
         around = expanded(smaller, planes.shape[-2:])
@@ -127,12 +127,12 @@ def _reduced_axis(planes: Planes, axis: int, odd: bool) -> Planes:
         _part(planes, axis, k, k + 1) for k in (0, 1, size - 2, size - 1)
     )
     if odd == (size % 2 == 1):
-        beyond = [last, last_but_one]
+        after, far = last, last_but_one
     elif odd:
-        beyond = [KERNEL[3] / KERNEL[4] * last + last_but_one, last]
+        after, far = KERNEL[3] / KERNEL[4] * last + last_but_one, last
     else:
-        beyond = [0 * last, last]
-    padded = _joined([second, first, planes, *beyond], axis)
+        after, far = 0 * last, last
+    padded = _joined([second, first, planes, after, far], axis)
     end = 2 * ((size + 1) // 2) - 1
     terms = (weight * _part(padded, axis, k, k + end, 2) for k, weight in enumerate(KERNEL))
     return functools.reduce(operator.add, terms)
