@@ -211,9 +211,7 @@ def command(
         }
         folder = score_beam.check(runner, table, out, form, limits, maps, absent)
         score_processes.refuse_flags("not with --runner beam")
-        rules = protocol_options.chosen_protocol(
-            protocol, luma, crop_border, None, hdr, peak_nits
-        )
+        rules = protocol_options.chosen_protocol(protocol, luma, crop_border, None, hdr, peak_nits)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         reading |= {"luma": rules.luma, "crop_border": rules.crop_border}
         with interruptible(out):
