@@ -94,7 +94,23 @@ def functions():
     add("psnr", "scikit-image", skimage_psnr)
     for name, network in (("lpips_alex", "alex"), ("lpips_vgg", "vgg")):
         add(name, "lpips", _lpips(network))
+    add("cvvdp", "cvvdp", _cvvdp())
     return table
+
+
+def _cvvdp():
+    @functools.cache
+    def model():
+        import pycvvdp
+        import torch
+
+        return pycvvdp.cvvdp(display_name="standard_4k", quiet=True, device=torch.device("cpu"))
+
+    def scores(x, y):
+        pairs = zip(x, y, strict=True)
+        return np.array([float(model().predict(b, a, dim_order="CHW")[0]) for a, b in pairs])
+
+    return scores
 
 
 def _lpips(network):

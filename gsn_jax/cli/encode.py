@@ -48,6 +48,7 @@ def command(
     protocol: str | None,
     luma: Any,
     crop_border: int | None,
+    display: str | None,
     out: Path,
     overwrite: bool,
 ) -> None:
@@ -69,14 +70,14 @@ def command(
         score = math.nan
     if math.isnan(score):
         raise InputError(f"--target {text}: give a metric and a score, as in gsn=0.9")
-    rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
+    rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display)
     from gsn_jax.rate_distortion import encoding, scoring
     from gsn_jax.rate_distortion.target import Target, encode_to
     from gsn_jax.scoring import by_name
     from gsn_jax.scoring.outputs import alone
 
     wanted = by_name.named(name, checkpoint=checkpoint, option="--target")
-    (metric,) = by_name.resolve_all(wanted, checkpoint)
+    (metric,) = protocol_options.under(rules, by_name.resolve_all(wanted, checkpoint))
     found = encoding.find_photos(photos, skip=[out])
     with (
         interruptible(out),
@@ -88,9 +89,7 @@ def command(
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        results = encode_to(
-            found, chosen[0], Target(rules.of(metric), score), out, show, overwrite=overwrite
-        )
+        results = encode_to(found, chosen[0], Target(metric, score), out, show, overwrite=overwrite)
     for item in results:
         if item.file is not None:
             click.echo(

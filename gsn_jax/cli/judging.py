@@ -113,6 +113,7 @@ class Request:
     protocol: str | None
     luma: Any
     crop_border: int | None
+    display: str | None
     batch_size: int | None
     out: Path | None
     report: Path | None
@@ -134,10 +135,11 @@ def check(request: Request) -> None:
         raise InputError("--no-scoring needs --out DIR, the folder that holds the scores")
     if request.no_scoring and (request.rescore or request.checkpoint):
         raise InputError("--no-scoring computes no score: leave out --rescore and --checkpoint")
-    rules = request.protocol, request.luma, request.crop_border
+    rules = request.protocol, request.luma, request.crop_border, request.display
     if request.no_scoring and any(option is not None for option in rules):
         raise InputError(
-            "--no-scoring computes no score: leave out --protocol, --luma and --crop-border"
+            "--no-scoring computes no score: leave out --protocol, --luma, --crop-border and "
+            "--display"
         )
     if request.report is not None:
         shared_options.check_report(request.report, "report", overwrite=request.overwrite)
@@ -184,13 +186,15 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
     for judged in sets:
         if any(getattr(judged.source, "text", {}).get("mask", ())):
             click.echo(f"gsn: {judged.name}: whole images are scored, without masks", err=True)
-    rules = protocol_options.chosen_protocol(request.protocol, request.luma, request.crop_border)
+    rules = protocol_options.chosen_protocol(
+        request.protocol, request.luma, request.crop_border, request.display
+    )
     metrics: list[Metric] = []
     if request.no_scoring:
         found = [_kept(judged, request) for judged in sets]
     else:
         metrics, passed_over = choose(request.metric, request.checkpoint)
-        metrics = [rules.of(metric) for metric in metrics]
+        metrics = protocol_options.under(rules, metrics)
         _say_passed_over(passed_over)
         if request.checkpoint:
             click.echo(f"gsn: gsn below is the model in {request.checkpoint}", err=True)

@@ -1,9 +1,10 @@
-"""Options that say what of the images is scored: a protocol, HDR, masks, tiles, alignment."""
+"""Options that say what is scored: a protocol, a display, HDR, masks, tiles, alignment."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,12 +12,13 @@ import click
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
+    from gsn_jax.metric import Metric
     from gsn_jax.scoring.pairs import Pair
     from gsn_jax.scoring.protocol import Protocol
 
 
 def protocol(command: Callable) -> Callable:
-    """Gives a command `--protocol`, `--luma` and `--crop-border`."""
+    """Gives a command `--protocol`, `--luma`, `--crop-border` and `--display`."""
     named = click.option(
         "--protocol",
         metavar="NAME",
@@ -35,7 +37,13 @@ def protocol(command: Callable) -> Callable:
         metavar="N",
         help="Remove N pixels at each border before scoring.",
     )
-    return named(luma(border(command)))
+    display = click.option(
+        "--display",
+        metavar="NAME|FILE.json",
+        help="What the images are seen on, for cvvdp: standard_4k, standard_fhd, standard_phone or "
+        "a file that describes a display.  [default: standard_4k]",
+    )
+    return named(luma(border(display(command))))
 
 
 def hdr(command: Callable) -> Callable:
@@ -60,6 +68,7 @@ def chosen_protocol(
     name: str | None,
     luma: Any,
     crop_border: int | None,
+    display: str | None,
     hdr: Any = None,
     peak_nits: float | None = None,
 ) -> Protocol:
@@ -67,17 +76,34 @@ def chosen_protocol(
 
     Raises:
         InputError: no protocol has that name, or it is given together with its parts; or see
-            `Protocol`.
+            `Protocol` and `gsn_jax.metrics.displays.read`.
     """
+    from gsn_jax.metrics import displays
     from gsn_jax.scoring.protocol import Protocol, named_protocol
 
+    is_file = display is not None and display.lower().endswith(".json")
+    seen_on = displays.read(display) if display is not None and is_file else display
     if name is None:
-        return Protocol(luma, crop_border or 0, hdr, peak_nits)
+        return Protocol(luma, crop_border or 0, hdr, peak_nits, seen_on)
     if hdr is not None or peak_nits is not None:
         raise InputError(f"--protocol {name} is for SDR images; leave out --hdr and --peak-nits")
     if luma is not None or crop_border is not None:
         raise InputError(f"--protocol {name} sets --luma and --crop-border; leave those out")
-    return named_protocol(name)
+    return dataclasses.replace(named_protocol(name), display=seen_on)
+
+
+def under(rules: Protocol, metrics: Iterable[Metric]) -> list[Metric]:
+    """The metrics under a protocol.
+
+    Raises:
+        InputError: there is a display, and no metric whose score depends on it.
+    """
+    seen = [rules.of(metric) for metric in metrics]
+    if rules.display is not None and not any(
+        getattr(getattr(metric, "protocol", None), "display", None) for metric in seen
+    ):
+        raise InputError("--display: no score depends on it; leave it out, or add the metric cvvdp")
+    return seen
 
 
 def parts(command: Callable) -> Callable:

@@ -112,6 +112,7 @@ def command(
     protocol: str | None,
     luma: Any,
     crop_border: int | None,
+    display: str | None,
     anchor: str | None,
     levels: tuple[str, ...],
     judged: str | None,
@@ -140,7 +141,7 @@ def command(
     if table is not None and (names_of_codecs or encoders):
         raise InputError("--codec and --encoder are for PHOTOS; a table names its codecs itself")
     at = _levels(levels)
-    rules = protocol_options.chosen_protocol(protocol, luma, crop_border)
+    rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display)
     from gsn_jax.rate_distortion import deltas, encodings, opinions
     from gsn_jax.scoring import by_name
     from gsn_jax.scoring.pairs import Loading
@@ -152,7 +153,7 @@ def command(
     chosen = codec_options.chosen(names_of_codecs, encoders, decoders) if photos else []
     steps = _qualities(qualities, chosen) if photos else {}
     named = by_name.named(*names, checkpoint=checkpoint)
-    metrics = [rules.of(metric) for metric in by_name.resolve_all(named, checkpoint)]
+    metrics = protocol_options.under(rules, by_name.resolve_all(named, checkpoint))
     from gsn_jax.rate_distortion import encoding, scoring
     from gsn_jax.rate_distortion.comparison import compare
     from gsn_jax.scoring.outputs import alone

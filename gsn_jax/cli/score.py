@@ -150,6 +150,7 @@ def command(
     protocol: str | None,
     luma: Any,
     crop_border: int | None,
+    display: str | None,
     hdr: Any,
     peak_nits: float | None,
     mask: str | None,
@@ -202,6 +203,7 @@ def command(
             "--pool": pool,
             "--junit": junit,
             "--batch-size": batch_size,
+            "--display": display,
             "--hdr": hdr,
             "--mask": mask,
             "--tiles": tiles,
@@ -209,7 +211,7 @@ def command(
         }
         folder = score_beam.check(runner, table, out, form, limits, maps, absent)
         score_processes.refuse_flags("not with --runner beam")
-        rules = protocol_options.chosen_protocol(protocol, luma, crop_border, hdr, peak_nits)
+        rules = protocol_options.chosen_protocol(protocol, luma, crop_border, None, hdr, peak_nits)
         reading = {"alpha": alpha, "max_pixels": max_pixels, "resize": resize}
         reading |= {"luma": rules.luma, "crop_border": rules.crop_border}
         with interruptible(out):
@@ -235,7 +237,7 @@ def command(
     from gsn_jax.scoring import junit as junit_files
     from gsn_jax.scoring.pairs import Loading, pairs_of_files, pairs_of_table
 
-    rules = protocol_options.chosen_protocol(protocol, luma, crop_border, hdr, peak_nits)
+    rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display, hdr, peak_nits)
     loading = Loading(alpha, max_pixels, resize, align, rules.hdr, rules.peak_nits)
     folders = (reference_dir, distorted_dir) if reference_dir and distorted_dir else None
     videos = reference is not None and any(map(is_video, (reference, *distorted)))
@@ -276,7 +278,7 @@ def command(
             inputs = score_sources.inputs(pairs, table)
             junit_files.check_target(junit, inputs, folders or (), overwrite=overwrite)
         wanted = by_name.named(*names, checkpoint=checkpoint)
-        metrics = [rules.of(metric) for metric in by_name.resolve_all(wanted, checkpoint)]
+        metrics = protocol_options.under(rules, by_name.resolve_all(wanted, checkpoint))
         if parts:
             regions.check_takes_masks(metrics)
         pool = pool or videos

@@ -55,6 +55,7 @@ _MODULES = {
     "ssimulacra2": "_ssimulacra2",
     "butteraugli": "_butteraugli",
     "butteraugli_3norm": "_butteraugli",
+    "cvvdp": "_cvvdp",
     "psnr_hvs": "_psnr_hvs",
     "psnr_hvs_m": "_psnr_hvs",
     "ciede2000": "_ciede2000",

@@ -5,10 +5,13 @@ The first scale lies at the top left, and right of it the others, one below the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import extents
@@ -38,6 +41,52 @@ def mask(
     """
     ones = [extents.filled(jnp.ones(n), extent) for n, extent in zip(sizes, inside, strict=True)]
     return place(ones, gap)
+
+
+def index(shape: Sequence[int], sizes: Sequence[tuple[int, int]], gap: int) -> Int[Array, "h w"]:
+    """To which scale each sample of a canvas belongs, or the next to its left or above it.
+
+    Args:
+        shape: of the canvas.
+        sizes: height and width of each scale.
+        gap: as for `place`.
+    """
+    starts = [row for row, _ in _corners(sizes, gap)[1:]]
+    others = np.maximum(np.searchsorted(starts, np.arange(shape[-2]), "right"), 1).astype(np.int32)
+    right = np.arange(shape[-1]) >= sizes[0][1] + gap
+    return jnp.where(right, others[:, None], np.int32(0))
+
+
+def taken(
+    planes: Float[Array, "*batch h w"], sizes: Sequence[tuple[int, int]], gap: int
+) -> list[Float[Array, "*shape"]]:
+    """The scales of a canvas; the inverse of `place`."""
+    return [
+        planes[..., row : row + height, column : column + width]
+        for (row, column), (height, width) in zip(_corners(sizes, gap), sizes, strict=True)
+    ]
+
+
+def means(
+    planes: Float[Array, "*batch h w"], sizes: Sequence[tuple[int, int]], gap: int
+) -> Float[Array, "*batch scales"]:
+    """The mean over each scale of a canvas."""
+    rows, columns = (np.zeros((len(sizes), length)) for length in planes.shape[-2:])
+    for k, ((row, column), (height, width)) in enumerate(
+        zip(_corners(sizes, gap), sizes, strict=True)
+    ):
+        rows[k, row : row + height] = 1 / height
+        columns[k, column : column + width] = 1 / width
+    inside, across = (jnp.asarray(weights, planes.dtype) for weights in (rows, columns))
+    # As a product, see `reductions.total`.
+    return (jnp.matmul(inside, planes, precision=lax.Precision.HIGHEST) * across).sum(-1)
+
+
+def _corners(sizes: Sequence[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
+    """The row and column where each scale begins."""
+    rows = itertools.accumulate((height + gap for height, _ in sizes[1:-1]), initial=0)
+    column = sizes[0][1] + gap
+    return [(0, 0), *((row, column) for row in rows)][: len(sizes)]
 
 
 def _extended(planes: Float[Array, "*shape"], height: int, width: int) -> Float[Array, "*shape"]:

@@ -32,6 +32,8 @@ from gsn_jax.metric import (
     SizeAware,
     forget,
 )
+from gsn_jax.metrics import displays
+from gsn_jax.metrics.displays import Display
 from gsn_jax.scoring import pu21, regions
 from gsn_jax.scoring.pairs import Hdr, Loading
 from gsn_jax.scoring.regions import score_arrays
@@ -62,6 +64,8 @@ class Protocol:
             `gsn_jax.scoring.pu21`. None for sRGB images.
         peak_nits: with `hdr`, the peak luminance of the display in cd/m2, see
             `gsn_jax.images.load_luminance`.
+        display: what the images are seen on, for metrics whose score depends on that (cvvdp); its
+            name in `gsn_jax.metrics.displays.DISPLAYS`, or a `Display`. Others ignore it.
 
     Raises:
         InputError: a value is not one of these, or two exclude one another.
@@ -71,6 +75,7 @@ class Protocol:
     crop_border: int = 0
     hdr: Hdr | None = None
     peak_nits: float | None = None
+    display: str | Display | None = None
 
     def __post_init__(self) -> None:
         if self.luma not in (None, *get_args(Luma)):
@@ -85,6 +90,8 @@ class Protocol:
             pu21.check_peak(self.peak_nits)
             if not self.hdr:
                 raise InputError("peak_nits is for HDR images; give hdr pu21 too")
+        if self.display is not None:
+            displays.named(self.display)
 
     def __str__(self) -> str:
         parts = {
@@ -92,12 +99,14 @@ class Protocol:
             f"crop border {self.crop_border}": self.crop_border,
             f"hdr {self.hdr}": self.hdr,
             f"peak {self.peak_nits or 0:g} cd/m2": self.peak_nits,
+            f"display {self.display}": self.display,
         }
         return ", ".join(text for text, given in parts.items() if given)
 
     def of(self, metric: Metric) -> Metric:
         """The metric under this protocol; the metric itself where the protocol changes nothing."""
-        return metric if self == Protocol() else ProtocolMetric(metric, self)
+        seen = self if "display" in _options(metric) else dataclasses.replace(self, display=None)
+        return metric if seen == Protocol() else ProtocolMetric(metric, seen)
 
     def crop(self, image: Array) -> Array:
         """An image `(..., H, W, C)` without its borders.
@@ -160,7 +169,8 @@ def described(protocol: Protocol, loading: Loading) -> dict[str, Any]:
         loading: how files become pairs of images.
     """
     reading = {"resize": loading.resize, "alpha": loading.alpha, "align": loading.align}
-    return {**dataclasses.asdict(protocol), **reading}
+    display = None if protocol.display is None else str(protocol.display)
+    return {**dataclasses.asdict(protocol), "display": display, **reading}
 
 
 class ProtocolMetric:
@@ -183,7 +193,12 @@ class ProtocolMetric:
         self.protocol = protocol
         if protocol.hdr:
             pu21.check_defined(metric)
-        self.metric = _without_rounding(metric) if protocol.luma or protocol.hdr else metric
+        options: dict[str, Any] = {}
+        if protocol.luma or protocol.hdr:
+            options["rounded"] = False  # where the metric otherwise rounds luma to 8 bits
+        if protocol.display is not None:
+            options["display"] = protocol.display
+        self.metric = _with_options(metric, options)
         self.name, self.value_range = metric.name, metric.value_range
         self.higher_is_better = metric.higher_is_better
         self.has_map = metric.has_map and not protocol.hdr
@@ -323,14 +338,20 @@ class ProtocolMetric:
         return pu21.seen_by(self.name, left) if self.protocol.hdr else left
 
 
-def _without_rounding(metric: Metric) -> Metric:
-    """The metric on unrounded luma, where it otherwise rounds luma to 8 bits."""
-    if not isinstance(metric, FunctionMetric):
-        return metric
-    if "rounded" not in inspect.signature(metric.function).parameters:
+def _options(metric: Metric) -> Iterable[str]:
+    """Names of what the metric's function takes; none of a trained model."""
+    return (
+        inspect.signature(metric.function).parameters if isinstance(metric, FunctionMetric) else ()
+    )
+
+
+def _with_options(metric: Metric, options: dict[str, Any]) -> Metric:
+    """The metric with those options that it has."""
+    taken = {name: value for name, value in options.items() if name in _options(metric)}
+    if not taken or not isinstance(metric, FunctionMetric):
         return metric
     functions: dict[str, Any] = {
-        name: functools.partial(function, rounded=False)
+        name: functools.partial(function, **taken)
         for name in ("function", "map_function", "masked")
         if (function := getattr(metric, name)) is not None
     }

@@ -209,11 +209,13 @@ def test_a_protocol_is_part_of_the_scores(tmp_path, photo):
     scores = list(csv.DictReader((folder / "scores.csv").read_text().splitlines()))
     want = gsn_jax.score(tmp_path / "r.png", tmp_path / "d3.png", "psnr", protocol="sr-x4")
     assert float(scores[3]["psnr"]) == pytest.approx(float(want), abs=1e-5)
+    refused = runner.invoke(cli.cli, ["evaluate", *arguments, "--display", "standard_4k"])
+    assert "--display: no score depends on it" in str(refused.exception)
     for command in ("evaluate", "benchmark"):
         other = runner.invoke(cli.cli, [command, *arguments])
         assert "luma studio, crop border 4, this is gsn_jax" in str(other.exception)
         kept = runner.invoke(cli.cli, [command, *arguments, "--no-scoring"])
         assert "luma studio, crop border 4" in kept.stdout
         refused = runner.invoke(cli.cli, [command, *arguments, "--no-scoring", "--luma", "full"])
-        assert "leave out --protocol, --luma and --crop-border" in str(refused.exception)
+        assert "leave out --protocol, --luma, --crop-border and --display" in str(refused.exception)
     assert "luma studio, crop border 4" in (tmp_path / "out" / "benchmark.csv").read_text()

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import command_line
+import jax
 import numpy as np
 import pytest
 from command_line import rows_of
@@ -15,8 +16,12 @@ from PIL import Image
 import gsn_jax
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
+from gsn_jax.images import load_image
+from gsn_jax.metrics import displays
+from gsn_jax.scoring import provenance
 from gsn_jax.scoring.many_pairs import score_pairs, score_unordered
 from gsn_jax.scoring.pairs import pairs_of_files
+from gsn_jax.scoring.protocol import Protocol
 
 
 @pytest.fixture
@@ -58,6 +63,7 @@ def test_every_table_says_how_it_was_made(folder):
         "crop_border": 4,
         "hdr": None,
         "peak_nits": None,
+        "display": None,
         "resize": None,
         "alpha": "refuse",
         "align": "integer",
@@ -245,7 +251,38 @@ def test_maps_lie_where_the_protocol_and_the_alignment_leave_the_image(folder):
     assert (folder / "maps" / "moved.psnr.map.png").exists()
 
 
+def test_a_display_from_a_file(folder):
+    """Scores are those of the display, and tables and later runs know it."""
+    for name in ("r", "noisy"):
+        Image.open(f"{name}.png").crop((0, 0, 24, 20)).save(f"{name}.png")
+    entry = {"resolution": [1920, 1080], "diagonal_size_inches": 24, "max_luminance": 100}
+    entry |= {"viewing_distance_meters": 0.6, "contrast": 1000}
+    (folder / "d.json").write_text(json.dumps(entry))
+    options = "--metric", "cvvdp,psnr", "--display", "d.json", "--out", "s.csv"
+    assert run("r.png", "noisy.png", *options)[2] == 0
+    (row,) = rows_of((folder / "s.csv").read_text())
+    display = displays.read("d.json")
+    pair = (load_image(f"{name}.png").astype(np.float32) / 255 for name in ("r", "noisy"))
+    want = jax.jit(functools.partial(metrics.cvvdp, display=display))(*pair)
+    assert float(row["cvvdp"]) == pytest.approx(float(want), abs=1e-5)
+    assert float(want) != pytest.approx(
+        float(gsn_jax.score("r.png", "noisy.png", "cvvdp")), abs=0.1
+    )
+    said = json.loads((folder / "s.csv.json").read_text())["protocol"]
+    assert said["display"] == str(display)
+    assert provenance.protocol_text(Protocol(display=display).of(metrics.get("psnr"))) == ""
+
+
 BAD = {
+    "display_of_no_metric": (["--display", "standard_4k"], "--display: no score depends on it"),
+    "unknown_display": (
+        ["--display", "sdr_phone", "--metric", "cvvdp"],
+        "unknown display 'sdr_phone'; known: standard_4k",
+    ),
+    "no_display_file": (
+        ["--display", "none.json", "--metric", "cvvdp"],
+        "none.json: cannot be read as JSON",
+    ),
     "empty_mask": (["--mask", "empty.png"], "empty.png: the mask is empty"),
     "mask_of_another_size": (["--mask", "small.png"], "small.png: size 152 x 119 differs from"),
     "mask_in_colour": (["--mask", "r.png"], "r.png: a mask is gray"),

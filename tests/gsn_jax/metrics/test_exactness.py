@@ -24,6 +24,7 @@ OPTIMUM = {
     **dict.fromkeys(("ssim", "ms_ssim", "iw_ssim", "vif", "vifp"), 1),
     **dict.fromkeys(("haarpsi", "fsim", "fsimc", "vsi", "sr_sim", "cw_ssim", "dss"), 1),
     "ssimulacra2": 100,
+    "cvvdp": 10,
     **dict.fromkeys(("gmsd", "ms_gmsd", "mdsi", "nlpd", "mad", "ciede2000", "flip"), 0),
     **dict.fromkeys(("butteraugli", "butteraugli_3norm"), 0),
 }

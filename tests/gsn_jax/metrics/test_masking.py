@@ -9,12 +9,13 @@ import skimage.color
 
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
-from gsn_jax.metrics import masking
+from gsn_jax.metrics import _cvvdp, canvas, displays, masking
 from gsn_jax.scoring.regions import takes_masks
 
 MASKED = (
     *("psnr", "psnr_y", "ssim", "gmsd", "mdsi", "haarpsi", "fsim", "fsimc", "vsi"),
     *("psnr_hvs", "psnr_hvs_m", "ciede2000", "flip", "sr_sim", "butteraugli", "butteraugli_3norm"),
+    "cvvdp",
 )
 PAIR = metric_pairs.floats(metric_pairs.pairs()["noise"])
 SIZE = PAIR[0].shape[:2]
@@ -93,6 +94,28 @@ def test_butteraugli_pools_what_the_mask_leaves(soft):
         np.mean([mean(distances**p, mask) ** (1 / p) for p in (3, 6, 12)]) for mask in (left, soft)
     ]
     np.testing.assert_allclose(under("butteraugli_3norm", left, soft), norms, rtol=1e-5)
+
+
+def test_cvvdp_weighs_the_squares_of_each_band(soft):
+    """Norms over positions, then bands, then colours, with e = 1e-5 added before each power."""
+    parts = jax.jit(_cvvdp._differences, static_argnums=2)
+    differences, base, sizes = parts(*PAIR, displays.DISPLAYS["standard_4k"])
+    bands = canvas.taken(differences, sizes, 2 * _cvvdp.RADIUS)
+    e, norms, weights = 1e-5, [], np.float64(soft)
+    for band in map(np.float64, (*bands, base)):
+        mean_square = (weights * ((band + e) ** 2 - e**2)).sum((1, 2)) / weights.sum()
+        norms.append((mean_square + e) ** 0.5 - e**0.5)
+        rows, columns = (-(-side // 2) for side in weights.shape)
+        padded = np.pad(weights, [(0, side % 2) for side in weights.shape], mode="edge")
+        weights = padded.reshape(rows, 2, columns, 2).mean((1, 3))
+
+    def norm_4(values, axis):
+        return (((values + e) ** 4 - e**4).sum(axis) + e) ** 0.25 - e**0.25
+
+    norms[-1] = norms[-1] * _cvvdp.BASE_WEIGHTS
+    difference = _cvvdp.STILL * norm_4(norm_4(np.array(norms), 0), 0)
+    expected = 10 - _cvvdp.JOD_SCALE * difference**_cvvdp.JOD_EXPONENT
+    assert under("cvvdp", soft) == pytest.approx([expected], abs=1e-5)
 
 
 def test_with_weights_of_0_and_1_the_deviation_is_that_of_the_values_left(rng):

@@ -30,6 +30,7 @@ OPTIMUM = {  # the score of equal images
     "ssimulacra2": 100,
     "butteraugli": 0,
     "butteraugli_3norm": 0,
+    "cvvdp": 10,
     "psnr_hvs": np.inf,
     "psnr_hvs_m": np.inf,
     "ciede2000": 0,
@@ -39,7 +40,7 @@ OPTIMUM = {  # the score of equal images
     "dss": 1,
 }
 ASYMMETRIC = {"iw_ssim", "vif", "vifp", "mdsi", "mad", "ssimulacra2", "butteraugli"}
-ASYMMETRIC |= {"butteraugli_3norm"}
+ASYMMETRIC |= {"butteraugli_3norm", "cvvdp"}
 
 
 @functools.cache

@@ -67,7 +67,7 @@ def test_the_same_rows_as_the_plain_command(table, model_folder, tmp_path):
     (protocol,) = {row.pop("protocol") for row in rows}
     assert json.loads(protocol) == {
         "luma": None, "crop_border": 0, "resize": None, "alpha": "refuse", "align": "none",
-        "hdr": None, "peak_nits": None,
+        "hdr": None, "peak_nits": None, "display": None,
     }  # fmt: skip
     for row, plain in zip(rows, expected, strict=True):
         for name in ("gsn", "psnr"):
