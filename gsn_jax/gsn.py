@@ -24,7 +24,14 @@ from gsn_jax.backbones.cdcn import CDCN
 from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.folding import fold
 from gsn_jax.backbones.resampling import at_stride
-from gsn_jax.heads import IDENTITY_SCORE, AnchoredScores, LevelFusion, attention_sizes, encode_pair
+from gsn_jax.heads import (
+    IDENTITY_SCORE,
+    WINDOW,
+    AnchoredScores,
+    LevelFusion,
+    attention_sizes,
+    encode_pair,
+)
 from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv, SpatialAttention
 
@@ -76,7 +83,7 @@ class GSN(nn.Module):
             level_fusion(self.width, stride, strides[-1], self.hold_weights) for stride in strides
         ]
         self.fusion = layer(self.conv, 2 * self.width)
-        self.scorer = AnchoredScores()
+        self.scorer = AnchoredScores(even=True)
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
 
     def __call__(
@@ -155,7 +162,7 @@ class GSN(nn.Module):
         sizes = attention_sizes(self.attention, len(backbone.strides))
         levels = zip(backbone.reach, backbone.strides, sizes, strict=True)
         attended = max(reach + stride * (size // 2) for reach, stride, size in levels)
-        return attended + backbone.strides[-1]
+        return attended + backbone.strides[-1] * (WINDOW // 2 + 1)
 
     def _sensed(self, errors: jax.Array) -> jax.Array:
         """Scores of errors, which run from 0 to infinity: logarithmic, as sensation is."""

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from gsn_jax.backbones.resampling import reduce_to
-from gsn_jax.images.padded import Sizes
+from gsn_jax.backbones.resampling import at_stride, reduce_to
+from gsn_jax.images.padded import Sizes, clear
 
 # Raw score of an identical pair: on the labels' scale, quality 1.
 IDENTITY_SCORE = 1.0
 
-# Finer levels are compared at their own stride but fused at this one: they have as many channels,
-# and weighting their errors pixel by pixel would cost more than the backbone.
-FUSION_STRIDE = 4
+# Cells along each side of the window whose texture and structure are compared: 80 pixels.
+WINDOW = 5
+
+# Makes changes, which are small, count about as much as the features beside them.
+CHANGE_GAIN = 5.0
+
+# In units of squared features, which are of the order of 1: below it differences count absolutely.
+_FLOOR = 0.05
+_EPSILON = 1e-4  # a root's slope at 0 would be infinite
 
 
 def encode_pair(
@@ -83,22 +91,92 @@ class LevelFusion(nn.Module):
     ) -> tuple[jax.Array, jax.Array]:
         """Joint features and non-negative errors at the target stride, `(N, rows, columns, width)`.
 
-        An error is 0 exactly where the features agree. The joint features say how visible each
-        channel's error is there. Errors are averaged over positions before channels are mixed,
-        which gives the same result at less cost.
+        An error is 0 exactly where the features agree. There are three per channel: of the features
+        themselves, and of the texture and structure of the window around each cell. The joint
+        features say how visible each is there.
         """
-        fused_at = min(max(self.stride, FUSION_STRIDE), self.target)
-        pair = [reduce_to(level, self.stride, fused_at, sizes) for level in (reference, distorted)]
-        joint = nn.relu(nn.Dense(self.width, name="joint")(jnp.concatenate(pair, axis=-1)))
-        floor = self.param("floor", nn.initializers.constant(-3.0), reference.shape[-1:])
-        error = similarity_error(reference, distorted, nn.softplus(floor))
-        error = reduce_to(error, self.stride, fused_at, sizes)
-        context = jax.lax.stop_gradient(joint) if self.hold_weights else joint
-        visible = error * visibility(error.shape[-1], even=False)(context)
-        joint, visible = (
-            reduce_to(part, fused_at, self.target, sizes) for part in (joint, visible)
+        channels = reference.shape[-1]
+        start = nn.initializers.constant(float(np.log(np.expm1(_FLOOR))))
+        floors = nn.softplus(self.param("floor", start, (3, channels)))
+        cells = functools.partial(
+            reduce_to, stride=self.stride, target=self.target, sizes=sizes
         )
+        means = [cells(reference), cells(distorted)]
+        moments = [cells(x**2) for x in (reference, distorted, reference - distorted)]
+        around = window_means([*means, *moments], at_stride(sizes, self.target))
+        errors = jnp.concatenate(
+            [
+                cells(similarity_error(reference, distorted, floors[0])),
+                *texture_and_structure_errors(around, floors[1], floors[2]),
+            ],
+            axis=-1,
+        )
+        joint = jnp.concatenate([*concatenated(*means), roots(errors)], axis=-1)
+        joint = nn.relu(nn.Dense(self.width, name="joint")(joint))
+        context = jax.lax.stop_gradient(joint) if self.hold_weights else joint
+        visible = errors * visibility(errors.shape[-1], even=True)(context)
         return joint, NonNegativeDense(self.width, name="mix")(visible)
+
+
+def concatenated(
+    reference: Float[Array, "n h w c"], distorted: Float[Array, "n h w c"]
+) -> tuple[jax.Array, jax.Array]:
+    """The features of a level side by side, as the reference's and the change, both scaled."""
+    energy = (reference**2 + distorted**2).mean(axis=-1, keepdims=True) / 2
+    scale = 1 / jnp.sqrt(energy + _FLOOR)
+    return reference * scale, CHANGE_GAIN * (distorted - reference) * scale
+
+
+def roots(errors: jax.Array) -> jax.Array:
+    """Errors on the scale of features, 0 for 0, with a finite slope there."""
+    return jnp.sqrt(errors + _EPSILON) - _EPSILON**0.5
+
+
+def window_means(cells: Sequence[jax.Array], sizes: Sizes = None) -> list[jax.Array]:
+    """Means over the cells of the window around each cell, as far as it is inside the image.
+
+    Args:
+        cells: `(N, rows, columns, C)` each.
+        sizes: true numbers of rows and columns, see `gsn_jax.images.padded`.
+    """
+    inside = clear(jnp.ones((*cells[0].shape[:3], 1)), sizes)
+    count = _window_sums(inside)
+    return [_window_sums(clear(x, sizes)) / jnp.maximum(count, 1) for x in cells]
+
+
+def _window_sums(x: jax.Array) -> jax.Array:
+    for axis in (1, 2):
+        border = [(0, 0)] * 4
+        border[axis] = (WINDOW // 2, WINDOW // 2)
+        padded, length = jnp.pad(x, border), x.shape[axis]
+        x = functools.reduce(
+            jnp.add,
+            [jax.lax.slice_in_dim(padded, i, i + length, axis=axis) for i in range(WINDOW)],
+        )
+    return x
+
+
+def texture_and_structure_errors(
+    means: Sequence[jax.Array],
+    texture_floor: jax.Array | float,
+    structure_floor: jax.Array | float,
+) -> tuple[jax.Array, jax.Array]:
+    """One minus DISTS's similarities (Ding et al., IEEE TPAMI 2022), without their cancellation.
+
+    With means m, variances v and the variance v_d of the difference, the texture error is
+    (m_a - m_b)^2 / (m_a^2 + m_b^2 + c1) and the structure error v_d / (v_a + v_b + c2), both from
+    0 to 2.
+
+    Args:
+        means: of a, b, a^2, b^2 and (a - b)^2.
+        texture_floor: c1, one number or one per channel.
+        structure_floor: c2.
+    """
+    a, b, a_squared, b_squared, difference_squared = means
+    # Rounding may leave a variance just below 0.
+    difference = jnp.maximum(difference_squared - (a - b) ** 2, 0)
+    variances = jnp.maximum(a_squared - a**2, 0) + jnp.maximum(b_squared - b**2, 0)
+    return similarity_error(a, b, texture_floor), difference / (variances + structure_floor)
 
 
 class AnchoredScores(nn.Module):

@@ -23,6 +23,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from gsn_jax import heads
 from gsn_jax.backbones.resampling import reduce_to
 from gsn_jax.heads import similarity_error
 from gsn_jax.images.padded import Sizes
@@ -173,21 +174,11 @@ def weighted_sums(
 
 
 def texture_and_structure_errors(means: Float[Array, "*batch 5*c"]) -> Float[Array, "*batch 2*c"]:
-    """One minus DISTS's similarities, without their cancellation; both from 0 to 2.
-
-    With means m, variances v and the variance v_d of the difference, the texture error is
-    (m_a - m_b)^2 / (m_a^2 + m_b^2 + c1) and the structure error v_d / (v_a + v_b + c2).
+    """Texture errors of all channels, then structure errors, see `gsn_jax.heads`.
 
     Args:
         means: what `moment_sums` gives, over the number of positions.
-
-    Returns:
-        Texture errors of all channels, then structure errors.
     """
-    a, b, a_squared, b_squared, difference_squared = jnp.split(means, MOMENTS, axis=-1)
-    apart = (a - b) ** 2
-    # Rounding may leave a variance just below 0.
-    difference = jnp.maximum(difference_squared - apart, 0)
-    variances = jnp.maximum(a_squared - a**2, 0) + jnp.maximum(b_squared - b**2, 0)
-    texture = apart / (a**2 + b**2 + STRUCTURE_FLOOR)
-    return jnp.concatenate([texture, difference / (variances + STRUCTURE_FLOOR)], axis=-1)
+    parts = jnp.split(means, MOMENTS, axis=-1)
+    errors = heads.texture_and_structure_errors(parts, STRUCTURE_FLOOR, STRUCTURE_FLOOR)
+    return jnp.concatenate(errors, axis=-1)

@@ -67,10 +67,6 @@ def read(config: Mapping[str, Any]) -> Tree:
     theta = 0.0 if frozen else config.get("theta", 0.7)
     if theta >= 1:
         raise InputError("model.theta: 1 cannot keep pretrained kernels; choose less than 1")
-    if source in (LPIPS, LPIPS_DISTS) and not frozen:
-        raise InputError(
-            f'model.backbone_weights: "{source}" is for model.name="frozen"; choose "{IMAGENET}"'
-        )
     options = dict(config.get("backbone_options") or {})
     trees = {
         network: convert(network, _tensors(network, networks, source), source, theta, **options)
@@ -80,6 +76,8 @@ def read(config: Mapping[str, Any]) -> Tree:
     initial: Tree = {"backbone": joined if len(networks) > 1 else trees[networks[0]]}
     if source in (LPIPS, LPIPS_DISTS):
         initial["errors"] = _factors(networks, source, options)
+        if not frozen:
+            initial["errors"] = {k: np.tile(v[: len(v) // 2], 3) for k, v in initial["errors"].items()}
     return initial
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
@@ -39,7 +40,15 @@ def make_optimizer(
     update = optax.adamw(schedule, weight_decay=config.weight_decay)
     if frozen_backbone:
         update = optax.partition({"head": update, "backbone": optax.set_to_zero()}, _labels)
+    elif config.backbone_rate != 1:
+        slow = optax.adamw(_thawing(schedule, config.backbone_rate, steps), weight_decay=0.0)
+        update = optax.partition({"head": update, "backbone": slow}, _labels)
     return optax.chain(optax.clip_by_global_norm(CLIP_NORM), update), schedule
+
+
+def _thawing(schedule: optax.Schedule, rate: float, steps: int) -> optax.Schedule:
+    """A share of `schedule` that is 0 in the first tenth of the run and rises over the next."""
+    return lambda count: rate * schedule(count) * jnp.clip(10 * count / steps - 1, 0, 1)
 
 
 def _labels(params: Mapping[str, Any]) -> dict[str, Any]:
