@@ -1,15 +1,19 @@
-"""Cross-validation by scene: trains a configuration once per fold, evaluates the held-out scenes.
+"""Cross-validation: trains a configuration once per part of the human labels that is left out.
 
-    python scripts/cross_validate.py gsn REGENERATED/pairs.csv runs/folds --folds 5 \
-        --carried data/carried/pairs.csv \
-        -- --config.data.train="(('TABLE',0,7.25), ('CARRIED',0,7.25), 'data/synthetic/pairs.csv')"
+    python scripts/cross_validate.py gsn runs/folds --data DATA
+    python scripts/cross_validate.py gsn runs/types --data DATA --by family --only 0,3 \
+        -- --config.train.steps=900
 
-The table has the columns reference,distorted,score,type,level,group[,split]; rows of the split
-`reserved` are left out. In the overrides after `--`, TABLE stands for the rows of a fold's training
-scenes. CARRIED stands for a table of `gsn synthesize --like tid2013` whose scores are replaced by
-the mean opinion of their type and level over the training scenes, since opinions of the held-out
-scenes must not leak. The overall SRCC is the mean over folds, since each model has its own scale; a
-type's SRCC is over all its pairs. A fold that already has a model is not trained again.
+DATA is the folder for `gsn datasets prepare tid2013_regenerated --manual-dir DATA`; the images are
+made once, in the work folder. Rows of the split `reserved` are left out. The configuration's other
+tables are read where `data.train` has them.
+
+By scene, each part is a few scenes; labels carried over by `gsn synthesize --like tid2013` are then
+the mean opinions of the scenes that are not held out. By type, each part is a distortion type, and
+by family all types of noise, of blur and so on; rows with such a type, mixtures included, are then
+left out of every table. The overall SRCC is the mean over the parts, since each model has its own
+scale, or by type and family the median over the types. A part that already has a model is not
+trained again.
 """
 
 from __future__ import annotations
@@ -17,55 +21,98 @@ from __future__ import annotations
 import argparse
 import collections
 import csv
+import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from tabulate import tabulate
 
 import gsn_jax
+from data_pipelines import regenerate_tid2013
+from data_pipelines.distortions import registry
 from gsn_jax import agreement
 from gsn_jax.images import load_image
 from gsn_jax.metric import FeatureCache
+from gsn_jax.training.config import load_config
 
 Row = dict[str, str]
+Pairs = list[tuple[str, float, float]]  # type, quality and opinion of each pair
+
+FOLDS = 5
+HUMAN = "tid2013_regenerated:train"
+HUMAN_RANGE = (0, 7.25)  # as in `gsn_jax.training.shipped_recipe`
 
 
 def main() -> None:
     """Trains, scores and prints the table."""
     options = parse(sys.argv[1:])
-    rows = read_rows(options.table)
-    others = read_rows(options.carried) if options.carried else []
-    parts = fold_groups([row["group"] for row in rows], options.folds, options.seed)
-    scored = []
-    for fold, held_out in enumerate(parts):
-        folder = options.workdir / f"fold{fold}"
-        known = [row for row in rows if row["group"] not in held_out]
-        tables = {"TABLE": write_rows(folder / "train.csv", known)}
-        if others:
-            tables["CARRIED"] = write_rows(folder / "carried.csv", carried(others, known))
-        evaluation = [row for row in rows if row["group"] in held_out]
-        write_rows(folder / "eval.csv", evaluation)
+    sources = load_config(options.config, options.overrides).data.train
+    human = regenerate_tid2013.regenerate(
+        options.data / "photos" / "kodak", options.data / "tables", options.workdir / "human"
+    )
+    rows = read_rows(human)
+    parts = divide(rows, options.by)
+    scored = {}
+    for number in options.only or range(len(parts)):
+        folder = options.workdir / f"{options.by}{number}"
+        held_out = member(options.by, parts[number])
+        tables = [table_of(source, rows, held_out, folder) for source in sources]
         if not (folder / "run" / "model").is_dir():
-            train_fold(options.config, folder, tables, options.overrides)
-        scored.append(score_fold(folder, evaluation))
-        print(f"fold {fold}: {', '.join(sorted(held_out))}: {scored[-1][0]:.4f}", flush=True)
-    print(table(scored))
+            train(options.config, folder, tables, options.overrides)
+        scored[number] = score(folder / "run" / "model", [row for row in rows if held_out(row)])
+        named = ", ".join(sorted(parts[number]))
+        print(f"part {number}: {named}: {srcc(scored[number]):.4f}", flush=True)
+    print(summary(list(scored.values()), options.by))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config")
-    parser.add_argument("table", type=Path)
     parser.add_argument("workdir", type=Path)
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0, help="of the division into folds")
-    parser.add_argument("--carried", type=Path, help="table of photographs distorted alike")
-    parser.add_argument("overrides", nargs="*", default=["--config.data.train=TABLE"])
+    parser.add_argument("--data", type=Path, required=True, help="photographs and TID2013's tables")
+    parser.add_argument("--by", choices=("scene", "type", "family"), default="scene")
+    parser.add_argument("--only", type=numbers, help="numbers of the parts, all by default")
+    parser.add_argument("overrides", nargs="*", help="of the configuration, after --")
     return parser.parse_intermixed_args(arguments)  # overrides may follow the options
+
+
+def numbers(text: str) -> list[int]:
+    """Of "0,3"."""
+    return [int(part) for part in text.split(",")]
+
+
+def divide(rows: Sequence[Row], by: str) -> list[set[str]]:
+    """The scenes or types that each part holds out; each is held out once."""
+    if by == "scene":
+        return fold_groups([row["group"] for row in rows])
+    types = sorted({row["type"] for row in rows})
+    if by == "type":
+        return [{kind} for kind in types]
+    families = collections.defaultdict(set)
+    for kind in types:
+        families[registry.get(kind).group].add(kind)
+    return [families[name] for name in sorted(families)]
+
+
+def fold_groups(groups: Sequence[str], folds: int = FOLDS, seed: int = 0) -> list[set[str]]:
+    """The scenes that each fold holds out.
+
+    Not `data_pipelines.kfold`, which divides differently: the figures in the model cards are of
+    these folds.
+    """
+    names = np.random.default_rng(seed).permutation(sorted(set(groups)))
+    return [set(part.tolist()) for part in np.array_split(names, folds)]
+
+
+def member(by: str, part: set[str]) -> Callable[[Row], bool]:
+    """Whether a row is held out: its scene, or a type that it is or that is mixed into it."""
+    if by == "scene":
+        return lambda row: row["group"] in part
+    return lambda row: not part.isdisjoint(row["type"].split("+"))
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -78,20 +125,10 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def fold_groups(groups: Sequence[str], folds: int, seed: int) -> list[set[str]]:
-    """The scenes that each fold holds out; each scene is held out once.
-
-    Not `data_pipelines.kfold`, which divides differently: the figures in the model cards are of
-    these folds.
-    """
-    names = np.random.default_rng(seed).permutation(sorted(set(groups)))
-    return [set(part.tolist()) for part in np.array_split(names, folds)]
-
-
 def write_rows(path: Path, rows: Sequence[Row]) -> Path:
     """A table of its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = ("reference", "distorted", "score", "group")
+    columns = ("reference", "distorted", "score", "type", "level", "group")
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
@@ -113,43 +150,65 @@ def carried(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
     ]
 
 
-def train_fold(
-    config: str, folder: Path, tables: Mapping[str, Path], overrides: Sequence[str]
+def table_of(
+    source: str | Sequence, rows: Sequence[Row], held_out: Callable[[Row], bool], folder: Path
+) -> tuple[str, float, float]:
+    """A training source without the rows held out, as a table in `folder` with its score range."""
+    name, low, high = (source, 0, 1) if isinstance(source, str) else source
+    known = [row for row in rows if not held_out(row)]
+    if name == HUMAN:
+        return str(write_rows(folder / "human.csv", known)), low, high
+    others = [row for row in read_rows(Path(name)) if not held_out(row)]
+    made = json.loads((Path(name).parent / "synthesis.json").read_text(encoding="utf-8"))
+    if made["like"]:
+        others, (low, high) = carried(others, known), HUMAN_RANGE
+    return str(write_rows(folder / f"{Path(name).parent.name}.csv", others)), low, high
+
+
+def train(
+    config: str, folder: Path, tables: Sequence[tuple[str, float, float]], overrides: Sequence[str]
 ) -> None:
     """One training by the command, its output in a log."""
-    for name, path in tables.items():
-        overrides = [override.replace(name, str(path)) for override in overrides]
     command = [sys.executable, "-m", "gsn_jax", "train", "--config", config]
-    command += ["--workdir", str(folder / "run")]
-    command += [*overrides, "--config.data.eval_fraction=0.0"]
+    command += ["--workdir", str(folder / "run"), *overrides]
+    command += [f"--config.data.train={tuple(tables)!r}", "--config.data.eval_fraction=0.0"]
     with (folder / "log.txt").open("w") as log:
         subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
 
 
-def score_fold(folder: Path, rows: Sequence[Row]) -> tuple[float, list[tuple[str, float, float]]]:
-    """SRCC of the fold, and the type, quality and opinion of each of its pairs."""
-    metric, cache = gsn_jax.load(folder / "run" / "model"), FeatureCache()
+def score(model: Path, rows: Sequence[Row]) -> Pairs:
+    """Qualities of the pairs by a trained model, beside their opinions."""
+    metric, cache = gsn_jax.load(model), FeatureCache()
     pairs = []
     for row in sorted(rows, key=lambda row: row["reference"]):  # its features are computed once
         images = (load_image(row[name]) for name in ("reference", "distorted"))
         quality = metric.score_arrays(*images, cache.of(row["reference"]))
         pairs.append((row["type"], float(quality), float(row["score"])))
+    return pairs
+
+
+def srcc(pairs: Pairs) -> float:
+    """Agreement of qualities with opinions."""
     _, quality, opinion = zip(*pairs, strict=True)
-    return float(agreement.srcc(np.array(quality), np.array(opinion))), pairs
+    return float(agreement.srcc(np.array(quality), np.array(opinion)))
 
 
-def table(scored: Sequence[tuple[float, list[tuple[str, float, float]]]]) -> str:
+def summary(scored: Sequence[Pairs], by: str) -> str:
     """Markdown: overall and by type."""
-    overall = np.array([value for value, _ in scored])
-    pairs = [pair for _, part in scored for pair in part]
-    rows = [
-        ("overall, mean of folds", len(pairs), overall.mean()),
-        ("worst fold", "", overall.min()),
-    ]
-    for kind in sorted({kind for kind, _, _ in pairs}):
-        chosen = np.array([pair[1:] for pair in pairs if pair[0] == kind])
-        rows.append((kind, len(chosen), float(agreement.srcc(chosen[:, 0], chosen[:, 1]))))
-    return tabulate(rows, ("pairs of", "number", "SRCC"), "github", floatfmt=".3f")
+    pairs = [pair for part in scored for pair in part]
+    types = {
+        kind: [pair for pair in pairs if pair[0] == kind] for kind in sorted({p[0] for p in pairs})
+    }
+    by_type = [(kind, len(chosen), srcc(chosen)) for kind, chosen in types.items()]
+    if by == "scene":
+        values = [srcc(part) for part in scored]
+        overall = [
+            ("overall, mean of folds", len(pairs), np.mean(values)),
+            ("worst fold", "", min(values)),
+        ]
+    else:
+        overall = [("median of types", len(pairs), np.median([value for *_, value in by_type]))]
+    return tabulate([*overall, *by_type], ("pairs of", "number", "SRCC"), "github", floatfmt=".3f")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """The folds of a cross-validation, and what its models learn from."""
 
+import csv
+import json
+
 import cross_validate
 
 
 def row(group, kind, level, score):
-    return {"group": group, "type": kind, "level": level, "score": score}
+    pair = {"reference": "r.png", "distorted": "d.png", "group": group}
+    return {**pair, "type": kind, "level": level, "score": score}
 
 
 def test_opinions_are_carried_from_the_training_scenes_alone():
@@ -22,18 +26,55 @@ def test_opinions_are_carried_from_the_training_scenes_alone():
 
 
 def test_overrides_may_follow_the_options():
-    command = ["gsn", "pairs.csv", "runs/folds", "--folds", "4", "--", "--config.train.steps=9"]
+    command = ["gsn", "runs/folds", "--data", "x", "--only", "0,3", "--", "--config.train.steps=9"]
     options = cross_validate.parse(command)
-    assert (options.config, options.folds) == ("gsn", 4)
+    assert (options.config, options.by, options.only) == ("gsn", "scene", [0, 3])
     assert options.overrides == ["--config.train.steps=9"]
 
 
 def test_the_folds_are_those_of_the_model_cards():
     scenes = [f"I{number:02d}" for number in range(1, 19)]
-    assert cross_validate.fold_groups([*scenes, *scenes], folds=5, seed=0) == [
+    assert cross_validate.fold_groups([*scenes, *scenes]) == [
         {"I03", "I04", "I11", "I13"},
         {"I01", "I05", "I06", "I08"},
         {"I12", "I14", "I15", "I17"},
         {"I07", "I10", "I18"},
         {"I02", "I09", "I16"},
     ]
+
+
+def test_a_family_is_left_out_with_its_mixtures():
+    rows = [row("a", kind, "1", "5") for kind in ("jpeg", "white_noise", "contrast", "jpeg2000")]
+    parts = cross_validate.divide(rows, "family")
+    assert parts == [{"jpeg", "jpeg2000"}, {"white_noise"}, {"contrast"}]
+    held_out = cross_validate.member("family", parts[0])
+    assert held_out(rows[3])
+    assert held_out(row("x", "gaussian_blur+jpeg", "2", "0.5"))
+    assert not held_out(row("x", "gaussian_blur+white_noise", "2", "0.5"))
+
+
+def test_tables_of_a_part(tmp_path):
+    """Every source without what is held out; labels like TID2013's are carried over again."""
+    human = [row(scene, "jpeg", "1", score) for scene, score in (("a", "6"), ("b", "4"))]
+    human.append(row("b", "contrast", "1", "2"))
+    paths = []
+    for name, like in (("like", "tid2013"), ("own", "")):
+        folder = tmp_path / name
+        others = [row("x", "jpeg", "1", "0.8"), row("x", "contrast", "1", "0.3")]
+        cross_validate.write_rows(folder / "pairs.csv", others)
+        (folder / "synthesis.json").write_text(json.dumps({"like": like}))
+        paths.append(str(folder / "pairs.csv"))
+
+    def scores(source, by, part):
+        held_out = cross_validate.member(by, part)
+        table, low, high = cross_validate.table_of(source, human, held_out, tmp_path / "part")
+        with open(table, encoding="utf-8", newline="") as file:
+            return [float(r["score"]) for r in csv.DictReader(file)], low, high
+
+    source = (cross_validate.HUMAN, 0, 7.25)
+    assert scores(source, "scene", {"a"}) == ([4.0, 2.0], 0, 7.25)
+    assert scores(paths[0], "scene", {"a"}) == ([4.0, 2.0], 0, 7.25)
+    assert scores(paths[1], "scene", {"a"}) == ([0.8, 0.3], 0, 1)
+    assert scores(source, "type", {"contrast"}) == ([6.0, 4.0], 0, 7.25)
+    assert scores(paths[0], "type", {"contrast"}) == ([5.0], 0, 7.25)
+    assert scores(paths[1], "type", {"contrast"}) == ([0.8], 0, 1)

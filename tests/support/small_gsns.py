@@ -16,10 +16,10 @@ def build(seed=1, **options):
     return model, draw(model, seed)
 
 
-def draw(model, seed=1):
-    """Random variables for a model, drawn without compiling anything."""
-    images = jnp.zeros((1, 32, 32, 3))
-    shapes = jax.eval_shape(model.init, jax.random.key(0), images, images)
+def draw(model, seed=1, images=None):
+    """Random variables for a model of `images`, a pair unless given, without compiling anything."""
+    images = images or [jnp.zeros((1, 32, 32, 3))] * 2
+    shapes = jax.eval_shape(model.init, jax.random.key(0), *images)
     generator = np.random.default_rng(seed)
 
     def number(path, leaf):

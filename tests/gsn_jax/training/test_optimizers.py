@@ -55,3 +55,20 @@ def test_without_weight_decay_the_first_step_is_the_learning_rate(options):
     """As Adam's is, whatever the gradient; the warm-up starts at 0."""
     options.weight_decay, options.warmup_steps = 0.0, 0
     np.testing.assert_allclose(updates(options, 1), -PEAK, rtol=1e-4)
+
+
+def test_a_slower_backbone_starts_after_a_tenth_of_the_run(options):
+    """Adam's steps are the rate, whatever the gradient, here without decay of the weights."""
+    options.weight_decay, options.warmup_steps, options.backbone_rate = 0.0, 0, 0.1
+    got = updates(options, 40)
+    thaw = np.clip(10 * np.arange(40) / STEPS - 1, 0, 1)
+    assert (got[:12, 0] == 0).all()
+    assert (got[12:, 0] != 0).all()
+    np.testing.assert_allclose(got[:, 0], 0.1 * thaw * got[:, 1], rtol=1e-5, atol=1e-9)
+
+
+def test_weights_of_a_slower_backbone_do_not_decay(options):
+    options.weight_decay, options.backbone_rate = 0.1, 0.1
+    without = updates(options, 30)
+    options.weight_decay = 0.0
+    np.testing.assert_array_equal(updates(options, 30)[:, 0], without[:, 0])
