@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines import distortions, parallel, synthesis_labels
+from data_pipelines import distortions, kadid10k, parallel, synthesis_labels
 from data_pipelines.image_writing import write_image, write_text
 from data_pipelines.tid2013 import typical
 from gsn_jax.errors import InputError
@@ -31,7 +31,7 @@ _SMALLEST = 64
 _VERSION = 4
 
 # Data sets whose levels and opinions can be applied to photographs.
-LIKE = ("", "tid2013")
+LIKE = {"tid2013": typical, "kadid10k": kadid10k}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Settings:
         seed: seed of all random draws.
         size: crop photographs around their centre to at most this many pixels per side, or None.
         label: "ensemble", "level", or the name of a metric; see `synthesis_labels`.
-        like: "tid2013" uses its strengths and its mean opinions, which replace `label`; see
-            `data_pipelines.tid2013.typical`. "" uses the levels of the distortion bank.
+        like: a data set in `LIKE`, whose strengths and mean opinions are used, the opinions in
+            place of `label`; "" uses the levels of the distortion bank.
         consensus: share of the mean over photographs in each label, from 0 to 1. Metrics depend on
             content more than people do.
         types_per_photo: number of types to draw for each photograph; None for all.
@@ -142,13 +142,13 @@ def _check(settings: Settings) -> None:
     kinds = [kind for kind in settings.types if kind not in settings.without]
     if not kinds:
         raise InputError("no distortion is left; leave out fewer of them")
-    if settings.like not in LIKE:
-        raise InputError(f"like {settings.like!r}: give one of {', '.join(filter(None, LIKE))}")
     if not settings.like:
         synthesis_labels.check(settings.label)
         return
+    if settings.like not in LIKE:
+        raise InputError(f"like {settings.like!r}: give one of {', '.join(LIKE)}")
     for kind in kinds:
-        typical.check(kind)
+        LIKE[settings.like].check(kind)
 
 
 def agreeing(rows: Sequence[Sequence[str]], share: float) -> list[tuple[object, ...]]:
@@ -209,7 +209,7 @@ def _distorted(
     settings: Settings, kind: str, photo: np.ndarray, level: int, seed: int
 ) -> np.ndarray:
     if settings.like:
-        return typical.distort(kind, photo, level, seed)
+        return LIKE[settings.like].distort(kind, photo, level, seed)
     return distortions.apply(kind, photo, level=level, seed=seed)
 
 
@@ -218,7 +218,7 @@ def _scores(
 ) -> list[float]:
     """One score in [0, 1] per level."""
     if settings.like:
-        opinions = [typical.opinion(kind, level) for level in settings.levels]
+        opinions = [LIKE[settings.like].opinion(kind, level) for level in settings.levels]
         return [min(opinion / synthesis_labels.BEST_MOS, 1.0) for opinion in opinions]
     return synthesis_labels.label(settings.label, kind, settings.levels, photo, images)
 

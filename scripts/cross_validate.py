@@ -160,7 +160,7 @@ def table_of(
         return str(write_rows(folder / "human.csv", known)), low, high
     others = [row for row in read_rows(Path(name)) if not held_out(row)]
     made = json.loads((Path(name).parent / "synthesis.json").read_text(encoding="utf-8"))
-    if made["like"]:
+    if made["like"] == "tid2013":
         others, (low, high) = carried(others, known), HUMAN_RANGE
     return str(write_rows(folder / f"{Path(name).parent.name}.csv", others)), low, high
 

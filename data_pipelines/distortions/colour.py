@@ -57,7 +57,7 @@ def colour_shift(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
     """The green channel moved by `amount` pixels in a random direction."""
     angle = rng.uniform(0, 2 * np.pi)
     planes = image.copy()
-    planes[..., 1] = _translate(image[..., 1], amount * np.sin(angle), amount * np.cos(angle))
+    planes[..., 1] = translate(image[..., 1], amount * np.sin(angle), amount * np.cos(angle))
     return planes
 
 
@@ -65,14 +65,15 @@ def chromatic_aberration(image: RGB, amount: float, rng: np.random.Generator) ->
     """Red moved right, blue left by `amount` pixels and both blurred, like a simple lens."""
     planes = image.copy()
     for channel, sign in ((0, 1), (2, -1)):
-        moved = _translate(image[..., channel], 0, sign * amount)
+        moved = translate(image[..., channel], 0, sign * amount)
         planes[..., channel] = gaussian_blur(moved[..., None].repeat(3, -1), amount / 4, rng)[
             ..., 0
         ]
     return planes
 
 
-def _translate(plane: np.ndarray, down: float, right: float) -> np.ndarray:
+def translate(plane: np.ndarray, down: float, right: float) -> np.ndarray:
+    """A plane `(H, W)` moved by pixels, its border repeated; uint8."""
     matrix = np.array([[1, 0, right], [0, 1, down]], np.float32)
     height, width = plane.shape
     moved = cv2.warpAffine(

@@ -86,6 +86,8 @@ TYPICAL = {
 # By name in the distortion bank.
 NUMBERS = {of_tid2013(number).name: number for number in sorted(TYPICAL)}
 
+NAMES = tuple(NUMBERS)
+
 
 def distort(name: str, image: np.ndarray, level: int, seed: int = 0) -> np.ndarray:
     """Distorts a photograph as TID2013 would.

@@ -16,8 +16,8 @@ from gsn_jax.errors import InputError
 @click.option(
     "--types",
     help="Comma-separated distortions (see --list), groups (noise, blur, ...), tid2013, kadid10k, "
-    "like-tid2013 (those that --like tid2013 knows) or all.  [default: all; with --like: "
-    "like-tid2013]",
+    "like-tid2013 or like-kadid10k (those that --like knows), or all.  [default: all; with --like: "
+    "those that it knows]",
 )
 @click.option(
     "--except",
@@ -49,9 +49,10 @@ from gsn_jax.errors import InputError
 )
 @click.option(
     "--like",
-    type=click.Choice(["tid2013"]),
+    type=click.Choice(["tid2013", "kadid10k"]),
     help="Match the distortion strengths of this data set, and label images with its mean opinion "
-    "score of the type and level, without the reserved scenes. Replaces --label and --consensus.",
+    "score of the type and level, on TID2013's scale and without its reserved scenes. Replaces "
+    "--label and --consensus.",
 )
 @click.option(
     "--consensus",
@@ -114,7 +115,7 @@ def command(
 
     if like and (label or consensus):
         raise InputError("--like brings its own labels; leave out --label and --consensus")
-    default = "like-tid2013" if like else "all"
+    default = f"like-{like}" if like else "all"
     settings = Settings(
         types=_distortions("--types", default if types is None else types),
         without=() if without is None else _distortions("--except", without),
@@ -149,14 +150,16 @@ def _list(ctx: click.Context) -> None:
 
 def _distortions(option: str, text: str) -> tuple[str, ...]:
     from data_pipelines import distortions
-    from data_pipelines.tid2013 import typical
+    from data_pipelines.synthesize import LIKE
 
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words:
         raise InputError(f"{option}: name at least one distortion")
     chosen: dict[str, None] = {}
     for word in words:
-        known = typical.NUMBERS if word == "like-tid2013" else distortions.select([word])
+        data_set = word.removeprefix("like-")
+        alike = data_set != word and data_set in LIKE
+        known = LIKE[data_set].NAMES if alike else distortions.select([word])
         chosen.update(dict.fromkeys(known))
     return tuple(chosen)
 
