@@ -28,6 +28,7 @@ from gsn_jax.errors import InputError
 
 Five = tuple[float, float, float, float, float]
 
+
 @dataclasses.dataclass(frozen=True)
 class Typical:
     """One of KADID-10k's types at its five levels.

@@ -98,9 +98,7 @@ class LevelFusion(nn.Module):
         channels = reference.shape[-1]
         start = nn.initializers.constant(float(np.log(np.expm1(_FLOOR))))
         floors = nn.softplus(self.param("floor", start, (3, channels)))
-        cells = functools.partial(
-            reduce_to, stride=self.stride, target=self.target, sizes=sizes
-        )
+        cells = functools.partial(reduce_to, stride=self.stride, target=self.target, sizes=sizes)
         means = [cells(reference), cells(distorted)]
         moments = [cells(x**2) for x in (reference, distorted, reference - distorted)]
         around = window_means([*means, *moments], at_stride(sizes, self.target))

@@ -77,7 +77,9 @@ def read(config: Mapping[str, Any]) -> Tree:
     if source in (LPIPS, LPIPS_DISTS):
         initial["errors"] = _factors(networks, source, options)
         if not frozen:
-            initial["errors"] = {k: np.tile(v[: len(v) // 2], 3) for k, v in initial["errors"].items()}
+            initial["errors"] = {
+                k: np.tile(v[: len(v) // 2], 3) for k, v in initial["errors"].items()
+            }
     return initial
 
 

@@ -13,7 +13,6 @@ from PIL import Image
 from skimage import data
 
 from data_pipelines import synthesize
-from data_pipelines.tid2013 import typical
 from gsn_jax.cli.synthesize import command
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import load_image
@@ -158,16 +157,18 @@ def test_like_tid2013_labels_with_its_mean_opinions(photos, tmp_path):
     assert lower.std() < photo.std() < higher.std()
 
 
-def test_like_tid2013_takes_the_types_that_are_known_there(photos, tmp_path):
+@pytest.mark.parametrize("like", synthesize.LIKE)
+def test_a_data_set_to_be_like_brings_the_types_that_are_known_there(photos, tmp_path, like):
     arguments = ["--levels", "5", "--types-per-photo", "16", "--size", "64", "--workers", "1"]
     out = tmp_path / "out"
     result = CliRunner().invoke(
-        command, [str(photos), "--out", str(out), "--like", "tid2013", *arguments]
+        command, [str(photos), "--out", str(out), "--like", like, *arguments]
     )
     assert result.exit_code == 0, result.output
     rows = _rows(out / "pairs.csv")
-    assert {row["type"] for row in rows} == set(typical.NUMBERS)
-    assert len(rows) == 2 * len(typical.NUMBERS)
+    names = synthesize.LIKE[like].NAMES
+    assert {row["type"] for row in rows} == set(names)
+    assert len(rows) == 2 * len(names)
 
 
 def test_every_photograph_draws_its_own_types(photos, tmp_path):
