@@ -162,7 +162,8 @@ class GSN(nn.Module):
         sizes = attention_sizes(self.attention, len(backbone.strides))
         levels = zip(backbone.reach, backbone.strides, sizes, strict=True)
         attended = max(reach + stride * (size // 2) for reach, stride, size in levels)
-        return attended + backbone.strides[-1] * (WINDOW // 2 + 1)
+        # Fusion looks one cell around, the windows of texture some blocks of two.
+        return attended + backbone.strides[-1] * (1 + 2 * (WINDOW // 2) + 1)
 
     def _sensed(self, errors: jax.Array) -> jax.Array:
         """Scores of errors, which run from 0 to infinity: logarithmic, as sensation is."""

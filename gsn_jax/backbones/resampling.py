@@ -38,9 +38,13 @@ def reduce_to(
         target: stride of the result, a power of two; a finer one leaves `x` as it is.
         sizes: true sizes of the images in pixels, see `gsn_jax.images.padded`.
     """
-    sizes = at_stride(sizes, stride)
-    while stride < target:
-        x, sizes, stride = halve(x, sizes), halved(sizes), 2 * stride
+    return reduce_by(x, target // stride, at_stride(sizes, stride))
+
+
+def reduce_by(x: Float[Array, "n h w c"], factor: int, sizes: Sizes = None) -> jax.Array:
+    """Means over `factor` x `factor`, a power of two, by repeated `halve`; sizes are those of `x`."""
+    while factor > 1:
+        x, sizes, factor = halve(x, sizes), halved(sizes), factor // 2
     return x
 
 

@@ -179,6 +179,7 @@ def texture_and_structure_errors(means: Float[Array, "*batch 5*c"]) -> Float[Arr
     Args:
         means: what `moment_sums` gives, over the number of positions.
     """
-    parts = jnp.split(means, MOMENTS, axis=-1)
+    a, b, a_squared, b_squared, difference = jnp.split(means, MOMENTS, axis=-1)
+    parts = a, b, a_squared + b_squared, difference
     errors = heads.texture_and_structure_errors(parts, STRUCTURE_FLOOR, STRUCTURE_FLOOR)
     return jnp.concatenate(errors, axis=-1)

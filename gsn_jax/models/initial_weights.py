@@ -75,10 +75,13 @@ def read(config: Mapping[str, Any]) -> Tree:
     joined = {f"parts_{network}": tree for network, tree in trees.items()}
     initial: Tree = {"backbone": joined if len(networks) > 1 else trees[networks[0]]}
     if source in (LPIPS, LPIPS_DISTS):
-        initial["errors"] = _factors(networks, source, options)
-        if not frozen:
+        factors = _factors(networks, source, options)
+        if frozen:
+            initial["errors"] = {k: {"mix": v} for k, v in factors.items()}
+        else:
             initial["errors"] = {
-                k: np.tile(v[: len(v) // 2], 3) for k, v in initial["errors"].items()
+                k: {"mix": v[: len(v) // 2], "mix_around": np.tile(v[: len(v) // 2], 2)}
+                for k, v in factors.items()
             }
     return initial
 
@@ -195,10 +198,10 @@ def merge(variables: Mapping[str, Any], initial: Mapping[str, Any] | None) -> Tr
     given = dict(initial or {})
     factors = given.pop("errors", {})
     params = {**variables["params"], **given}
-    for module, factor in factors.items():
+    for module, layers in factors.items():
         if module in params:  # the backbone may have fewer levels than LPIPS
-            mix = heads.scaled(params[module]["mix"], factor)
-            params[module] = {**params[module], "mix": mix}
+            scaled = {name: heads.scaled(params[module][name], layers[name]) for name in layers}
+            params[module] = {**params[module], **scaled}
     return {**variables, "params": params}
 
 

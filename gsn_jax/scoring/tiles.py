@@ -45,6 +45,8 @@ SHAPES: tuple[Shape, ...] = (
     (512, 384),
     (544, 544),
     (1216, 1216),
+    (1088, 1920),
+    (1920, 1088),
 )
 
 # Fixed call overhead, in pixel equivalents.
