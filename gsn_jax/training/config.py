@@ -50,7 +50,7 @@ def base_config() -> ConfigDict:
             },
             "optimizer": {  # AdamW with cosine decay
                 "learning_rate": 1e-3,  # a network from scratch; 1e-4 for a pretrained backbone
-                "backbone_rate": 1.0,  # times learning_rate; below 1 it starts after a tenth of the run
+                "backbone_rate": 1.0,  # times learning_rate; below 1 it starts late, see optimizers
                 "weight_decay": 1e-4,
                 "warmup_steps": 200,  # Adam's moments are poor at first
                 "accumulate": 1,  # micro-batches per step; more where a batch does not fit

@@ -65,7 +65,12 @@ def test_gradients_are_finite_at_equal_images(pair):
     assert np.isfinite(jax.jit(total)(reference)).all()
 
 
-WEIGHING = ("fusion", "visibility")  # the modules that say what an error weighs
+# The modules that say what an error weighs.
+WEIGHING = ("fusion", "visibility", "visibility_around")
+    "fusion",
+    "visibility",
+    "visibility_around",
+)  # the modules that say what an error weighs
 
 
 @pytest.mark.parametrize("options", [{}, FROZEN])
@@ -151,8 +156,8 @@ def apply_map(model, variables, *pair):
 
 def test_the_map_shows_where_the_error_is(rng):
     model, variables = build()
-    reference = jnp.float32(rng.uniform(size=(1, 96, 96, 3)))
-    distorted = reference.at[:, 72:, 72:].set(0.5)
+    reference = jnp.float32(rng.uniform(size=(1, 128, 128, 3)))
+    distorted = reference.at[:, 104:, 104:].set(0.5)
     local = apply_map(model, variables, reference, distorted)[0]
     assert local.argmin() == local.size - 1
     assert float(local[0, 0]) == IDENTITY_SCORE

@@ -101,7 +101,7 @@ def test_a_file_that_does_not_fit_is_named(state_dict, tmp_path, change, message
         ({"backbone_weights": "missing.pth"}, "missing.pth: no such file"),
         ({"backbone_weights": "resnet"}, "resnet: unknown kind of weight file"),
         ({"backbone": "vgg", "backbone_options": {}}, "unknown backbone 'vgg'"),
-        ({"backbone_weights": "lpips"}, 'is for model.name="frozen"'),
+        ({"backbone_weights": "lpips+dists"}, 'is for model.name="frozen"; choose "lpips"'),
     ],
 )
 def test_wrong_settings_are_named(options, message):
@@ -119,9 +119,26 @@ def test_levels_start_with_the_weights_of_lpips():
     factors = initial_weights.read(frozen("lpips", backbone="alexnet"))["errors"]
     assert set(factors) == {f"levels_{level}" for level in range(5)}
     for level, head in enumerate(packages.lpips_heads("alexnet")):
-        squared, similarity = np.split(factors[f"levels_{level}"], 2)
+        squared, similarity = np.split(factors[f"levels_{level}"]["mix"], 2)
         np.testing.assert_allclose(squared, np.float32(head) + 1e-3, rtol=1e-6)
         np.testing.assert_allclose(similarity, 0.1 * squared, rtol=1e-6)
+
+
+def test_all_errors_of_a_trained_network_start_with_the_weights_of_lpips():
+    needs_package()
+    section = config("lpips", backbone="alexnet", backbone_options={"level_count": 2})
+    model, initial = registry.build(section), initial_weights.read(section)
+    images = jnp.zeros((1, 32, 32, 3))
+    random = model.init(jax.random.key(0), images, images)
+    start = initial_weights.merge(random, initial)
+    for level, head in enumerate(packages.lpips_heads("alexnet")[:2]):
+        for layer, count in (("mix", 1), ("mix_around", 2)):
+            weighed, plain = (
+                nn.softplus(variables["params"][f"levels_{level}"][layer]["kernel"])
+                for variables in (start, random)
+            )
+            want = np.tile(np.float32(head) + 1e-3, count)
+            np.testing.assert_allclose(weighed / plain, want[:, None] + 0 * plain, rtol=1e-4)
 
 
 def test_the_whole_image_is_weighed_as_in_dists(monkeypatch):
@@ -161,9 +178,9 @@ def test_joined_networks_start_with_the_weights_of_each(monkeypatch):
         jax.tree.map(np.testing.assert_array_equal, joined, alone["backbone"])
     heads = [*packages.lpips_heads("vgg16"), *packages.lpips_heads("alexnet")]
     for level, head in enumerate(heads):
-        squared, _ = np.split(initial["errors"][f"levels_{level}"], 2)
+        squared, _ = np.split(initial["errors"][f"levels_{level}"]["mix"], 2)
         np.testing.assert_allclose(squared, np.float32(head) + 1e-3, rtol=1e-6)
-    whole = initial["errors"]["whole"]  # texture of all channels, then structure
+    whole = initial["errors"]["whole"]["mix"]  # texture of all channels, then structure
     assert len(whole) == 2 * sum(channels)
     ends = np.cumsum([sum(channels[:5]), sum(channels[5:]), sum(channels[:5])])
     shares = [part.sum() / len(whole) for part in np.split(whole, ends)]
