@@ -67,10 +67,6 @@ def test_gradients_are_finite_at_equal_images(pair):
 
 # The modules that say what an error weighs.
 WEIGHING = ("fusion", "visibility", "visibility_around")
-    "fusion",
-    "visibility",
-    "visibility_around",
-)  # the modules that say what an error weighs
 
 
 @pytest.mark.parametrize("options", [{}, FROZEN])
