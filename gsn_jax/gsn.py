@@ -24,14 +24,8 @@ from gsn_jax.backbones.cdcn import CDCN
 from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.folding import fold
 from gsn_jax.backbones.resampling import at_stride
-from gsn_jax.heads import (
-    IDENTITY_SCORE,
-    WINDOW,
-    AnchoredScores,
-    LevelFusion,
-    attention_sizes,
-    encode_pair,
-)
+from gsn_jax.fusion import WINDOW, LevelFusion
+from gsn_jax.heads import IDENTITY_SCORE, AnchoredScores, attention_sizes, encode_pair
 from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv, SpatialAttention
 

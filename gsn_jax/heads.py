@@ -1,36 +1,17 @@
-"""What follows the backbone: fusing the features of a pair, and scoring what was fused."""
+"""What a GSN ends in: scores of errors and their weights, and non-negative mixtures of errors."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
-
-from gsn_jax.backbones.resampling import at_stride, halve, reduce_by
-from gsn_jax.images.padded import Sizes, clear, halved
 
 # Raw score of an identical pair: on the labels' scale, quality 1.
 IDENTITY_SCORE = 1.0
-
-# Texture and structure are compared in windows of this many blocks along each side, each block of
-# two by two cells: 96 pixels.
-WINDOW = 3
-
-# Makes changes, which are small, count about as much as the features beside them.
-CHANGE_GAIN = 5.0
-
-# Numbers of one image's features to compare at a time: few enough for the cache.
-_TOGETHER = 1 << 20
-
-# In units of squared features, which are of the order of 1: below it differences count absolutely.
-_FLOOR = 0.05
-_EPSILON = 1e-4  # a root's slope at 0 would be infinite
 
 
 def encode_pair(
@@ -59,209 +40,6 @@ def attention_sizes(sizes: Sequence[int], levels: int) -> tuple[int, ...]:
     if not 0 < len(sizes) <= levels:
         raise ValueError(f"attention needs 1 to {levels} kernel sizes (0: none), got {sizes}")
     return (sizes[0],) * (levels - len(sizes)) + tuple(sizes)
-
-
-def similarity_error(
-    a: Float[Array, "*batch c"], b: Float[Array, "*batch c"], floor: jax.Array | float
-) -> Float[Array, "*batch c"]:
-    """(a - b)^2 / (a^2 + b^2 + floor), from 0 to 2: the form of SSIM and GMSD, with masking.
-
-    Below the positive `floor`, of one number or one per channel, differences count absolutely.
-    """
-    return (a - b) ** 2 / (a**2 + b**2 + floor)
-
-
-class LevelFusion(nn.Module):
-    """Fuses reference and distorted features of one level.
-
-    Attributes:
-        width: number of output channels.
-        stride: image pixels per feature of the level.
-        target: stride of the result, that of the backbone's last level.
-        hold_weights: see `gsn_jax.gsn.GSN`.
-    """
-
-    width: int
-    stride: int
-    target: int
-    hold_weights: bool = False
-
-    @nn.compact
-    def __call__(
-        self,
-        reference: Float[Array, "n h w c"],
-        distorted: Float[Array, "n h w c"],
-        sizes: Sizes = None,
-    ) -> tuple[jax.Array, jax.Array]:
-        """Joint features and non-negative errors at the target stride, `(N, rows, columns, width)`.
-
-        An error is 0 exactly where the features agree. There are three per channel: of the features
-        themselves, and of the texture and structure of the window around. The joint features say
-        how visible each is there.
-        """
-        channels = reference.shape[-1]
-        start = nn.initializers.constant(float(np.log(np.expm1(_FLOOR))))
-        floors = nn.softplus(self.param("floor", start, (3, channels)))
-        error, *means, squared, apart = in_bands(
-            functools.partial(
-                cell_statistics, floor=floors[0], stride=self.stride, target=self.target
-            ),
-            (reference, distorted),
-            at_stride(sizes, self.stride),
-            cell=self.target // self.stride,
-        )
-        sizes = at_stride(sizes, self.target)
-        around = jnp.concatenate(
-            texture_and_structure_errors(
-                window_means([halve(x, sizes) for x in (*means, squared, apart)], halved(sizes)),
-                floors[1],
-                floors[2],
-            ),
-            axis=-1,
-        )
-        near = jnp.concatenate([*concatenated(*means), roots(error)], axis=-1)
-        far = nn.Dense(self.width, use_bias=False, name="joint_around")(roots(around))
-        joint = nn.Dense(self.width, name="joint")(near)
-        joint = nn.relu(joint + spread(far, joint.shape))
-        context = jax.lax.stop_gradient(joint) if self.hold_weights else joint
-        near = error * visibility(channels, even=True)(context)
-        far = around * visibility(2 * channels, True, "visibility_around")(halve(context, sizes))
-        far = NonNegativeDense(self.width, name="mix_around")(far)
-        mixed = NonNegativeDense(self.width, name="mix")(near)
-        return joint, (mixed + spread(far, mixed.shape)) / 2
-
-
-def cell_statistics(
-    reference: Float[Array, "n h w c"],
-    distorted: Float[Array, "n h w c"],
-    sizes: Sizes,
-    *,
-    floor: jax.Array,
-    stride: int,
-    target: int,
-) -> list[jax.Array]:
-    """Means over the cells: of the similarity error, of a, b, a^2 + b^2 and (a - b)^2.
-
-    Args:
-        reference: features a.
-        distorted: features b.
-        sizes: true heights and widths of the features.
-        floor: see `similarity_error`.
-        stride: image pixels per feature.
-        target: image pixels per cell.
-    """
-    pair = (
-        similarity_error(reference, distorted, floor),
-        reference,
-        distorted,
-        reference**2 + distorted**2,
-        (reference - distorted) ** 2,
-    )
-    return [reduce_by(x, target // stride, sizes) for x in pair]
-
-
-def in_bands(
-    function: Callable[..., list[jax.Array]],
-    features: Sequence[jax.Array],
-    sizes: Sizes,
-    *,
-    cell: int,
-) -> list[jax.Array]:
-    """`function` of large features, some rows of cells at a time.
-
-    Its results are small, and those in between would be as large as the features. On a CPU memory
-    of such sizes goes back to the system after every call, which takes longer than the computation.
-
-    Args:
-        function: of features `(N, h, w, C)` each and their true sizes; gives `(N, rows, columns,
-            C)`, where no cell depends on another.
-        features: `(N, H, W, C)` each.
-        sizes: true heights and widths of the features.
-        cell: rows of features in a row of cells.
-    """
-    count, height, width, channels = features[0].shape
-    rows, rest = divmod(height, cell)
-    fit = max(1, _TOGETHER // (cell * width * channels))
-    if rest or rows <= fit:
-        return function(*features, sizes)
-    together = max(part for part in range(1, fit + 1) if rows % part == 0)
-
-    def band(start: jax.Array) -> list[jax.Array]:
-        parts = [
-            jax.lax.dynamic_slice_in_dim(x, cell * start, cell * together, axis=1) for x in features
-        ]
-        left = None if sizes is None else sizes - jnp.stack([cell * start, 0 * start])
-        return function(*parts, left)
-
-    bands = jax.lax.map(band, jnp.arange(0, rows, together))
-    return [jnp.moveaxis(x, 0, 1).reshape(count, rows, *x.shape[3:]) for x in bands]
-
-
-def spread(blocks: Float[Array, "n h2 w2 c"], shape: Sequence[int]) -> Float[Array, "n h w c"]:
-    """Every block's value in its two by two cells, for cells `(N, H, W, C)` of this shape."""
-    repeated = jnp.repeat(jnp.repeat(blocks, 2, axis=1), 2, axis=2)
-    return repeated[:, : shape[1], : shape[2]]
-
-
-def concatenated(
-    reference: Float[Array, "n h w c"], distorted: Float[Array, "n h w c"]
-) -> tuple[jax.Array, jax.Array]:
-    """The features of a level side by side, as the reference's and the change, both scaled."""
-    energy = (reference**2 + distorted**2).mean(axis=-1, keepdims=True) / 2
-    scale = 1 / jnp.sqrt(energy + _FLOOR)
-    return reference * scale, CHANGE_GAIN * (distorted - reference) * scale
-
-
-def roots(errors: jax.Array) -> jax.Array:
-    """Errors on the scale of features, 0 for 0, with a finite slope there."""
-    return jnp.sqrt(errors + _EPSILON) - _EPSILON**0.5
-
-
-def window_means(blocks: Sequence[jax.Array], sizes: Sizes = None) -> list[jax.Array]:
-    """Means over the window around each block, as far as it is inside the image.
-
-    Args:
-        blocks: `(N, rows, columns, C)` each.
-        sizes: true numbers of rows and columns, see `gsn_jax.images.padded`.
-    """
-    inside = clear(jnp.ones((*blocks[0].shape[:3], 1)), sizes)
-    count = _window_sums(inside)
-    return [_window_sums(clear(x, sizes)) / jnp.maximum(count, 1) for x in blocks]
-
-
-def _window_sums(x: jax.Array) -> jax.Array:
-    for axis in (1, 2):
-        border = [(0, 0)] * 4
-        border[axis] = (WINDOW // 2, WINDOW // 2)
-        padded, length = jnp.pad(x, border), x.shape[axis]
-        x = functools.reduce(
-            jnp.add,
-            [jax.lax.slice_in_dim(padded, i, i + length, axis=axis) for i in range(WINDOW)],
-        )
-    return x
-
-
-def texture_and_structure_errors(
-    means: Sequence[jax.Array],
-    texture_floor: jax.Array | float,
-    structure_floor: jax.Array | float,
-) -> tuple[jax.Array, jax.Array]:
-    """One minus DISTS's similarities (Ding et al., IEEE TPAMI 2022), without their cancellation.
-
-    With means m, variances v and the variance v_d of the difference, the texture error is
-    (m_a - m_b)^2 / (m_a^2 + m_b^2 + c1) and the structure error v_d / (v_a + v_b + c2), both from
-    0 to 2.
-
-    Args:
-        means: of a, b, a^2 + b^2 and (a - b)^2.
-        texture_floor: c1, one number or one per channel.
-        structure_floor: c2.
-    """
-    a, b, squared, difference_squared = means
-    # Rounding may leave a variance just below 0.
-    difference = jnp.maximum(difference_squared - (a - b) ** 2, 0)
-    variances = jnp.maximum(squared - a**2 - b**2, 0)
-    return similarity_error(a, b, texture_floor), difference / (variances + structure_floor)
 
 
 class AnchoredScores(nn.Module):

@@ -23,9 +23,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from gsn_jax import heads
+from gsn_jax import fusion
 from gsn_jax.backbones.resampling import reduce_to
-from gsn_jax.heads import similarity_error
+from gsn_jax.fusion import similarity_error
 from gsn_jax.images.padded import Sizes
 
 # In units of squared features: below it differences count absolutely. Squared features of VGG16
@@ -174,12 +174,12 @@ def weighted_sums(
 
 
 def texture_and_structure_errors(means: Float[Array, "*batch 5*c"]) -> Float[Array, "*batch 2*c"]:
-    """Texture errors of all channels, then structure errors, see `gsn_jax.heads`.
+    """Texture errors of all channels, then structure errors, see `gsn_jax.fusion`.
 
     Args:
         means: what `moment_sums` gives, over the number of positions.
     """
     a, b, a_squared, b_squared, difference = jnp.split(means, MOMENTS, axis=-1)
     parts = a, b, a_squared + b_squared, difference
-    errors = heads.texture_and_structure_errors(parts, STRUCTURE_FLOOR, STRUCTURE_FLOOR)
+    errors = fusion.texture_and_structure_errors(parts, STRUCTURE_FLOOR, STRUCTURE_FLOOR)
     return jnp.concatenate(errors, axis=-1)

@@ -9,7 +9,7 @@ import pytest
 from closeness import assert_close
 
 from gsn_jax.backbones.resampling import reduce_to
-from gsn_jax.heads import similarity_error
+from gsn_jax.fusion import similarity_error
 from gsn_jax.models import frozen_features
 
 

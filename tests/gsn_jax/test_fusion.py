@@ -1,0 +1,105 @@
+"""What a level's fusion compares, against NumPy definitions in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from closeness import assert_close
+from small_gsns import draw
+
+from gsn_jax import fusion
+
+
+@pytest.fixture
+def features(rng):
+    """Two rectified feature maps with silent positions, (2, 8, 12, 5)."""
+    a, b = np.maximum(rng.normal(size=(2, 2, 8, 12, 5)), 0)
+    a[0, :2], b[0, :2, 4] = 0, 0
+    return a, b
+
+
+def window_mean(x, row, column):
+    """The mean over the window around a block, as far as it is inside `x`, (rows, columns, C)."""
+    reach = fusion.WINDOW // 2
+    rows = slice(max(row - reach, 0), row + reach + 1)
+    columns = slice(max(column - reach, 0), column + reach + 1)
+    return x[rows, columns].mean(axis=(0, 1))
+
+
+@pytest.mark.parametrize("size", [None, (5, 9)])
+def test_windows_end_at_the_border_of_the_image(features, size):
+    x = features[0]
+    sizes = None if size is None else jnp.full((2, 2), jnp.array(size))
+    (got,) = jax.jit(fusion.window_means)([jnp.float32(x)], sizes)
+    height, width = size or x.shape[1:3]
+    for row in range(height):
+        for column in range(width):
+            want = [window_mean(image[:height, :width], row, column) for image in x]
+            assert_close(got[:, row, column], np.array(want))
+
+
+def test_texture_and_structure_are_one_minus_the_similarities_of_dists(features):
+    a, b = features
+    axes = (1, 2)
+    moments = [x.mean(axis=axes) for x in (a, b, a**2 + b**2, (a - b) ** 2)]
+    first, second = 0.03, 0.05
+    covariance = ((a - a.mean(axes, keepdims=True)) * (b - b.mean(axes, keepdims=True))).mean(axes)
+    m_a, m_b, variances = moments[0], moments[1], a.var(axis=axes) + b.var(axis=axes)
+    texture = 1 - (2 * m_a * m_b + first) / (m_a**2 + m_b**2 + first)
+    structure = 1 - (2 * covariance + second) / (variances + second)
+    got = fusion.texture_and_structure_errors([jnp.float32(x) for x in moments], first, second)
+    assert_close(got[0], texture)
+    assert_close(got[1], structure)
+
+
+def test_concatenated_features_are_scaled_by_those_of_both(features):
+    a, b = features
+    got = fusion.concatenated(jnp.float32(a), jnp.float32(b))
+    scale = np.sqrt(((a**2 + b**2) / 2).mean(axis=-1, keepdims=True) + 0.05)
+    assert_close(got[0], a / scale)
+    assert_close(got[1], fusion.CHANGE_GAIN * (b - a) / scale)
+
+
+def test_the_error_of_a_level_is_exactly_0_where_its_features_agree(features):
+    level = fusion.LevelFusion(width=3, stride=4, target=8)
+    a, b = map(jnp.float32, features)
+    variables = draw(level, images=(a, b))
+    apply = jax.jit(level.apply)
+    joint, errors = apply(variables, a, b)
+    assert joint.shape == errors.shape == (2, 4, 6, 3)
+    assert (errors >= 0).all()
+    assert (errors.max(axis=-1) > 0).all()
+    assert (apply(variables, a, a)[1] == 0).all()
+
+
+@pytest.mark.parametrize("sizes", [None, [[32, 47], [21, 30]]])
+def test_bands_give_the_same_statistics(features, monkeypatch, sizes):
+    """One row of cells at a time; with true sizes of the images in pixels, too."""
+    level = fusion.LevelFusion(width=3, stride=4, target=8)
+    a, b = map(jnp.float32, features)
+    variables = draw(level, images=(a, b))
+    sizes = None if sizes is None else jnp.array(sizes)
+    whole = jax.jit(level.apply)(variables, a, b, sizes)
+    monkeypatch.setattr(fusion, "_TOGETHER", 1)
+    banded = jax.jit(lambda *arguments: level.apply(*arguments))(variables, a, b, sizes)
+    for got, want in zip(banded, whole, strict=True):
+        assert_close(got, want)
+
+
+def test_what_lies_beyond_an_image_has_no_influence(features):
+    level = fusion.LevelFusion(width=3, stride=4, target=8)
+    a, b = (jnp.float32(x[:1]) for x in features)
+    variables = draw(level, images=(a, b))
+    want = jax.jit(level.apply)(variables, a[:, :5, :9], b[:, :5, :9])
+    sizes = jnp.array([[20, 36]])
+    got = jax.jit(level.apply)(variables, a, b, sizes)
+    for padded, exact in zip(got, want, strict=True):
+        assert_close(padded[:, :3, :5], exact)
+
+
+def test_blocks_are_spread_over_their_cells(rng):
+    blocks = rng.normal(size=(2, 2, 3, 4))
+    got = fusion.spread(jnp.float32(blocks), (2, 3, 5, 4))
+    for row in range(3):
+        for column in range(5):
+            assert_close(got[:, row, column], blocks[:, row // 2, column // 2])
