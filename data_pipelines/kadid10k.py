@@ -117,7 +117,7 @@ TYPICAL = {
 NAMES = tuple(TYPICAL)
 
 # Types of both data sets: strengths and opinions of KADID-10k, strengths and number in TID2013.
-_SHARED: tuple[tuple[Sequence[float], Five, Sequence[float], int], ...] = (
+_SHARED: tuple[tuple[Sequence[float], Sequence[float], Sequence[float], int], ...] = (
     (
         [255 * variance**0.5 for variance in (0.001, 0.002, 0.003, 0.005, 0.01)],
         (3.89, 3.39, 3.05, 2.71, 2.30),
@@ -171,14 +171,15 @@ def _scale() -> tuple[float, float]:
 
     TID2013's opinion of a strength between two of its levels is interpolated over its logarithm.
     """
-    points: list[tuple[float, float]] = []
+    grades: list[float] = []
+    mos: list[float] = []
     for strengths, opinions, tid_strengths, number in _SHARED:
-        known = sorted(zip(np.log(tid_strengths), typical.TYPICAL[number].mos, strict=True))
-        low, high = known[0][0] - 1e-9, known[-1][0] + 1e-9
-        points += [
-            (opinion, float(np.interp(np.log(strength), *zip(*known, strict=True))))
-            for strength, opinion in zip(strengths, opinions, strict=True)
-            if low <= np.log(strength) <= high
-        ]
-    slope, offset = np.polyfit(*zip(*points, strict=True), 1)
+        order = np.argsort(tid_strengths)
+        known = np.log(np.asarray(tid_strengths)[order])
+        wanted = np.log(np.asarray(strengths))
+        inside = (wanted > known[0] - 1e-9) & (wanted < known[-1] + 1e-9)
+        found = np.interp(wanted, known, np.asarray(typical.TYPICAL[number].mos)[order])
+        grades.extend(np.asarray(opinions)[inside])
+        mos.extend(found[inside])
+    slope, offset = np.polyfit(np.asarray(grades), np.asarray(mos), 1)
     return float(slope), float(offset)
