@@ -192,6 +192,7 @@ def _checks(config: ConfigDict) -> tuple[tuple[bool, str], ...]:
             "data.batch_size must be a multiple of optimizer.accumulate",
         ),
         (optimizer.learning_rate > 0, "optimizer.learning_rate must be positive"),
+        (optimizer.backbone_rate > 0, "optimizer.backbone_rate must be positive"),
         (optimizer.warmup_steps >= 0, "optimizer.warmup_steps must not be negative"),
         (0 <= optimizer.ema < 1, "optimizer.ema must be in [0, 1)"),
     )

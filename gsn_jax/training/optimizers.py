@@ -31,7 +31,10 @@ def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 def make_optimizer(
     config: ConfigDict, steps: int, *, frozen_backbone: bool = False
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """Clipped AdamW over `steps` updates; a frozen backbone gets no updates and no moments.
+    """Clipped AdamW over `steps` updates.
+
+    A frozen backbone gets no updates and no moments. One with a rate of its own changes later and
+    more slowly than the head, and its weights do not decay: they are published ones, not random.
 
     Returns:
         The optimiser and its learning rate as a function of the number of updates done.
