@@ -52,35 +52,84 @@ class Attention(nn.Module):
 
 
 class Dense(nn.Module):
-    """A linear map over channels; `positive` with the softplus of its weights and no bias."""
+    """A linear map over channels, with the softplus of its weights where it is `positive`."""
 
-    def __init__(self, kernel, bias=None):
+    def __init__(self, kernel, bias=None, *, positive=False):
         super().__init__()
+        self.positive = positive
         self.kernel = nn.Parameter(kernel.T[:, :, None, None].contiguous())
         self.bias = None if bias is None else nn.Parameter(bias)
 
     def forward(self, x):
         """Maps the channels."""
-        kernel = F.softplus(self.kernel) if self.bias is None else self.kernel
+        kernel = F.softplus(self.kernel) if self.positive else self.kernel
         return F.conv2d(x, kernel, self.bias)
 
 
 class Level(nn.Module):
-    """Joint features and errors of one level, compared as SSIM compares."""
+    """Joint features and errors of one level, of stride 16 / `factor`, at stride 16."""
 
-    def __init__(self, get):
+    def __init__(self, get, factor):
         super().__init__()
+        self.factor = factor
         self.joint = Dense(get("joint/kernel"), get("joint/bias"))
+        self.joint_around = Dense(get("joint_around/kernel"))
         self.visibility = Dense(get("visibility/kernel"), get("visibility/bias"))
-        self.mix = Dense(get("mix/kernel"))
+        self.visibility_around = Dense(
+            get("visibility_around/kernel"), get("visibility_around/bias")
+        )
+        self.mix = Dense(get("mix/kernel"), positive=True)
+        self.mix_around = Dense(get("mix_around/kernel"), positive=True)
         self.floor = nn.Parameter(get("floor"))
 
     def forward(self, a, b):
         """Of reference and distorted features."""
-        joint = F.relu(self.joint(torch.cat([a, b], dim=1)))
-        floor = F.softplus(self.floor)[:, None, None]
-        difference = (a - b) ** 2 / (a**2 + b**2 + floor)
-        return joint, self.mix(difference * 2 * torch.sigmoid(self.visibility(joint)))
+        floors = F.softplus(self.floor)[:, :, None, None]
+        error, a, b, squared, apart = (
+            F.avg_pool2d(x, self.factor) if self.factor > 1 else x
+            for x in (similarity(a, b, floors[0]), a, b, a**2 + b**2, (a - b) ** 2)
+        )
+        means = [window(halve(x)) for x in (a, b, squared, apart)]
+        around = torch.cat(texture_and_structure(*means, floors[1:]), dim=1)
+        scale = torch.rsqrt((a**2 + b**2).mean(1, keepdim=True) / 2 + 0.05)
+        near = torch.cat([a * scale, 5 * (b - a) * scale, roots(error)], dim=1)
+        near, far = self.joint(near), self.joint_around(roots(around))
+        joint = F.relu(near + spread(far, near))
+        near = error * 2 * torch.sigmoid(self.visibility(joint))
+        far = around * 2 * torch.sigmoid(self.visibility_around(halve(joint)))
+        near, far = self.mix(near), self.mix_around(far)
+        return joint, (near + spread(far, near)) / 2
+
+
+def similarity(a, b, floor):
+    """Errors as in SSIM."""
+    return (a - b) ** 2 / (a**2 + b**2 + floor)
+
+
+def texture_and_structure(a, b, squared, apart, floors):
+    """Errors as in DISTS, of means."""
+    structure = F.relu(apart - (a - b) ** 2) / (F.relu(squared - a**2 - b**2) + floors[1])
+    return similarity(a, b, floors[0]), structure
+
+
+def halve(x):
+    """Means over 2 x 2."""
+    return F.avg_pool2d(x, 2, ceil_mode=True)
+
+
+def window(x):
+    """Means over 3 x 3, as far as they are inside."""
+    return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+
+
+def spread(x, like):
+    """Every value in 2 x 2 places."""
+    return F.interpolate(x, scale_factor=2)[..., : like.shape[2], : like.shape[3]]
+
+
+def roots(x):
+    """Errors on the scale of features."""
+    return torch.sqrt(x + 1e-4) - 1e-2
 
 
 class GSN(nn.Module):
@@ -93,7 +142,7 @@ class GSN(nn.Module):
             return lambda name: torch.from_numpy(params[f"{prefix}/{name}"])
 
         def block(prefix):
-            get = at(f"{prefix}/cdc")
+            get = at(prefix)
             return CDC(get("kernel"), get("bias"), theta)
 
         self.dtype = dtype
@@ -105,11 +154,11 @@ class GSN(nn.Module):
         self.attentions = nn.ModuleList(
             Attention(at(f"attentions_{i}")("kernel")) for i in range(3)
         )
-        self.levels = nn.ModuleList(Level(at(f"levels_{i}")) for i in range(3))
+        self.levels = nn.ModuleList(Level(at(f"levels_{i}"), 2 ** (2 - i)) for i in range(3))
         self.fusion = block("fusion")
         get = at("scorer")
         self.visibility = Dense(get("visibility/kernel"), get("visibility/bias"))
-        self.sum = Dense(get("sum/kernel"))
+        self.sum = Dense(get("sum/kernel"), positive=True)
         self.weight = Dense(get("weight/kernel"), get("weight/bias"))
         self.sensitivity = nn.Parameter(torch.from_numpy(params["sensitivity"]))
 
@@ -130,12 +179,8 @@ class GSN(nn.Module):
         images = torch.cat([reference, distorted])
         with torch.autocast(images.device.type, self.dtype, self.dtype != torch.float32):
             features = self.encode(images)
-        joints, errors = [], []
-        for index, (level, both) in enumerate(zip(self.levels, features, strict=True)):
-            joint, error = level(*both.float().chunk(2))
-            size = 2 ** (2 - index)
-            joints.append(F.avg_pool2d(joint, size) if size > 1 else joint)
-            errors.append(F.avg_pool2d(error, size) if size > 1 else error)
+        pairs = zip(self.levels, features, strict=True)
+        joints, errors = zip(*(level(*both.float().chunk(2)) for level, both in pairs), strict=True)
         fused = self.fusion(torch.cat(joints, dim=1))
         visible = 2 * torch.sigmoid(self.visibility(fused))
         scores = self.sum(torch.cat(errors, dim=1) * visible)
