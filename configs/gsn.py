@@ -32,7 +32,6 @@ def get_config() -> ConfigDict:
     config.model.backbone_options = {"first_level": 2, "level_count": 4}
     config.model.fusion_width = 16  # a wider head overfits to individual scenes
     config.optimizer.learning_rate = 5e-4
-    config.optimizer.backbone_rate = 0.3
     config.optimizer.weight_decay = 0.05
     # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.
     human = ("tid2013_regenerated:train", 0, 7.25)

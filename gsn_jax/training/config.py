@@ -50,7 +50,6 @@ def base_config() -> ConfigDict:
             },
             "optimizer": {  # AdamW with cosine decay
                 "learning_rate": 1e-3,  # a network from scratch; 1e-4 for a pretrained backbone
-                "backbone_rate": 1.0,  # times learning_rate; below 1 it starts late, see optimizers
                 "weight_decay": 1e-4,
                 "warmup_steps": 200,  # Adam's moments are poor at first
                 "accumulate": 1,  # micro-batches per step; more where a batch does not fit
@@ -192,7 +191,6 @@ def _checks(config: ConfigDict) -> tuple[tuple[bool, str], ...]:
             "data.batch_size must be a multiple of optimizer.accumulate",
         ),
         (optimizer.learning_rate > 0, "optimizer.learning_rate must be positive"),
-        (optimizer.backbone_rate > 0, "optimizer.backbone_rate must be positive"),
         (optimizer.warmup_steps >= 0, "optimizer.warmup_steps must not be negative"),
         (0 <= optimizer.ema < 1, "optimizer.ema must be in [0, 1)"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,11 @@ from gsn_jax.models import registry
 
 # Largest norm of a gradient; larger ones are scaled down.
 CLIP_NORM = 1.0
+
+# The learning rate of published weights, as a share of the head's.
+PUBLISHED_RATE = 0.3
+
+Backbone = Literal["new", "published", "frozen"]
 
 
 def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
@@ -29,29 +34,32 @@ def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 
 
 def make_optimizer(
-    config: ConfigDict, steps: int, *, frozen_backbone: bool = False
+    config: ConfigDict, steps: int, *, backbone: Backbone = "new"
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
     """Clipped AdamW over `steps` updates.
 
-    A frozen backbone gets no updates and no moments. One with a rate of its own changes later and
-    more slowly than the head, and its weights do not decay: they are published ones, not random.
+    Args:
+        config: the section `optimizer` of a configuration.
+        steps: number of updates of the run.
+        backbone: what it starts from. A "frozen" one gets no updates and no moments. A "published"
+            one changes later and more slowly than the head, and its weights do not decay.
 
     Returns:
         The optimiser and its learning rate as a function of the number of updates done.
     """
     schedule = make_schedule(config, steps)
     update = optax.adamw(schedule, weight_decay=config.weight_decay)
-    if frozen_backbone:
+    if backbone == "frozen":
         update = optax.partition({"head": update, "backbone": optax.set_to_zero()}, _labels)
-    elif config.backbone_rate != 1:
-        slow = optax.adamw(_thawing(schedule, config.backbone_rate, steps), weight_decay=0.0)
+    elif backbone == "published":
+        slow = optax.adamw(_thawing(schedule, steps), weight_decay=0.0)
         update = optax.partition({"head": update, "backbone": slow}, _labels)
     return optax.chain(optax.clip_by_global_norm(CLIP_NORM), update), schedule
 
 
-def _thawing(schedule: optax.Schedule, rate: float, steps: int) -> optax.Schedule:
-    """A share of `schedule` that is 0 in the first tenth of the run and rises over the next."""
-    return lambda count: rate * schedule(count) * jnp.clip(10 * count / steps - 1, 0, 1)
+def _thawing(schedule: optax.Schedule, steps: int) -> optax.Schedule:
+    """`PUBLISHED_RATE` of `schedule`, but 0 in the first tenth of the run, rising in the second."""
+    return lambda count: PUBLISHED_RATE * schedule(count) * jnp.clip(10 * count / steps - 1, 0, 1)
 
 
 def _labels(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,8 +52,11 @@ def make_program(config: ConfigDict, mesh: Mesh) -> Program:
     _check_division(config, mesh)
     model = registry.build(config.model)
     initial = initial_weights.read(config.model)
+    published = "published" if "backbone" in initial else "new"
     optimizer, schedule = make_optimizer(
-        config.optimizer, config.train.steps, frozen_backbone=registry.is_frozen(model)
+        config.optimizer,
+        config.train.steps,
+        backbone="frozen" if registry.is_frozen(model) else published,
     )
     create = functools.partial(_create, config, model, optimizer)
     shapes = jax.eval_shape(create, initial)

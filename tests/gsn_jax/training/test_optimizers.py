@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gsn_jax.training.config import base_config
-from gsn_jax.training.optimizers import make_optimizer, make_schedule
+from gsn_jax.training.optimizers import PUBLISHED_RATE, make_optimizer, make_schedule
 
 PEAK, WARMUP, STEPS = 0.01, 10, 110
 
@@ -44,10 +44,10 @@ def updates(options, count, **settings):
 
 
 def test_a_frozen_backbone_gets_no_updates_and_no_moments(options):
-    got = updates(options, 5, frozen_backbone=True)
+    got = updates(options, 5, backbone="frozen")
     assert (got[:, 0] == 0).all()
     assert (got[1:, 1] != 0).all()
-    optimizer, _ = make_optimizer(options, STEPS, frozen_backbone=True)
+    optimizer, _ = make_optimizer(options, STEPS, backbone="frozen")
     assert sum(x.shape == (3,) for x in jax.tree.leaves(optimizer.init(PARAMS))) == 2
 
 
@@ -57,18 +57,19 @@ def test_without_weight_decay_the_first_step_is_the_learning_rate(options):
     np.testing.assert_allclose(updates(options, 1), -PEAK, rtol=1e-4)
 
 
-def test_a_slower_backbone_starts_after_a_tenth_of_the_run(options):
+def test_a_published_backbone_starts_after_a_tenth_of_the_run(options):
     """Adam's steps are the rate, whatever the gradient, here without decay of the weights."""
-    options.weight_decay, options.warmup_steps, options.backbone_rate = 0.0, 0, 0.1
-    got = updates(options, 40)
+    options.weight_decay, options.warmup_steps = 0.0, 0
+    got = updates(options, 40, backbone="published")
     thaw = np.clip(10 * np.arange(40) / STEPS - 1, 0, 1)
     assert (got[:12, 0] == 0).all()
     assert (got[12:, 0] != 0).all()
-    np.testing.assert_allclose(got[:, 0], 0.1 * thaw * got[:, 1], rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(got[:, 0], PUBLISHED_RATE * thaw * got[:, 1], rtol=1e-5, atol=1e-9)
 
 
-def test_weights_of_a_slower_backbone_do_not_decay(options):
-    options.weight_decay, options.backbone_rate = 0.1, 0.1
-    without = updates(options, 30)
+def test_published_weights_do_not_decay(options):
+    options.weight_decay = 0.1
+    without = updates(options, 30, backbone="published")
     options.weight_decay = 0.0
-    np.testing.assert_array_equal(updates(options, 30)[:, 0], without[:, 0])
+    again = updates(options, 30, backbone="published")
+    np.testing.assert_array_equal(again[:, 0], without[:, 0])

@@ -36,9 +36,8 @@ def batch_of(count):
 def start(config, mesh, **options):
     """The step, its first state on the mesh."""
     model = registry.build(config.model)
-    optimizer, _ = make_optimizer(
-        config.optimizer, config.train.steps, frozen_backbone=registry.is_frozen(model)
-    )
+    backbone = "frozen" if registry.is_frozen(model) else "new"
+    optimizer, _ = make_optimizer(config.optimizer, config.train.steps, backbone=backbone)
     decay = config.optimizer.ema
     step = make_train_step(
         model, optimizer, make_loss(config.loss), mesh, ema_decay=decay, **options
