@@ -16,7 +16,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.models import initial_weights, registry
 from gsn_jax.models.frozen import FrozenFeatureModel
 from gsn_jax.training.meshes import divided, state_shardings
-from gsn_jax.training.optimizers import make_optimizer
+from gsn_jax.training.optimizers import Backbone, make_optimizer
 from gsn_jax.training.state import TrainState, create_state
 from gsn_jax.training.step import make_loss, make_train_step
 from gsn_jax.training.stored_crops import feature_shapes
@@ -52,12 +52,10 @@ def make_program(config: ConfigDict, mesh: Mesh) -> Program:
     _check_division(config, mesh)
     model = registry.build(config.model)
     initial = initial_weights.read(config.model)
-    published = "published" if "backbone" in initial else "new"
-    optimizer, schedule = make_optimizer(
-        config.optimizer,
-        config.train.steps,
-        backbone="frozen" if registry.is_frozen(model) else published,
-    )
+    backbone: Backbone = "published" if "backbone" in initial else "new"
+    if registry.is_frozen(model):
+        backbone = "frozen"
+    optimizer, schedule = make_optimizer(config.optimizer, config.train.steps, backbone=backbone)
     create = functools.partial(_create, config, model, optimizer)
     shapes = jax.eval_shape(create, initial)
     shardings = state_shardings(mesh, shapes)
