@@ -36,8 +36,7 @@ class AlexNet(nn.Module):
 
     Attributes:
         conv: the convolution, called as `flax.linen.Conv`.
-        level_count: the last level, 1 to 5.
-        first_level: the first one that is given.
+        level_count: how many levels, 1 to 5, from the first.
         dtype: type of the computation.
         remat: recompute each level in the backward pass instead of storing it.
         complete_windows: leave those windows out, as LPIPS does.
@@ -45,36 +44,29 @@ class AlexNet(nn.Module):
 
     conv: Callable[..., nn.Module] = CDConv
     level_count: int = 5
-    first_level: int = 1
     dtype: Any = None
     remat: bool = False
     complete_windows: bool = False
 
     def __post_init__(self) -> None:
-        """Checks `level_count` and `first_level`."""
+        """Checks `level_count`."""
         check_level_count("alexnet", self.level_count, len(LAYERS))
-        if not 1 <= self.first_level <= self.level_count:
-            raise ValueError(f"alexnet: first_level must be 1 to {self.level_count}")
         super().__post_init__()
-
-    @property
-    def _levels(self) -> slice:
-        return slice(self.first_level - 1, self.level_count)
 
     @property
     def strides(self) -> tuple[int, ...]:
         """Image pixels per feature of each level."""
-        return _STRIDES[self._levels]
+        return _STRIDES[: self.level_count]
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
-        return tuple(width for width, *_ in LAYERS[self._levels])
+        return tuple(width for width, *_ in LAYERS[: self.level_count])
 
     @property
     def reach(self) -> tuple[int, ...]:
         """Pixels beyond its own that a feature of each level sees."""
-        return _REACH[self._levels]
+        return _REACH[: self.level_count]
 
     @property
     def centre(self) -> float:
@@ -117,7 +109,7 @@ class AlexNet(nn.Module):
             )
             x = clear(apply(convolution, x), level_sizes[index])
             levels.append(x)
-        return tuple(levels[self.first_level - 1 :])
+        return tuple(levels)
 
 
 def _pad_for_stem(images: jax.Array) -> jax.Array:

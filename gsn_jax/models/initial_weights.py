@@ -106,8 +106,7 @@ def _factors(
             f"{'+'.join(networks)!r}"
         )
     levels = len(backbones.build("+".join(networks), **options).widths)
-    first = options.get("first_level", 1) - 1
-    lpips = {network: packages.lpips_heads(network)[first:] for network in networks}
+    lpips = {network: packages.lpips_heads(network) for network in networks}
     factors = {}
     for level, weights in enumerate(itertools.chain(*lpips.values())):
         start = weights + np.float32(_LEAST_WEIGHT)
