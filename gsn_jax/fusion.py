@@ -149,6 +149,8 @@ def in_bands(
         cell: rows of features in a row of cells.
     """
     count, height, width, channels = features[0].shape
+    if not (isinstance(height, int) and isinstance(width, int)):
+        return function(*features, sizes)  # an exporter does not know them
     rows, rest = divmod(height, cell)
     fit = max(1, _TOGETHER // (cell * width * channels))
     if rest or rows <= fit:
@@ -168,8 +170,13 @@ def in_bands(
 
 def spread(blocks: Float[Array, "n h2 w2 c"], shape: Sequence[int]) -> Float[Array, "n h w c"]:
     """Every block's value in its two by two cells, for cells `(N, H, W, C)` of this shape."""
-    repeated = jnp.repeat(jnp.repeat(blocks, 2, axis=1), 2, axis=2)
-    return repeated[:, : shape[1], : shape[2]]
+    for axis in (1, 2):  # as products with zeros and ones, whatever an exporter knows of the shapes
+        chosen = jnp.arange(shape[axis])[:, None] // 2 == jnp.arange(blocks.shape[axis])
+        spread = jnp.tensordot(
+            chosen.astype(blocks.dtype), blocks, (1, axis), precision=jax.lax.Precision.HIGHEST
+        )
+        blocks = jnp.moveaxis(spread, 0, axis)
+    return blocks
 
 
 def concatenated(

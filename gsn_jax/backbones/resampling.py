@@ -62,7 +62,7 @@ def max_pool(x: Float[Array, "n h w c"], window: int) -> Float[Array, "n h2 w2 c
     """
     for axis in (1, 2):
         length = x.shape[axis]
-        count = (length + length % 2) // 2  # as in `halve`: exporters compare such formulas
+        count = (length + 1) // 2  # as in `halve`: exporters compare such formulas
         border = [(0, 0)] * x.ndim
         border[axis] = (0, 2 * (count - 1) + window - length)
         x = _every_second_maximum(jnp.pad(x, border), window, count, axis)
@@ -125,12 +125,14 @@ def _reciprocal_counts(sizes: Int[Array, "n 2"], height: int, width: int) -> jax
 
 def _pad_to_even(x: jax.Array) -> jax.Array:
     _, height, width, _ = x.shape
-    if height % 2 == 0 and width % 2 == 0:
-        return x
     if isinstance(height, int) and isinstance(width, int):  # what every exporter understands
+        if height % 2 == 0 and width % 2 == 0:
+            return x
         x = jnp.concatenate([x, x[:, -1:]], axis=1) if height % 2 else x
         return jnp.concatenate([x, x[:, :, -1:]], axis=2) if width % 2 else x
-    return jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    # In a form that stays short when it is repeated: (h + h % 2) // 2 doubles with every halving.
+    beyond = [2 * ((length + 1) // 2) - length for length in (height, width)]
+    return jnp.pad(x, ((0, 0), (0, beyond[0]), (0, beyond[1]), (0, 0)), mode="edge")
 
 
 def _every_second_maximum(x: jax.Array, window: int, count: int, axis: int) -> jax.Array:

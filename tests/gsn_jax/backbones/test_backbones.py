@@ -298,7 +298,7 @@ def test_bfloat16_and_rematerialised_levels(images, rng):
 def test_where_tiles_are_not_possible():
     assert registry.build({"name": "gsn", "backbone": "resnet18"}).reach is None
     model = registry.build({"name": "gsn", "backbone": "alexnet"})
-    assert model.reach == 81 + 16 + 16  # the backbone, attention and fusion
+    assert model.reach == 81 + 16 + 4 * 16  # the backbone, attention and fusion
 
 
 @pytest.mark.parametrize(
