@@ -12,7 +12,6 @@ import functools
 import hashlib
 import itertools
 import json
-import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 from data_pipelines.image_writing import write_text
 from gsn_jax.errors import InputError, disk_failure
 from gsn_jax.images import pair_tables
+from gsn_jax.storage import user_cache
 
 _VERSIONS = ".versions.json"  # of the copied files, as the storage names them
 _AT_ONCE = 32  # requests, which mostly wait
@@ -92,9 +92,8 @@ def _copies(url: str) -> Iterator[Path]:
     """The folder of what is copied from below a URL; one process at a time changes it."""
     import filelock
 
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     name = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
-    folder = Path(cache) / "gsn_jax" / "copies" / name / posixpath.basename(url.rstrip("/"))
+    folder = user_cache() / "gsn_jax" / "copies" / name / posixpath.basename(url.rstrip("/"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder.parent / ".lock"):

@@ -93,8 +93,8 @@ class LevelFusion(nn.Module):
         joint = nn.Dense(self.width, name="joint")(near)
         joint = nn.relu(joint + spread(far, joint.shape))
         context = jax.lax.stop_gradient(joint) if self.hold_weights else joint
-        near = error * visibility(channels, even=True)(context)
-        far = around * visibility(2 * channels, True, "visibility_around")(halve(context, sizes))
+        near = error * visibility(channels)(context)
+        far = around * visibility(2 * channels, "visibility_around")(halve(context, sizes))
         far = NonNegativeDense(self.width, name="mix_around")(far)
         mixed = NonNegativeDense(self.width, name="mix")(near)
         return joint, (mixed + spread(far, mixed.shape)) / 2

@@ -77,7 +77,7 @@ class GSN(nn.Module):
             level_fusion(self.width, stride, strides[-1], self.hold_weights) for stride in strides
         ]
         self.fusion = layer(self.conv, 2 * self.width)
-        self.scorer = AnchoredScores(even=True)
+        self.scorer = AnchoredScores()
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
 
     def __call__(

@@ -45,30 +45,24 @@ def attention_sizes(sizes: Sequence[int], levels: int) -> tuple[int, ...]:
 class AnchoredScores(nn.Module):
     """Sums the errors of all levels, weighted by their context; 0 where there is no error.
 
-    Attributes:
-        even: start with all visibilities at 1 and equal weights.
+    At the start all weights are equal.
     """
-
-    even: bool = False
 
     @nn.compact
     def __call__(
         self, context: Float[Array, "n h w f"], errors: Float[Array, "n h w e"]
     ) -> tuple[Float[Array, "n h w"], Float[Array, "n h w"]]:
         """Local errors >= 0 and weights > 0."""
-        visible = errors * visibility(errors.shape[-1], self.even)(context)
+        visible = errors * visibility(errors.shape[-1])(context)
         scores = NonNegativeDense(1, name="sum")(visible)
-        start = nn.initializers.zeros if self.even else nn.initializers.lecun_normal()
-        weights = nn.softplus(nn.Dense(1, kernel_init=start, name="weight")(context)) + 1e-3
+        weigh = nn.Dense(1, kernel_init=nn.initializers.zeros, name="weight")
+        weights = nn.softplus(weigh(context)) + 1e-3
         return scores[..., 0], weights[..., 0]
 
 
-def visibility(
-    channels: int, even: bool, name: str = "visibility"
-) -> Callable[[jax.Array], jax.Array]:
-    """A layer that gives a factor from 0 to 2 per channel; with `even` all start at 1."""
-    start = nn.initializers.zeros if even else nn.initializers.lecun_normal()
-    dense = nn.Dense(channels, kernel_init=start, name=name)
+def visibility(channels: int, name: str = "visibility") -> Callable[[jax.Array], jax.Array]:
+    """A layer that gives a factor from 0 to 2 per channel; all start at 1."""
+    dense = nn.Dense(channels, kernel_init=nn.initializers.zeros, name=name)
     return lambda x: 2 * nn.sigmoid(dense(x))
 
 

@@ -1,9 +1,11 @@
-"""Folders of runs and models: on a disk, or in a bucket of Google Cloud Storage."""
+"""Folders of runs and models, on a disk or in a bucket of Google Cloud Storage; and of caches."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +15,16 @@ from gsn_jax.errors import InputError
 def is_url(path: str | os.PathLike[str]) -> bool:
     """Whether a path names something that is not on a disk, such as `gs://bucket/folder`."""
     return "://" in os.fspath(path)
+
+
+def user_cache(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the user's caches: `XDG_CACHE_HOME`, or the system's own."""
+    given = Path(environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():
+        return given
+    if platform.system() == "Darwin":
+        return Path("~/Library/Caches").expanduser()
+    return Path("~/.cache").expanduser()
 
 
 def folder(path: str | os.PathLike[str]) -> Path:

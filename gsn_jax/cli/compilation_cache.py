@@ -13,6 +13,8 @@ import zlib
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from gsn_jax import storage
+
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
 # JAX keeps only what took a second to compile, unless told otherwise.
 _LEAST_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
@@ -26,7 +28,7 @@ def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None
     """
     if _FOLDER in environ or "jax" in sys.modules:
         return None
-    folder = _user_cache(environ) / "gsn_jax" / f"compiled-{processor()}"
+    folder = storage.user_cache(environ) / "gsn_jax" / f"compiled-{processor()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
@@ -36,15 +38,6 @@ def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None
     environ[_FOLDER] = str(folder)
     environ.setdefault(_LEAST_SECONDS, "0")
     return folder
-
-
-def _user_cache(environ: MutableMapping[str, str]) -> Path:
-    given = Path(environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():
-        return given
-    if platform.system() == "Darwin":
-        return Path("~/Library/Caches").expanduser()
-    return Path("~/.cache").expanduser()
 
 
 def processor() -> str:

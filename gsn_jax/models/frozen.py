@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Shaped
 
 from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.resampling import at_stride
+from gsn_jax.fusion import CHANGE_GAIN, roots
 from gsn_jax.heads import (
     IDENTITY_SCORE,
     AnchoredScores,
@@ -32,10 +33,6 @@ from gsn_jax.models import frozen_features
 from gsn_jax.models.frozen_features import LevelFeatures
 
 Features = Sequence[jax.Array]  # one (N, h, w, C) per level
-
-# Makes the differences of averaged unit features about as large as the features.
-_DIFFERENCE_GAIN = 5.0
-_ERROR_EPSILON = 1e-4  # the root's slope at 0 would be infinite
 
 
 class FrozenFeatureModel(nn.Module):
@@ -69,7 +66,7 @@ class FrozenFeatureModel(nn.Module):
         ]
         self.levels = [CellFusion(self.width) for _ in self.backbone.strides]
         self.fusion = layer(self.conv, 2 * self.width)
-        self.scorer = AnchoredScores(even=True)
+        self.scorer = AnchoredScores()
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
         self.whole = WholeScore(self.width)
 
@@ -266,11 +263,8 @@ class CellFusion(nn.Module):
             first, second = attend(first), attend(second)
         # The head sees what changed and not what the image shows, or it would learn scenes by
         # heart. Both are scaled up, being small beside the features.
-        change = _DIFFERENCE_GAIN * (second - first)
-        amount = jnp.sqrt(errors + _ERROR_EPSILON) - _ERROR_EPSILON**0.5
-        joint = nn.relu(
-            nn.Dense(self.width, name="joint")(jnp.concatenate([change, amount], axis=-1))
-        )
+        seen = jnp.concatenate([CHANGE_GAIN * (second - first), roots(errors)], axis=-1)
+        joint = nn.relu(nn.Dense(self.width, name="joint")(seen))
         return joint, NonNegativeDense(self.width, name="mix")(errors)
 
 
@@ -289,7 +283,7 @@ class WholeScore(nn.Module):
     ) -> Float[Array, "*batch"]:
         """Mixes the errors, weighted by the mean context of the image."""
         mixed = NonNegativeDense(self.width, name="mix")(errors)
-        visible = mixed * visibility(self.width, even=True)(context)
+        visible = mixed * visibility(self.width)(context)
         # Typical errors of DISTS, 0.05 to 0.4, become steps of quality from 0.3 to 1.4. With larger
         # ones a training first learns to hide the errors, and never recovers.
         sensitivity = self.param("sensitivity", nn.initializers.constant(2.0), ())
