@@ -44,11 +44,12 @@ def test_mlflow(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_weights_and_biases_offline(tmp_path, monkeypatch):
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     (writer,) = writers.open_writers(["wandb"], tmp_path, 0, CONFIG)
     writer.write({"train/loss": 0.625}, 2)
     writer.close()
+    wandb.teardown()  # waits for wandb's service, which may still be writing after `finish`
     (record,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     content = record.read_bytes()  # protocol buffers, whose strings are plain
     assert b"train/loss" in content
