@@ -56,7 +56,7 @@ def base_config() -> ConfigDict:
                 "ema": 0.999,  # decay of the averaged parameters that are evaluated; 0: none
             },
             "data": {
-                "train": (),  # tables (PATH.csv, PATH.csv:COLUMN) or names of prepared data sets
+                "train": (),  # tables (PATH.csv) or names of prepared data sets
                 "eval": (),  # likewise; empty: hold references out of `train`
                 "eval_fraction": 0.2,  # of the references, where `eval` is empty
                 "batch_size": 32,  # global; the losses rank within it

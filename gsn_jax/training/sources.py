@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,9 @@ def open_sources(config: ConfigDict, seed: int) -> tuple[PairSource, PairSource 
 
     Args:
         config: `train` and `eval` name tables (`PATH.csv`, also at URLs) or prepared data sets
-            (`NAME` or `NAME:SPLIT`, e.g. `tid2013:train`). `PATH.csv:COLUMN` takes the scores from
-            that column, such as a metric's in the output of `gsn score`. In `(PATH.csv, worst,
-            best)` or `(NAME, worst, best)`, scores map linearly from worst and best to quality 0
-            and 1; worst may be the larger number. A repeated name counts as often as it is given.
+            (`NAME` or `NAME:SPLIT`, e.g. `tid2013:train`). In `(PATH.csv, worst, best)` or
+            `(NAME, worst, best)`, scores map linearly from worst and best to quality 0 and 1;
+            worst may be the larger number. A repeated name counts as often as it is given.
             Without `eval`, `eval_fraction` of the training references are held out.
         seed: decides which references are held out.
 
@@ -83,23 +83,16 @@ def _open_one(entry: Any) -> PairSource:
                 f"{entry!r} is neither a table, a data set nor (PATH.csv, worst, best)"
             )
         name, worst, best = entry
-        if not _is_table(name):
+        if not name.endswith(".csv"):
             return Rescaled(_open_one(name), worst, best)
         low, high = sorted((float(worst), float(best)))
-        return _table(name, score_range=(low, high), higher_is_better=best > worst)
-    if _is_table(entry):
-        return _table(entry)
+        return PairTable(_local(name), score_range=(low, high), higher_is_better=best > worst)
+    if entry.endswith(".csv"):
+        return PairTable(_local(entry))
     name, _, part = entry.partition(":")
     return data_pipelines.load(name, part or "train")
 
 
-def _is_table(name: str) -> bool:
-    return name.endswith(".csv") or ".csv:" in name
-
-
-def _table(name: str, **scale: Any) -> PairTable:
-    """The table `PATH.csv` or `PATH.csv:COLUMN`, at a URL a copy of it."""
-    stem, _, column = name.rpartition(".csv")
-    path = f"{stem}.csv"
-    local = remote.local_table(path) if storage.is_url(path) else path
-    return PairTable(local, score_column=column.removeprefix(":") or "score", **scale)
+def _local(table: str) -> str | Path:
+    """The table itself, or a copy of one at a URL."""
+    return remote.local_table(table) if storage.is_url(table) else table

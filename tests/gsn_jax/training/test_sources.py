@@ -39,19 +39,6 @@ def test_scores_of_another_range_are_mapped(pairs, mos):
     np.testing.assert_allclose(both.quality[16:], plain.quality, atol=1e-6)
 
 
-def test_scores_come_from_another_column(pairs):
-    path = pairs.parent / "taught.csv"
-    header, *rows = pairs.read_text().splitlines()
-    lines = [f"{row},{number / 100}" for number, row in enumerate(rows)]
-    path.write_text("\n".join([f"{header},gsn-b", *lines]) + "\n")
-    taught, _ = open_sources(section((f"{path}:gsn-b",), fraction=0), seed=0)
-    np.testing.assert_allclose(taught.quality, np.arange(len(rows)) / 100, atol=1e-6)
-    scaled, _ = open_sources(section(((f"{path}:gsn-b", 1, 0),), fraction=0), seed=0)
-    np.testing.assert_allclose(scaled.quality, 1 - taught.quality, atol=1e-6)
-    with pytest.raises(InputError, match=r"taught\.csv.*mos"):
-        open_sources(section((f"{path}:mos",)), seed=0)
-
-
 def test_a_prepared_set_takes_another_range(mos, monkeypatch):
     prepared = PairTable(mos, score_range=(0, 10))
     monkeypatch.setattr(data_pipelines, "load", lambda name, split: prepared)
