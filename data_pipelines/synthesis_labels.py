@@ -11,14 +11,15 @@
   classical metrics agree least with people there (Zhang et al., CVPR 2018).
 - "level": TID2013's mean opinion of the type and level, or of the level for other types. It does
   not depend on the photograph.
-- NAME of a metric in `gsn_jax.metrics` with values in [0, 1].
+- NAME of a metric with values in [0, 1]: one of `gsn_jax.metrics`, or whatever else the caller's
+  `find` knows, such as a model that teaches another.
 
 No label rises with the level within a photograph and type (isotonic regression).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.optimize
@@ -27,10 +28,12 @@ from numpy.typing import ArrayLike
 
 from data_pipelines import synthesis_weights as weights
 from gsn_jax.errors import InputError
-from gsn_jax.metric import FeatureCache, ReferenceCaching, Remember, forget
+from gsn_jax.metric import FeatureCache, Metric, ReferenceCaching, Remember, forget
 from gsn_jax.pretrained import packages
 
 DEFAULT = "ensemble"
+
+Find = Callable[[str], Metric]  # a metric by its name; raises InputError where there is none
 
 # The mean opinion score of TID2013 (0-9) that becomes quality 1; the best image has 7.21.
 BEST_MOS = 7.2
@@ -66,7 +69,20 @@ LIKE = {
 }
 
 
-def check(name: str) -> None:
+def registered(name: str) -> Metric:
+    """A metric of `gsn_jax.metrics`.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    from gsn_jax import metrics
+
+    if name not in metrics.names():
+        raise InputError(f"no label {name!r}; give ensemble, level or one of gsn_jax's metrics")
+    return metrics.get(name)
+
+
+def check(name: str, find: Find = registered) -> None:
     """Checks that a label can be computed.
 
     Raises:
@@ -78,11 +94,7 @@ def check(name: str) -> None:
         packages.dists_weights()
     if name in ("ensemble", "level"):
         return
-    from gsn_jax import metrics
-
-    if name not in metrics.names():
-        raise InputError(f"no label {name!r}; give ensemble, level or one of gsn_jax's metrics")
-    if metrics.get(name).value_range != (0.0, 1.0):
+    if find(name).value_range != (0.0, 1.0):
         raise InputError(f"metric {name!r} has values outside [0, 1]; give another label")
 
 
@@ -92,6 +104,7 @@ def label(
     levels: Sequence[int],
     reference: np.ndarray,
     distorted: Sequence[np.ndarray],
+    find: Find = registered,
 ) -> list[float]:
     """The quality of one photograph's images of one distortion type.
 
@@ -101,6 +114,7 @@ def label(
         levels: rising levels.
         reference: uint8 `(H, W, 3)`.
         distorted: one uint8 `(H, W, 3)` per level.
+        find: what gives a metric by its name.
 
     Returns:
         One value in [0, 1] per level, not rising.
@@ -111,7 +125,8 @@ def label(
     elif name == "ensemble":
         values = _ensemble(kind, levels, reference, distorted)
     else:
-        values = [1 - distance(name, reference, image) for image in distorted]
+        metric = find(name)
+        values = [1 - distance(metric, reference, image) for image in distorted]
     return [float(value) for value in falling(values)]
 
 
@@ -166,9 +181,13 @@ def distances(
 ) -> np.ndarray:
     """Distances `(N, M)` of N images by M metrics, 0 = identical."""
     features = FeatureCache()
+    metrics = {name: registered(name) for name in names}
     return np.array(
         [
-            [distance(name, reference, image, features.of(name)) for name in names]
+            [
+                distance(metric, reference, image, features.of(name))
+                for name, metric in metrics.items()
+            ]
             for image in distorted
         ]
     )
@@ -182,20 +201,17 @@ def ensemble_quality(kind: str, values: Float[np.ndarray, "n m"]) -> Float[np.nd
 
 
 def distance(
-    name: str, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
+    metric: Metric, reference: np.ndarray, distorted: np.ndarray, remember: Remember = forget
 ) -> float:
     """Distance of a metric's score from its value for identical images, >= 0.
 
     Args:
-        name: name of the metric.
+        metric: scores arrays.
         reference: uint8 `(H, W, 3)`.
         distorted: uint8 `(H, W, 3)`.
         remember: keeps the reference's features, see `gsn_jax.metric.Remember`.
     """
-    from gsn_jax import metrics
-
-    metric = metrics.get(name)
     if not isinstance(metric, ReferenceCaching):
-        raise TypeError(f"{name} does not score arrays")
+        raise TypeError(f"{metric.name} does not score arrays")
     value = float(metric.score_arrays(reference, distorted, remember))
     return max(1.0 - value if metric.higher_is_better else value, 0.0)

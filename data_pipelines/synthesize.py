@@ -44,7 +44,7 @@ class Settings:
         levels: whole levels from 1 to 5, rising.
         seed: seed of all random draws.
         size: crop photographs around their centre to at most this many pixels per side, or None.
-        label: "ensemble", "level", or the name of a metric; see `synthesis_labels`.
+        label: "ensemble", "level", or the name of a metric or model; see `synthesis_labels`.
         like: a data set in `LIKE`, whose strengths and mean opinions are used, the opinions in
             place of `label`; "" uses the levels of the distortion bank.
         consensus: share of the mean over photographs in each label, from 0 to 1. Metrics depend on
@@ -73,6 +73,7 @@ class _Job:
     name: str
     out: Path
     settings: Settings
+    find: synthesis_labels.Find
 
 
 def find_photos(source: Path) -> list[Path]:
@@ -106,6 +107,7 @@ def synthesize(
     progress: Callable[[int, int], None] | None = None,
     *,
     workers: int | None = None,
+    find: synthesis_labels.Find = synthesis_labels.registered,
 ) -> Path:
     """Writes the data set and returns the path of its table `pairs.csv`.
 
@@ -115,6 +117,7 @@ def synthesize(
         settings: see `Settings`.
         progress: called with the numbers of photographs done and in total.
         workers: number of processes; one per core by default.
+        find: gives the metric of `settings.label`; a function that other processes can import.
 
     Raises:
         InputError: see `find_photos`; or a photograph cannot be read or is too small; or `out`
@@ -122,9 +125,9 @@ def synthesize(
     """
     source, out = Path(source), Path(out)
     photos = find_photos(source)
-    _check(settings)
+    _check(settings, find)
     _claim(out, settings)
-    jobs = [_Job(photo, _name(photo, source), out, settings) for photo in photos]
+    jobs = [_Job(photo, _name(photo, source), out, settings, find) for photo in photos]
     missing = [job for job in jobs if not _part(job).is_file()]
     done = len(jobs) - len(missing)
     if progress is not None:
@@ -138,12 +141,12 @@ def synthesize(
     return out / "pairs.csv"
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: Settings, find: synthesis_labels.Find) -> None:
     kinds = [kind for kind in settings.types if kind not in settings.without]
     if not kinds:
         raise InputError("no distortion is left; leave out fewer of them")
     if not settings.like:
-        synthesis_labels.check(settings.label)
+        synthesis_labels.check(settings.label, find)
         return
     if settings.like not in LIKE:
         raise InputError(f"like {settings.like!r}: give one of {', '.join(LIKE)}")
@@ -199,7 +202,7 @@ def _make_photo(job: _Job) -> None:
             _write_missing(job.out / path, image)
             images.append(image)
             paths.append(path)
-        scores = _scores(settings, kind, photo, images)
+        scores = _scores(job, kind, photo, images)
         for path, score, level in zip(paths, scores, settings.levels, strict=True):
             rows.append((reference_path, path, round(score, 6), kind, level, job.name))
     write_text(_part(job), _csv(rows))
@@ -213,14 +216,13 @@ def _distorted(
     return distortions.apply(kind, photo, level=level, seed=seed)
 
 
-def _scores(
-    settings: Settings, kind: str, photo: np.ndarray, images: Sequence[np.ndarray]
-) -> list[float]:
+def _scores(job: _Job, kind: str, photo: np.ndarray, images: Sequence[np.ndarray]) -> list[float]:
     """One score in [0, 1] per level."""
+    settings = job.settings
     if settings.like:
         opinions = [LIKE[settings.like].opinion(kind, level) for level in settings.levels]
         return [min(opinion / synthesis_labels.BEST_MOS, 1.0) for opinion in opinions]
-    return synthesis_labels.label(settings.label, kind, settings.levels, photo, images)
+    return synthesis_labels.label(settings.label, kind, settings.levels, photo, images, job.find)
 
 
 def _drawn(settings: Settings, seed: int) -> Sequence[str]:

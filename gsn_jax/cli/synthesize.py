@@ -45,7 +45,8 @@ from gsn_jax.errors import InputError
     default=None,
     help="Quality label in [0, 1], higher is better: 'ensemble' (several metrics, fitted to "
     "TID2013's opinion scores), 'level' (TID2013's mean opinion score of the type and level), or "
-    "the name of a metric with range [0, 1].  [default: ensemble]",
+    "the name of a metric or model with range [0, 1], which a network then learns from.  "
+    "[default: ensemble]",
 )
 @click.option(
     "--like",
@@ -112,6 +113,7 @@ def command(
     """
     from data_pipelines import synthesis_labels
     from data_pipelines.synthesize import Settings, synthesize
+    from gsn_jax.scoring.by_name import resolve
 
     if like and (label or consensus):
         raise InputError("--like brings its own labels; leave out --label and --consensus")
@@ -135,7 +137,7 @@ def command(
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        table = synthesize(photos, out, settings, show, workers=workers)
+        table = synthesize(photos, out, settings, show, workers=workers, find=resolve)
     click.echo(str(table))
 
 

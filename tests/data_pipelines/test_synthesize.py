@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 from skimage import data
 
+import gsn_jax
 from data_pipelines import synthesize
 from gsn_jax.cli.synthesize import command
 from gsn_jax.errors import InputError
@@ -231,6 +232,17 @@ def test_command_line_writes_the_table_and_prints_its_path(photos, tmp_path):
     assert len(_rows(out / "pairs.csv")) == 4
 
 
+def test_a_model_labels_the_images(photos, tmp_path):
+    out = tmp_path / "out"
+    arguments = [str(photos), "--out", str(out), "--types", "jpeg", "--levels", "1,5"]
+    arguments += ["--label", "gsn", "--size", "64", "--workers", "1"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    for row in _rows(out / "pairs.csv"):
+        expected = gsn_jax.score(out / row["reference"], out / row["distorted"], "gsn")
+        assert float(row["score"]) == pytest.approx(float(expected), abs=1e-5)
+
+
 def test_command_line_lists_the_distortions():
     result = CliRunner().invoke(command, ["--list"])
     assert result.exit_code == 0
@@ -247,6 +259,8 @@ def test_wrong_input_is_one_clear_line(photos, tmp_path):
         ((str(photos), "--out", out, "--types", ","), "at least one distortion"),
         ((str(photos), "--out", out, "--except", ","), "--except: name at least one"),
         ((str(photos), "--out", out, "--types", "jpeg", "--except", "jpeg"), "leave out fewer"),
+        ((str(photos), "--out", out, "--label", "gsm"), "unknown metric 'gsm'"),
+        ((str(photos), "--out", out, "--label", "psnr"), "values outside [0, 1]"),
         ((str(photos), "--out", out, "--levels", "0"), "whole numbers from 1 to 5"),
         ((str(photos), "--out", out, "--levels", "a"), "whole numbers from 1 to 5"),
         ((str(photos), "--out", str(photos), "--label", "level"), "choose another folder"),
