@@ -176,7 +176,7 @@ def columns(arguments: dict[str, Any]) -> TableColumns:
 
 def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judged], list[Metric]]:
     """The agreement of each set, from kept and new scores, and the metrics that were loaded."""
-    from gsn_jax.benchmark import evaluation
+    from gsn_jax.benchmark import resumable_scoring
     from gsn_jax.benchmark.agreement_rows import judge
     from gsn_jax.scoring.by_name import choose
 
@@ -201,7 +201,7 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
         with counting_bar(transient=True, rate="pairs") as bar:
             found = [_scored(judged, metrics, request, bar) for judged in sets]
     for scored in found:
-        for line in evaluation.left_out(scored):
+        for line in resumable_scoring.left_out(scored):
             click.echo(f"gsn: {line}", err=True)
     return [judge(scored, resamples=request.resamples) for scored in found], metrics
 
@@ -217,13 +217,13 @@ def write_report(sets: Sequence[Judged], metrics: Sequence[Metric], folder: Path
 
 
 def _kept(judged: JudgedSet, request: Request) -> ScoredSet:
-    from gsn_jax.benchmark import evaluation
+    from gsn_jax.benchmark import resumable_scoring
     from gsn_jax.scoring.by_name import EVERY, split_names
 
     assert request.out is not None  # see `check`
     names = split_names(request.metric)
     wanted = None if EVERY in names else names
-    scored, passed_over = evaluation.kept_set(judged, wanted, request.out)
+    scored, passed_over = resumable_scoring.kept_set(judged, wanted, request.out)
     _say_passed_over(passed_over)
     return scored
 
@@ -235,10 +235,10 @@ def _say_passed_over(passed_over: dict[str, str]) -> None:
 
 
 def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar: Any) -> ScoredSet:
-    from gsn_jax.benchmark import evaluation
+    from gsn_jax.benchmark import resumable_scoring
 
     task = bar.add_task(judged.name, total=len(judged.source))
-    return evaluation.scored_set(
+    return resumable_scoring.scored_set(
         judged,
         metrics,
         request.out,

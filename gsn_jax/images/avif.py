@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import av1, boxes, profiles
+from gsn_jax.images import av1, isobmff, profiles
 from gsn_jax.images.raster import Raster
 
 
@@ -85,7 +85,7 @@ def decode(data: bytes, where: str, orientation: int) -> Raster:
     import imagecodecs
 
     meta = _meta(data)
-    if any(kind == b"prem" for kind, _ in boxes.read(boxes.find(meta, b"iref")[4:])):
+    if any(kind == b"prem" for kind, _ in isobmff.read(isobmff.find(meta, b"iref")[4:])):
         raise InputError(f"{where}: AVIF with premultiplied opacity is not read; flatten it")
     colours = profile(data, where)
     try:
@@ -103,19 +103,19 @@ def decode(data: bytes, where: str, orientation: int) -> Raster:
 
 
 def _meta(data: bytes) -> bytes:
-    return boxes.find(data, b"meta")[4:]  # behind its version and flags
+    return isobmff.find(data, b"meta")[4:]  # behind its version and flags
 
 
 def _primary_item(meta: bytes) -> int:
-    content = boxes.find(meta, b"pitm")
+    content = isobmff.find(meta, b"pitm")
     return int.from_bytes(content[4:], "big")  # of two or four bytes, as the version says
 
 
 def _references(meta: bytes, wanted: bytes, item: int) -> tuple[int, ...]:
     """The items to which an item refers in a way, such as `dimg` for the tiles of a grid."""
-    content = boxes.find(meta, b"iref")
+    content = isobmff.find(meta, b"iref")
     wide = content[:1] == b"\1"
-    for kind, reference in boxes.read(content[4:]):
+    for kind, reference in isobmff.read(content[4:]):
         reader = _Numbers(reference)
         if kind == wanted and reader.take(4 if wide else 2) == item:
             return tuple(reader.take(4 if wide else 2) for _ in range(reader.take(2)))
@@ -133,9 +133,9 @@ def _properties(meta: bytes) -> dict[int, dict[bytes, bytes]]:
 
     A colour space is named by its kind too: `colr nclx`.
     """
-    container = boxes.find(meta, b"iprp")
-    every = list(boxes.read(boxes.find(container, b"ipco")))
-    reader = _Numbers(boxes.find(container, b"ipma"))
+    container = isobmff.find(meta, b"iprp")
+    every = list(isobmff.read(isobmff.find(container, b"ipco")))
+    reader = _Numbers(isobmff.find(container, b"ipma"))
     version, flags = reader.take(1), reader.take(3)
     items: dict[int, dict[bytes, bytes]] = {}
     for _ in range(reader.take(4)):
@@ -150,7 +150,7 @@ def _properties(meta: bytes) -> dict[int, dict[bytes, bytes]]:
 
 def _stream(data: bytes, meta: bytes, item: int) -> bytes:
     """The beginning of an item's samples; empty where they do not lie in the file as such."""
-    reader = _Numbers(boxes.find(meta, b"iloc"))
+    reader = _Numbers(isobmff.find(meta, b"iloc"))
     version, sizes = reader.take(4) >> 24, reader.take(2)
     of_offset, of_length, of_base, of_index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
     wide = 4 if version == 2 else 2

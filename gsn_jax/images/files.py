@@ -29,9 +29,9 @@ from gsn_jax.images import (
     raster,
     tiff,
 )
+from gsn_jax.images.decoder_warnings import silenced
 from gsn_jax.images.formats import SUFFIXES
 from gsn_jax.images.installed import FORMATS
-from gsn_jax.images.quiet import quiet
 from gsn_jax.images.raster import Alpha, Decoded
 
 __all__ = [
@@ -183,7 +183,7 @@ def _load(
     """What `convert` makes of a decoded file, which it is given with its name."""
     where = str(path)
     data = read_file(path, _BYTES_PER_PIXEL * max_pixels + _BYTES_OF_METADATA)
-    with quiet():
+    with silenced():
         if tiff.is_tiff(data):
             header = _read_tiff_header(data, where, max_pixels)
             if header.bits > 8 or header.plain:
@@ -280,7 +280,7 @@ def _decode_tiff(data: bytes, where: str) -> Decoded:
 def _size_in_header(file: BinaryIO) -> tuple[int, int]:
     start = file.read(_BYTES_OF_SIGNATURE)
     file.seek(0)
-    with quiet():
+    with silenced():
         if reader := _reader(start):
             header = reader.read_header(file.read(_BYTES_OF_HEADER), "")
             return header.height, header.width

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import boxes
+from gsn_jax.images import isobmff
 from gsn_jax.images.raster import Raster
 
 _CODESTREAM = b"\xff\x4f\xff\x51"  # the first markers of JPEG 2000: SOC, SIZ
@@ -87,7 +87,7 @@ def decode(data: bytes, where: str) -> Raster:
 def _codestream(data: bytes) -> bytes:
     if data.startswith(_CODESTREAM):
         return data
-    stream = boxes.find(data, b"jp2c")
+    stream = isobmff.find(data, b"jp2c")
     if not stream.startswith(_CODESTREAM):
         raise ValueError("no codestream")
     return stream
@@ -96,4 +96,4 @@ def _codestream(data: bytes) -> bytes:
 def _jp2_header(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The boxes of a JPEG 2000 file's header; none where it is a codestream alone."""
     if not data.startswith(_CODESTREAM):
-        yield from boxes.read(boxes.find(data, b"jp2h"))
+        yield from isobmff.read(isobmff.find(data, b"jp2h"))

@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 
 from gsn_jax.errors import InputError
-from gsn_jax.images import boxes, jpeg_xl_header, profiles
+from gsn_jax.images import isobmff, jpeg_xl_header, profiles
 from gsn_jax.images.jpeg_xl_header import ColourSpace, Header
 from gsn_jax.images.raster import Raster
 
@@ -88,7 +88,7 @@ def _start_of_codestream(data: bytes) -> bytes:
     if data.startswith(_CODESTREAM):
         return data[:_MAX_HEADER]
     start = b""
-    for kind, content in boxes.read(data, whole=False):
+    for kind, content in isobmff.read(data, whole=False):
         if kind == b"jxlc":
             return content[:_MAX_HEADER]
         if kind == b"jxlp":

@@ -85,7 +85,7 @@ def _frozen_features(
     dtype: Any = jnp.float32,
     remat: bool = False,
 ) -> nn.Module:
-    from gsn_jax.models.frozen import FrozenFeatureModel
+    from gsn_jax.models.frozen_feature_model import FrozenFeatureModel
 
     del remat  # nothing is stored for a backward pass through the backbone
     options = {"conv": nn.Conv, "dtype": dtype, **(backbone_options or {})}

@@ -14,7 +14,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jaxtyping import Float64
 
-from data_pipelines.evaluation import eval_batches
+from data_pipelines.evaluation_batches import eval_batches
 from data_pipelines.sources import PairSource
 from gsn_jax import agreement
 from gsn_jax.images import as_float

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from gsn_jax.errors import InputError
 from gsn_jax.models import initial_weights, registry
-from gsn_jax.models.frozen import FrozenFeatureModel
+from gsn_jax.models.frozen_feature_model import FrozenFeatureModel
 from gsn_jax.training.meshes import divided, state_shardings
 from gsn_jax.training.optimizers import Backbone, make_optimizer
 from gsn_jax.training.state import TrainState, create_state

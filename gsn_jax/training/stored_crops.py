@@ -41,7 +41,7 @@ from data_pipelines.sources import PairSource
 from gsn_jax.errors import InputError
 from gsn_jax.images import as_float
 from gsn_jax.models import frozen_features
-from gsn_jax.models.frozen import FrozenFeatureModel
+from gsn_jax.models.frozen_feature_model import FrozenFeatureModel
 
 # Distorted crops that pass the backbone together with the crop of their reference.
 TOGETHER = 8

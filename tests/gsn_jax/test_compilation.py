@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax.compilation import FREQUENT, PairProgram
+from gsn_jax.compilation import FREQUENT, PairProgram, bounded_jit
 from gsn_jax.images.size_classes import size_class
 
 
@@ -45,3 +45,16 @@ def test_a_frequent_size_has_a_program_of_its_own(rng):
     program.expect((20, 31), FREQUENT)
     program(*pair)
     assert traced == [(20, 31)]
+
+
+def test_bounded_jit_compiles_again_after_too_many_shapes():
+    traced = []
+
+    def double(values):
+        traced.append(values.shape)
+        return 2 * values
+
+    function = bounded_jit(double, kept=2)
+    for size in (1, 2, 1, 2, 3, 3, 1):
+        np.testing.assert_array_equal(function(np.ones(size)), 2 * np.ones(size))
+    assert traced == [(1,), (2,), (3,), (1,)]

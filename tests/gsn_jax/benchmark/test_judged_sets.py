@@ -3,7 +3,7 @@ import pytest
 
 from data_pipelines import catalogue
 from gsn_jax import metrics
-from gsn_jax.benchmark import evaluation
+from gsn_jax.benchmark import resumable_scoring
 from gsn_jax.benchmark.judged_sets import TableColumns, check_names, open_prepared, open_table
 from gsn_jax.errors import InputError
 
@@ -93,7 +93,9 @@ def test_a_prepared_set(table, tmp_path):
     part = open_prepared("iqa_table", "train", tmp_path / "data")
     assert part.name == "iqa_table-train"
     assert part.identity != judged.identity
-    scored = evaluation.scored_set(judged, [metrics.get("psnr")], tmp_path / "out", time_pairs=1)
+    scored = resumable_scoring.scored_set(
+        judged, [metrics.get("psnr")], tmp_path / "out", time_pairs=1
+    )
     assert scored.metrics["psnr"].values.argsort().tolist()[-1] in (0, 4)
     with pytest.raises(InputError, match="not prepared"):
         open_prepared("iqa_table", data_dir=tmp_path / "elsewhere")

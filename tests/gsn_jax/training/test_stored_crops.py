@@ -11,7 +11,7 @@ from test_loop import assert_bitwise_equal, variables_of
 from gsn_jax.errors import InputError
 from gsn_jax.images import as_float
 from gsn_jax.models import registry
-from gsn_jax.models.frozen import FrozenFeatureModel
+from gsn_jax.models.frozen_feature_model import FrozenFeatureModel
 from gsn_jax.training import loop, stored_crops
 from gsn_jax.training.sources import open_sources
 from gsn_jax.training.stored_crops import StoredCrops, plan

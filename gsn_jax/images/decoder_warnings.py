@@ -16,7 +16,7 @@ _settings = ExitStack()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Silences the warnings and the log records of decoders.
 
     Filters of warnings belong to the process. Where several threads read images, the first to

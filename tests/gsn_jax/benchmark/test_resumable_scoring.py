@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from gsn_jax import metrics
-from gsn_jax.benchmark import evaluation, score_store, scoring_run
+from gsn_jax.benchmark import resumable_scoring, score_store, scoring_run
 from gsn_jax.benchmark.judged_sets import open_table
 from gsn_jax.benchmark.score_store import ScoreStore
 from gsn_jax.errors import InputError
@@ -23,7 +23,9 @@ ROUNDING_OF_PSNR = 1e-4
 
 def test_scores_are_the_metrics_own(judged_table, tmp_path):
     psnr = metrics.get("psnr")
-    scored = evaluation.scored_set(judged_table, [psnr, metrics.get("gmsd")], tmp_path / "out")
+    scored = resumable_scoring.scored_set(
+        judged_table, [psnr, metrics.get("gmsd")], tmp_path / "out"
+    )
     for index in range(8):
         want = float(psnr(*judged_table.source.files(index)))
         assert scored.metrics["psnr"].values[index] == pytest.approx(want, abs=ROUNDING_OF_PSNR)
@@ -38,8 +40,8 @@ def test_scores_are_the_metrics_own(judged_table, tmp_path):
 
 def test_batches_give_the_same_scores(judged_table, counting):
     metric = metrics.get("gmsd")
-    single = evaluation.scored_set(judged_table, [metric, counting()])
-    batches = evaluation.scored_set(judged_table, [metric, counting()], batch_size=1)
+    single = resumable_scoring.scored_set(judged_table, [metric, counting()])
+    batches = resumable_scoring.scored_set(judged_table, [metric, counting()], batch_size=1)
     for name in ("gmsd", "difference"):
         np.testing.assert_allclose(
             batches.metrics[name].values, single.metrics[name].values, rtol=1e-5, atol=1e-5
@@ -50,12 +52,12 @@ def test_batches_give_the_same_scores(judged_table, counting):
 def test_an_interrupted_run_continues_and_equals_an_uninterrupted_one(
     judged_table, tmp_path, counting, dies_at
 ):
-    whole = evaluation.scored_set(judged_table, [counting()], tmp_path / "whole")
+    whole = resumable_scoring.scored_set(judged_table, [counting()], tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        evaluation.scored_set(judged_table, [counting(dies_at=dies_at)], tmp_path / "out")
+        resumable_scoring.scored_set(judged_table, [counting(dies_at=dies_at)], tmp_path / "out")
     rest = counting()
     seen = []
-    again = evaluation.scored_set(
+    again = resumable_scoring.scored_set(
         judged_table, [rest], tmp_path / "out", progress=lambda *count: seen.append(count)
     )
     assert rest.calls == 8 - dies_at
@@ -77,12 +79,12 @@ def test_a_killed_run_loses_no_score(judged_table, tmp_path, counting):
         if done:
             kept.append(np.isfinite(kept_values(judged_table, left)).sum())
 
-    evaluation.scored_set(judged_table, [counting()], out, progress=kill)
+    resumable_scoring.scored_set(judged_table, [counting()], out, progress=kill)
     assert kept == [*range(1, 9)]
 
 
 def kept_values(judged, out):
-    return evaluation.kept_set(judged, None, out)[0].metrics["difference"].values
+    return resumable_scoring.kept_set(judged, None, out)[0].metrics["difference"].values
 
 
 def test_one_run_at_a_time_scores_into_a_folder(judged_table, tmp_path, counting):
@@ -91,21 +93,23 @@ def test_one_run_at_a_time_scores_into_a_folder(judged_table, tmp_path, counting
 
     def start_another(*_):
         with pytest.raises(InputError, match=r"people: another run is writing this folder; wait"):
-            evaluation.scored_set(judged_table, [counting("second")], out)
+            resumable_scoring.scored_set(judged_table, [counting("second")], out)
 
-    evaluation.scored_set(judged_table, [counting("first")], out, progress=start_another)
-    scored = evaluation.scored_set(judged_table, [counting("second"), counting("first")], out)
+    resumable_scoring.scored_set(judged_table, [counting("first")], out, progress=start_another)
+    scored = resumable_scoring.scored_set(
+        judged_table, [counting("second"), counting("first")], out
+    )
     assert list(scored.metrics) == ["second", "first"]
 
 
 def test_a_metric_added_later_is_the_only_one_scored(judged_table, tmp_path, counting):
     first, second = counting("first"), counting("second")
-    evaluation.scored_set(judged_table, [first], tmp_path)
-    scored = evaluation.scored_set(judged_table, [second, first], tmp_path)
+    resumable_scoring.scored_set(judged_table, [first], tmp_path)
+    scored = resumable_scoring.scored_set(judged_table, [second, first], tmp_path)
     assert (first.calls, second.calls) == (8, 8)
     assert list(scored.metrics) == ["second", "first"]
     nothing_left = counting("first")
-    evaluation.scored_set(judged_table, [nothing_left], tmp_path)
+    resumable_scoring.scored_set(judged_table, [nothing_left], tmp_path)
     assert nothing_left.calls == 0
 
 
@@ -130,25 +134,27 @@ def test_pairs_that_fail_are_named_and_others_are_scored(table, tmp_path, photo,
     (tmp_path / "d1_12.png").unlink()
     rows = [row for row in table.read_text().splitlines() if "d1_" not in row or "d1_4" in row]
     table.write_text("\n".join([*rows, "ref0.png,ref0.png,100,s0,none"]) + "\n")
-    scored = evaluation.scored_set(open_table(table), [counting(), metrics.get("psnr")], tmp_path)
+    scored = resumable_scoring.scored_set(
+        open_table(table), [counting(), metrics.get("psnr")], tmp_path
+    )
     difference, psnr = scored.metrics.values()
     assert np.isnan(difference.values).tolist() == [False, True, True, False, True, False]
     assert "d0_12.png" in difference.errors[1]
     assert "size 40 x 48 differs" in difference.errors[2]
     assert difference.errors[4] == "too small for this metric"
     assert psnr.errors[5] == "the score is inf"
-    lines = evaluation.left_out(scored)
+    lines = resumable_scoring.left_out(scored)
     assert len(lines) == 4
     assert "d0_12.png: left out of every metric" in lines[0]
     assert "d1_4.png: left out of difference: too small" in lines[2]
-    assert evaluation.left_out(scored, most=1)[-1] == "... and 3 more; 4 pairs in all"
+    assert resumable_scoring.left_out(scored, most=1)[-1] == "... and 3 more; 4 pairs in all"
 
     repaired = Image.open(tmp_path / "ref0.png")
-    kept = evaluation.scored_set(open_table(table), [metrics.get("psnr")], tmp_path)
+    kept = resumable_scoring.scored_set(open_table(table), [metrics.get("psnr")], tmp_path)
     assert kept.metrics["psnr"].errors == psnr.errors
     repaired.save(tmp_path / "d0_12.png")
     with pytest.raises(InputError, match="scores of other images"):
-        evaluation.scored_set(open_table(table), [metrics.get("psnr")], tmp_path)
+        resumable_scoring.scored_set(open_table(table), [metrics.get("psnr")], tmp_path)
 
 
 def test_rescore_tries_failed_pairs_again(judged_table, tmp_path, counting, monkeypatch):
@@ -161,11 +167,11 @@ def test_rescore_tries_failed_pairs_again(judged_table, tmp_path, counting, monk
         return load(self, index)
 
     monkeypatch.setattr(source, "load_distorted", broken)
-    scored = evaluation.scored_set(judged_table, [counting()], tmp_path)
+    scored = resumable_scoring.scored_set(judged_table, [counting()], tmp_path)
     assert scored.metrics["difference"].errors == {2: "the disk was away"}
     monkeypatch.setattr(source, "load_distorted", load)
     again = counting()
-    scored = evaluation.scored_set(judged_table, [again], tmp_path, rescore=True)
+    scored = resumable_scoring.scored_set(judged_table, [again], tmp_path, rescore=True)
     assert again.calls == 1
     assert scored.metrics["difference"].errors == {}
     assert np.isfinite(scored.metrics["difference"].values).all()
@@ -174,15 +180,15 @@ def test_rescore_tries_failed_pairs_again(judged_table, tmp_path, counting, monk
 def test_scores_of_another_version_are_refused_or_replaced(
     judged_table, tmp_path, counting, monkeypatch
 ):
-    evaluation.scored_set(judged_table, [counting(), counting("other")], tmp_path)
+    resumable_scoring.scored_set(judged_table, [counting(), counting("other")], tmp_path)
     monkeypatch.setattr(score_store, "__version__", "9.9.9")
     with pytest.raises(InputError, match=r"scores of difference are of gsn_jax .*9\.9\.9"):
-        evaluation.scored_set(judged_table, [counting()], tmp_path)
-    kept, passed_over = evaluation.kept_set(judged_table, ["difference", "gsn"], tmp_path)
+        resumable_scoring.scored_set(judged_table, [counting()], tmp_path)
+    kept, passed_over = resumable_scoring.kept_set(judged_table, ["difference", "gsn"], tmp_path)
     assert list(kept.metrics) == ["difference"]
     assert "no scores" in passed_over["gsn"]
     again = counting()
-    scored = evaluation.scored_set(judged_table, [again], tmp_path, rescore=True)
+    scored = resumable_scoring.scored_set(judged_table, [again], tmp_path, rescore=True)
     assert again.calls == 8
     assert scored.metrics["difference"].version == "gsn_jax 9.9.9"
     columns = ScoreStore(judged_table, tmp_path / "people").columns
@@ -192,29 +198,29 @@ def test_scores_of_another_version_are_refused_or_replaced(
 
 
 def test_labels_may_change_images_may_not(table, tmp_path, counting):
-    evaluation.scored_set(open_table(table), [counting()], tmp_path)
+    resumable_scoring.scored_set(open_table(table), [counting()], tmp_path)
     table.write_text(table.read_text().replace(",86,", ",85,"))
     untouched = counting()
-    scored = evaluation.scored_set(open_table(table), [untouched], tmp_path)
+    scored = resumable_scoring.scored_set(open_table(table), [untouched], tmp_path)
     assert untouched.calls == 0
     assert scored.source.fields["score"][0] == 85
     image = np.array(Image.open(tmp_path / "d1_70.png"))
     Image.fromarray(255 - image).save(tmp_path / "d1_70.png")
     with pytest.raises(InputError, match="other images called people; choose another --out"):
-        evaluation.scored_set(open_table(table), [counting()], tmp_path)
+        resumable_scoring.scored_set(open_table(table), [counting()], tmp_path)
     again = counting()
-    evaluation.scored_set(open_table(table), [again], tmp_path, rescore=True)
+    resumable_scoring.scored_set(open_table(table), [again], tmp_path, rescore=True)
     assert again.calls == 8
 
 
 def test_tables_can_be_made_of_half_a_run(judged_table, tmp_path, counting):
     with pytest.raises(KeyboardInterrupt):
-        evaluation.scored_set(judged_table, [counting(dies_at=5)], tmp_path)
-    kept, _ = evaluation.kept_set(judged_table, None, tmp_path)
+        resumable_scoring.scored_set(judged_table, [counting(dies_at=5)], tmp_path)
+    kept, _ = resumable_scoring.kept_set(judged_table, None, tmp_path)
     assert np.isfinite(kept.metrics["difference"].values).sum() == 5
     assert set(kept.metrics["difference"].errors.values()) == {"not scored yet"}
     with pytest.raises(InputError, match="holds no scores of people"):
-        evaluation.kept_set(judged_table, None, tmp_path / "elsewhere")
+        resumable_scoring.kept_set(judged_table, None, tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -231,14 +237,14 @@ def test_tables_can_be_made_of_half_a_run(judged_table, tmp_path, counting):
     ],
 )
 def test_a_damaged_folder_is_refused(judged_table, tmp_path, counting, change, message):
-    evaluation.scored_set(judged_table, [counting()], tmp_path)
+    resumable_scoring.scored_set(judged_table, [counting()], tmp_path)
     store = tmp_path / "people" / "scores.jsonl"
     text = store.read_text()
     store.unlink()
     if change is not None:
         store.write_text(change(text))
     with pytest.raises(InputError, match=message):
-        evaluation.scored_set(judged_table, [counting()], tmp_path)
+        resumable_scoring.scored_set(judged_table, [counting()], tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_found_out_before_scoring(
@@ -247,19 +253,19 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_scoring(
     (tmp_path / "out").write_text("a file")
     metric = counting()
     with pytest.raises(InputError, match="cannot be written"):
-        evaluation.scored_set(judged_table, [metric], tmp_path / "out")
+        resumable_scoring.scored_set(judged_table, [metric], tmp_path / "out")
     assert metric.calls == 0
 
 
 def test_time_is_measured_once(judged_table, tmp_path, counting):
     metric = counting()
-    scored = evaluation.scored_set(judged_table, [metric], tmp_path, time_pairs=3)
+    scored = resumable_scoring.scored_set(judged_table, [metric], tmp_path, time_pairs=3)
     assert metric.calls == 8 + 1 + 3  # the first turn compiles
     assert scored.metrics["difference"].seconds > 0
-    again = evaluation.scored_set(judged_table, [metric], tmp_path, time_pairs=3)
+    again = resumable_scoring.scored_set(judged_table, [metric], tmp_path, time_pairs=3)
     assert metric.calls == 12
     assert again.metrics["difference"].seconds == scored.metrics["difference"].seconds
-    evaluation.scored_set(judged_table, [metric], tmp_path, time_pairs=2, time_again=True)
+    resumable_scoring.scored_set(judged_table, [metric], tmp_path, time_pairs=2, time_again=True)
     assert metric.calls == 12 + 1 + 2
-    untimed = evaluation.scored_set(judged_table, [counting("b")], tmp_path)
+    untimed = resumable_scoring.scored_set(judged_table, [counting("b")], tmp_path)
     assert np.isnan(untimed.metrics["b"].seconds)

@@ -8,11 +8,11 @@ from PIL import Image
 
 from gsn_jax import images
 from gsn_jax.errors import InputError
-from gsn_jax.images.quiet import quiet
+from gsn_jax.images.decoder_warnings import silenced
 
 
 def test_warnings_and_logs_are_silent_and_come_back(caplog):
-    with quiet():
+    with silenced():
         warnings.warn("noise", UserWarning, stacklevel=1)
         logging.getLogger("tifffile").error("noise")
     assert caplog.records == []
@@ -27,12 +27,12 @@ def test_the_last_of_several_threads_restores_the_filters():
     inside, leave = threading.Event(), threading.Event()
 
     def read():
-        with quiet():
+        with silenced():
             inside.set()
             leave.wait(10)
 
     thread = threading.Thread(target=read)
-    with quiet():
+    with silenced():
         thread.start()
         assert inside.wait(10)
     warnings.warn("still silent", UserWarning, stacklevel=1)
@@ -43,7 +43,7 @@ def test_the_last_of_several_threads_restores_the_filters():
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif", "bmp", "avif", "jp2", "gif"])
 def test_mutated_files_are_an_array_or_one_line(tmp_path, rng, capfd, suffix):
-    """Bytes changed at random, with a seed; `quiet` and the reader keep the terminal clean."""
+    """Bytes changed at random, with a seed; `silenced` and the reader keep the terminal clean."""
     path = tmp_path / f"x.{suffix}"
     gradient = np.add.outer(np.arange(24), np.arange(40))[..., None] * 4 + np.array([0, 9, 3])
     Image.fromarray(gradient.astype(np.uint8)).save(path)

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from data_pipelines.evaluation import eval_batches, plan
+from data_pipelines.evaluation_batches import eval_batches, plan
 from data_pipelines.tables import PairTable
 from gsn_jax.errors import InputError
 

@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 
 from gsn_jax import metrics
-from gsn_jax.compilation import bounded_jit
 from gsn_jax.errors import InputError
 from gsn_jax.metric import (
     FeatureCache,
     FunctionMetric,
     MapGrid,
-    Metric,
     Stages,
-    forget,
 )
 
 
@@ -75,16 +72,6 @@ def test_bad_pairs_are_one_line(pair):
         METRIC.score_arrays(*(image[:3] for image in pair))
 
 
-@pytest.mark.parametrize("name", metrics.names())
-def test_every_metric_follows_the_protocol_and_can_be_copied(name):
-    metric = metrics.get(name)
-    assert isinstance(metric, Metric)
-    for twin in (pickle.loads(pickle.dumps(metric)), copy.deepcopy(metric)):
-        assert twin.name == name
-        assert twin.value_range == metric.value_range
-        assert twin.has_map == metric.has_map
-
-
 def test_a_metric_that_was_used_can_be_copied(pair):
     METRIC(*pair)
     METRIC.quality_map(*pair)
@@ -105,38 +92,3 @@ def test_a_pickled_metric_works_in_another_process():
         check=True,
     )
     assert float(result.stdout) == 0
-
-
-def test_bounded_jit_compiles_again_after_too_many_shapes():
-    traced = []
-
-    def double(values):
-        traced.append(values.shape)
-        return 2 * values
-
-    function = bounded_jit(double, kept=2)
-    for size in (1, 2, 1, 2, 3, 3, 1):
-        np.testing.assert_array_equal(function(np.ones(size)), 2 * np.ones(size))
-    assert traced == [(1,), (2,), (3,), (1,)]
-
-
-def test_the_feature_cache_drops_what_was_used_least_recently():
-    cache = FeatureCache(max_bytes=100)
-    made = []
-
-    def make(name, size=40):
-        return lambda: made.append(name) or np.zeros(size, np.uint8)
-
-    for name in ("a", "b", "a", "c", "a", "b"):  # c displaces b
-        cache.of(name)("part", make(name))
-    assert made == ["a", "b", "c", "b"]
-    for _ in range(2):
-        cache.of("large")("part", make("large", 1000))
-    assert made[-2:] == ["large", "large"]
-
-
-def test_forget_stores_nothing():
-    made = []
-    for _ in range(2):
-        forget("part", lambda: made.append(1))
-    assert made == [1, 1]
