@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from gsn_jax.cli.shared_options import together
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.rate_distortion.codecs import Codec
 
-_OPTIONS = (
+options = together(
     click.option(
         "--codec",
         "names_of_codecs",
@@ -36,13 +37,6 @@ _OPTIONS = (
         "'name=djxl {in} {out}'. JPEG, WebP, AVIF, JPEG 2000, JPEG XL and PNG need none.",
     ),
 )
-
-
-def options(function: Callable) -> Callable:
-    """Adds the options to a command."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 def chosen(names: str | None, encoders: Sequence[str], decoders: Sequence[str]) -> list[Codec]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _AGREEMENT_CSV, _AGREEMENT_MD = "agreement.csv", "agreement.md"
 
-_OPTIONS = (
+options = shared_options.together(
     shared_options.checkpoint,
     protocol_options.protocol,
     shared_options.batch_size,
@@ -95,13 +95,6 @@ _OPTIONS = (
         help="Make the tables from the scores in --out; score nothing.",
     ),
 )
-
-
-def options(function: Callable) -> Callable:
-    """Adds the options of both commands."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gsn_jax.cli.shared_options import together
 from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,51 +18,49 @@ if TYPE_CHECKING:
     from gsn_jax.scoring.protocol import Protocol
 
 
-def protocol(command: Callable) -> Callable:
-    """Gives a command `--protocol`, `--luma`, `--crop-border` and `--display`."""
-    named = click.option(
+protocol = together(
+    click.option(
         "--protocol",
         metavar="NAME",
         help="A protocol of papers: sr-x2, sr-x3 or sr-x4 (super-resolution: --luma studio, and "
         "--crop-border 2, 3 or 4).",
-    )
-    luma = click.option(
+    ),
+    click.option(
         "--luma",
         type=click.Choice(["full", "studio"]),
         help="Score the BT.601 luma instead of the colours: full is that of MATLAB's rgb2gray, "
         "studio the Y of rgb2ycbcr (16 to 235).",
-    )
-    border = click.option(
+    ),
+    click.option(
         "--crop-border",
         type=click.IntRange(min=0),
         metavar="N",
         help="Remove N pixels at each border before scoring.",
-    )
-    display = click.option(
+    ),
+    click.option(
         "--display",
         metavar="NAME|FILE.json",
         help="What the images are seen on, for cvvdp: standard_4k, standard_fhd, standard_phone or "
         "a file that describes a display.  [default: standard_4k]",
-    )
-    return named(luma(border(display(command))))
+    ),
+)
 
 
-def hdr(command: Callable) -> Callable:
-    """Gives a command `--hdr` and `--peak-nits`."""
-    encoding = click.option(
+hdr = together(
+    click.option(
         "--hdr",
         type=click.Choice(["pu21"]),
         help="Score HDR images (PQ, HLG, and OpenEXR and Radiance HDR in cd/m2) by PU21 values "
         "of their luminance; for psnr, ssim and some other metrics.",
-    )
-    peak = click.option(
+    ),
+    click.option(
         "--peak-nits",
         type=float,
         metavar="N",
         help="Peak luminance of the display, in cd/m2. HLG needs it; other HDR images are clipped "
         "there.",
-    )
-    return encoding(peak(command))
+    ),
+)
 
 
 def chosen_protocol(
@@ -106,28 +105,27 @@ def under(rules: Protocol, metrics: Iterable[Metric]) -> list[Metric]:
     return seen
 
 
-def parts(command: Callable) -> Callable:
-    """Gives a command `--mask`, `--tiles` and `--align`."""
-    mask = click.option(
+parts = together(
+    click.option(
         "--mask",
         metavar="FILE|DIR",
         help="Score what is white in this mask; gray counts in part. A folder holds one mask per "
         "image, of the same name. A table may name masks in a column mask instead.",
-    )
-    tiles = click.option(
+    ),
+    click.option(
         "--tiles",
         metavar="ROWSxCOLUMNS",
         help="Score the tiles of each pair too, such as 4x4; a row of the table for each.",
-    )
-    align = click.option(
+    ),
+    click.option(
         "--align",
         type=click.Choice(["none", "integer", "subpixel"]),
         default="none",
         show_default=True,
         help="Undo a shift between the images, found by phase correlation, by whole pixels or by "
         "fractions of a pixel.",
-    )
-    return mask(tiles(align(command)))
+    ),
+)
 
 
 def parse_tiles(text: str | None) -> tuple[int, int] | None:

@@ -4,74 +4,92 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from gsn_jax.cli.interruption import interruptible
+from gsn_jax.cli.protocol_options import chosen_protocol
+from gsn_jax.cli.score_options import Request
+from gsn_jax.cli.score_processes import refuse_flags
+from gsn_jax.cli.shared_options import together
 from gsn_jax.errors import InputError
 
+if TYPE_CHECKING:
+    from gsn_jax.scoring.protocol import Protocol
 
-def options(command: Callable) -> Callable:
-    """Gives a command the options of a pipeline."""
-    runner = click.option(
+
+options = together(
+    click.option(
         "--runner",
         type=click.Choice(["beam"]),
         help="Score --pairs with an Apache Beam pipeline, on one machine or many. --out is then a "
         "folder of Parquet files, and paths may be URLs such as gs://...",
-    )
-    option = click.option(
+    ),
+    click.option(
         "--beam-option",
         "beam_options",
         multiple=True,
         metavar="KEY=VALUE",
         help="A pipeline option; may be repeated. direct_num_workers=4 starts four processes on "
         "this machine, runner=DataflowRunner runs on Google Cloud.",
-    )
-    return runner(option(command))
+    ),
+)
 
 
-def check(
-    runner: str | None,
-    table: str | None,
-    out: str | None,
-    form: str | None,
-    limits: Sequence[str],
-    maps: str | None,
-    absent: Mapping[str, object],
-) -> tuple[str, str]:
-    """The table and the output folder of a pipeline; `absent` are options that it does not have.
+def score(request: Request) -> None:
+    """Runs the pipeline and prints a summary. Exit code 2 if pairs could not be scored.
 
     Raises:
-        InputError: one of them is missing, or an option is given that a pipeline does not have.
+        InputError: `--pairs` or `--out` is missing, an option is given that a pipeline does not
+            have, or the pipeline cannot be run.
     """
-    if runner is None:
+    table, out = _checked(request)
+    refuse_flags("not with --runner beam")
+    protocol = chosen_protocol(
+        request.protocol,
+        request.luma,
+        request.crop_border,
+        None,
+        request.hdr,
+        request.peak_nits,
+    )
+    with interruptible(out):
+        _run(request, table, out, protocol)
+
+
+def _checked(request: Request) -> tuple[str, str]:
+    """The table and the output folder."""
+    if request.runner is None:
         raise InputError("--beam-option belongs to --runner beam, which is not given")
-    if table is None:
+    if request.table is None:
         raise InputError("--runner beam scores the pairs of a table; give --pairs FILE.csv")
-    if out is None:
+    if request.out is None:
         raise InputError("--runner beam writes a folder of Parquet files; give --out DIR")
-    if form not in (None, "parquet"):
-        raise InputError(f"--format {form}: --runner beam writes Parquet")
-    if limits:
+    if request.form not in (None, "parquet"):
+        raise InputError(f"--format {request.form}: --runner beam writes Parquet")
+    if request.limits:
         raise InputError("--fail-below: not with --runner beam; look for such rows in its output")
-    if maps is not None:
+    if request.maps is not None:
         raise InputError("--maps: not with --runner beam; draw those of a smaller table")
+    absent = {
+        "--every": request.every > 1,
+        "--pool": request.pool,
+        "--junit": request.junit,
+        "--batch-size": request.batch_size,
+        "--display": request.display,
+        "--hdr": request.hdr,
+        "--mask": request.mask,
+        "--tiles": request.tiles,
+        "--align": request.align != "none",
+    }
     for name, value in absent.items():
         if value:
             raise InputError(f"{name}: not with --runner beam; score a table without it")
-    return table, out
+    return request.table, request.out
 
 
-def score(
-    table: str,
-    out: str,
-    names: Sequence[str],
-    checkpoint: str | None,
-    loading: dict[str, Any],
-    beam_options: Sequence[str],
-) -> None:
-    """Runs the pipeline and prints a summary. Exit code 2 if pairs could not be scored."""
+def _run(request: Request, table: str, out: str, protocol: Protocol) -> None:
     logging.disable(logging.WARNING)  # Beam warns about optional packages
     try:
         from gsn_jax.serving.beam import runners, scoring
@@ -84,8 +102,16 @@ def score(
         logging.disable(logging.NOTSET)
     from gsn_jax.scoring.by_name import named
 
-    flags = runners.parse_options(beam_options)
-    settings = Settings(tuple(named(*names, checkpoint=checkpoint)), checkpoint, **loading)
+    settings = Settings(
+        tuple(named(*request.names, checkpoint=request.checkpoint)),
+        request.checkpoint,
+        alpha=request.alpha,
+        max_pixels=request.max_pixels,
+        resize=request.resize,
+        luma=protocol.luma,
+        crop_border=protocol.crop_border,
+    )
+    flags = runners.parse_options(request.beam_options)
     summary = scoring.score_table(table, out, settings, flags, _say)
     for line in summary.errors:
         _say(line)

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
 
+from gsn_jax.cli.protocol_options import with_masks
+from gsn_jax.cli.score_options import Request
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.folders import pair_folders, unpaired
 from gsn_jax.scoring.many_pairs import score_unordered
-from gsn_jax.scoring.pairs import Loading, Pair, ScoredPair
-from gsn_jax.scoring.regions import Tiles
+from gsn_jax.scoring.pairs import Loading, Pair, ScoredPair, pairs_of_files, pairs_of_table
 from gsn_jax.scoring.videos import frame_pairs
 
-# The scores of the pairs with these indices, or of all, in any order.
-Score = Callable[[Sequence[Metric], Iterable[int] | None], Iterator[tuple[int, ScoredPair]]]
+
+class Score(Protocol):
+    """What scores pairs."""
+
+    def __call__(self, *, wanted: Iterable[int] | None = None) -> Iterator[tuple[int, ScoredPair]]:
+        """Scores the pairs with these indices, or all of them, in any order."""
+        ...
 
 
-def folder_pairs(folders: tuple[str, str], rule: str, allow_unpaired: bool) -> list[Pair]:
-    """The pairs of two folders; names files without a partner that are left out.
+def pairs_of(request: Request) -> list[Pair]:
+    """The pairs with their masks; a video with its reference is a pair.
 
     Raises:
-        InputError: see `pair_folders`.
+        InputError: the table, a folder or the masks cannot be used.
     """
-    pairs, pairing = pair_folders(*folders, rule=rule, allow_unpaired=allow_unpaired)
+    if request.table is not None:
+        pairs = pairs_of_table(request.table)
+    elif request.folders is not None:
+        pairs = _folder_pairs(request)
+    else:
+        pairs = pairs_of_files(request.reference or "", request.distorted)
+    return with_masks(pairs, request.mask, request.tile_counts, request.max_pixels)
+
+
+def _folder_pairs(request: Request) -> list[Pair]:
+    """The pairs of two folders; names files without a partner that are left out."""
+    assert request.folders is not None
+    pairs, pairing = pair_folders(
+        *request.folders, rule=request.rule or "auto", allow_unpaired=request.allow_unpaired
+    )
     if left_out := unpaired(pairing):
         click.echo(f"gsn: left out: {left_out}", err=True)
-    return pairs
+    return pairs[:: request.every]
 
 
 def inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
@@ -39,30 +61,20 @@ def inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
         yield from (pair.reference_file, pair.distorted_file, pair.mask_file)
 
 
-def of_images(
-    pairs: list[Pair], loading: Loading, tiles: Tiles | None, batch_size: int | None
+def scorer(
+    request: Request, pairs: list[Pair], metrics: Sequence[Metric], loading: Loading
 ) -> tuple[Score, list[Pair]]:
-    """What scores pairs of images, and their tiles, and the pairs."""
-
-    def score(
-        metrics: Sequence[Metric], wanted: Iterable[int] | None
-    ) -> Iterator[tuple[int, ScoredPair]]:
-        return score_unordered(
-            pairs, metrics, loading, wanted=wanted, tiles=tiles, batch_size=batch_size
-        )
-
-    return score, pairs
-
-
-def of_videos(pairs: list[Pair], loading: Loading, every: int) -> tuple[Score, list[Pair]]:
-    """What scores pairs of videos with the same reference, and the pairs of their frames.
+    """What scores the pairs, and the pairs; those of videos become the pairs of their frames.
 
     Raises:
         InputError: see `frame_pairs`.
     """
+    if not request.videos:
+        settings: dict[str, Any] = {"tiles": request.tile_counts, "batch_size": request.batch_size}
+        return functools.partial(score_unordered, pairs, metrics, loading, **settings), pairs
     files = [pair.files for pair in pairs]
     distorted = [file for _, file in files]
     # Shown on terminals only.
     with Console(stderr=True).status("counting frames"):
-        frames = frame_pairs(files[0][0], distorted, every=every, loading=loading)
-    return frames.score, frames.pairs
+        frames = frame_pairs(files[0][0], distorted, every=request.every, loading=loading)
+    return functools.partial(frames.score, metrics), frames.pairs

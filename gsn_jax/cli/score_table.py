@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
-from gsn_jax.cli import score_views
+from gsn_jax.cli import score_sources, score_views
+from gsn_jax.cli.score_options import Request
 from gsn_jax.cli.score_processes import Processes
 from gsn_jax.cli.score_sources import Score
 from gsn_jax.cli.score_views import Job
 from gsn_jax.devices import distributed
-from gsn_jax.scoring import outputs, tables
+from gsn_jax.errors import InputError
+from gsn_jax.scoring import junit, outputs, tables
 from gsn_jax.scoring.journal import Journal, describe_run, open_journal
-from gsn_jax.scoring.pairs import ScoredPair, share
+from gsn_jax.scoring.pairs import Pair, ScoredPair, share
 from gsn_jax.scoring.protocol import described
 
 
@@ -33,6 +36,29 @@ class TableFile:
     path: str
     form: str
     escape_formulas: bool
+
+
+def check_outputs(request: Request, pairs: Sequence[Pair]) -> str:
+    """Refuses, before the work, files of `--out` and `--junit` that cannot or must not be written.
+
+    Returns:
+        The format of `--out`.
+
+    Raises:
+        InputError: see `gsn_jax.scoring.tables.check_target`, or both are the same file.
+    """
+    out, junit_file, folders = request.out, request.junit, request.folders or ()
+    inputs = list(score_sources.inputs(pairs, request.table))
+    form = "csv"
+    if out is not None:
+        form = tables.check_target(
+            out, inputs, folders, form=request.form, overwrite=request.overwrite
+        )
+    if junit_file is not None:
+        if out is not None and os.path.realpath(out) == os.path.realpath(junit_file):
+            raise InputError(f"{junit_file}: is --out and --junit at once; name two files")
+        junit.check_target(junit_file, inputs, folders, overwrite=request.overwrite)
+    return form
 
 
 def score_to_file(
@@ -65,7 +91,7 @@ def score_to_file(
         if done:
             click.echo(f"gsn: {done} pairs were scored before", err=True)
         with score_views.progress(len(mine), done=done) as advance:
-            for index, item in advance(score(metrics, missing)):
+            for index, item in advance(score(wanted=missing)):
                 keep(index, item)
         if journal is not None and processes.count > 1:
             if not _complete(journal, shares, processes, table.path):
@@ -81,6 +107,8 @@ def score_to_file(
             protocol=described(job.protocol, job.loading),
             escape_formulas=table.escape_formulas,
         )
+    if sys.stderr.isatty():  # where the bar has just gone
+        click.echo(f"gsn: the scores of {len(rows)} pairs are in {table.path}", err=True)
     return rows
 
 

@@ -1,10 +1,9 @@
-"""What `gsn score` prints: scores, the list of metrics, errors, and scores below a limit."""
+"""What `gsn score` prints: scores, pooled scores, and the list of metrics."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,102 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from gsn_jax.cli.counting import counting_bar
-from gsn_jax.errors import InputError
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
-    from gsn_jax.scoring.layouts import Layout
-    from gsn_jax.scoring.limits import Limit
     from gsn_jax.scoring.pairs import Loading, Pair, ScoredPair
     from gsn_jax.scoring.protocol import Protocol
     from gsn_jax.scoring.regions import Tiles
-
-# How many pairs are named that failed or are below a limit.
-_SHOWN = 10
-
-
-def parse_limits(
-    texts: Sequence[str], metrics: Sequence[Metric], *, pooled: bool = False
-) -> list[Limit]:
-    """The worst scores that pass, from texts like `X`, `NAME=X` or, if pooled, `NAME:STATISTIC=X`.
-
-    Raises:
-        InputError: X is not a number, or it is not clear which score it is for.
-    """
-    from gsn_jax.scoring import pooling
-    from gsn_jax.scoring.limits import Limit
-
-    by_key = {metric.name: (metric, metric.name) for metric in metrics}
-    if pooled:
-        by_key = {metric.name: (metric, pooling.key_of(metric.name)) for metric in metrics}
-        for metric in metrics:
-            keys = [pooling.key_of(metric.name, statistic) for statistic in pooling.STATISTICS]
-            by_key |= {key: (metric, key) for key in keys}
-    limits = []
-    for text in texts:
-        name, _, number = text.rpartition("=")
-        if not name and len(metrics) > 1:
-            example = f"{metrics[0].name}={text}"
-            raise InputError(f"--fail-below {text}: say for which metric, e.g. {example}")
-        name = name or metrics[0].name
-        if name not in by_key:
-            known = f"; statistics are {', '.join(pooling.STATISTICS)}" if pooled else ""
-            raise InputError(f"--fail-below {text}: --metric does not name {name!r}{known}")
-        try:
-            limit = float(number)
-        except ValueError:
-            limit = math.nan
-        if math.isnan(limit):
-            raise InputError(f"--fail-below {text}: {number!r} is not a number")
-        metric, key = by_key[name]
-        limits.append(Limit(metric, limit, key))
-    return limits
-
-
-def conclude(
-    scored: Sequence[ScoredPair], judged: Sequence[ScoredPair], limits: Sequence[Limit]
-) -> None:
-    """Names pairs that failed (exit code 2), and what is worse than a limit (exit code 1).
-
-    A line says so, too, if pairs look shifted.
-
-    Args:
-        scored: all pairs.
-        judged: what limits apply to: the pairs, or their pooled scores.
-        limits: the worst scores that pass.
-    """
-    _name_shifted(scored)
-    worse = [
-        f"{item.pair.distorted}: {complaint}"
-        for limit in limits
-        for item in judged
-        if (complaint := limit.complaint(item.scores))
-    ]
-    bad = [item for item in scored if item.error]
-    _name(worse)
-    _name([item.error for item in bad])
-    if bad and len(scored) > 1:
-        click.echo(f"gsn: {len(bad)} of {len(scored)} pairs could not be scored", err=True)
-    if bad or worse:
-        sys.exit(2 if bad else 1)
-
-
-def _name_shifted(scored: Sequence[ScoredPair]) -> None:
-    found = [(item.pair.distorted, item.looks_shifted) for item in scored if item.looks_shifted]
-    if found:
-        name, shift = found[0]
-        several = f"{len(found)} images look shifted, the first is {name}"
-        who = several if len(found) > 1 else f"{name} looks shifted"
-        across = f"{abs(shift.right):g} pixels to the {'right' if shift.right > 0 else 'left'}"
-        along = f"{abs(shift.down):g} {'down' if shift.down > 0 else 'up'}"
-        click.echo(f"gsn: {who}, by {across} and {along}; --align integer undoes that", err=True)
-
-
-def _name(lines: Sequence[str]) -> None:
-    for line in lines[:_SHOWN]:
-        click.echo(f"gsn: {line}", err=True)
-    if len(lines) > _SHOWN:
-        click.echo(f"gsn: ... and {len(lines) - _SHOWN} more", err=True)
+    from gsn_jax.scoring.tables import Layout
 
 
 @dataclasses.dataclass(frozen=True)

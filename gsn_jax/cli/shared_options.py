@@ -8,6 +8,18 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+
+def together(*options: Callable) -> Callable:
+    """A decorator that gives a command these options, in this order."""
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 checkpoint = click.option(
     "--checkpoint",
     metavar="DIR",
@@ -81,32 +93,26 @@ def check_report(folder: Path, extra: str, *, overwrite: bool) -> None:
     refuse_foreign(folder / "index.html", is_report, overwrite=overwrite)
 
 
-def processes(command: Callable) -> Callable:
-    """`--coordinator`, `--processes`, `--process-id` and `--start-timeout`."""
-    for option in (
-        click.option(
-            "--start-timeout",
-            type=click.IntRange(min=1),
-            default=300,
-            show_default=True,
-            metavar="SECONDS",
-            help="Time to wait for all processes to start.",
-        ),
-        click.option(
-            "--process-id", type=int, envvar="JAX_PROCESS_ID", help="Index of this process, from 0."
-        ),
-        click.option(
-            "--processes", type=int, envvar="JAX_NUM_PROCESSES", help="Number of processes."
-        ),
-        click.option(
-            "--coordinator",
-            metavar="HOST:PORT",
-            envvar="JAX_COORDINATOR_ADDRESS",
-            help="Address of process 0, to which the others connect.",
-        ),
-    ):
-        command = option(command)
-    return command
+processes = together(
+    click.option(
+        "--coordinator",
+        metavar="HOST:PORT",
+        envvar="JAX_COORDINATOR_ADDRESS",
+        help="Address of process 0, to which the others connect.",
+    ),
+    click.option("--processes", type=int, envvar="JAX_NUM_PROCESSES", help="Number of processes."),
+    click.option(
+        "--process-id", type=int, envvar="JAX_PROCESS_ID", help="Index of this process, from 0."
+    ),
+    click.option(
+        "--start-timeout",
+        type=click.IntRange(min=1),
+        default=300,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time to wait for all processes to start.",
+    ),
+)
 
 
 def given_processes() -> list[str]:

@@ -15,7 +15,6 @@ from gsn_jax.images import alignment
 from gsn_jax.images.files import MAX_PIXELS, Alpha, read_size
 from gsn_jax.metric import CACHE_BYTES, FeatureCache, Metric, SizeAware
 from gsn_jax.scoring import batching, one_pair
-from gsn_jax.scoring.batching import Outcome
 from gsn_jax.scoring.decoding import Decoded, decode_ahead
 from gsn_jax.scoring.pairs import Hdr, Image, Loading, Pair, Resize, ScoredPair, running_order
 from gsn_jax.scoring.regions import Tiles
@@ -158,9 +157,7 @@ def _in_batches(
 
     def load(index: int, decoded: Decoded) -> Images:
         pair = pairs[index]
-        if decoded is None:
-            raise InputError(pair.problem)
-        images = decoded[0].result(), decoded[1].result()
+        images = _images(pair, decoded)
         prepared = one_pair.prepare(pair, *images, run.loading, run.masks)
         shifts[index] = prepared.shift, run.glance(*images)
         return prepared.reference, prepared.distorted
@@ -173,20 +170,14 @@ def _in_batches(
     )
     with contextlib.closing(jobs):
         for index, outcome in batching.score_in_batches(jobs, len(order), batch_size):
-            scored = _concluded(pairs[index], metrics, outcome)
+            scored = (
+                one_pair.failed(pairs[index], outcome)
+                if isinstance(outcome, Exception)
+                else one_pair.scored(pairs[index], metrics, outcome)
+            )
             undone, seen = shifts.pop(index, (None, None))
             looks_shifted = None if scored.error else seen
             yield index, dataclasses.replace(scored, shift=undone, looks_shifted=looks_shifted)
-
-
-def _concluded(pair: Pair, metrics: Sequence[Metric], outcome: Outcome | Exception) -> ScoredPair:
-    """A pair with its scores and the line of what failed."""
-    if pair.problem:
-        return ScoredPair(pair, {}, str(InputError(pair.problem)))
-    if isinstance(outcome, Exception):
-        return ScoredPair(pair, {}, one_pair.error_line(pair, outcome))
-    scores = one_pair.scores_of(pair, metrics, outcome)
-    return ScoredPair(pair, scores.whole, "; ".join(scores.errors))
 
 
 def _announce_sizes(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> None:
@@ -207,43 +198,17 @@ def _score(
     run: _Run,
     cache: FeatureCache | None,
 ) -> ScoredPair:
-    if decoded is None:
-        return ScoredPair(pair, {}, str(InputError(pair.problem)))
     try:
-        images = decoded[0].result(), decoded[1].result()
+        images = _images(pair, decoded)
     except Exception as error:
-        return ScoredPair(pair, {}, one_pair.error_line(pair, error))
-    scored = score_images(pair, *images, metrics, run.loading, run.masks, run.tiles, cache)
+        return one_pair.failed(pair, error)
+    scored = one_pair.score(pair, *images, metrics, run.loading, run.masks, run.tiles, cache)
     return (
         scored if scored.error else dataclasses.replace(scored, looks_shifted=run.glance(*images))
     )
 
 
-def score_images(
-    pair: Pair,
-    reference: Image,
-    distorted: Image,
-    metrics: Sequence[Metric],
-    loading: Loading,
-    masks: one_pair.Masks,
-    tiles: Tiles | None = None,
-    cache: FeatureCache | None = None,
-) -> ScoredPair:
-    """The scores of a pair whose images are decoded; what fails is its error.
-
-    Args:
-        pair: the pair.
-        reference: its reference.
-        distorted: its distorted image.
-        metrics: each scores the pair.
-        loading: how the images are brought to one size and aligned.
-        masks: reads the pair's mask.
-        tiles: see `score_unordered`.
-        cache: features of references; None keeps none.
-    """
-    try:
-        prepared = one_pair.prepare(pair, reference, distorted, loading, masks)
-    except Exception as error:
-        return ScoredPair(pair, {}, one_pair.error_line(pair, error))
-    scores = one_pair.score(pair, prepared, metrics, tiles, cache)
-    return ScoredPair(pair, scores.whole, "; ".join(scores.errors), scores.tiles, prepared.shift)
+def _images(pair: Pair, decoded: Decoded) -> Images:
+    if decoded is None:
+        raise InputError(pair.problem)
+    return decoded[0].result(), decoded[1].result()

@@ -14,7 +14,7 @@ from gsn_jax.images.masks import as_mask, check_mask_size
 from gsn_jax.metric import FeatureCache, Mask, Metric, forget
 from gsn_jax.scoring import regions
 from gsn_jax.scoring.batching import Outcome
-from gsn_jax.scoring.pairs import Image, Loading, Pair
+from gsn_jax.scoring.pairs import Image, Loading, Pair, ScoredPair
 
 
 class Prepared(NamedTuple):
@@ -33,20 +33,6 @@ class Prepared(NamedTuple):
     mask: Mask | None = None
     shift: alignment.Shift | None = None
     part: tuple[int, int] = (0, 0)
-
-
-class Scores(NamedTuple):
-    """The scores of a pair.
-
-    Attributes:
-        whole: metric name to the score of the pair, under its mask if it has one.
-        tiles: the same of each tile, row by row; empty where none were asked for.
-        errors: one line for each metric that could not be computed.
-    """
-
-    whole: dict[str, float]
-    tiles: tuple[dict[str, float], ...]
-    errors: list[str]
 
 
 class Masks:
@@ -119,21 +105,31 @@ def of_one_size(
 
 def score(
     pair: Pair,
-    images: Prepared,
+    reference: Image,
+    distorted: Image,
     metrics: Sequence[Metric],
-    tiles: regions.Tiles | None,
-    cache: FeatureCache | None,
-) -> Scores:
+    loading: Loading,
+    masks: Masks,
+    tiles: regions.Tiles | None = None,
+    cache: FeatureCache | None = None,
+) -> ScoredPair:
     """The scores of a pair by every metric; what one metric refuses does not concern the others.
 
     Args:
         pair: the pair.
-        images: what `prepare` made of its images.
+        reference: its decoded reference.
+        distorted: its decoded distorted image.
         metrics: what to score with.
+        loading: how the images are brought to one size and aligned.
+        masks: reads the pair's mask.
         tiles: number of tiles from top to bottom and from left to right; None for none.
         cache: features of references; None keeps none.
     """
-    reference, distorted, mask, _, part = images
+    try:
+        prepared = prepare(pair, reference, distorted, loading, masks)
+    except Exception as error:
+        return failed(pair, error)
+    reference, distorted, mask, shift, part = prepared
     whole: dict[str, float] = {}
     of_tiles: list[dict[str, float]] = [{} for _ in range(math.prod(tiles or (0,)))]
     errors = []
@@ -152,24 +148,28 @@ def score(
                     scores[metric.name] = _checked(metric, value)
         except Exception as error:
             errors.append(_metric_line(pair, metrics, metric, error))
-    return Scores(whole, tuple(of_tiles), list(dict.fromkeys(errors)))
+    return ScoredPair(pair, whole, _joined(errors), tuple(of_tiles), shift)
 
 
-def scores_of(pair: Pair, metrics: Sequence[Metric], outcome: Outcome) -> Scores:
-    """The same from what each metric gave: a score or an error.
-
-    Args:
-        pair: the pair.
-        metrics: what it was scored with.
-        outcome: what they gave.
-    """
+def scored(pair: Pair, metrics: Sequence[Metric], outcome: Outcome) -> ScoredPair:
+    """The pair with what each of the metrics gave: a score or an error."""
     whole, errors = {}, []
     for metric in metrics:
         try:
             whole[metric.name] = _checked(metric, outcome[metric.name])
         except Exception as error:
             errors.append(_metric_line(pair, metrics, metric, error))
-    return Scores(whole, (), list(dict.fromkeys(errors)))
+    return ScoredPair(pair, whole, _joined(errors))
+
+
+def failed(pair: Pair, error: Exception) -> ScoredPair:
+    """A pair without scores, and the line that says why."""
+    problem = str(InputError(pair.problem)) if pair.problem else ""
+    return ScoredPair(pair, {}, problem or _error_line(pair, error))
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(lines))
 
 
 def _checked(metric: Metric, score: float | Exception) -> float:
@@ -183,11 +183,11 @@ def _checked(metric: Metric, score: float | Exception) -> float:
 
 
 def _metric_line(pair: Pair, metrics: Sequence[Metric], metric: Metric, error: Exception) -> str:
-    text = error_line(pair, error)
+    text = _error_line(pair, error)
     return f"{metric.name}: {text}" if len(metrics) > 1 else text
 
 
-def error_line(pair: Pair, error: Exception) -> str:
+def _error_line(pair: Pair, error: Exception) -> str:
     """An error as one line that names a file."""
     reason = str(error)
     if isinstance(error, InputError):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
-from gsn_jax.scoring import layouts
-from gsn_jax.scoring.layouts import PLAIN, Layout
 from gsn_jax.scoring.outputs import (
     check_place,
     is_description_of_scores,
@@ -21,12 +20,66 @@ from gsn_jax.scoring.outputs import (
     refuse_foreign,
     writing,
 )
-from gsn_jax.scoring.pairs import ScoredPair
+from gsn_jax.scoring.pairs import Pair, ScoredPair
+from gsn_jax.scoring.regions import Tiles
 
 FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+# Columns that hold text, and those that number tiles, from 1; the others hold numbers.
+_TEXTS = ("reference", "distorted", "mask", "error")
+_TILE = ("row", "column")
+_SHIFT = ("shift_x", "shift_y")
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What a table has beside reference, distorted, a column per metric, and error.
+
+    Attributes:
+        masks: a column with the names of the masks.
+        tiles: a row for each tile after the row of its pair, and columns that number them.
+        shifts: columns with the shift that was undone, in pixels to the right and down.
+    """
+
+    masks: bool = False
+    tiles: Tiles | None = None
+    shifts: bool = False
+
+    def columns(self, names: Sequence[str]) -> list[str]:
+        """The columns; `names` are those of the metrics."""
+        before = ["mask"] * self.masks + list(_TILE) * bool(self.tiles)
+        return ["reference", "distorted", *before, *names, *(_SHIFT * self.shifts), "error"]
+
+    def rows(self, item: ScoredPair, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """The rows of a pair, with the columns in their order; None where there is no value."""
+        places: list[tuple[int | None, int | None]] = [(None, None)]
+        if self.tiles and item.tiles:
+            rows, columns = (range(1, count + 1) for count in self.tiles)
+            places += [(row, column) for row in rows for column in columns]
+        known = {
+            "reference": item.pair.reference,
+            "distorted": item.pair.distorted,
+            "mask": item.pair.mask,
+            "shift_x": item.shift and item.shift.right,
+            "shift_y": item.shift and item.shift.down,
+            "error": item.error,
+        }
+        for place, scores in zip(places, (item.scores, *item.tiles), strict=True):
+            values = {name: scores.get(name) for name in names}
+            numbers = dict(zip(_TILE, place, strict=True))
+            row = {**known, **numbers, **values}
+            yield {name: row[name] for name in self.columns(names)}
+
+
+PLAIN = Layout()
+
+
+def layout_of(pairs: Sequence[Pair], tiles: Tiles | None, align: str) -> Layout:
+    """The layout of a table of these pairs."""
+    return Layout(any(pair.mask for pair in pairs), tiles, align != "none")
 
 
 def format_of(path: str | os.PathLike[str], wanted: str | None = None) -> str:
@@ -186,8 +239,8 @@ def _write_parquet(
     path: Path, rows: Iterable[dict[str, Any]], columns: Sequence[str], about: dict[str, Any]
 ) -> None:
     pyarrow, parquet = _pyarrow()
-    kinds = dict.fromkeys(layouts.TEXTS, pyarrow.string())
-    kinds |= dict.fromkeys(layouts.NUMBERS_OF_TILES, pyarrow.int64())
+    kinds = dict.fromkeys(_TEXTS, pyarrow.string())
+    kinds |= dict.fromkeys(_TILE, pyarrow.int64())
     fields = [(name, kinds.get(name, pyarrow.float64())) for name in columns]
     made_with, protocol = (json.dumps(about[name]) for name in ("versions", "protocol"))
     metadata = {"gsn_jax": made_with, "gsn_jax_protocol": protocol}

@@ -16,7 +16,6 @@ from gsn_jax.images import video, yuv
 from gsn_jax.images.video import Video
 from gsn_jax.metric import Metric, SizeAware
 from gsn_jax.scoring import one_pair
-from gsn_jax.scoring.many_pairs import score_images
 from gsn_jax.scoring.pairs import Image, Loading, Pair, ScoredPair, shown
 
 # Rates that containers round differently are equal; 24 and 23.976 differ by twice as much.
@@ -79,7 +78,7 @@ class FramePairs:
             frames = self._frames(other, [self._numbers[index % each] for index in mine])
             for index, images in zip(mine, _ahead(frames), strict=True):
                 pair = self.pairs[index]
-                yield index, score_images(pair, *images, metrics, self.loading, masks)
+                yield index, one_pair.score(pair, *images, metrics, self.loading, masks)
 
     def _frames(self, other: Video, numbers: Sequence[int]) -> Iterator[tuple[Image, Image]]:
         """Frames of the reference and of a version.

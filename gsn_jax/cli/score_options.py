@@ -1,0 +1,228 @@
+"""The options of `gsn score` alone, and which of them do not go together."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from typing import Any
+
+import click
+
+from gsn_jax.cli.protocol_options import parse_tiles
+from gsn_jax.cli.shared_options import together
+from gsn_jax.errors import InputError
+
+sources = together(
+    click.argument("reference", required=False, metavar="[REFERENCE"),
+    click.argument("distorted", nargs=-1, metavar="DISTORTED...]"),
+    click.option(
+        "--pairs",
+        "table",
+        metavar="FILE.csv",
+        help="Score the pairs of a CSV table with the columns reference and distorted. Paths are "
+        "relative to the table; other columns are ignored.",
+    ),
+    click.option(
+        "--reference-dir",
+        metavar="DIR",
+        help="Folder of references. Give --distorted-dir too; files are paired by name.",
+    ),
+    click.option("--distorted-dir", metavar="DIR", help="Folder of distorted images."),
+    click.option(
+        "--pairing",
+        "rule",
+        metavar="RULE",
+        help="How to pair the files of two folders. 'stem': same name except for suffix and case. "
+        "'prefix': the distorted name begins with the reference's, as in photo.png and "
+        "photo_q10.jpg. 'auto': stem, then prefix. Or a regular expression whose match (or first "
+        "group) must be equal in both names.  [default: auto]",
+    ),
+    click.option(
+        "--allow-unpaired", is_flag=True, help="Skip files without a partner instead of stopping."
+    ),
+    click.option(
+        "--every",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="Of videos and of two folders of frames, score every Nth frame, beginning with the "
+        "first.",
+    ),
+)
+
+outputs = together(
+    click.option(
+        "--pool",
+        is_flag=True,
+        help="Print statistics of all scores of a folder (mean, harmonic mean, percentiles) in "
+        "place of the scores, and apply --fail-below to them. Videos always are pooled.",
+    ),
+    click.option(
+        "--out",
+        metavar="FILE",
+        help="Write a table with one row per pair. If the run is interrupted, the same command "
+        "continues it.",
+    ),
+    click.option(
+        "--overwrite",
+        is_flag=True,
+        help="Replace the files --out and --junit even if this command did not write them.",
+    ),
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["csv", "jsonl", "parquet"]),
+        help="Format of --out.  [default: by its suffix: .csv, .jsonl or .parquet]",
+    ),
+    click.option(
+        "--escape-formulas",
+        is_flag=True,
+        help="In CSV output, put an apostrophe before file names that begin with = + - or @, "
+        "which a spreadsheet would run as formulas.",
+    ),
+)
+
+limits = together(
+    click.option(
+        "--fail-below",
+        "limits",
+        multiple=True,
+        metavar="[NAME=]X",
+        help="Exit with code 1 if a score, at six decimals, is worse than X. For metrics where "
+        "lower is better, worse means above X. With several metrics name one, as in psnr=30. Of "
+        "pooled scores it is the mean, or another statistic, as in psnr:p5=30.",
+    ),
+    click.option(
+        "--junit",
+        metavar="FILE.xml",
+        help="Write JUnit XML too: a test per pair, or per video or folder if pooled. It fails "
+        "where a score is worse than --fail-below.",
+    ),
+)
+
+resize = click.option(
+    "--resize",
+    type=click.Choice(["to-reference", "to-distorted"]),
+    help="If the images of a pair differ in size, resize one to the size of the other. Otherwise "
+    "such pairs are errors.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """The values of all options, by their names in Python."""
+
+    reference: str | None
+    distorted: tuple[str, ...]
+    table: str | None
+    reference_dir: str | None
+    distorted_dir: str | None
+    rule: str | None
+    allow_unpaired: bool
+    every: int
+    pool: bool
+    out: str | None
+    overwrite: bool
+    form: str | None
+    escape_formulas: bool
+    names: tuple[str, ...]
+    checkpoint: str | None
+    limits: tuple[str, ...]
+    junit: str | None
+    resize: Any
+    protocol: str | None
+    luma: Any
+    crop_border: int | None
+    display: str | None
+    hdr: Any
+    peak_nits: float | None
+    mask: str | None
+    tiles: str | None
+    align: Any
+    alpha: Any
+    max_pixels: int
+    batch_size: int | None
+    coordinator: str | None
+    processes: int | None
+    process_id: int | None
+    start_timeout: int
+    maps: str | None
+    runner: str | None
+    beam_options: tuple[str, ...]
+
+    @property
+    def by_beam(self) -> bool:
+        """Whether a pipeline scores the pairs."""
+        return self.runner is not None or bool(self.beam_options)
+
+    @property
+    def folders(self) -> tuple[str, str] | None:
+        """The folders of references and of distorted images; None where other pairs are given."""
+        if self.reference_dir is None or self.distorted_dir is None:
+            return None
+        return self.reference_dir, self.distorted_dir
+
+    @property
+    def tile_counts(self) -> tuple[int, int] | None:
+        """Numbers of tiles from top to bottom and from left to right; None for no tiles."""
+        return parse_tiles(self.tiles)
+
+    @functools.cached_property
+    def videos(self) -> bool:
+        """Whether frames of videos are scored."""
+        from gsn_jax.images.video import is_video
+
+        return self.reference is not None and any(map(is_video, (self.reference, *self.distorted)))
+
+    def check_sources(self) -> None:
+        """Refuses anything but one kind of source.
+
+        Raises:
+            InputError: there is none, or several.
+        """
+        folders = self.reference_dir, self.distorted_dir
+        files = self.reference, *(self.distorted if len(self.distorted) == 1 else ())
+        if sum((self.reference is not None, self.table is not None, any(folders))) > 1:
+            raise InputError("give either images, --pairs or two folders, not both")
+        if any(folders) and not all(folders):
+            raise InputError("--reference-dir and --distorted-dir belong together; give both")
+        if self.table is None and not any(folders) and not (self.reference and self.distorted):
+            raise InputError(
+                "give REFERENCE and DISTORTED images, or --pairs FILE.csv, or --reference-dir and "
+                "--distorted-dir; see --help"
+            )
+        # A folder among several images is no mistake: a shell may have expanded DIR/*.
+        for name in files:
+            if name is not None and os.path.isdir(name):
+                raise InputError(
+                    f"{name}: is a folder, not an image; to score two folders give --reference-dir "
+                    "and --distorted-dir, to score a folder's images against one reference name "
+                    "them (ORIGINAL.png FOLDER/*)"
+                )
+        if self.reference_dir is None and (self.rule is not None or self.allow_unpaired):
+            name = "--pairing" if self.rule is not None else "--allow-unpaired"
+            raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
+
+    def check_combinations(self) -> None:
+        """Refuses options that do not go together, as far as that shows before a file is opened.
+
+        Raises:
+            InputError: some do not.
+        """
+        parse_tiles(self.tiles)
+        if self.out is None and self.form:
+            raise InputError("--format is the format of --out, which is not given")
+        if self.every > 1 and not (self.videos or self.folders):
+            raise InputError("--every is for videos, and for two folders of frames")
+        if self.videos and self.batch_size is not None:
+            raise InputError("--batch-size: not of videos, whose frames are scored one by one")
+        if self.hdr and self.maps is not None:
+            raise InputError("--maps: not of HDR images; leave it or --hdr out")
+        whole = {"--maps": self.maps, "--mask": self.mask, "--tiles": self.tiles}
+        for name, value in whole.items():
+            if self.videos and value is not None:
+                raise InputError(
+                    f"{name}: not of videos; extract the frames and score them as images"
+                )
