@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -33,6 +33,7 @@ from gsn_jax.images.decoder_warnings import silenced
 from gsn_jax.images.formats import SUFFIXES
 from gsn_jax.images.installed import FORMATS
 from gsn_jax.images.raster import Alpha, Decoded
+from gsn_jax.images.reader import Reader
 
 __all__ = [
     "FORMATS",
@@ -47,8 +48,7 @@ __all__ = [
     "resize_image",
 ]
 
-# What neither Pillow nor tifffile reads: modules with `accepts`, `read_header` and `decode`.
-_READERS: tuple[Any, ...] = (jpeg_xl, heif, portable_map, open_exr, radiance)
+_READERS: tuple[Reader, ...] = (jpeg_xl, heif, portable_map, open_exr, radiance)
 
 # Above this an image is refused before it is decoded; it leaves room for 8192 x 8192.
 MAX_PIXELS = 80_000_000
@@ -234,12 +234,12 @@ def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:
     return image
 
 
-def _reader(start: bytes) -> Any:
+def _reader(start: bytes) -> Reader | None:
     """The module for a file that begins so; None if Pillow or tifffile reads it."""
     return next((reader for reader in _READERS if reader.accepts(start)), None)
 
 
-def _decode(reader: Any, data: bytes, where: str, max_pixels: int) -> Decoded:
+def _decode(reader: Reader, data: bytes, where: str, max_pixels: int) -> Decoded:
     try:
         header = reader.read_header(data, where)
     except InputError:

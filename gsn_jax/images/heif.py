@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import io
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.images import profiles
 from gsn_jax.images.raster import Raster
+from gsn_jax.images.reader import check_extra
 
 if TYPE_CHECKING:
     import pillow_heif
@@ -51,10 +51,7 @@ def read_header(data: bytes, where: str) -> Header:
         InputError: the extra `formats` is missing.
         ValueError: the file is damaged or holds no image.
     """
-    if importlib.util.find_spec("pillow_heif") is None:
-        raise InputError(
-            f"{where}: HEIF and HEIC need the extra `formats`: pip install 'gsn_jax[formats]'"
-        )
+    check_extra("pillow_heif", f"{where}: HEIC")
     import pillow_heif
 
     try:
@@ -69,11 +66,6 @@ def read_header(data: bytes, where: str) -> Header:
 
 def decode(data: bytes, header: Header, where: str) -> Raster:
     """A HEIF file of one image.
-
-    Args:
-        data: the file.
-        header: what `read_header` gave.
-        where: what to call the file in an error message.
 
     Raises:
         InputError: it holds several images, or is in a colour space that is not known.

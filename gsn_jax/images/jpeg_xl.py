@@ -7,15 +7,13 @@ gives that.
 
 from __future__ import annotations
 
-import importlib.util
-import tempfile
-
 import numpy as np
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import isobmff, jpeg_xl_header, profiles
 from gsn_jax.images.jpeg_xl_header import ColourSpace, Header
 from gsn_jax.images.raster import Raster
+from gsn_jax.images.reader import check_extra, open_image_io
 
 _CODESTREAM = b"\xff\x0a"
 _CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -38,10 +36,6 @@ def accepts(data: bytes) -> bool:
 def read_header(data: bytes, where: str) -> Header:
     """The header of a JPEG XL file.
 
-    Args:
-        data: the file, or enough of its beginning.
-        where: not used; other formats name the file in an error message.
-
     Raises:
         ValueError: the file is damaged.
     """
@@ -50,11 +44,6 @@ def read_header(data: bytes, where: str) -> Header:
 
 def decode(data: bytes, header: Header, where: str) -> Raster:
     """A JPEG XL file of one frame.
-
-    Args:
-        data: the file.
-        header: what `read_header` gave.
-        where: what to call the file in an error message.
 
     Raises:
         InputError: its depth, channels or colour space are not read.
@@ -146,21 +135,9 @@ def _profile_of_fields(space: ColourSpace, where: str) -> profiles.Profile:
 
 
 def _embedded_profile(data: bytes, where: str) -> bytes:
-    if importlib.util.find_spec("OpenImageIO") is None:
-        raise InputError(
-            f"{where}: JPEG XL with an ICC profile needs the extra `formats`: "
-            "pip install 'gsn_jax[formats]'"
-        )
-    import OpenImageIO
-
-    with tempfile.NamedTemporaryFile(suffix=".jxl") as file:  # it reads from paths only
-        file.write(data)
-        file.flush()
-        image = OpenImageIO.ImageInput.open(file.name)
-        if image is None:
-            raise ValueError(OpenImageIO.geterror())
+    check_extra("OpenImageIO", f"{where}: JPEG XL with an ICC profile")
+    with open_image_io(data, ".jxl") as image:
         found = [entry.value for entry in image.spec().extra_attribs if entry.name == "ICCProfile"]
-        image.close()
     if not found:
         raise ValueError("no profile")
     return np.asarray(found[0], np.uint8).tobytes()

@@ -7,9 +7,7 @@ where the attribute `whiteLuminance` states that.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import struct
-import tempfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +15,7 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.images.profiles import Hdr
 from gsn_jax.images.raster import Raster
+from gsn_jax.images.reader import check_extra, open_image_io
 
 _SIGNATURE = b"\x76\x2f\x31\x01"
 _DEEP, _SEVERAL_PARTS = 0x800, 0x1000
@@ -97,20 +96,12 @@ def read_header(data: bytes, where: str) -> Header:
 def decode(data: bytes, header: Header, where: str) -> Raster:
     """The colours, or the gray, of an OpenEXR file. Channels of other names are left out.
 
-    Args:
-        data: the file.
-        header: what `read_header` gave.
-        where: what to call the file in an error message.
-
     Raises:
         InputError: the extra `formats` is missing, there is no picture among the channels, or the
             stored pixels are not those of the picture.
         ValueError: the file is damaged.
     """
-    if importlib.util.find_spec("OpenImageIO") is None:
-        raise InputError(
-            f"{where}: OpenEXR needs the extra `formats`: pip install 'gsn_jax[formats]'"
-        )
+    check_extra("OpenImageIO", f"{where}: OpenEXR")
     wanted = [name for name in (*_wanted(header, where), _OPACITY) if name in header.channels]
     samples = _read(data, wanted)
     if samples.shape != (header.height, header.width, len(wanted)):
@@ -139,24 +130,14 @@ def _wanted(header: Header, where: str) -> tuple[str, ...]:
 
 
 def _read(data: bytes, wanted: list[str]) -> np.ndarray:
-    import OpenImageIO
-
-    with tempfile.NamedTemporaryFile(suffix=".exr") as file:  # it reads from paths only
-        file.write(data)
-        file.flush()
-        image = OpenImageIO.ImageInput.open(file.name)
-        if image is None:
-            raise ValueError(OpenImageIO.geterror().strip().replace(file.name, "file"))
-        try:
-            names = list(image.spec().channelnames)
-            planes = []
-            for index in map(names.index, wanted):
-                plane = image.read_image(0, 0, index, index + 1, "float")
-                if plane is None:
-                    raise ValueError(image.geterror().strip().replace(file.name, "file"))
-                planes.append(plane[..., 0])
-        finally:
-            image.close()
+    planes = []
+    with open_image_io(data, ".exr") as image:
+        names = list(image.spec().channelnames)
+        for index in map(names.index, wanted):
+            plane = image.read_image(0, 0, index, index + 1, "float")
+            if plane is None:
+                raise ValueError(image.geterror().strip())
+            planes.append(plane[..., 0])
     return np.stack(planes, axis=-1)
 
 

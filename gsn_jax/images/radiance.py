@@ -62,11 +62,6 @@ def read_header(data: bytes, where: str) -> Header:
 def decode(data: bytes, header: Header, where: str) -> Raster:
     """A Radiance HDR file.
 
-    Args:
-        data: the file.
-        header: what `read_header` gave.
-        where: what to call the file in an error message.
-
     Raises:
         InputError: it holds XYZ, or an exposure or correction that readers treat differently.
         ValueError: the file is damaged.

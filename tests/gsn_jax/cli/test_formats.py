@@ -115,7 +115,7 @@ def test_a_folder_of_heic_without_the_extra(folder, monkeypatch):
     done = run("score", "--reference-dir", folder / "original", "--distorted-dir",
                folder / "encoded", "--metric", "psnr")  # fmt: skip
     assert done.exit_code == 2
-    assert "photo.heic: HEIF and HEIC need the extra `formats`: pip install" in done.stderr
+    assert "photo.heic: HEIC needs the extra `formats`: pip install" in done.stderr
 
 
 def test_formats_are_listed(monkeypatch):

@@ -150,6 +150,6 @@ def test_a_header_of_another_size(tmp_path, values):
 def test_without_the_extra(tmp_path, values, monkeypatch):
     data = encode(values)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"x\.heic: HEIF and HEIC need the extra `formats`"):
+    with pytest.raises(InputError, match=r"x\.heic: HEIC needs the extra `formats`"):
         load(tmp_path, data)
     assert files.read_size(tmp_path / "x.heic") is None

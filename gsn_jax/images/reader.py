@@ -1,0 +1,79 @@
+"""Readers of formats that neither Pillow nor tifffile reads: what each module of one has."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from gsn_jax.errors import InputError
+from gsn_jax.images.raster import Raster
+
+
+class Reader(Protocol):
+    """A module for one format."""
+
+    def accepts(self, data: bytes) -> bool:
+        """Whether these are the first bytes of such a file."""
+        ...
+
+    def read_header(self, data: bytes, where: str) -> Any:
+        """The header, with `width` and `height` of the upright image; nothing is decoded.
+
+        Args:
+            data: the file, or enough of its beginning.
+            where: what to call the file in an error message.
+
+        Raises:
+            InputError: what the file holds is not read.
+            ValueError: the file is damaged.
+        """
+        ...
+
+    def decode(self, data: bytes, header: Any, where: str) -> Raster:
+        """The picture.
+
+        Args:
+            data: the whole file.
+            header: what `read_header` gave.
+            where: what to call the file in an error message.
+
+        Raises:
+            InputError: what the file holds is not read.
+            ValueError: the file is damaged.
+        """
+        ...
+
+
+def check_extra(module: str, what: str) -> None:
+    """Checks that a module of the extra `formats` is installed; `what` is what needs it.
+
+    Raises:
+        InputError: it is missing.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise InputError(f"{what} needs the extra `formats`: pip install 'gsn_jax[formats]'")
+
+
+@contextlib.contextmanager
+def open_image_io(data: bytes, suffix: str) -> Iterator[Any]:
+    """A file's bytes, opened by OpenImageIO: an `ImageInput`.
+
+    Raises:
+        ValueError: it cannot be opened. Errors of the block name no temporary file either.
+    """
+    import OpenImageIO
+
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:  # it reads from paths only
+        file.write(data)
+        file.flush()
+        try:
+            image = OpenImageIO.ImageInput.open(file.name)
+            if image is None:
+                raise ValueError(OpenImageIO.geterror().strip())
+            with contextlib.closing(image):
+                yield image
+        except ValueError as error:
+            raise ValueError(str(error).replace(file.name, "file")) from None
