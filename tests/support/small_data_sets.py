@@ -47,34 +47,48 @@ def left_behind(folder):
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*"))
 
 
-def check_built(name, folder, expected, data):
-    """Prepares the set and compares every pair and every progress report."""
-    stages = []
-    catalogue.prepare(name, folder, data, progress=lambda *args: stages.append(args))
-    check_pairs(data_pipelines.load(name, data_dir=data), expected)
-    check_pairs(data_pipelines.load(name, "all", data), expected)
-    references = len({row[0] for row in expected})
-    assert stages[-1] == ("images", references + len(expected), references + len(expected))
-    assert len(catalogue.builder(name, data).records("references")) == references
-    assert "tensorflow" not in sys.modules
+class BuilderTests:
+    """What holds for every builder, on the fixture `small`: a folder, and the pairs expected of it.
+
+    A test module has a class `Test...` of this one, with the name of its data set.
+    """
+
+    name: str
+
+    def test_the_folder_is_built_and_read(self, small, tmp_path):
+        (folder, expected), data, stages = small, tmp_path / "data", []
+        catalogue.prepare(self.name, folder, data, progress=lambda *args: stages.append(args))
+        check_pairs(data_pipelines.load(self.name, data_dir=data), expected)
+        check_pairs(data_pipelines.load(self.name, "all", data), expected)
+        references = len({row[0] for row in expected})
+        assert stages[-1] == ("images", references + len(expected), references + len(expected))
+        assert len(catalogue.builder(self.name, data).records("references")) == references
+        assert "tensorflow" not in sys.modules
+
+    def test_names_in_another_case_are_found(self, small, tmp_path):
+        (folder, expected), data = small, tmp_path / "data"
+        for path in sorted(folder.rglob("*"), key=lambda path: -len(path.parts)):
+            path.rename(path.with_name(path.name.swapcase()))
+        catalogue.prepare(self.name, folder, data)
+        check_pairs(data_pipelines.load(self.name, data_dir=data), expected)
+
+    def test_a_folder_that_is_missing_or_has_no_table(self, small, tmp_path):
+        (folder, _), data = small, tmp_path / "data"
+        with pytest.raises(InputError, match="no such folder"):
+            catalogue.prepare(self.name, folder / "none", data)
+        empty = folder / "empty"
+        empty.mkdir()
+        with pytest.raises(InputError, match=r"download|ask for|put the images"):
+            catalogue.prepare(self.name, empty, data)
 
 
-def check_upper_case_names(name, folder, expected, data):
-    """Names whose case is swapped are found all the same."""
-    for path in sorted(folder.rglob("*"), key=lambda path: -len(path.parts)):
-        path.rename(path.with_name(path.name.swapcase()))
-    catalogue.prepare(name, folder, data)
-    check_pairs(data_pipelines.load(name, data_dir=data), expected)
-
-
-def check_missing_table(name, folder, data):
-    """A folder that is absent or has no table is refused."""
-    with pytest.raises(InputError, match="no such folder"):
-        catalogue.prepare(name, folder / "none", data)
-    empty = folder / "empty"
-    empty.mkdir()
-    with pytest.raises(InputError, match=r"download|ask for|put the images"):
-        catalogue.prepare(name, empty, data)
+def small_folder(tmp_path, monkeypatch, builder, references, pairs):
+    """An empty folder for a set of `builder` with so few references and pairs."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    monkeypatch.setattr(builder, "NUM_REFERENCES", references)
+    monkeypatch.setattr(builder, "NUM_PAIRS", pairs)
+    return folder
 
 
 def check_broken_table(name, folder, data, table, words):

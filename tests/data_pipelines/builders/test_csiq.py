@@ -6,12 +6,11 @@ from pathlib import Path
 import openpyxl
 import pytest
 from small_data_sets import (
+    BuilderTests,
     check_broken_table,
-    check_built,
-    check_missing_table,
     check_pairs,
-    check_upper_case_names,
     save,
+    small_folder,
 )
 
 import data_pipelines
@@ -23,10 +22,7 @@ from gsn_jax.errors import InputError
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Folder in the authors' layout, and the pairs expected of it."""
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    monkeypatch.setattr(Csiq, "NUM_REFERENCES", 2)
-    monkeypatch.setattr(Csiq, "NUM_PAIRS", 6)
+    folder = small_folder(tmp_path, monkeypatch, Csiq, 2, 6)
     rows = [
         (1600, 1, "noise", 1, 0.06, 0.25, "AWGN/1600.AWGN.1.png", "white_noise"),
         (1600, 2, "jpeg", 5, 0.01, 1, "JPEG/1600.JPEG.5.png", "jpeg"),
@@ -53,16 +49,8 @@ def small(tmp_path, monkeypatch):
     ]
 
 
-def test_the_folder_is_built_and_read(small, tmp_path):
-    check_built("csiq", *small, tmp_path / "data")
-
-
-def test_upper_case_names_are_found(small, tmp_path):
-    check_upper_case_names("csiq", *small, tmp_path / "data")
-
-
-def test_a_table_that_is_missing(small, tmp_path):
-    check_missing_table("csiq", small[0], tmp_path / "data")
+class TestCsiq(BuilderTests):
+    name = "csiq"
 
 
 def test_it_comes_in_two_archives_and_a_table(small, tmp_path):

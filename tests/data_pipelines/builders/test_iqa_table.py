@@ -3,7 +3,11 @@
 from pathlib import Path
 
 import pytest
-from small_data_sets import check_broken_row, check_built, check_missing_table, save
+from small_data_sets import (
+    BuilderTests,
+    check_broken_row,
+    save,
+)
 
 import data_pipelines
 from data_pipelines import catalogue
@@ -28,12 +32,9 @@ def small(tmp_path):
     ]
 
 
-def test_the_folder_is_built_and_read(small, tmp_path):
-    check_built("iqa_table", *small, tmp_path / "data")
-
-
-def test_a_table_that_is_missing(small, tmp_path):
-    check_missing_table("iqa_table", small[0], tmp_path / "data")
+class TestIqaTable(BuilderTests):
+    name = "iqa_table"
+    test_names_in_another_case_are_found = None  # a table names its files exactly
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 from small_data_sets import (
+    BuilderTests,
     check_broken_row,
-    check_built,
-    check_missing_table,
-    check_upper_case_names,
     save,
+    small_folder,
 )
 
 from data_pipelines.builders.kadid10k import Kadid10k
@@ -18,10 +17,7 @@ from data_pipelines.builders.kadid10k import Kadid10k
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Folder in the authors' layout, and the pairs expected of it."""
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    monkeypatch.setattr(Kadid10k, "NUM_REFERENCES", 2)
-    monkeypatch.setattr(Kadid10k, "NUM_PAIRS", 3)
+    folder = small_folder(tmp_path, monkeypatch, Kadid10k, 2, 3)
     rows = [
         ("I01_01_01.png", "I01.png", "4.57", "0.25"),
         ("I01_25_05.png", "I01.png", "1", "0"),
@@ -39,16 +35,8 @@ def small(tmp_path, monkeypatch):
     ]
 
 
-def test_the_folder_is_built_and_read(small, tmp_path):
-    check_built("kadid10k", *small, tmp_path / "data")
-
-
-def test_upper_case_names_are_found(small, tmp_path):
-    check_upper_case_names("kadid10k", *small, tmp_path / "data")
-
-
-def test_a_table_that_is_missing(small, tmp_path):
-    check_missing_table("kadid10k", small[0], tmp_path / "data")
+class TestKadid10k(BuilderTests):
+    name = "kadid10k"
 
 
 @pytest.mark.parametrize(

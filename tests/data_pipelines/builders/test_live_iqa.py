@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import scipy.io
 from small_data_sets import (
+    BuilderTests,
     check_broken_table,
-    check_built,
-    check_missing_table,
-    check_upper_case_names,
     save,
+    small_folder,
 )
 
 from data_pipelines import catalogue
@@ -21,10 +20,7 @@ from gsn_jax.errors import InputError
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Folder in the authors' layout, and the pairs expected of it."""
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    monkeypatch.setattr(LiveIqa, "NUM_REFERENCES", 2)
-    monkeypatch.setattr(LiveIqa, "NUM_PAIRS", 5)
+    folder = small_folder(tmp_path, monkeypatch, LiveIqa, 2, 5)
     counts = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}
     places = [(name, i + 1) for name, count in counts.items() for i in range(count)]
     kept = {
@@ -59,16 +55,8 @@ def small(tmp_path, monkeypatch):
     ]
 
 
-def test_the_folder_is_built_and_read(small, tmp_path):
-    check_built("live_iqa", *small, tmp_path / "data")
-
-
-def test_upper_case_names_are_found(small, tmp_path):
-    check_upper_case_names("live_iqa", *small, tmp_path / "data")
-
-
-def test_a_table_that_is_missing(small, tmp_path):
-    check_missing_table("live_iqa", small[0], tmp_path / "data")
+class TestLiveIqa(BuilderTests):
+    name = "live_iqa"
 
 
 def test_tables_of_another_release(small, tmp_path):

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 from small_data_sets import (
+    BuilderTests,
     check_broken_row,
-    check_built,
-    check_missing_table,
-    check_upper_case_names,
     save,
+    small_folder,
 )
 
 from data_pipelines.builders.pipal import Pipal
@@ -17,10 +16,7 @@ from data_pipelines.builders.pipal import Pipal
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Folder in the authors' layout, and the pairs expected of it."""
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    monkeypatch.setattr(Pipal, "NUM_REFERENCES", 2)
-    monkeypatch.setattr(Pipal, "NUM_PAIRS", 4)
+    folder = small_folder(tmp_path, monkeypatch, Pipal, 2, 4)
     labels = {
         "A0001": [("A0001_00_00.bmp", "1520.0648"), ("A0001_06_26.bmp", "900")],
         "A0200": [("A0200_03_11.bmp", "1850"), ("A0200_05_02.bmp", "1375")],
@@ -42,16 +38,8 @@ def small(tmp_path, monkeypatch):
     ]
 
 
-def test_the_folder_is_built_and_read(small, tmp_path):
-    check_built("pipal", *small, tmp_path / "data")
-
-
-def test_upper_case_names_are_found(small, tmp_path):
-    check_upper_case_names("pipal", *small, tmp_path / "data")
-
-
-def test_a_table_that_is_missing(small, tmp_path):
-    check_missing_table("pipal", small[0], tmp_path / "data")
+class TestPipal(BuilderTests):
+    name = "pipal"
 
 
 @pytest.mark.parametrize(

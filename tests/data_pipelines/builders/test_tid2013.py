@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from small_data_sets import (
+    BuilderTests,
     check_broken_row,
-    check_built,
-    check_missing_table,
     check_pairs,
-    check_upper_case_names,
     left_behind,
     picture,
     save,
+    small_folder,
 )
 
 import data_pipelines
@@ -27,10 +26,7 @@ from gsn_jax.errors import InputError
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Folder in the authors' layout, and the pairs expected of it."""
-    folder = tmp_path / "downloads"
-    folder.mkdir()
-    monkeypatch.setattr(Tid2013, "NUM_REFERENCES", 2)
-    monkeypatch.setattr(Tid2013, "NUM_PAIRS", 6)
+    folder = small_folder(tmp_path, monkeypatch, Tid2013, 2, 6)
     save(folder, "reference_images/I01.BMP")
     save(folder, "reference_images/i25.bmp")
     rows = [
@@ -60,16 +56,8 @@ def tid2013(small):
     return small[0]
 
 
-def test_the_folder_is_built_and_read(small, tmp_path):
-    check_built("tid2013", *small, tmp_path / "data")
-
-
-def test_upper_case_names_are_found(small, tmp_path):
-    check_upper_case_names("tid2013", *small, tmp_path / "data")
-
-
-def test_a_table_that_is_missing(small, tmp_path):
-    check_missing_table("tid2013", small[0], tmp_path / "data")
+class TestTid2013(BuilderTests):
+    name = "tid2013"
 
 
 @pytest.mark.parametrize(
