@@ -17,9 +17,10 @@ ARG EXTRAS=weights,report,parquet
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir "$(ls /wheels/*.whl)[${EXTRAS}]"
 # Compiled programs are cached here, by whichever user runs the container.
-RUN useradd --create-home gsn && install --directory --mode=1777 /cache
+RUN useradd --create-home --uid 1000 gsn && install --directory --mode=1777 /cache
 ENV XDG_CACHE_HOME=/cache MPLCONFIGDIR=/cache/matplotlib
-USER gsn
+# By number: Kubernetes cannot tell from a name that it is not root.
+USER 1000
 WORKDIR /data
 ENTRYPOINT ["gsn"]
 CMD ["--help"]

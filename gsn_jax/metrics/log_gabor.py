@@ -40,9 +40,9 @@ def angular(angle: np.ndarray, orientation: float, spread: float) -> np.ndarray:
     return np.exp(-(distance**2) / (2 * spread**2))
 
 
-def low_pass(radius: np.ndarray, cutoff: float = 0.45, order: int = 15) -> np.ndarray:
-    """A Butterworth low-pass, which removes the corners of the spectrum."""
-    return 1 / (1 + (radius / cutoff) ** (2 * order))
+def low_pass(radius: np.ndarray) -> np.ndarray:
+    """A Butterworth low-pass of order 15, which removes the corners of the spectrum."""
+    return 1 / (1 + (radius / 0.45) ** 30)
 
 
 def orientations(count: int) -> list[float]:

@@ -166,7 +166,7 @@ def pair_folders(
     return [_pair(folders, names) for names in pairing.pairs], pairing
 
 
-def unpaired(pairing: Pairing, limit: int = 10) -> str:
+def unpaired(pairing: Pairing) -> str:
     """A line that names the images without a partner; "" if there are none."""
     parts = []
     for paths, what in (
@@ -174,7 +174,7 @@ def unpaired(pairing: Pairing, limit: int = 10) -> str:
         (pairing.lone_references, "references without a distorted image"),
     ):
         if paths:
-            parts.append(f"{len(paths)} {what}: {_some(paths, limit)}")
+            parts.append(f"{len(paths)} {what}: {_some(paths)}")
     return "; ".join(parts)
 
 

@@ -20,6 +20,8 @@ from gsn_jax import agreement
 from gsn_jax.images import as_float
 from gsn_jax.training.meshes import divided, replicated
 
+_MOST_PER_DEVICE = 8  # pairs in a batch
+
 RawScores = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 
@@ -68,7 +70,6 @@ def evaluate(
     source: PairSource,
     mesh: Mesh,
     *,
-    most_per_device: int = 8,
     stop: Callable[[], Any] = lambda: None,
 ) -> Evaluation | None:
     """Scores every pair of the source exactly once, as whole images.
@@ -80,14 +81,13 @@ def evaluate(
         variables: variables of the model.
         source: the pairs.
         mesh: the devices.
-        most_per_device: largest number of pairs per device and batch.
         stop: called after every batch, equally often in all processes; a true result stops.
 
     Returns:
         The scores, or None if `stop` ended the evaluation.
     """
     here, there = jax.process_index(), jax.process_count()
-    per_device = min(most_per_device, max(1, -(-len(source) // mesh.size)))
+    per_device = min(_MOST_PER_DEVICE, max(1, -(-len(source) // mesh.size)))
     batches = eval_batches(
         source,
         batch_size=per_device * mesh.size // there,
