@@ -8,14 +8,15 @@ import dataclasses
 import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 from gsn_jax.devices.batches import Images
 from gsn_jax.errors import InputError
 from gsn_jax.images import alignment
-from gsn_jax.images.files import MAX_PIXELS, Alpha, read_size
+from gsn_jax.images.files import MAX_PIXELS, Alpha, read_pixel_count, read_size
 from gsn_jax.metric import CACHE_BYTES, FeatureCache, Metric, SizeAware
 from gsn_jax.scoring import batching, one_pair
-from gsn_jax.scoring.decoding import Decoded, decode_ahead
 from gsn_jax.scoring.pairs import Hdr, Image, Loading, Pair, Resize, ScoredPair, running_order
 from gsn_jax.scoring.regions import Tiles
 
@@ -24,6 +25,16 @@ _SAMPLE = 64
 
 # So many pairs are checked for a shift, which takes about as long as the simplest metrics.
 _GLANCES = 64
+
+# Limits of what is decoded ahead, in pairs per thread and in pixels; they bound the memory.
+_THREADS = 2
+_AHEAD = 4
+_AHEAD_PIXELS = 32_000_000
+
+_Decoding = Future[Image]
+
+# The reference and the distorted image; None of a pair with a problem.
+_Decoded = tuple[_Decoding, _Decoding] | None
 
 
 @dataclasses.dataclass
@@ -139,7 +150,7 @@ def score_unordered(
         yield from _in_batches(batched, pairs, metrics, run, batch_size)
     cache = FeatureCache(cache_bytes) if cache_bytes else None
     uses = collections.Counter(pairs[index].reference_file for index in alone)
-    for index, decoded in decode_ahead(alone, pairs, loading, shared=cache is not None):
+    for index, decoded in _decode_ahead(alone, pairs, loading, shared=cache is not None):
         pair = pairs[index]
         again = cache is not None and uses[pair.reference_file] > 1
         yield index, _score(pair, decoded, metrics, run, cache if again else None)
@@ -155,7 +166,7 @@ def _in_batches(
     # What is found of a pair before it is scored: the shift that was undone, or one that was not.
     shifts: dict[int, tuple[alignment.Shift | None, alignment.Shift | None]] = {}
 
-    def load(index: int, decoded: Decoded) -> Images:
+    def load(index: int, decoded: _Decoded) -> Images:
         pair = pairs[index]
         images = _images(pair, decoded)
         prepared = one_pair.prepare(pair, *images, run.loading, run.masks)
@@ -164,7 +175,7 @@ def _in_batches(
 
     jobs = (
         batching.Job(index, functools.partial(load, index, decoded), metrics)
-        for index, decoded in decode_ahead(
+        for index, decoded in _decode_ahead(
             order, pairs, run.loading, shared=True, threads=os.cpu_count() or 1
         )
     )
@@ -193,7 +204,7 @@ def _announce_sizes(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> None:
 
 def _score(
     pair: Pair,
-    decoded: Decoded,
+    decoded: _Decoded,
     metrics: Sequence[Metric],
     run: _Run,
     cache: FeatureCache | None,
@@ -208,7 +219,51 @@ def _score(
     )
 
 
-def _images(pair: Pair, decoded: Decoded) -> Images:
+def _images(pair: Pair, decoded: _Decoded) -> Images:
     if decoded is None:
         raise InputError(pair.problem)
     return decoded[0].result(), decoded[1].result()
+
+
+def _decode_ahead(
+    order: Sequence[int],
+    pairs: Sequence[Pair],
+    loading: Loading,
+    *,
+    shared: bool,
+    threads: int = _THREADS,
+) -> Iterator[tuple[int, _Decoded]]:
+    """Gives indices with the futures of their images, while the next ones are decoded.
+
+    Neighbouring pairs of one reference get the same decoded image if it is `shared`.
+    """
+    with ThreadPoolExecutor(max_workers=threads) as executor:
+        waiting: collections.deque[tuple[int, _Decoded, int]] = collections.deque()
+        last: tuple[Path, _Decoding] | None = None
+        pixels = 0
+        try:
+            for index in order:
+                pair = pairs[index]
+                size = 0 if pair.problem else read_pixel_count(pair.files[1])
+                while waiting and (
+                    len(waiting) >= _AHEAD * threads
+                    or pixels + min(size, MAX_PIXELS) > _AHEAD_PIXELS
+                ):
+                    done, decoded, freed = waiting.popleft()
+                    pixels -= freed
+                    yield done, decoded
+                    del decoded
+                decoded = None
+                if not pair.problem:
+                    reference, distorted = pair.files
+                    if last is None or not shared or last[0] != reference:
+                        last = reference, executor.submit(loading.load, reference)
+                    decoded = last[1], executor.submit(loading.load, distorted)
+                waiting.append((index, decoded, size))
+                pixels += size
+                del decoded
+            last = None
+            while waiting:
+                yield waiting.popleft()[:2]
+        finally:  # a caller that stops early need not wait for the images that were requested
+            executor.shutdown(wait=True, cancel_futures=True)
