@@ -11,16 +11,26 @@ import numpy as np
 
 
 class DevicePrefetcher(Iterator[dict[str, jax.Array]]):
-    """See `prefetch_to_device`; its position is that of the batches it has returned.
+    """Builds global arrays from the local batches of all processes, a few batches ahead.
 
-    Attributes:
-        depth: batches on their way to the devices while one is in use.
+    It has the `get_state`, `set_state` and `close` of the iterator, if that has them; its position
+    is that of the batches it has returned.
+
+    Args:
+        iterator: yields dicts of arrays `(batch_size, ...)`, the part of this process.
+        sharding: of the global arrays `(process_count * batch_size, ...)`.
+        depth: batches to transfer ahead; 0 transfers on demand.
     """
 
-    def __init__(self, iterator: Iterator[dict[str, np.ndarray]], sharding: Any, depth: int):
+    def __init__(
+        self,
+        iterator: Iterator[dict[str, np.ndarray]],
+        sharding: jax.sharding.Sharding,
+        depth: int = 2,
+    ):
         self._iterator: Any = iterator
         self._sharding = sharding
-        self.depth = depth
+        self._depth = depth
         self._queue: collections.deque[tuple[dict[str, jax.Array], Any]] = collections.deque()
         self._state = self._upstream_state()
 
@@ -30,14 +40,12 @@ class DevicePrefetcher(Iterator[dict[str, jax.Array]]):
 
     def _put(self, batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
         return {
-            name: jax.make_array_from_process_local_data(
-                self._sharding[name] if isinstance(self._sharding, dict) else self._sharding, value
-            )
+            name: jax.make_array_from_process_local_data(self._sharding, value)
             for name, value in batch.items()
         }
 
     def _fill(self) -> None:
-        while len(self._queue) <= self.depth:
+        while len(self._queue) <= self._depth:
             try:
                 batch = next(self._iterator)
             except StopIteration:
@@ -66,23 +74,3 @@ class DevicePrefetcher(Iterator[dict[str, jax.Array]]):
         self._queue.clear()
         if hasattr(self._iterator, "close"):
             self._iterator.close()
-
-
-def prefetch_to_device(
-    iterator: Iterator[dict[str, np.ndarray]],
-    sharding: jax.sharding.Sharding | dict[str, jax.sharding.Sharding],
-    depth: int = 2,
-) -> DevicePrefetcher:
-    """Builds global arrays from the local batches of all processes, `depth` batches ahead.
-
-    Args:
-        iterator: yields dicts of arrays `(batch_size, ...)`, the part of this process.
-        sharding: sharding of the global arrays `(process_count * batch_size, ...)`, for all of
-            them or by name; e.g. `NamedSharding(mesh, PartitionSpec("data"))`.
-        depth: batches to transfer ahead; 0 transfers on demand.
-
-    Returns:
-        An iterator over dicts of `jax.Array`, with the `get_state`, `set_state` and `close` of
-        `iterator`, if it has them.
-    """
-    return DevicePrefetcher(iterator, sharding, depth)

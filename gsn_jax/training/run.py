@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 from ml_collections import ConfigDict
 
-from data_pipelines.device import DevicePrefetcher, prefetch_to_device
+from data_pipelines.device import DevicePrefetcher
 from data_pipelines.identity import identity_of_pairs
 from data_pipelines.loader import TrainLoader, train_loader
 from data_pipelines.sources import PairSource
@@ -83,7 +83,7 @@ def open_run(
     with (
         run_folder.claimed(workdir, config) as workdir,  # refused runs leave no folder behind
         Checkpoints(workdir / "checkpoints", keep=KEPT_CHECKPOINTS) as checkpoints,
-        contextlib.closing(prefetch_to_device(loader, divided(program.mesh))) as batches,
+        contextlib.closing(DevicePrefetcher(loader, divided(program.mesh))) as batches,
     ):
         yield Run(
             **vars(program),

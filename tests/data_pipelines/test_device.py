@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from data_pipelines.device import prefetch_to_device
+from data_pipelines.device import DevicePrefetcher
 from data_pipelines.loader import train_loader
 from data_pipelines.tables import PairTable
 
@@ -37,7 +37,7 @@ def sharding():
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
 def test_gives_all_batches_in_order_as_global_arrays(sharding, depth):
-    batches = list(prefetch_to_device(Counter(5), sharding, depth))
+    batches = list(DevicePrefetcher(Counter(5), sharding, depth))
     assert [int(batch["x"][0, 0]) for batch in batches] == [1, 2, 3, 4, 5]
     assert all(batch["x"].sharding == sharding for batch in batches)
     np.testing.assert_array_equal(batches[0]["valid"], [True, False])
@@ -45,7 +45,7 @@ def test_gives_all_batches_in_order_as_global_arrays(sharding, depth):
 
 def test_reads_ahead_but_its_position_is_what_was_given_out(sharding):
     upstream = Counter(9)
-    prefetcher = prefetch_to_device(upstream, sharding, 3)
+    prefetcher = DevicePrefetcher(upstream, sharding, 3)
     assert prefetcher.get_state() == 0
     next(prefetcher)
     next(prefetcher)
@@ -56,24 +56,18 @@ def test_reads_ahead_but_its_position_is_what_was_given_out(sharding):
     assert prefetcher.get_state() == 8
 
 
-def test_shardings_by_name(sharding):
-    whole = NamedSharding(sharding.mesh, PartitionSpec())
-    batch = next(prefetch_to_device(Counter(1), {"x": sharding, "valid": whole}))
-    assert batch["valid"].sharding == whole
-
-
 def test_resumes_the_loader_exactly(sharding, position_table):
     source = PairTable(position_table())
     settings = {"batch_size": 3, "crop_size": 16, "seed": 4}
     loader = train_loader(source, **settings)
     expected = [next(loader)["distorted"] for _ in range(5)]
     loader.close()
-    prefetcher = prefetch_to_device(train_loader(source, **settings), sharding)
+    prefetcher = DevicePrefetcher(train_loader(source, **settings), sharding)
     next(prefetcher)
     next(prefetcher)
     state = prefetcher.get_state()
     prefetcher.close()
-    resumed = prefetch_to_device(train_loader(source, **settings), sharding)
+    resumed = DevicePrefetcher(train_loader(source, **settings), sharding)
     resumed.set_state(state)
     for k in range(2, 5):
         np.testing.assert_array_equal(next(resumed)["distorted"], expected[k])

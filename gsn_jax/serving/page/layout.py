@@ -126,50 +126,11 @@ def build(
             caption = gr.HTML(elem_id="caption")
             download = gr.DownloadButton("Download scores (CSV)", elem_id="download")
 
-        def score_files(
-            reference: str | None,
-            distorted: list[str] | None,
-            names: list[str],
-            progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way to ask for one
-        ) -> tuple:
-            ordered = [name for name in metrics if name in (names or ())]
-            work = functools.partial(
-                handlers.rank,
-                reference,
-                distorted,
-                ordered,
-                resolve=resolve,
-                limits=limits,
-                watch=functools.partial(_watch, progress),
-            )
-            found, problem = _attempt(work)
-            lines = [problem] if problem else [item.error for item in found.failed]
-            images = [item.pair.distorted for item in found.scored] if found else []
-            return (
-                found,
-                handlers.message(lines),
-                gr.Column(visible=bool(images)),
-                _table(found, resolve) if images else None,
-                gr.Dropdown(images, value=images[0] if images else None),
-                _download(folder, found) if images else None,
-            )
-
-        def show(found: Ranking | None, name: str | None, view: str, map_name: str) -> tuple:
-            if found is None:
-                return None, ""
-            work = functools.partial(
-                handlers.pictures, found, name, view, resolve(map_name), limits
-            )
-            result, problem = _attempt(work)
-            return result or (None, handlers.message([problem]))
-
-        def select_row(event: gr.SelectData) -> str:
-            return event.row_value[1]
-
+        show = _show(resolve, limits)
         shown = [ranking, image, view, map_metric], [slider, caption]
         private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": _AT_ONCE}
         score.click(
-            score_files,
+            _score_files(metrics, resolve, limits, folder),
             [reference, distorted, names],
             [ranking, problems, results, table, image, download],
             api_name="score",
@@ -177,8 +138,61 @@ def build(
             show_progress_on=problems,
         ).then(show, *shown, **private)
         gr.on([image.input, view.input, map_metric.input], show, *shown, **private)
-        table.select(select_row, None, image, **private).then(show, *shown, **private)
+        table.select(_select_row, None, image, **private).then(show, *shown, **private)
     return page
+
+
+def _score_files(
+    metrics: Sequence[str], resolve: Resolve, limits: Limits, folder: str
+) -> Callable[..., tuple]:
+    """What the button does."""
+
+    def score_files(
+        reference: str | None,
+        distorted: list[str] | None,
+        names: list[str],
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way to ask for one
+    ) -> tuple:
+        ordered = [name for name in metrics if name in (names or ())]
+        work = functools.partial(
+            handlers.rank,
+            reference,
+            distorted,
+            ordered,
+            resolve=resolve,
+            limits=limits,
+            watch=functools.partial(_watch, progress),
+        )
+        found, problem = _attempt(work)
+        lines = [problem] if problem else [item.error for item in found.failed]
+        images = [item.pair.distorted for item in found.scored] if found else []
+        return (
+            found,
+            handlers.message(lines),
+            gr.Column(visible=bool(images)),
+            _table(found, resolve) if images else None,
+            gr.Dropdown(images, value=images[0] if images else None),
+            _download(folder, found) if images else None,
+        )
+
+    return score_files
+
+
+def _show(resolve: Resolve, limits: Limits) -> Callable[..., tuple]:
+    """Shows an image of a ranking, and what is said of it."""
+
+    def show(found: Ranking | None, name: str | None, view: str, map_name: str) -> tuple:
+        if found is None:
+            return None, ""
+        work = functools.partial(handlers.pictures, found, name, view, resolve(map_name), limits)
+        result, problem = _attempt(work)
+        return result or (None, handlers.message([problem]))
+
+    return show
+
+
+def _select_row(event: gr.SelectData) -> str:
+    return event.row_value[1]
 
 
 def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
