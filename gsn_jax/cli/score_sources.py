@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import click
 from rich.console import Console
@@ -18,13 +18,8 @@ from gsn_jax.scoring.many_pairs import score_unordered
 from gsn_jax.scoring.pairs import Loading, Pair, ScoredPair, pairs_of_files, pairs_of_table
 from gsn_jax.scoring.videos import frame_pairs
 
-
-class Score(Protocol):
-    """What scores pairs."""
-
-    def __call__(self, *, wanted: Iterable[int] | None = None) -> Iterator[tuple[int, ScoredPair]]:
-        """Scores the pairs with these indices, or all of them, in any order."""
-        ...
+# Scores all pairs, or the `wanted` indices, in any order.
+Score = Callable[..., Iterator[tuple[int, ScoredPair]]]
 
 
 def pairs_of(request: Request) -> list[Pair]:

@@ -17,7 +17,7 @@ from gsn_jax.cli.score_sources import Score
 from gsn_jax.cli.score_views import Job
 from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError
-from gsn_jax.scoring import junit, outputs, tables
+from gsn_jax.scoring import outputs, tables
 from gsn_jax.scoring.journal import Journal, describe_run, open_journal
 from gsn_jax.scoring.pairs import Pair, ScoredPair, share
 from gsn_jax.scoring.protocol import described
@@ -41,11 +41,7 @@ class TableFile:
 def check_outputs(request: Request, pairs: Sequence[Pair]) -> str:
     """Refuses, before the work, files of `--out` and `--junit` that cannot or must not be written.
 
-    Returns:
-        The format of `--out`.
-
-    Raises:
-        InputError: see `gsn_jax.scoring.tables.check_target`, or both are the same file.
+    Returns the format of `--out`.
     """
     out, junit_file, folders = request.out, request.junit, request.folders or ()
     inputs = list(score_sources.inputs(pairs, request.table))
@@ -57,7 +53,8 @@ def check_outputs(request: Request, pairs: Sequence[Pair]) -> str:
     if junit_file is not None:
         if out is not None and os.path.realpath(out) == os.path.realpath(junit_file):
             raise InputError(f"{junit_file}: is --out and --junit at once; name two files")
-        junit.check_target(junit_file, inputs, folders, overwrite=request.overwrite)
+        outputs.check_place(junit_file, inputs, folders)
+        outputs.refuse_foreign(junit_file, outputs.is_junit, overwrite=request.overwrite)
     return form
 
 

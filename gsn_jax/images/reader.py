@@ -20,11 +20,9 @@ class Reader(Protocol):
         ...
 
     def read_header(self, data: bytes, where: str) -> Any:
-        """The header, with `width` and `height` of the upright image; nothing is decoded.
+        """The header of a file, of which `data` may be the beginning alone.
 
-        Args:
-            data: the file, or enough of its beginning.
-            where: what to call the file in an error message.
+        It has the `width` and `height` of the upright image; `where` names the file in errors.
 
         Raises:
             InputError: what the file holds is not read.
@@ -33,17 +31,7 @@ class Reader(Protocol):
         ...
 
     def decode(self, data: bytes, header: Any, where: str) -> Raster:
-        """The picture.
-
-        Args:
-            data: the whole file.
-            header: what `read_header` gave.
-            where: what to call the file in an error message.
-
-        Raises:
-            InputError: what the file holds is not read.
-            ValueError: the file is damaged.
-        """
+        """The picture of a whole file, whose header `read_header` gave; raises the same errors."""
         ...
 
 

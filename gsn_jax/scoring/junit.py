@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from gsn_jax._version import __version__
 from gsn_jax.scoring.limits import Limit
-from gsn_jax.scoring.outputs import check_place, is_junit, refuse_foreign, writing
+from gsn_jax.scoring.outputs import writing
 from gsn_jax.scoring.pairs import ScoredPair
 
 # Characters that XML 1.0 does not allow, which file names may have.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def check_target(
-    path: str | os.PathLike[str],
-    inputs: Iterable[Path | None],
-    folders: Iterable[str | os.PathLike[str]] = (),
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Refuses, before the work, a file that cannot be written or is somebody else's.
-
-    Args:
-        path: the file.
-        inputs: files that are read.
-        folders: folders that are read, which must not contain the file.
-        overwrite: whether a file that `write` did not write may be overwritten.
-
-    Raises:
-        InputError: see `gsn_jax.scoring.outputs`.
-    """
-    check_place(path, inputs, folders)
-    refuse_foreign(path, is_junit, overwrite=overwrite)
 
 
 def write(

@@ -3,7 +3,7 @@ from junitparser import JUnitXml
 
 from gsn_jax.errors import InputError
 from gsn_jax.metrics import get
-from gsn_jax.scoring import junit
+from gsn_jax.scoring import junit, outputs
 from gsn_jax.scoring.limits import Limit
 from gsn_jax.scoring.pairs import Pair, ScoredPair
 
@@ -45,15 +45,9 @@ def test_another_reader_finds_the_outcomes(report):
 
 
 def test_only_its_own_file_is_replaced(report, tmp_path):
-    junit.check_target(report, [])
+    outputs.refuse_foreign(report, outputs.is_junit, overwrite=False)
     foreign = tmp_path / "tests.xml"
     foreign.write_text("<?xml version='1.0'?><testsuites name='pytest tests'/>")
     with pytest.raises(InputError, match="this command did not write it"):
-        junit.check_target(foreign, [])
-    junit.check_target(foreign, [], overwrite=True)
-    with pytest.raises(InputError, match="is an input"):
-        junit.check_target(report, [report])
-    with pytest.raises(InputError, match="lies in the input folder"):
-        junit.check_target(tmp_path / "new.xml", [], [tmp_path])
-    with pytest.raises(InputError, match="there is no folder"):
-        junit.check_target(tmp_path / "none" / "new.xml", [])
+        outputs.refuse_foreign(foreign, outputs.is_junit, overwrite=False)
+    outputs.refuse_foreign(foreign, outputs.is_junit, overwrite=True)
