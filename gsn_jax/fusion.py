@@ -1,4 +1,4 @@
-"""Fusing the features of a pair, level by level: what they say together, and how they differ."""
+"""Fusion of the features of a pair, level by level: joint features, and errors."""
 
 from __future__ import annotations
 

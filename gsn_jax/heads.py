@@ -1,4 +1,4 @@
-"""What a GSN ends in: scores of errors and their weights, and non-negative mixtures of errors."""
+"""The heads of the networks: errors and weights of the score map, and non-negative mixtures."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Judging metrics against people: scored data sets, agreement, tables, and the page of it all."""
+"""Judging metrics against people: scored data sets, agreement, tables and reports."""

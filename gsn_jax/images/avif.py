@@ -1,4 +1,4 @@
-"""What Pillow does not tell about AVIF files: their depth, and their colour space.
+"""What Pillow does not report of AVIF files: their depth and their colour space.
 
 An AVIF file holds several items: the image or its tiles, the opacity, perhaps a thumbnail or a gain
 map. Each has properties of its own, and only those of the image count here.

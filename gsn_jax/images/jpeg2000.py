@@ -1,4 +1,4 @@
-"""What Pillow does not tell about JPEG 2000 files: their depth and their colour space."""
+"""What Pillow does not report of JPEG 2000 files: their depth and their colour space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Pillow does not tell about PNG files: 16-bit samples and all colour information."""
+"""What Pillow does not report of PNG files: 16-bit samples and all colour information."""
 
 from __future__ import annotations
 
