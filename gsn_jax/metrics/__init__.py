@@ -56,6 +56,8 @@ _MODULES = {
     "butteraugli": "_butteraugli",
     "butteraugli_3norm": "_butteraugli",
     "cvvdp": "_cvvdp",
+    "vmaf": "_vmaf",
+    "vmaf_neg": "_vmaf",
     "psnr_hvs": "_psnr_hvs",
     "psnr_hvs_m": "_psnr_hvs",
     "ciede2000": "_ciede2000",
