@@ -49,6 +49,7 @@ _MODULES = {
     "lpips_alex": "_lpips",
     "lpips_vgg": "_lpips",
     "dists": "_dists",
+    "adists": "_adists",
     "pieapp": "_pieapp",
     "deepiqa": "_deepiqa",
     "mad": "_mad",
