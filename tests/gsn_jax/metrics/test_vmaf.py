@@ -180,3 +180,10 @@ def test_equal_images_and_their_gradient(name):
         score, slopes = both(same, same)
         np.testing.assert_allclose(score, 97.428, atol=1e-3)
         assert np.isfinite(slopes).all()
+
+
+def test_float64_is_computed_in_float64():
+    pair = PAIRS["blocks"]
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        got = jax.jit(metrics.vmaf)(*(image / 255 for image in pair))
+    np.testing.assert_allclose(got, definition(*pair, 100), rtol=1e-8)
