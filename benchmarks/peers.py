@@ -10,7 +10,12 @@ Only this file imports torch and the peers; the package never does.
 
 import functools
 import json
+import os
+import pathlib
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
@@ -95,7 +100,39 @@ def functions():
     for name, network in (("lpips_alex", "alex"), ("lpips_vgg", "vgg")):
         add(name, "lpips", _lpips(network))
     add("cvvdp", "cvvdp", _cvvdp())
+    if shutil.which("vmaf"):
+        for name, version in (("vmaf", "v0.6.1"), ("vmaf_neg", "v0.6.1neg")):
+            add(name, "libvmaf", _libvmaf(f"vmaf_float_{version}"))
+            add(name, "libvmaf integer", _libvmaf(f"vmaf_{version}"))
     return table
+
+
+def _libvmaf(model):
+    """The command `vmaf` on luma as 4:2:0 frames; the folder VMAF_MODELS holds its models."""
+
+    def luma(x):
+        rgb = x.permute(0, 2, 3, 1).double().numpy()
+        return np.round(16 + rgb @ [65.481, 128.553, 24.966]).astype(np.uint8)
+
+    def score(pair, folder):
+        height, width = pair[0].shape
+        command = ["vmaf", "-q", "--json", "-w", width, "-h", height, "-p", "420", "-b", "8"]
+        command += ["-m", f"path={os.environ['VMAF_MODELS']}/{model}.json:name=score"]
+        for option, plane in zip("rd", pair, strict=True):
+            chroma = bytes([128]) * (2 * -(-height // 2) * -(-width // 2))
+            pathlib.Path(folder, option).write_bytes(plane.tobytes() + chroma)
+            command += [f"-{option}", f"{folder}/{option}"]
+        command = [*map(str, command), "-o", f"{folder}/scores.json"]
+        subprocess.run(command, check=True, capture_output=True)
+        scores = json.loads(pathlib.Path(folder, "scores.json").read_text())
+        return scores["frames"][0]["metrics"]["score"]
+
+    def scores(x, y):
+        with tempfile.TemporaryDirectory() as folder:
+            pairs = zip(luma(x), luma(y), strict=True)
+            return np.array([score(pair, folder) for pair in pairs])
+
+    return scores
 
 
 def _cvvdp():

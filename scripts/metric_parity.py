@@ -64,6 +64,8 @@ REASONS = {
     ("gmsd", "pyiqa"): "luma weights .299 .587 .114",
     ("haarpsi", "piq"): "I and Q weights with a fourth digit",
     ("nlpd", "pyiqa"): "lacks one neighbour of the first band (weight .0072); luma not rounded",
+    ("vmaf", "libvmaf integer"): "features in integers",
+    ("vmaf_neg", "libvmaf integer"): "features in integers",
     ("vsi", "piq"): "decimates one pixel further up and left; resizes without antialiasing",
     ("vsi", "pyiqa"): "decimates one pixel further up and left; resizes without antialiasing",
 }

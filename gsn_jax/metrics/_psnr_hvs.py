@@ -23,8 +23,6 @@ from gsn_jax.metrics import block_dct, colour, extents, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 
 BLOCK = block_dct.SIZE
-# BT.601 luma in the studio range, 16 to 235, as MATLAB's `rgb2ycbcr` computes it.
-STUDIO_LUMA = (65.481, 128.553, 24.966)
 # Contrast sensitivity per DCT coefficient, lowest frequency first.
 # fmt: off
 SENSITIVITY = (
@@ -143,8 +141,8 @@ def _block_errors(
     rounded: bool = True,
 ) -> Float[Array, "h8 w8"]:
     """The mean square of the weighted coefficients' errors in each block."""
-    luma = 16 + colour.mix(jnp.stack([reference, distorted]), STUDIO_LUMA)
-    luma = colour.to_8bit(luma) if rounded else luma
+    images = jnp.stack([reference, distorted])
+    luma = colour.luma(images, weights=colour.STUDIO_LUMA, rounded=rounded)
     blocks = block_dct.blocks(luma)
     coefficients = block_dct.transform(blocks)
     error = jnp.abs(coefficients[0] - coefficients[1])

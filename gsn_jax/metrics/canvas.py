@@ -6,7 +6,7 @@ The first scale lies at the top left, and right of it the others, one below the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -80,6 +80,32 @@ def means(
     inside, across = (jnp.asarray(weights, planes.dtype) for weights in (rows, columns))
     # As a product, see `reductions.total`.
     return (jnp.matmul(inside, planes, precision=lax.Precision.HIGHEST) * across).sum(-1)
+
+
+def totals(
+    planes: Float[Array, "*batch h w"],
+    sizes: Sequence[tuple[int, int]],
+    inside: Sequence[Extent],
+    border: Callable[[Array], Array] = jnp.zeros_like,
+) -> Float[Array, "*batch scales"]:
+    """The sum over each scale of a canvas without gaps.
+
+    Args:
+        planes: the canvas.
+        sizes: height and width of each scale's place.
+        inside: those of the image in the top left corner of each.
+        border: maps heights or widths of the image to how much is left out at both ends.
+    """
+    corners = np.array(_corners(sizes, 0), np.int32)
+    spans = []
+    for axis in (0, 1):
+        true = jnp.stack([jnp.asarray(extent[axis], jnp.int32) for extent in inside])[:, None]
+        places = np.arange(planes.shape[axis - 2], dtype=np.int32) - corners[:, axis, None]
+        least = border(true)
+        spans.append(((places >= least) & (places < true - least)).astype(planes.dtype))
+    rows, columns = spans
+    # As a product, see `reductions.total`.
+    return (jnp.matmul(rows, planes, precision=lax.Precision.HIGHEST) * columns).sum(-1)
 
 
 def _corners(sizes: Sequence[tuple[int, int]], gap: int) -> list[tuple[int, int]]:

@@ -12,6 +12,8 @@ from gsn_jax.metrics import reductions
 
 # First row of MATLAB's rgb2gray: the luma of inv([1 .956 .621; 1 -.272 -.647; 1 -1.106 1.703]).
 LUMA = (0.298936021293775, 0.587043074451121, 0.114020904255103)
+# BT.601 luma in the studio range, less its offset of 16 levels, as MATLAB's rgb2ycbcr has it.
+STUDIO_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 # Luma, I and Q to three digits, as the authors of FSIM and many others write them.
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
 
@@ -38,16 +40,20 @@ def _to_8bit_jvp(primals: tuple, tangents: tuple) -> tuple[jax.Array, jax.Array]
 
 
 def luma(
-    image: Float[Array, "*batch h w 3"], *, rounded: bool = True
+    image: Float[Array, "*batch h w 3"],
+    *,
+    weights: Sequence[float] = LUMA,
+    rounded: bool = True,
 ) -> Float[Array, "*batch h w"]:
     """MATLAB's `rgb2gray` of an 8-bit image: sRGB in [0, 1] becomes luma in [0, 255].
 
     Args:
         image: sRGB in [0, 1].
+        weights: of red, green and blue.
         rounded: whether to round to whole numbers, as MATLAB does with uint8 images. The gradient
             is that of the unrounded luma.
     """
-    gray = 255 * mix(image, LUMA)
+    gray = 255 * mix(image, weights)
     return to_8bit(gray) if rounded else gray
 
 
@@ -55,16 +61,17 @@ def luma_and_change(
     reference: Float[Array, "*batch h w 3"],
     distorted: Float[Array, "*batch h w 3"],
     *,
+    weights: Sequence[float] = LUMA,
     rounded: bool = True,
 ) -> Float[Array, "2 *batch h w"]:
     """Stacks the reference's `luma` and what has to be added to it to get the distorted one's.
 
     The change is exactly zero for equal pixels, and stays accurate for nearly equal ones.
     """
-    first = luma(reference, rounded=rounded)
+    first = luma(reference, weights=weights, rounded=rounded)
     if not rounded:
-        return jnp.stack([first, 255 * mix(distorted - reference, LUMA)])
-    change = luma(distorted) - first
+        return jnp.stack([first, 255 * mix(distorted - reference, weights)])
+    change = luma(distorted, weights=weights) - first
     # A compiler may round the luma of both images differently, so that a half goes up in one and
     # down in the other.
     equal = (reference == distorted).all(-1)

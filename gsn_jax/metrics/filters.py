@@ -81,7 +81,12 @@ def pad(
 
 
 def pad_axis(
-    image: Float[Array, "*shape"], before: int, after: int, mode: str, size: Array, axis: int
+    image: Float[Array, "*shape"],
+    before: int,
+    after: int,
+    mode: str,
+    size: Array | int,
+    axis: int,
 ) -> Float[Array, "*_shape"]:
     """`pad` along one axis, whose first `size` samples are the image."""
     widths = [[0, 0] for _ in range(image.ndim)]

@@ -1,61 +1,33 @@
 import functools
-import itertools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import vgg_definition
 
 from gsn_jax.errors import InputError
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import _dists
 from gsn_jax.metrics._dists import DistsWeights, dists
 
-BLOCKS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
-
 
 def random_weights():
     """Few channels, so that a definition in NumPy is quick."""
     rng = np.random.default_rng(3)
-    widths = [3, *rng.integers(3, 7, 13)]
-    convolutions = [
-        (
-            rng.normal(0, (2 / (9 * a)) ** 0.5, (3, 3, a, b)).astype(np.float32),
-            rng.normal(0, 0.1, b).astype(np.float32),
-        )
-        for a, b in itertools.pairwise(widths)
-    ]
-    features = 3 + sum(widths[block[-1] + 1] for block in BLOCKS)
+    convolutions = vgg_definition.random_convolutions(rng)
+    channels = [kernel.shape[3] for kernel, _ in convolutions]
+    features = 3 + sum(channels[block[-1]] for block in vgg_definition.BLOCKS)
     alpha, beta = rng.random((2, features)).astype(np.float32)
     return DistsWeights(convolutions, alpha, beta)
 
 
-def convolve(x, kernel, bias):
-    x = np.pad(x, ((1, 1), (1, 1), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (0, 1))
-    return np.einsum("hwcij,ijck->hwk", windows, kernel) + bias
-
-
-def l2_pool(x):
-    window = np.outer([1, 2, 1], [1, 2, 1]) / 16
-    x = np.pad(x**2, ((1, 1), (1, 1), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (0, 1))[::2, ::2]
-    return np.sqrt(np.einsum("hwcij,ij->hwc", windows, window) + 1e-12)
-
-
 def definition(reference, distorted, weights):
     """Equations 4-6 of the paper as the authors' code writes them, float64."""
-    levels = []
-    for image in (reference, distorted):
-        image = image.astype(np.float64)
-        x = (image - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-        features = [image]
-        for block in BLOCKS:
-            x = l2_pool(x) if len(features) > 1 else x
-            for i in block:
-                x = np.maximum(convolve(x, *weights.convolutions[i]), 0)
-            features.append(x)
-        levels.append([f.reshape(-1, f.shape[-1]) for f in features])
+    levels = [
+        [f.reshape(-1, f.shape[-1]) for f in vgg_definition.levels(image, weights.convolutions)]
+        for image in (reference, distorted)
+    ]
     texture, structure = [], []
     for a, b in zip(*levels, strict=True):
         means = a.mean(0), b.mean(0)

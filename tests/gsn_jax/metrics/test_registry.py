@@ -30,6 +30,7 @@ LOWER_IS_BETTER = {
     "lpips_alex": True,
     "lpips_vgg": True,
     "dists": True,
+    "adists": True,
     "pieapp": True,
     "deepiqa": False,
 }
