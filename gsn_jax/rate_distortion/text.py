@@ -115,6 +115,10 @@ def opinion_table(verdict: Verdict) -> TextTable:
         f"BD-rates of the mean curves of {verdict.settings} settings against {verdict.anchor}. "
         "Difference: mean distance from people, in percentage points."
     ]
+    for name, seen in (("people", verdict.people), *verdict.metrics.items()):
+        for codec, item in seen.items():
+            if item.problem:
+                notes.append(f"{name}, {codec}: no BD-rate: {item.problem}.")
     if verdict.nearest:
         notes.append(f"Nearest to people: {verdict.nearest}.")
     if verdict.rate_errors:
