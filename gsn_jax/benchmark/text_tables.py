@@ -12,7 +12,7 @@ from rich.text import Text
 _LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-    | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--"}
+    | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--", "−": "$-$"}
 )
 
 

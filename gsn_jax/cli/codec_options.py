@@ -25,8 +25,9 @@ options = together(
         "encoders",
         multiple=True,
         metavar="NAME=COMMAND",
-        help="A program as a codec, such as 'name=cjxl {in} {out} -q {q}'. It reads a PNG file and "
-        "writes {out}, a path without suffix; {q} is the quality. May be repeated.",
+        help="A program as a codec with a name for it, such as 'slow=cjxl -e 9 -q {q} {in} {out}'. "
+        "It reads the PNG file {in} and writes {out}, a path without suffix; {q} is the quality. "
+        "May be repeated.",
     ),
     click.option(
         "--decoder",
@@ -34,7 +35,7 @@ options = together(
         multiple=True,
         metavar="NAME=COMMAND",
         help="The program that decodes the files of the --encoder of that name to PNG, such as "
-        "'name=djxl {in} {out}'. JPEG, WebP, AVIF, JPEG 2000, JPEG XL and PNG need none.",
+        "'slow=djxl {in} {out}'. JPEG, WebP, AVIF, JPEG 2000, JPEG XL and PNG need none.",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gsn_jax.rate_distortion.opinions import Verdict
     from gsn_jax.scoring.pairs import Loading
 
-
+_QUALITIES = "20:95:15"
 _TABLES = (
     "rd.md",
     "rd.tex",
@@ -41,11 +42,9 @@ _TABLES = (
     "--quality",
     "qualities",
     multiple=True,
-    default=("20:95:15",),
-    show_default=True,
     metavar="[CODEC=]A:B:STEP",
     help="Qualities to encode at, from A to B, or a comma-separated list; with CODEC= for one "
-    "codec only. May be repeated.",
+    f"codec only. May be repeated.  [default: {_QUALITIES}]",
 )
 @click.option(
     "--pairs",
@@ -72,8 +71,9 @@ _TABLES = (
     "--opinions",
     "judged",
     metavar="FILE.csv",
-    help="Opinion scores of settings: a table with the columns setting and elo, mos or score. "
-    "Shows the BD-rate that people see beside those of the metrics.",
+    help="Opinion scores of settings: a table with the columns setting (the setting, or "
+    "CODEC-SETTING) and elo, mos or score. Shows the BD-rate that people see beside those of the "
+    "metrics.",
 )
 @click.option(
     "--resamples",
@@ -133,13 +133,18 @@ def command(
     BD-rate is the mean difference in bytes at equal score, BD-score the mean difference in score
     at equal bytes. Both are computed for each photograph, on the range that both codecs cover, and
     averaged.
+
+    Exit codes: 0 success, 2 wrong usage or a file has no score.
     """
     if bool(photos) == (table is not None):
         raise InputError("give PHOTOS or --pairs FILE.csv; see --help")
     if photos and out is None:
         raise InputError("give --out DIR, the folder for the encoded files")
-    if table is not None and (names_of_codecs or encoders):
-        raise InputError("--codec and --encoder are for PHOTOS; a table names its codecs itself")
+    if table is not None and (names_of_codecs or encoders or decoders or qualities):
+        raise InputError(
+            "--codec, --encoder, --decoder and --quality are for PHOTOS; a table names codecs and "
+            "settings itself"
+        )
     at = _levels(levels)
     rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display)
     from gsn_jax.rate_distortion import deltas, encodings, opinions
@@ -151,7 +156,7 @@ def command(
         shared_options.check_report(report, "rd", overwrite=overwrite)
     people = None if judged is None else opinions.read_opinions(judged)
     chosen = codec_options.chosen(names_of_codecs, encoders, decoders) if photos else []
-    steps = _qualities(qualities, chosen) if photos else {}
+    steps = _qualities(qualities or (_QUALITIES,), chosen) if photos else {}
     named = by_name.named(*names, checkpoint=checkpoint)
     metrics = protocol_options.under(rules, by_name.resolve_all(named, checkpoint))
     from gsn_jax.rate_distortion import encoding, scoring
@@ -171,6 +176,9 @@ def command(
             assert out is not None  # see above
             items = _encoded(photos, steps, out, workers)
         study = _scored(items, metrics, Loading(), out)
+        failed = [error for error in study.errors if error]
+        if len(failed) == len(items):
+            raise InputError(f"no file has a score; the first: {failed[0]}")
         comparison = compare(study, anchor, levels=at, resamples=resamples)
         verdict = (
             None
@@ -183,6 +191,10 @@ def command(
 
             written = page.write_page(comparison, report, {m.name: m for m in metrics}, verdict)
             click.echo(f"report: {written}", err=True)
+    if failed:
+        files = "1 file has" if len(failed) == 1 else f"{len(failed)} files have"
+        click.echo(f"gsn: {files} no score; the first: {failed[0]}", err=True)
+        sys.exit(2)
 
 
 def _qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list[float]]:
@@ -253,7 +265,7 @@ def _tables(comparison: Comparison, verdict: Verdict | None, out: Path | None) -
     texts = (
         "\n".join(map(to_markdown, tables)),
         "\n".join(map(to_latex, tables)),
-        csv_tables.points(comparison.study),
+        csv_tables.points(comparison.study, out),
         csv_tables.curves(comparison),
         csv_tables.deltas(comparison),
         csv_tables.image_deltas(comparison),

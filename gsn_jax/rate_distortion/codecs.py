@@ -8,6 +8,7 @@ import importlib
 import io
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -205,7 +206,8 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
         decoders: commands `name=...` with `{in}` and `{out}`, for names of encoders.
 
     Raises:
-        InputError: a name is unknown or given twice, a library is missing, or a command is wrong.
+        InputError: a name is unknown or given twice, a library or program is missing, or a command
+            is wrong.
     """
     codecs: list[Codec] = []
     for name in names:
@@ -219,7 +221,13 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
     programs = dict(parse_program("--decoder", text, ("in", "out")) for text in decoders)
     for text in encoders:
         name, words = parse_program("--encoder", text, ("in", "out", "q"))
-        codecs.append(ProgramCodec(name, words, programs.pop(name, ())))
+        codec = ProgramCodec(name, words, programs.pop(name, ()))
+        for command in filter(None, (codec.encoder, codec.decoder)):
+            if shutil.which(command[0]) is None:
+                raise InputError(
+                    f"{name}: there is no program {command[0]}; check its name and path"
+                )
+        codecs.append(codec)
     if programs:
         raise InputError(f"--decoder {next(iter(programs))}: there is no --encoder of that name")
     every = [codec.name for codec in codecs]

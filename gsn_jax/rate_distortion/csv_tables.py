@@ -5,21 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from gsn_jax.rate_distortion.comparison import Comparison
 from gsn_jax.rate_distortion.encodings import Study
 
 
-def points(study: Study) -> str:
-    """A row per encoding: a pairs table that `gsn rd --pairs` reads again."""
+def points(study: Study, folder: Path) -> str:
+    """A row per encoding: a pairs table that `gsn rd --pairs` reads again.
+
+    Args:
+        study: encodings with scores.
+        folder: where the table will be. Files below it are named relative to it, others absolutely.
+    """
     names = list(study.scores)
     header = ["reference", "distorted", "codec", "setting", "bytes", "bpp", *names, "error"]
     rows = [
         [
-            str(item.pair.reference_file or item.pair.reference),
-            str(item.pair.distorted_file or item.pair.distorted),
+            _named(item.pair.reference_file, folder) or item.pair.reference,
+            _named(item.pair.distorted_file, folder) or item.pair.distorted,
             item.codec,
             item.setting,
             item.size or "",
@@ -30,6 +37,13 @@ def points(study: Study) -> str:
         for index, item in enumerate(study.encodings)
     ]
     return _csv(header, rows)
+
+
+def _named(file: Path | None, folder: Path) -> str:
+    if file is None:
+        return ""
+    path, above = os.path.abspath(file), os.path.abspath(folder)
+    return os.path.relpath(path, above) if Path(path).is_relative_to(above) else path
 
 
 def curves(comparison: Comparison) -> str:

@@ -15,7 +15,7 @@ MIN_POINTS = 4
 
 TOO_FEW = f"fewer than {MIN_POINTS} settings"
 NOT_MONOTONE = "the score does not improve with every step in bytes"
-INCOMPLETE = "no photograph has a score at every setting"
+INCOMPLETE = "no photograph has a score at every setting of every codec"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,10 +163,18 @@ def grids(study: Study, metric: str) -> dict[str, Grid]:
 
 
 def mean_curves(study: Study, metric: str) -> dict[str, Curve]:
-    """The mean curve of every codec, see `Grid.mean`."""
+    """The mean curve of every codec, see `Grid.mean`.
+
+    All are over the same photographs, those that every codec has at each of its settings. A codec
+    that has none at all of them does not count.
+    """
+    found = grids(study, metric)
+    usable = [grid.complete for grid in found.values() if grid.complete.any()]
+    common = np.logical_and.reduce(usable) if usable else np.zeros(len(study.images), bool)
     higher = study.higher_is_better[metric]
     return {
-        codec: grid.mean(higher_is_better=higher) for codec, grid in grids(study, metric).items()
+        codec: grid.mean(higher_is_better=higher, weights=common.astype(np.float64))
+        for codec, grid in found.items()
     }
 
 

@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -21,8 +22,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from data_pipelines.image_writing import write_image
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import load_image
 from gsn_jax.rate_distortion.codecs import Codec, Pixels, suffix_of
@@ -30,7 +31,7 @@ from gsn_jax.rate_distortion.encodings import Encoding
 from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.folders import list_images
 from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
-from gsn_jax.scoring.pairs import Pair
+from gsn_jax.scoring.pairs import Pair, shown
 from gsn_jax.scoring.store import Store, replacing
 
 STORE = "encoded.jsonl"
@@ -75,12 +76,15 @@ def find_photos(
         skip: folders to leave out.
 
     Raises:
-        InputError: a folder cannot be read, there is no photograph, or two have the same name.
+        InputError: a source does not exist or cannot be read, there is no photograph, or two have
+            the same name.
     """
     found: list[tuple[Path, PurePath]] = []
     for source in map(Path, sources):
         if source.is_dir():
             found += [(source / name, name) for name in list_images(source, skip)]
+        elif not source.exists():
+            raise InputError(f"{shown(source)}: no such file or folder; check the path")
         else:
             found.append((source, PurePath(source.name)))
     if not found:
@@ -258,7 +262,8 @@ def _encode(job: _Job) -> dict[str, Any]:
             partial.write_bytes(data)
         if not job.codec.is_readable(data):
             scored = f"{FILES}/{job.key}.decoded.png"
-            write_image(job.folder / scored, decoded)
+            with replacing(job.folder / scored) as partial:
+                Image.fromarray(decoded).save(partial, "PNG", compress_level=4)
     except InputError as error:
         return {"error": f"{job.photo.path}: {error}"}
     except OSError as error:
@@ -322,12 +327,16 @@ def parse_qualities(texts: Sequence[str], codecs: Sequence[str]) -> dict[str, li
 
 def _values(text: str, values: str) -> list[float]:
     wrong = InputError(f"--quality {text}: give FIRST:LAST:STEP, as in 20:95:15, or Q,Q,...")
+    separator = ":" if ":" in values else ","
     try:
-        if ":" not in values:
-            return sorted({float(value) for value in values.split(",")})
-        first, last, step = map(float, values.split(":"))
+        numbers = [float(value) for value in values.split(separator)]
     except ValueError:
         raise wrong from None
+    if not all(map(math.isfinite, numbers)) or (separator == ":" and len(numbers) != 3):
+        raise wrong
+    if separator == ",":
+        return sorted(set(numbers))
+    first, last, step = numbers
     if step <= 0 or last < first or (last - first) / step > 1000:
         raise wrong
     count = int((last - first) / step + 1e-9) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,29 +27,26 @@ def example_rows(
 ) -> dict[str, Any] | None:
     """The template's values of the pictures; None if nothing can be shown.
 
-    The photograph is the one whose BD-rates are nearest to the means. Of each codec the setting is
-    shown that comes nearest to the common bytes, or to the common score.
+    The photograph is the one whose BD-rates are nearest to the means, of those that every codec
+    has. Of each codec the setting is shown that comes nearest to the common bytes, or to the common
+    score.
 
     Args:
         comparison: what is reported.
         metrics: name to metric.
         focus: the metric that defines equal quality and gives the maps.
     """
-    image = _typical(comparison, focus)
-    if image is None:
-        return None
     study = comparison.study
     scores = study.scores[focus]
-    rows = {
-        codec: [
-            k
-            for k, item in enumerate(study.encodings)
-            if item.image == image and item.codec == codec and math.isfinite(scores[k])
-        ]
-        for codec in study.codecs
-    }
-    if not all(rows.values()):
+    found: dict[str, dict[str, list[int]]] = {}
+    for k, item in enumerate(study.encodings):
+        if math.isfinite(scores[k]):
+            found.setdefault(item.image, {}).setdefault(item.codec, []).append(k)
+    shared = [image for image in found if len(found[image]) == len(study.codecs)]
+    if not shared:
         return None
+    image = _typical(comparison, focus, shared)
+    rows = {codec: found[image][codec] for codec in study.codecs}
     sizes = {codec: [math.log(study.encodings[k].size) for k in r] for codec, r in rows.items()}
     values = {codec: [float(scores[k]) for k in r] for codec, r in rows.items()}
     by_bytes = {codec: rows[codec][_nearest(sizes[codec], _middle(sizes))] for codec in rows}
@@ -89,20 +86,22 @@ def example_rows(
     return {
         "image": image,
         "focus": focus,
+        "has_maps": bool(maps),
         "reference": _crop(reference, window),
         "bytes": [shown(k) for k in by_bytes.values()],
         "score": [shown(k) for k in by_score.values()],
     }
 
 
-def _typical(comparison: Comparison, focus: str) -> str | None:
+def _typical(comparison: Comparison, focus: str, images: Sequence[str]) -> str:
+    """The image with the most BD-rates, and of several the one where they are nearest the means."""
     estimates = [item.rate for item in comparison.against if item.metric == focus]
-    distances = {
-        image: sum(abs(e.by_image[image] - e.value) for e in estimates)
-        for image in comparison.study.images
-        if all(image in e.by_image for e in estimates)
-    }
-    return min(distances, key=lambda image: distances[image]) if estimates and distances else None
+
+    def distance(image: str) -> tuple[int, float]:
+        known = [e for e in estimates if image in e.by_image]
+        return len(estimates) - len(known), sum(abs(e.by_image[image] - e.value) for e in known)
+
+    return min(images, key=distance)
 
 
 def _middle(values: Mapping[str, list[float]]) -> float:

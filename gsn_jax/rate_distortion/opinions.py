@@ -83,10 +83,14 @@ class Verdict:
     rate_errors: Mapping[str, float]
 
     def difference(self, metric: str) -> float:
-        """Mean absolute difference of a metric's BD-rates from people's, in percentage points."""
+        """Mean absolute difference of a metric's BD-rates from people's, in percentage points.
+
+        It is over the codecs for which people have a BD-rate; NaN if the metric lacks one of them.
+        """
         found = [
             abs(self.metrics[metric][codec].value - seen.value)
             for codec, seen in self.people.items()
+            if not seen.problem
         ]
         return float(np.mean(found)) if found else math.nan
 
@@ -104,7 +108,8 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
     are in `p99Low` and `p99Hi` (99 %) or `low` and `high` (95 %), bits per pixel in `bpp`.
 
     Raises:
-        InputError: the table cannot be read, lacks a column, or has a value that is no number.
+        InputError: the table cannot be read, lacks a column, names a setting twice, or has a value
+            that is no number.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -122,20 +127,33 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
             f"{path}, line 1: the header needs {' or '.join(_NAMES)}, and {' or '.join(_SCORES)}"
         )
     bounds = next((found for found in _BOUNDS if {*found[:2]} <= {*columns}), None)
-    opinions = {}
+    opinions: dict[str, Opinion] = {}
     for line, row in enumerate(rows, start=2):
+        setting = (row[name] or "").strip()
+        if not setting or setting in opinions:
+            problem = f"{setting} was in a line above already" if setting else f"no {name} given"
+            raise InputError(f"{path}, line {line}: {problem}")
         try:
             deviation = math.nan
             if bounds is not None:
-                deviation = (float(row[bounds[1]]) - float(row[bounds[0]])) / bounds[2]
-            opinions[row[name].strip()] = Opinion(
-                float(row[score]), deviation, float(row.get("bpp") or "nan")
-            )
-        except (TypeError, ValueError, AttributeError):
-            raise InputError(f"{path}, line {line}: a score or bound is not a number") from None
+                deviation = (_number(row[bounds[1]]) - _number(row[bounds[0]])) / bounds[2]
+            rate = _number(row["bpp"]) if row.get("bpp") else math.nan
+            opinions[setting] = Opinion(_number(row[score]), deviation, rate)
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{path}, line {line}: a score, bound or bpp is not a number"
+            ) from None
     if not opinions:
         raise InputError(f"{path}: has no rows below its header")
     return opinions
+
+
+def _number(text: str) -> float:
+    """A finite number; raises `ValueError` for another text and `TypeError` for None."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def judge(
@@ -257,6 +275,8 @@ def _people(
     centre, variance = log_ratio(scores), 0.0
     for side in (0, 1):
         for place, deviation in enumerate(deviations[side]):
+            if not deviation:
+                continue
             # A step that is small beside the distance to the neighbours keeps curves monotone.
             step = 0.05 * deviation
             moved = [score.copy() for score in scores]

@@ -94,9 +94,11 @@ def score(
                 errors[index] = scored.error
                 if store is not None:
                     with naming(store.path):
-                        store.add(
-                            _key(encodings[index]), _row(encodings[index], rows[index], versions)
-                        )
+                        item = encodings[index]
+                        kept = _stored(store, item) | {
+                            name: [value, versions[name]] for name, value in rows[index].items()
+                        }
+                        store.add(_key(item), {"files": _stamp(item), "scores": kept})
                 done += 1
                 progress(done, len(rows))
     finally:
@@ -115,20 +117,18 @@ def _key(item: Encoding) -> str:
     return "\n".join((item.image, item.codec, item.setting))
 
 
-def _row(item: Encoding, scores: dict[str, float], versions: dict[str, str]) -> dict[str, Any]:
-    kept = {name: [value, versions[name]] for name, value in scores.items()}
-    return {"files": _stamp(item), "scores": kept}
-
-
 def _kept(store: Store | None, item: Encoding, versions: dict[str, str]) -> dict[str, float]:
-    row = None if store is None else store.rows.get(_key(item))
-    match row:
+    stored = {} if store is None else _stored(store, item)
+    return {
+        name: value for name, (value, version) in stored.items() if versions.get(name) == version
+    }
+
+
+def _stored(store: Store, item: Encoding) -> dict[str, Any]:
+    """Scores and versions by all metrics that a store has of a pair with unchanged files."""
+    match store.rows.get(_key(item)):
         case {"files": files, "scores": dict(scores)} if files == _stamp(item):
-            return {
-                name: value
-                for name, (value, version) in scores.items()
-                if versions.get(name) == version
-            }
+            return scores
     return {}
 
 

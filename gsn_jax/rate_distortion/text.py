@@ -16,7 +16,7 @@ _DASH = "–"
 def tables(comparison: Comparison) -> list[TextTable]:
     """All tables of a comparison but the times, which differ from run to run."""
     if not comparison.against:
-        return []
+        return [curve_table(comparison)]
     return [delta_table(comparison), quality_table(comparison)]
 
 
@@ -41,6 +41,30 @@ def delta_table(comparison: Comparison) -> TextTable:
         rows,
         words=(0, 1),
         notes=delta_notes(comparison),
+    )
+
+
+def curve_table(comparison: Comparison) -> TextTable:
+    """The mean curve of the anchor, for a study of no other codec."""
+    return TextTable(
+        f"Mean bits per pixel and scores of {comparison.anchor}",
+        ["metric", "setting", "bpp", "score"],
+        [
+            [
+                Cell(_arrowed(comparison, name)),
+                Cell(setting),
+                Cell(fixed(rate, 3)),
+                Cell(f"{score:.4g}"),
+            ]
+            for name, view in comparison.metrics.items()
+            for setting, rate, score in zip(
+                view.means[comparison.anchor].settings,
+                view.means[comparison.anchor].rates,
+                view.means[comparison.anchor].scores,
+                strict=True,
+            )
+        ],
+        notes=["A second codec is needed for BD-rates.", *delta_notes(comparison)],
     )
 
 
@@ -115,6 +139,10 @@ def opinion_table(verdict: Verdict) -> TextTable:
         f"BD-rates of the mean curves of {verdict.settings} settings against {verdict.anchor}. "
         "Difference: mean distance from people, in percentage points."
     ]
+    for name, seen in (("people", verdict.people), *verdict.metrics.items()):
+        for codec, item in seen.items():
+            if item.problem:
+                notes.append(f"{name}, {codec}: no BD-rate: {item.problem}.")
     if verdict.nearest:
         notes.append(f"Nearest to people: {verdict.nearest}.")
     if verdict.rate_errors:
@@ -209,7 +237,7 @@ def interval(estimate: Estimate | Seen) -> str:
 
 def signed(value: float) -> str:
     """A signed number with three significant digits; a dash for NaN."""
-    return _DASH if math.isnan(value) else f"{value:+.3g}".replace("-", "−")
+    return _DASH if math.isnan(value) else f"{value:+#.3g}".rstrip(".").replace("-", "−")
 
 
 def number(value: float) -> str:

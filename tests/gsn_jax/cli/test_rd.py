@@ -1,6 +1,7 @@
 """`gsn rd` as it is typed."""
 
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,7 +67,10 @@ def test_a_table(table, tmp_path):
     assert int(points[0]["bytes"]) == size
     assert float(points[0]["bpp"]) == pytest.approx(8 * size / 64**2)
     assert printed.strip() == (out / "rd.md").read_text().strip()
-    assert r"\begin{tabular}" in (out / "rd.tex").read_text()
+    tex = (out / "rd.tex").read_text().splitlines()
+    assert r"\begin{tabular}{llrrrrr}" in tex
+    # Minus signs and arrows as LaTeX knows them.
+    assert all(line.isascii() for line in tex if not line.startswith("%"))
 
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert run(*arguments, "--at", "psnr=30")[0] == printed
@@ -74,6 +78,39 @@ def test_a_table(table, tmp_path):
 
     again = ("rd", "--pairs", out / "points.csv", "--metric", "psnr", "--resamples", "200")
     assert run(*again, "--at", "psnr=30")[0] == printed
+
+
+def test_another_metric_keeps_the_scores_of_the_first(table, tmp_path):
+    arguments = ("rd", "--pairs", table, "--out", tmp_path / "out", "--resamples", "0")
+    run(*arguments, "--metric", "psnr")
+    run(*arguments, "--metric", "gmsd")
+    rows = (tmp_path / "out" / "scores.jsonl").read_text().splitlines()[-60:]
+    assert all('"psnr"' in row and '"gmsd"' in row for row in rows)
+
+
+def test_one_codec(table):
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join(line for line in lines if "optimised" not in line) + "\n")
+    printed, _, code = run("rd", "--pairs", table, "--metric", "psnr")
+    assert code == 0
+    assert "Mean bits per pixel and scores of plain" in printed
+    assert "A second codec is needed for BD-rates." in printed
+    rates = [8 * (table.parent / f"p{k}_plain_20.jpg").stat().st_size / 64**2 for k in (0, 1, 3, 4)]
+    rates += [8 * (table.parent / f"p{k}_plain_20.jpg").stat().st_size / (32 * 64) for k in (2, 5)]
+    assert f"| {np.mean(rates):.3f} |" in " ".join(printed.split())
+
+
+def test_files_that_cannot_be_scored(table):
+    (table.parent / "p0_plain_40.jpg").write_bytes(b"nothing")
+    printed, err, code = run("rd", "--pairs", table, "--metric", "psnr")
+    assert code == 2
+    assert "6 of 6" in printed  # four settings of the first photograph are left
+    assert f"gsn: 1 file has no score; the first: {table.parent / 'p0_plain_40.jpg'}: not an" in err
+    for path in table.parent.glob("*.jpg"):
+        path.write_bytes(b"nothing")
+    printed, err, code = run("rd", "--pairs", table, "--metric", "psnr")
+    assert (printed, code) == ("", 2)
+    assert f"no file has a score; the first: {table.parent / 'p0_'}" in err
 
 
 def test_too_few_settings_give_a_line_and_no_number(table):
@@ -85,8 +122,9 @@ def test_too_few_settings_give_a_line_and_no_number(table):
     assert "without 6 photographs: fewer than 4 settings" in printed
 
 
-def test_photographs(photos, tmp_path):
-    out = tmp_path / "out"
+def test_photographs(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = Path("out")
     arguments = ("rd", photos, "--codec", "jpeg,webp", "--quality", "20:80:20", "--metric", "psnr")
     arguments = (*arguments, "--out", out, "--workers", "1")
     printed, _, code = run(*arguments)
@@ -107,13 +145,18 @@ def test_photographs(photos, tmp_path):
     times = out / "times.csv"
     assert after.pop(times) != b""
     assert after == {path: data for path, data in before.items() if path != times}
+    # The table of all files, whose names are relative to it.
+    again = run("rd", "--pairs", out / "points.csv", "--metric", "psnr")
+    assert again[2] == 0
+    assert again[0] in printed
 
 
 def test_a_protocol(table, tmp_path):
     arguments = ("rd", "--pairs", table, "--metric", "psnr", "--out", tmp_path / "out")
     assert "Protocol" not in run(*arguments)[0]
-    printed, _, code = run(*arguments, "--crop-border", "16")  # not the scores that are kept
-    assert code == 0
+    printed, err, code = run(*arguments, "--crop-border", "16")  # not the scores that are kept
+    assert code == 2  # nothing is left of two photographs, which are 32 pixels wide
+    assert "20 files have no score; the first: p2_plain_20.jpg: 32 x 64 is too small" in err
     assert "Protocol: crop border 16." in printed
     row = rows_of(tmp_path / "out" / "points.csv")[0]
     first, second = (
@@ -158,14 +201,17 @@ def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
         (("photos",), "give --out DIR"),
         (("photos", "--out", "out"), "name a codec"),
         (("photos", "--out", "out", "--codec", "x"), "known: jpeg"),
+        (("none.png", "--out", "OUT", "--codec", "jpeg"), "none.png: no such file or folder"),
         (("--pairs", "TABLE", "--codec", "jpeg"), "for PHOTOS"),
+        (("--pairs", "TABLE", "--quality", "50"), "for PHOTOS"),
         (("--pairs", "TABLE", "--metric", "psnr", "--anchor", "x"), "plain, optimised"),
         (("--pairs", "TABLE", "--metric", "psnr", "--at", "psnr"), "psnr: give a metric and"),
         (("--pairs", "TABLE", "--metric", "psnr", "--at", "ssim=1"), "ssim: not one of"),
     ],
 )
 def test_bad_usage(table, arguments, message):
-    arguments = [str(table) if word == "TABLE" else word for word in arguments]
+    words = {"TABLE": str(table), "OUT": str(table.parent / "out")}
+    arguments = [words.get(word, word) for word in arguments]
     _, err, code = run("rd", *arguments)
     assert code == 2
     assert message in err

@@ -69,7 +69,6 @@ def test_a_program_with_a_decoder(photo):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("no_such_program {in} {out} {q}", "no_such_program: No such file"),
         (f"{shlex.quote(sys.executable)} -c 'exit(3)' {{in}} {{out}} {{q}}", "exit code 3"),
         (f"{shlex.quote(sys.executable)} -c pass {{in}} {{out}} {{q}}", "written 0 files"),
     ],
@@ -95,6 +94,8 @@ def test_what_cannot_be_decoded():
         ([], ["x y=enc {in} {out} {q}"], [], "give a name and a command"),
         ([], ["x=enc '{in} {out} {q}"], [], "No closing quotation"),
         ([], [], ["x=dec {in} {out}"], "no --encoder of that name"),
+        ([], ["x=enc {in} {out} {q}"], [], "x: there is no program enc"),
+        ([], [f"x={PROGRAM} {{q}}"], ["x=dec {in} {out}"], "x: there is no program dec"),
     ],
 )
 def test_bad_choices(names, encoders, decoders, message):

@@ -68,6 +68,20 @@ def test_mean_curve_leaves_incomplete_photographs_out():
     np.testing.assert_allclose(mean.scores, [1.5, 2.5, 3.5, 4.5])
 
 
+def test_mean_curves_are_of_the_same_photographs():
+    points = [
+        (image, codec, f"q{q}", 125 * q * (1 + k), q + k)
+        for k, image in enumerate(("x", "y", "z"))
+        for codec in ("a", "b", "none")
+        for q in (1, 2, 3, 4)
+        if (codec, image, q) != ("b", "z", 3) and (codec != "none" or q == 1 + k)
+    ]
+    means = curves.mean_curves(study(points), "m")
+    np.testing.assert_allclose(means["a"].rates, [1.5, 3.0, 4.5, 6.0])
+    np.testing.assert_allclose(means["b"].scores, means["a"].scores)
+    assert means["none"].problem == curves.INCOMPLETE
+
+
 def test_no_complete_photograph():
     points = [("x", "a", "q1", 10, 1.0), ("y", "a", "q2", 20, 2.0)]
     assert curves.mean_curves(study(points), "m")["a"].problem == curves.INCOMPLETE

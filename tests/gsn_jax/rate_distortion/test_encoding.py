@@ -62,6 +62,17 @@ def test_a_second_run_encodes_only_what_is_missing(photos, out):
     assert [item.size for item in again] == [item.size for item in whole]
 
 
+def test_what_a_killed_run_has_left_is_removed(photos, out):
+    folder = out / "encoded" / "jxl"
+    folder.mkdir(parents=True)
+    (folder / ".a_q30.jxl.new").write_bytes(b"half")
+    (folder / ".a_q30.decoded.png.new").write_bytes(b"half")
+    items = encode(photos, out, ("jxl",))
+    assert not [path for path in out.rglob(".*") if path.is_file()]
+    decoded = np.asarray(Image.open(items[0].pair.distorted_file))
+    assert np.square(decoded - np.asarray(Image.open(photos / "a.png"), float)).mean() < 100
+
+
 def test_a_changed_photograph_is_encoded_again(photos, out):
     encode(photos, out)
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(photos / "a.png")
@@ -114,6 +125,8 @@ def test_qualities(texts, expected):
         (["9:2:1"], "FIRST:LAST:STEP"),
         (["1:2:0"], "FIRST:LAST:STEP"),
         (["x"], "FIRST:LAST:STEP"),
+        (["nan:95:5"], "FIRST:LAST:STEP"),
+        (["20,inf"], "FIRST:LAST:STEP"),
         (["c=1"], "c is none of a, b"),
         (["a=1"], "none for b"),
     ],
@@ -126,6 +139,8 @@ def test_bad_qualities(texts, message):
 def test_names_of_photographs(photos):
     Image.open(photos / "a.png").save(photos / "a.webp", lossless=True)
     assert [item.name for item in encoding.find_photos([photos])] == ["a.png", "a.webp", "more/b"]
+    with pytest.raises(InputError, match=r"c.png: no such file or folder"):
+        encoding.find_photos([photos / "a.png", photos / "c.png"])
     with pytest.raises(InputError, match="two photographs are called"):
         encoding.find_photos([photos / "a.png", photos / "a.png"])
     (photos / "empty").mkdir()

@@ -74,6 +74,23 @@ def test_people_and_the_nearest_metric(study, tmp_path, rng):
     assert any("Nearest to people: good." in note for note in printed.notes)
 
 
+def test_exact_scores_give_a_point(study, tmp_path):
+    seen = opinions.judge(study, table(tmp_path, deviation=0.0), "a", resamples=0).people["b"]
+    assert seen.low == pytest.approx(seen.value) == seen.high
+
+
+def test_people_who_prefer_fewer_bytes(study, tmp_path):
+    """Opinions that fall with the bytes: a line says so, and no number is made up."""
+    found = table(tmp_path)
+    scores = [found["b-q1"], found["b-q0"]]
+    found |= dict(zip(("b-q0", "b-q1"), scores, strict=True))
+    verdict = opinions.judge(study, found, "a", resamples=0)
+    assert np.isnan(verdict.people["b"].value)
+    assert verdict.nearest is None
+    notes = text.opinion_table(verdict).notes
+    assert "people, b: no BD-rate: the score does not improve with every step in bytes." in notes
+
+
 def test_no_matching_settings(study, tmp_path):
     with pytest.raises(InputError, match="c and another codec"):
         opinions.judge(study, table(tmp_path), "c")
@@ -84,6 +101,9 @@ def test_no_matching_settings(study, tmp_path):
     [
         ("setting,mean\nx,1\n", "header needs setting or method"),
         ("setting,mos\nx,y\n", "line 2: a score"),
+        ("setting,mos\nx,nan\n", "line 2: a score"),
+        ("setting,mos\nx,1\nx,2\n", "line 3: x was in a line above"),
+        ("setting,mos\n,1\n", "line 2: no setting given"),
         ("setting,mos\n", "no rows"),
     ],
 )
