@@ -20,12 +20,14 @@ class Ended(NamedTuple):
 
     Attributes:
         seconds: how long it took.
+        processor: seconds of all cores that it used, which other programs hardly change.
         peak: bytes of memory that it had at most.
         output: what it wrote.
         errors: what it wrote to standard error.
     """
 
     seconds: float
+    processor: float
     peak: int
     output: str
     errors: str
@@ -59,7 +61,8 @@ def run(command: Sequence[str], *, code: int = 0, **environment: str) -> Ended:
             ending = f"exit code {process.returncode}, not {code}"
             raise RuntimeError(f"{' '.join(command)}: {ending}\n{errors[-2000:]}")
         output.seek(0)
-        return Ended(seconds, usage.ru_maxrss * 1024, output.read(), errors)
+        processor = usage.ru_utime + usage.ru_stime
+        return Ended(seconds, processor, usage.ru_maxrss * 1024, output.read(), errors)
 
 
 def score_folders(folder: Path, out: Path) -> list[str]:

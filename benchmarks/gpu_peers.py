@@ -1,10 +1,11 @@
-"""pyiqa's LPIPS and DISTS on a GPU, as a worker that runs in its own environment.
+"""pyiqa's LPIPS and DISTS, as a worker that runs in its own environment.
 
 Reads one JSON request per line on standard input and answers with one JSON line:
 
-    {"metric": name, "precision": "float32", "shape": [N, H, W], "repeats": n} -> {"seconds": [...]}
+    {"metric": name, "device": "cuda", "precision": "float32", "shape": [N, H, W], "repeats": n}
+        -> {"seconds": [...]}
 
-The answer is {} for metrics that are not compared. Times include the copies to and from the GPU.
+The answer is {} for metrics that are not compared. Times include the copies to and from the device.
 """
 
 import functools
@@ -19,11 +20,11 @@ NAMES = {"lpips_alex": "lpips", "lpips_vgg": "lpips-vgg", "dists": "dists"}
 
 
 @functools.cache
-def network(name):
+def network(name, device):
     """pyiqa's network, which takes the distorted image first."""
     import pyiqa
 
-    return pyiqa.create_metric(NAMES[name], device="cuda").net.eval()
+    return pyiqa.create_metric(NAMES[name], device=device).net.eval()
 
 
 def timings(request):
@@ -35,13 +36,13 @@ def timings(request):
     count, height, width = request["shape"]
     x = torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8)
     y = torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8)
-    half = request["precision"] == "bfloat16"
+    device, half = request["device"], request["precision"] == "bfloat16"
     seconds = []
     for _ in range(request["repeats"] + 2):
         start = time.perf_counter()
-        first, second = (images.cuda().float() / 255 for images in (x, y))
-        with torch.autocast("cuda", torch.bfloat16, enabled=half):
-            network(request["metric"])(second, first).cpu()
+        first, second = (images.to(device).float() / 255 for images in (x, y))
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            network(request["metric"], device)(second, first).cpu()
         seconds.append(time.perf_counter() - start)
     return {"seconds": seconds[2:]}
 

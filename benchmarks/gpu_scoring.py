@@ -21,6 +21,7 @@ from peer_process import Peers
 
 from gsn_jax.devices import batches
 from gsn_jax.devices.batches import PairBatch
+from gsn_jax.errors import InputError
 from gsn_jax.metric import Batching
 from gsn_jax.scoring import by_name
 
@@ -64,7 +65,11 @@ def main() -> None:
         if options.peers:
             peers = stack.enter_context(Peers(options.peers, worker="gpu_peers.py"))
         for name in options.metrics.split(","):
-            metric = by_name.resolve(name)
+            try:
+                metric = by_name.resolve(name)
+            except InputError as error:  # its weights are the user's, or an extra's
+                print(f"| {name} | {error} | | | |", flush=True)
+                continue
             for precision, products in PRECISIONS.items():
                 for size in options.batch_sizes:
                     pairs = [(reference, noisy(reference, 20, generator)) for _ in range(size)]
@@ -72,6 +77,7 @@ def main() -> None:
                         ours = size / statistics.median(measure(metric, pairs, options.repeats))
                     times = peers and peers.ask(
                         metric=name,
+                        device="cpu" if device.platform == "cpu" else "cuda",
                         precision=precision,
                         shape=[size, height, width],
                         repeats=options.repeats,

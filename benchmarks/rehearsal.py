@@ -7,7 +7,8 @@ trains a small model for that epoch, evaluates it, and benchmarks it beside PSNR
 process of its own. Prints a Markdown table of wall time, peak memory, disk space and pairs/s. With
 --kill each phase also runs a second time from the start: killed (SIGKILL) after a third of its
 time, and repeated; its result must be the same. A set needs three times the space of its images,
-and is removed before the next one is written; what is there from an earlier call is replaced.
+and is removed before the next one is written, but for --keep; --phases then repeats some phases.
+Seconds of cores are those of the processor, which other programs on the machine hardly change.
 """
 
 from __future__ import annotations
@@ -28,7 +29,17 @@ import commands
 import numpy as np
 from rehearsal_sets import LAYOUTS
 
-BATCH, CROP = 32, 192
+BATCH = 32
+
+# The folder that each phase leaves.
+PHASES = {
+    "write": "originals",
+    "prepare": "sets",
+    "read": "",
+    "train": "run",
+    "evaluate": "evaluate",
+    "benchmark": "benchmark",
+}
 
 _WRITE = "import sys; sys.path.insert(0, {here!r}); from pathlib import Path; " + (
     "from rehearsal_sets import write_set; write_set({name!r}, Path({folder!r}), {count}, {size})"
@@ -46,8 +57,8 @@ _CONFIG = """
 from gsn_jax.training.config import base_config
 def get_config():
     config = base_config()
-    config.model.backbone_options = {{"stem_width": 8, "widths": (8, 8, 8), "blocks": 1}}
-    config.model.fusion_width = 8
+    config.model.backbone_options = {{"stem_width": {width}, "widths": ({width},) * 3, "blocks": 1}}
+    config.model.fusion_width = {width}
     config.data.train = ("{name}:train",)
     config.data.batch_size, config.data.crop_size = {batch}, {crop}
     config.train.steps = config.train.eval_every = {steps}
@@ -86,7 +97,7 @@ def phases(name: str, options: argparse.Namespace) -> list[Phase]:
     first = options.folder / name / "first"
     sets, originals = first / "sets", first / "originals"
     count = options.references or LAYOUTS[name].references
-    crop = min(CROP, *(options.size or LAYOUTS[name].size))
+    crop = min(options.crop, *(options.size or LAYOUTS[name].size))
     config = options.folder / name / "config.py"
     gsn = commands.GSN
     if options.references:
@@ -107,8 +118,8 @@ def phases(name: str, options: argparse.Namespace) -> list[Phase]:
 
     def train(folder: Path) -> list[str]:
         steps = max(1, int(0.8 * _pairs(sets, name)) // BATCH)
-        text = _CONFIG.format(name=name, batch=BATCH, crop=crop, steps=steps)
-        config.write_text(text)
+        settings = {"batch": BATCH, "crop": crop, "width": options.width, "steps": steps}
+        config.write_text(_CONFIG.format(name=name, **settings))
         return [*gsn, "train", "--config", str(config), "--workdir", str(folder / "run")]
 
     def judge(command: str, metrics: str) -> Callable[[Path], list[str]]:
@@ -138,7 +149,10 @@ def _pairs(sets: Path, name: str) -> int:
 
 def _digest(folder: Path, pattern: str) -> str:
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob(pattern)):
+    files = sorted(folder.rglob(pattern))
+    if not files:
+        raise RuntimeError(f"{folder}: no {pattern}")
+    for file in files:
         with open(file, "rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     return digest.hexdigest()
@@ -196,13 +210,15 @@ def killed_and_repeated(
 def rehearse(name: str, options: argparse.Namespace) -> bool:
     """Prints the rows of a set; whether every repeated phase ended the same."""
     folder = options.folder / name
-    shutil.rmtree(folder, ignore_errors=True)
+    chosen = [phase for phase in phases(name, options) if phase.name in options.phases]
     first, second = folder / "first", folder / "second"
-    first.mkdir(parents=True)
-    second.mkdir()
+    first.mkdir(parents=True, exist_ok=True)
+    second.mkdir(exist_ok=True)
+    for left in filter(None, (PHASES[phase.name] for phase in chosen)):
+        shutil.rmtree(first / left, ignore_errors=True)
     environment = {"TFDS_DATA_DIR": str(first / "sets")}
-    same, before = True, 0
-    for phase in phases(name, options):
+    same, before = True, bytes_of(first)
+    for phase in chosen:
         ended = commands.run(phase.command(first), **environment)
         after = bytes_of(first)
         known = phase.name != "write"
@@ -214,8 +230,8 @@ def rehearse(name: str, options: argparse.Namespace) -> bool:
             equal = phase.digest(first) == phase.digest(second)
             same, again = same and equal, "the same" if equal else "DIFFERENT"
         print(
-            f"| {name} | {phase.name} | {ended.seconds:.1f} | {ended.peak / 2**20:.0f} "
-            f"| {(after - before) / 1e6:.1f} | {pairs} | {again} |",
+            f"| {name} | {phase.name} | {ended.seconds:.1f} | {ended.processor:.1f} "
+            f"| {ended.peak / 2**20:.0f} | {(after - before) / 1e6:.1f} | {pairs} | {again} |",
             flush=True,
         )
         before = after
@@ -231,12 +247,19 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(LAYOUTS))
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep the sets and runs")
+    parser.add_argument("--phases", default=",".join(PHASES), help="the others ran with --keep")
+    parser.add_argument("--crop", type=int, default=192, help="side of a training crop")
+    parser.add_argument("--width", type=int, default=8, help="channels of the small model")
     parser.add_argument("--references", type=int, help="so many of each set; by default all")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of the images")
     options = parser.parse_args()
     options.folder = options.folder.absolute()
-    print("| set | phase | s | peak MiB | new MB on disk | pairs/s | killed and repeated |")
-    print("|---|---|---|---|---|---|---|")
+    options.phases = options.phases.split(",")
+    if unknown := set(options.phases) - set(PHASES):
+        parser.error(f"no phase {', '.join(sorted(unknown))}; there are {', '.join(PHASES)}")
+    columns = "set", "phase", "s", "s of cores", "peak MiB", "new MB on disk", "pairs/s"
+    print(f"| {' | '.join(columns)} | killed and repeated |")
+    print("|---" * (len(columns) + 1) + "|")
     same = [rehearse(name, options) for name in options.sets.split(",")]
     sys.exit(0 if all(same) else 1)
 

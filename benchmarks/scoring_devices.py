@@ -1,6 +1,6 @@
 """Times one table over devices and processes, and checks that it comes out the same.
 
-    python benchmarks/scoring_devices.py [--pairs 2000] [--metric gsn,ssim]
+    python benchmarks/scoring_devices.py [--pairs 2000] [--metric gsn,ssim] [--divide-sides 4]
 
 Makes pairs of several sizes and scores their table by `gsn score`: one by one, in batches on 1, 2,
 4 and 8 virtual CPU devices, and by 2 and 4 processes. Prints a Markdown table; the exit code is 1
@@ -45,10 +45,11 @@ class Way(NamedTuple):
         return f"{self.processes} | {self.devices} | {batch}"
 
 
-def make_table(folder: Path, count: int) -> Path:
-    """Pairs of the sizes in turns."""
+def make_table(folder: Path, count: int, divisor: int) -> Path:
+    """Pairs of the sizes in turns, with sides divided by a number."""
+    sizes = [(height // divisor, width // divisor) for height, width in SIZES]
     make_pairs(
-        Recipe(folder, f"{index:05}", SIZES[index % len(SIZES)], index) for index in range(count)
+        Recipe(folder, f"{index:05}", sizes[index % len(sizes)], index) for index in range(count)
     )
     table = folder / "pairs.csv"
     with open(table, "w", newline="") as file:
@@ -112,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--metric", default="gsn,ssim")
+    parser.add_argument("--divide-sides", type=int, default=1, help="of the images; fewer pixels")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--devices", type=int, nargs="*", default=[1, 2, 4, 8])
     parser.add_argument("--processes", type=int, nargs="*", default=[2, 4])
@@ -123,7 +125,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        table = make_table(folder, options.pairs)
+        table = make_table(folder, options.pairs, options.divide_sides)
         for number, way in enumerate([Way(), *batched, *divided]):
             out = folder / f"scores{number}.csv"
             seconds = score(way, table, out, options.metric)

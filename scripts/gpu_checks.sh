@@ -34,15 +34,18 @@ if [ "${DRY:-}" ]; then
     small=(--size 48 64)
     part agreement 900 device_agreement "${small[@]}" --metrics psnr,ssim --crop-size 32 \
         --levels 8 30
-    part scoring 900 gpu_scoring "${small[@]}" --metrics psnr --batch-sizes 2 --repeats 1
+    part scoring 900 gpu_scoring "${small[@]}" --metrics psnr,lpips_alex --batch-sizes 2 \
+        --repeats 1 ${peers:+--peers "$peers"}
     part training 900 gpu_throughput --any-device --batch-sizes 2 --crop-size 32 --repeats 4
+    beside=(900 torch_gsn --batch-size 2 --crop-size 32 --repeats 1 --rounds 1)
 else
     part agreement 180 device_agreement
     part scoring 160 gpu_scoring ${peers:+--peers "$peers"}
     part training 100 gpu_throughput --batch-sizes 64 256
+    beside=(150 torch_gsn --batch-size 64 --rounds 2)
 fi
 if [ "$peers" ]; then
-    part training-beside-pytorch 150 torch_gsn --peers "$peers" --batch-size 64 --rounds 2
+    part training-beside-pytorch "${beside[@]}" --peers "$peers"
 else
     echo "training-beside-pytorch: left out, no command with PyTorch" | tee -a "$folder/summary.txt"
 fi
