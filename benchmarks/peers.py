@@ -5,10 +5,15 @@ Reads one JSON request per line on standard input and answers with one JSON line
     {"values": [[reference, distorted], ...], "metrics": [...]}  ->  {metric: {peer: [value, ...]}}
     {"time": metric, "shape": [N, H, W], "repeats": n}           ->  {peer: [seconds, ...]}
 
-Only this file imports torch and the peers; the package never does.
+A peer that is not installed is left out, with a line on standard error. GSN_LIBJXL_PEER is the path
+of the library made of `libjxl_peer.cc`. Only this file imports torch and the peers; the package
+never does.
 """
 
+import ctypes
 import functools
+import importlib
+import io
 import json
 import os
 import pathlib
@@ -27,16 +32,50 @@ warnings.filterwarnings("ignore")
 
 def functions():
     """metric -> peer -> function of two float tensors (N, 3, H, W) in [0, 1], reference first."""
-    import piq
-    import pyiqa
-    import torch
-    import torchmetrics.functional.image as tm
-    from skimage import metrics as sk
-
     table = {}
 
     def add(name, peer, function):
         table.setdefault(name, {})[peer] = function
+
+    for group in (_pyiqa, _piq, _torchmetrics, _scikit_image, _lpips, _cvvdp, _flip, _psnr_hvsm):
+        _unless_absent(group, add)
+    for group in (_ssimulacra2, _libjxl, _libvmaf):
+        _unless_absent(group, add)
+    return table
+
+
+def _unless_absent(group, add):
+    try:
+        group(add)
+    except (ImportError, OSError) as error:
+        print(f"skipped {group.__name__.strip('_')}: {error}", file=sys.stderr)
+
+
+def _gray(x):
+    import torch
+
+    weights = torch.tensor([0.298936, 0.587043, 0.114021], dtype=x.dtype)
+    return ((x * weights.view(1, 3, 1, 1)).sum(1, keepdim=True) * 255).round() / 255
+
+
+def _each(function):
+    """Scores of the pairs of a batch, by a function of two arrays `(H, W, 3)` in [0, 1]."""
+
+    def scores(x, y):
+        pairs = zip(x.numpy(), y.numpy(), strict=True)
+        return np.array(
+            [function(*(np.moveaxis(image, 0, -1) for image in pair)) for pair in pairs]
+        )
+
+    return scores
+
+
+def _8_bits(image):
+    return np.rint(255 * image).astype(np.uint8)
+
+
+def _pyiqa(add):
+    import pyiqa
 
     def pyiqa_metric(name, **options):
         @functools.cache
@@ -53,16 +92,20 @@ def functions():
     add("lpips_vgg", "pyiqa", pyiqa_metric("lpips-vgg"))
     add("dists", "pyiqa", pyiqa_metric("dists"))
 
-    def gray(x):
-        weights = torch.tensor([0.298936, 0.587043, 0.114021], dtype=x.dtype)
-        return ((x * weights.view(1, 3, 1, 1)).sum(1, keepdim=True) * 255).round() / 255
+    add("cw_ssim", "pyiqa", pyiqa_metric("cw_ssim"))
+
+
+def _piq(add):
+    import piq
 
     def reduced(function, **options):
         return lambda x, y: function(y, x, reduction="none", **options)
 
     add("psnr", "piq", reduced(piq.psnr))
-    add("ssim", "piq", lambda x, y: piq.ssim(gray(x), gray(y), downsample=False, reduction="none"))
-    add("ms_ssim", "piq", lambda x, y: piq.multi_scale_ssim(gray(x), gray(y), reduction="none"))
+    add(
+        "ssim", "piq", lambda x, y: piq.ssim(_gray(x), _gray(y), downsample=False, reduction="none")
+    )
+    add("ms_ssim", "piq", lambda x, y: piq.multi_scale_ssim(_gray(x), _gray(y), reduction="none"))
     add("vifp", "piq", reduced(piq.vif_p))
     for name, function in {
         "iw_ssim": piq.information_weighted_ssim,
@@ -72,21 +115,32 @@ def functions():
         "haarpsi": piq.haarpsi,
         "fsimc": piq.fsim,
         "vsi": piq.vsi,
+        "sr_sim": piq.srsim,
+        "dss": piq.dss,
     }.items():
         add(name, "piq", reduced(function))
     add("fsim", "piq", reduced(piq.fsim, chromatic=False))
 
+
+def _torchmetrics(add):
+    import torchmetrics.functional.image as tm
+
     def torchmetrics_ssim(x, y):
         # Its Gaussian window is cut at 3.5 sigma: 11 samples for sigma 1.5.
         return tm.structural_similarity_index_measure(
-            gray(y), gray(x), data_range=1.0, reduction="none"
+            _gray(y), _gray(x), data_range=1.0, reduction="none"
         )
 
     add("ssim", "torchmetrics", torchmetrics_ssim)
 
+
+def _scikit_image(add):
+    from skimage import color
+    from skimage import metrics as sk
+
     def skimage_ssim(x, y):
         options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-        pairs = zip(gray(x).numpy()[:, 0], gray(y).numpy()[:, 0], strict=True)
+        pairs = zip(_gray(x).numpy()[:, 0], _gray(y).numpy()[:, 0], strict=True)
         return np.array(
             [sk.structural_similarity(a, b, data_range=1.0, **options) for a, b in pairs]
         )
@@ -97,24 +151,37 @@ def functions():
 
     add("ssim", "scikit-image", skimage_ssim)
     add("psnr", "scikit-image", skimage_psnr)
+    add(
+        "ciede2000",
+        "scikit-image",
+        _each(lambda a, b: color.deltaE_ciede2000(color.rgb2lab(a), color.rgb2lab(b)).mean()),
+    )
+
+
+def _lpips(add):
+    import lpips
+
+    @functools.cache
+    def model(network):
+        return lpips.LPIPS(net=network, verbose=False).eval()
+
+    def scores(network, x, y):
+        return model(network)(2 * x - 1, 2 * y - 1)
+
     for name, network in (("lpips_alex", "alex"), ("lpips_vgg", "vgg")):
-        add(name, "lpips", _lpips(network))
-    add("cvvdp", "cvvdp", _cvvdp())
-    if shutil.which("vmaf"):
-        for name, version in (("vmaf", "v0.6.1"), ("vmaf_neg", "v0.6.1neg")):
-            add(name, "libvmaf", _libvmaf(f"vmaf_float_{version}"))
-            add(name, "libvmaf integer", _libvmaf(f"vmaf_{version}"))
-    return table
+        add(name, "lpips", functools.partial(scores, network))
 
 
-def _libvmaf(model):
+def _libvmaf(add):
     """The command `vmaf` on luma as 4:2:0 frames; the folder VMAF_MODELS holds its models."""
+    if not shutil.which("vmaf"):
+        raise ImportError("the command vmaf is not on the path")
 
     def luma(x):
         rgb = x.permute(0, 2, 3, 1).double().numpy()
         return np.round(16 + rgb @ [65.481, 128.553, 24.966]).astype(np.uint8)
 
-    def score(pair, folder):
+    def score(model, pair, folder):
         height, width = pair[0].shape
         command = ["vmaf", "-q", "--json", "-w", width, "-h", height, "-p", "420", "-b", "8"]
         command += ["-m", f"path={os.environ['VMAF_MODELS']}/{model}.json:name=score"]
@@ -127,37 +194,86 @@ def _libvmaf(model):
         scores = json.loads(pathlib.Path(folder, "scores.json").read_text())
         return scores["frames"][0]["metrics"]["score"]
 
-    def scores(x, y):
+    def scores(model, x, y):
         with tempfile.TemporaryDirectory() as folder:
             pairs = zip(luma(x), luma(y), strict=True)
-            return np.array([score(pair, folder) for pair in pairs])
+            return np.array([score(model, pair, folder) for pair in pairs])
 
-    return scores
+    for name, version in (("vmaf", "v0.6.1"), ("vmaf_neg", "v0.6.1neg")):
+        add(name, "libvmaf", functools.partial(scores, f"vmaf_float_{version}"))
+        add(name, "libvmaf integer", functools.partial(scores, f"vmaf_{version}"))
 
 
-def _cvvdp():
+def _cvvdp(add):
+    import pycvvdp
+    import torch
+
     @functools.cache
     def model():
-        import pycvvdp
-        import torch
-
         return pycvvdp.cvvdp(display_name="standard_4k", quiet=True, device=torch.device("cpu"))
 
-    def scores(x, y):
-        pairs = zip(x, y, strict=True)
-        return np.array([float(model().predict(b, a, dim_order="CHW")[0]) for a, b in pairs])
+    def score(x, y):
+        return float(model().predict(y, x, dim_order="HWC")[0])
 
-    return scores
+    add("cvvdp", "cvvdp", _each(score))
 
 
-def _lpips(network):
-    @functools.cache
-    def model():
-        import lpips
+def _flip(add):
+    import flip_evaluator
 
-        return lpips.LPIPS(net=network, verbose=False).eval()
+    def score(x, y):
+        return flip_evaluator.evaluate(x, y, "LDR", applyMagma=False)[1]
 
-    return lambda x, y: model()(2 * x - 1, 2 * y - 1)
+    add("flip", "flip-evaluator", _each(score))
+
+
+def _psnr_hvsm(add):
+    import psnr_hvsm
+
+    package = psnr_hvsm.BACKENDS["cpp"]  # computes both, whichever is wanted
+
+    def score(which, x, y):
+        luma = (package["bt601ycbcr"](_8_bits(image))[0] for image in (x, y))
+        return package["psnr_hvs_hvsm"](*luma)[which]
+
+    for which, name in enumerate(("psnr_hvs", "psnr_hvs_m")):
+        add(name, "psnr-hvsm", _each(functools.partial(score, which)))
+
+
+def _ssimulacra2(add):
+    package = importlib.import_module("ssimulacra2.ssimulacra2")
+
+    def bitmap(image):
+        file = io.BytesIO()  # it takes files only, and no decoder is faster
+        Image.fromarray(_8_bits(image)).save(file, "bmp")
+        return file
+
+    add(
+        "ssimulacra2",
+        "ssimulacra2",
+        _each(lambda x, y: package.compute_ssimulacra2(bitmap(x), bitmap(y))),
+    )
+
+
+def _libjxl(add):
+    library = ctypes.CDLL(os.environ.get("GSN_LIBJXL_PEER", "GSN_LIBJXL_PEER names no library"))
+
+    def score(function, which, x, y):
+        planes = [np.ascontiguousarray(np.moveaxis(image, -1, 0)) for image in (x, y)]
+        result = np.zeros(2)
+        first, second, out = (a.ctypes.data_as(ctypes.c_void_p) for a in (*planes, result))
+        height, width = (ctypes.c_size_t(size) for size in x.shape[:2])
+        if not function(first, second, height, width, out):
+            raise ValueError("libjxl failed")
+        return result[which]
+
+    for name, function, which in (
+        ("butteraugli", library.libjxl_butteraugli, 0),
+        ("butteraugli_3norm", library.libjxl_butteraugli, 1),
+        ("ssimulacra2", library.libjxl_ssimulacra2, 0),
+    ):
+        function.restype = ctypes.c_bool
+        add(name, "libjxl", _each(functools.partial(score, function, which)))
 
 
 def load(path):

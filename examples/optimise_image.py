@@ -1,8 +1,9 @@
-"""Optimises an image under a metric: gradient descent on its pixels, from a damaged start.
+"""Optimises an image under metrics: gradient descent on its pixels, from a damaged start.
 
-    python examples/optimise_image.py photo.png --metric gsn --steps 200 --out optimised
+    python examples/optimise_image.py photo.png --metric gsn,ssimulacra2 --steps 200 --out optimised
 
-Writes `start.png` and `optimised.png`, and prints the loss, PSNR and SSIM before and after.
+Writes `start.png` and, for each metric, `NAME.png`, and prints the metric's score, PSNR and SSIM
+before and after. `--crop N` takes the N x N pixels in the middle.
 """
 
 from __future__ import annotations
@@ -59,23 +60,44 @@ def optimise(
     return np.asarray(image), losses
 
 
+def cropped(image: np.ndarray, side: int) -> np.ndarray:
+    """The square in the middle, or less where the image is smaller."""
+    top, left = (max(0, (size - side) // 2) for size in image.shape[:2])
+    return image[top : top + side, left : left + side]
+
+
+def written(picture: np.ndarray, path: Path) -> np.ndarray:
+    """The picture as its file holds it: in 8 bits."""
+    stored = np.round(255 * picture).astype(np.uint8)
+    Image.fromarray(stored).save(path)
+    return stored.astype(np.float32) / 255
+
+
 def main() -> None:
     """Parses the command line, optimises, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("reference", help="an image file")
-    parser.add_argument("--metric", default="gsn")
+    parser.add_argument("--metric", default="gsn", help="one, or several after each other")
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--crop", type=int, help="side of the square to take")
     parser.add_argument("--out", default="optimised", help="folder for the pictures")
     options = parser.parse_args()
     reference = np.asarray(images.as_array(options.reference))
-    start = damaged(reference)
-    image, losses = optimise(reference, start, options.metric, options.steps)
+    if options.crop:
+        reference = cropped(reference, options.crop)
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    for label, picture, loss in (("start", start, losses[0]), ("optimised", image, losses[-1])):
-        Image.fromarray(np.round(255 * picture).astype(np.uint8)).save(folder / f"{label}.png")
-        psnr, ssim = (float(gsn_jax.score(reference, picture, name)) for name in ("psnr", "ssim"))
-        print(f"{label}: loss {loss:.4f}, PSNR {psnr:.2f} dB, SSIM {ssim:.4f}")
+    start = written(damaged(reference), folder / "start.png")
+    print("| metric | its score | PSNR, dB | SSIM |\n|---|---|---|---|")
+    for metric in options.metric.split(","):
+        image = written(
+            optimise(reference, start, metric, options.steps)[0], folder / f"{metric}.png"
+        )
+        cells = (
+            " to ".join(f"{gsn_jax.score(reference, y, name):.{digits}f}" for y in (start, image))
+            for name, digits in ((metric, 3), ("psnr", 2), ("ssim", 3))
+        )
+        print(f"| `{metric}` | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

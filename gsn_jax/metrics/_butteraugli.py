@@ -151,7 +151,7 @@ def _distances(
     extent: Extent | None = None,
 ) -> Float[Array, "h w"]:
     images = jnp.moveaxis(jnp.stack([reference, distorted]), -1, 0)
-    levels, inside = [intensity_target * colour.linear_srgb(images)], [extent]
+    levels, inside = [staged(intensity_target * colour.linear_srgb(images))], [extent]
     if min(images.shape[-2:]) >= MIN_HALVED:
         levels.append(filters.halved(levels[0], extent))
         inside.append(extents.decimated(extent))

@@ -15,6 +15,7 @@ from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import cielab, colour, finite, masking, reductions
 from gsn_jax.metrics.preparation import pairwise
+from gsn_jax.metrics.staging import staged
 
 # Linear sRGB to XYZ under D65, and the white of D65 for the 2 degree observer, as scikit-image has
 # them.
@@ -60,7 +61,7 @@ def _differences(
 ) -> Float[Array, "h w"]:
     linear = colour.linear_srgb(jnp.stack([reference, distorted]))
     ratios = (colour.mix(linear, row) / white for row, white in zip(XYZ, WHITE, strict=True))
-    lab = cielab.from_ratios(*ratios)
+    lab = staged(cielab.from_ratios(*ratios))
     return difference(lab[:, 0], lab[:, 1])
 
 

@@ -98,7 +98,8 @@ def cvvdp(
         InputError: no display has that name.
     """
     differences, base, sizes = _differences(reference, distorted, displays.named(display))
-    means = canvas.means(_squared(differences), sizes, 2 * RADIUS)
+    totals = canvas.totals(_squared(differences), sizes, 2 * RADIUS)
+    means = totals / np.array([height * width for height, width in sizes], totals.dtype)
     return _pooled(means, reductions.mean(_squared(base)))
 
 
@@ -116,10 +117,10 @@ def _weighted(
         masks.append(filters.halved(masks[-1]))
     height, width = differences.shape[-2:]
     mask = canvas.place(masks[:-1], 2 * RADIUS)[:height, :width]
-    means, norms = (
-        canvas.means(planes, sizes, 2 * RADIUS) for planes in (mask * _squared(differences), mask)
+    totals, norms = (
+        canvas.totals(planes, sizes, 2 * RADIUS) for planes in (mask * _squared(differences), mask)
     )
-    return _pooled(means / norms, reductions.weighted_mean(_squared(base), masks[-1]))
+    return _pooled(totals / norms, reductions.weighted_mean(_squared(base), masks[-1]))
 
 
 @pairwise("cvvdp", MIN_SIZE)

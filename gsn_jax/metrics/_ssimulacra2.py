@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import canvas, colour, extents, filters, finite
+from gsn_jax.metrics import canvas, colour, extents, filters, finite, roots
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
@@ -87,7 +85,8 @@ def ssimulacra2(
         A quality of at most 100; 100 for equal images. 90 is visually lossless, 70 high, 50 medium
         and 30 low quality; below zero the distortion is very strong. Not symmetric.
     """
-    linear = colour.linear_srgb(jnp.moveaxis(jnp.stack([reference, distorted]), -1, 0))
+    images = jnp.moveaxis(jnp.stack([reference, distorted]), -1, 0)
+    linear = staged(colour.linear_srgb(images))
     levels, inside = [linear], [extent]
     while len(levels) < SCALES and min(levels[-1].shape[-2:]) >= MIN_SIZE:
         levels.append(filters.halved(levels[-1], inside[-1]))
@@ -96,9 +95,15 @@ def ssimulacra2(
     # The blur has zeros outside the image anyway, so all scales can share one canvas: one large
     # program compiles and runs faster than six.
     mask = canvas.mask(sizes, inside, RADIUS).astype(linear.dtype)
-    errors = mask * _errors(staged(mask * _positive_xyb(staged(canvas.place(levels, RADIUS)))))
+    errors = staged(
+        mask * _errors(staged(mask * _positive_xyb(staged(canvas.place(levels, RADIUS)))))
+    )
     counts = [extents.count(*level) for level in zip(levels, inside, strict=True)]
-    mean, fourth = _means(jnp.stack([errors, (errors * errors) ** 2]), sizes, counts)
+    mean, fourth = (
+        canvas.totals(powers, sizes, RADIUS)
+        / jnp.stack([jnp.asarray(n, mask.dtype) for n in counts])
+        for powers in (errors, (errors * errors) ** 2)
+    )
     norms = jnp.stack([mean, finite.power(fourth, 0.25)])
     # (norm, kind, channel, scale) -> (channel, scale, norm, kind)
     ordered = jnp.transpose(norms, (2, 3, 0, 1))
@@ -129,39 +134,12 @@ def _positive_xyb(linear: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batc
     """The opponent colours X, Y and B - Y of linear RGB, shifted and scaled into [0, 1]."""
     # The floor matters for values far outside of [0, 1] only, where the root has no slope.
     long, middle, short = (
-        jnp.cbrt(jnp.maximum(sum(w * linear[i] for i, w in enumerate(row)) + BIAS, 1e-9))
+        roots.root(jnp.maximum(sum(w * linear[i] for i, w in enumerate(row)) + BIAS, 1e-9), 3)
         - math.cbrt(BIAS)
         for row in OPSIN
     )
     y = (long + middle) / 2
     return jnp.stack([7 * (long - middle) + 0.42, y + 0.01, short - y + 0.55])
-
-
-def _means(
-    planes: Float[Array, "*batch h w"],
-    sizes: list[tuple[int, int]],
-    counts: Sequence[jax.Array | int],
-) -> Float[Array, "*batch scales"]:
-    """The mean over each scale of a canvas that is zero elsewhere.
-
-    Args:
-        planes: the canvas.
-        sizes: height and width of each scale.
-        counts: number of samples of each scale.
-    """
-    ones = jnp.ones(planes.shape[-1], planes.dtype)
-    border = sizes[0][1]
-    # As products with ones, see `reductions.total`.
-    first, others = (
-        jnp.matmul(part, ones[: part.shape[-1]], precision=jax.lax.Precision.HIGHEST)
-        for part in (planes[..., :border], planes[..., border:])
-    )
-    starts = np.cumsum([0] + [height + RADIUS for height, _ in sizes[1:]])
-    totals = [first.sum(-1)] + [
-        others[..., start : start + height].sum(-1)
-        for start, (height, _) in zip(starts[:-1], sizes[1:], strict=True)
-    ]
-    return jnp.stack(totals, -1) / jnp.stack([jnp.asarray(n, planes.dtype) for n in counts])
 
 
 def _errors(planes: Float[Array, "3 2 h w"]) -> Float[Array, "kinds 3 h w"]:

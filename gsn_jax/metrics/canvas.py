@@ -67,22 +67,22 @@ def taken(
     ]
 
 
-def means(
+def totals(
     planes: Float[Array, "*batch h w"], sizes: Sequence[tuple[int, int]], gap: int
 ) -> Float[Array, "*batch scales"]:
-    """The mean over each scale of a canvas."""
-    rows, columns = (np.zeros((len(sizes), length)) for length in planes.shape[-2:])
+    """The sum over each scale of a canvas."""
+    rows, columns = (np.zeros((length, len(sizes))) for length in planes.shape[-2:])
     for k, ((row, column), (height, width)) in enumerate(
         zip(_corners(sizes, gap), sizes, strict=True)
     ):
-        rows[k, row : row + height] = 1 / height
-        columns[k, column : column + width] = 1 / width
+        rows[row : row + height, k] = 1
+        columns[column : column + width, k] = 1
     inside, across = (jnp.asarray(weights, planes.dtype) for weights in (rows, columns))
     # As a product, see `reductions.total`.
-    return (jnp.matmul(inside, planes, precision=lax.Precision.HIGHEST) * across).sum(-1)
+    return (jnp.matmul(planes, across, precision=lax.Precision.HIGHEST) * inside).sum(-2)
 
 
-def totals(
+def inner_totals(
     planes: Float[Array, "*batch h w"],
     sizes: Sequence[tuple[int, int]],
     inside: Sequence[Extent],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.metrics.roots import root
+
 
 def from_ratios(
     x: Float[Array, "*shape"], y: Float[Array, "*shape"], z: Float[Array, "*shape"]
@@ -16,4 +18,4 @@ def from_ratios(
 
 def _response(ratio: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     high = ratio > (6 / 29) ** 3
-    return jnp.where(high, jnp.cbrt(jnp.where(high, ratio, 1)), ratio * (29 / 6) ** 2 / 3 + 4 / 29)
+    return jnp.where(high, root(jnp.where(high, ratio, 1), 3), ratio * (29 / 6) ** 2 / 3 + 4 / 29)

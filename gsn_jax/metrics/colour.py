@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gsn_jax.metrics import reductions
+from gsn_jax.metrics import reductions, roots
 
 # First row of MATLAB's rgb2gray: the luma of inv([1 .956 .621; 1 -.272 -.647; 1 -1.106 1.703]).
 LUMA = (0.298936021293775, 0.587043074451121, 0.114020904255103)
@@ -81,7 +81,8 @@ def luma_and_change(
 def linear_srgb(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Converts sRGB values in [0, 1] to linear light in [0, 1]."""
     low = values <= 0.04045
-    return jnp.where(low, values / 12.92, ((jnp.where(low, 1, values) + 0.055) / 1.055) ** 2.4)
+    square = ((jnp.where(low, 1, values) + 0.055) / 1.055) ** 2
+    return jnp.where(low, values / 12.92, square * roots.root(square, 5))
 
 
 def lab_d50(planes: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"]:
@@ -99,7 +100,7 @@ def lab_d50(planes: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"
 
 def _lab_response(ratio: jax.Array) -> jax.Array:
     high = ratio > 0.008856
-    return jnp.where(high, jnp.cbrt(jnp.where(high, ratio, 1)), (903.3 * ratio + 16) / 116)
+    return jnp.where(high, roots.root(jnp.where(high, ratio, 1), 3), (903.3 * ratio + 16) / 116)
 
 
 _XYZ = (

@@ -145,7 +145,7 @@ def _strengths(
     )
     rows, columns = ((size - 2 * _border(size)).astype(cubes.dtype) for size in (heights, widths))
     noise = finite.power(NOISE * rows * columns, 1 / 3).sum()
-    norms = finite.power(canvas.totals(cubes, sizes, inside, _border), 1 / 3)
+    norms = finite.power(canvas.inner_totals(cubes, sizes, inside, _border), 1 / 3)
     return norms.sum((-2, -1)) + 3 * noise
 
 

@@ -52,7 +52,7 @@ def information_kept(
     # One program for the statistics of all scales compiles faster than four.
     information = staged(_information(staged(canvas.place(levels, 0)), gain_limit))
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
-    change, whole = canvas.totals(information, sizes, inside)
+    change, whole = canvas.inner_totals(information, sizes, inside)
     return 1 + change / whole
 
 

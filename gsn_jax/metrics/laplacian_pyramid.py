@@ -10,9 +10,8 @@ take long to compile.
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,14 +19,12 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from gsn_jax.metrics import filters
+from gsn_jax.metrics import filters, reductions
 from gsn_jax.metrics.staging import staged
 
 KERNEL = (0.05, 0.25, 0.4, 0.25, 0.05)
 # Planes whose longer side is at most that are multiplied by matrices.
 SMALL = 256
-
-Planes = TypeVar("Planes", np.ndarray, jax.Array)
 
 
 class _Axis(NamedTuple):
@@ -81,17 +78,55 @@ def decomposed(
 
 def reduced(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
     """Smoothed, and every second row and column."""
-    odd = planes.shape[-2] % 2 == 1
-    return staged(_reduced_axis(staged(_reduced_axis(planes, -2, odd)), -1, odd))
+    height, width = planes.shape[-2:]
+    odd = height % 2 == 1
+    padded = filters.pad(planes, 2, 2, "constant")
+    rows = staged(_strided(padded, -2, _reducing_taps(height, odd)))
+    return staged(_strided(rows, -1, _reducing_taps(width, odd)))
 
 
 def expanded(planes: Float[Array, "*batch h w"], size: Sequence[int]) -> Float[Array, "*batch H W"]:
     """Twice as large, interpolated with the kernel."""
     if max(size) <= SMALL:
         return _product(planes, *map(_expanding, planes.shape[-2:], size))
+    planes = filters.pad(planes, 1, 1, "constant")
     for axis, length in zip((-2, -1), size, strict=True):
-        planes = staged(_expanded_axis(planes, axis, length))
+        planes = staged(_interleaved(planes, axis, length))
     return planes
+
+
+def _strided(
+    padded: Float[Array, "*shape"], axis: int, taps: Float[np.ndarray, "5 n"]
+) -> Float[Array, "*_shape"]:
+    """Sums of every second sample and its neighbours, with weights of each sample of the result."""
+    last = 2 * taps.shape[1] - 1
+    return reductions.add(
+        _along(weights, axis, padded) * lax.slice_in_dim(padded, k, k + last, 2, axis)
+        for k, weights in enumerate(taps)
+    )
+
+
+def _interleaved(padded: Float[Array, "*shape"], axis: int, size: int) -> Float[Array, "*_shape"]:
+    """Twice as many samples along an axis with zeros at both ends, cut to a size."""
+    count = padded.shape[axis] - 2
+    both = (
+        reductions.add(
+            _along(weights, axis, padded) * lax.slice_in_dim(padded, k, k + count, axis=axis)
+            for k, weights in enumerate(taps)
+            if weights.any()
+        )
+        for taps in _expanding_taps(count)
+    )
+    shape = list(padded.shape)
+    shape[axis] = 2 * count
+    result = jnp.stack(list(both), padded.ndim + axis + 1).reshape(shape)
+    return lax.slice_in_dim(result, 0, size, axis=axis)
+
+
+def _along(
+    values: Float[np.ndarray, " n"], axis: int, like: Float[Array, "*shape"]
+) -> Float[Array, "*_shape"]:
+    return jnp.asarray(values.reshape([-1] + [1] * (-1 - axis)), like.dtype)
 
 
 def _product(
@@ -100,15 +135,17 @@ def _product(
     """Planes whose columns are multiplied by one matrix, and whose rows by another."""
     left, right = (jnp.asarray(matrix, planes.dtype) for matrix in (rows, columns.T))
     precision = lax.Precision.HIGHEST
-    return jnp.matmul(jnp.matmul(left, planes, precision=precision), right, precision=precision)
+    # The rows stay in front until both are done: one transposition, and no loop of its own for it.
+    product = jnp.tensordot(left, planes, (1, -2), precision=precision)
+    return jnp.moveaxis(jnp.tensordot(product, right, 1, precision=precision), 0, -2)
 
 
 @functools.lru_cache(maxsize=64)
 def _axis(size: int, odds: tuple[bool, ...], margin: int) -> _Axis:
     here, layers = np.eye(size), []
     for odd in odds:
-        smaller = _reduced_axis(here, -2, odd)
-        both = here, _expanded_axis(smaller, -2, len(here))
+        smaller = _reduced_rows(here, odd)
+        both = here, _expanded_rows(smaller)[: len(here)]
         mirrored = [np.pad(matrix, [(margin, margin), (0, 0)], mode="reflect") for matrix in both]
         layers.append((mirrored[0], mirrored[1]))
         here = smaller
@@ -117,50 +154,51 @@ def _axis(size: int, odds: tuple[bool, ...], margin: int) -> _Axis:
 
 @functools.lru_cache(maxsize=64)
 def _expanding(size: int, length: int) -> np.ndarray:
-    return _expanded_axis(np.eye(size), -2, length)
+    return _expanded_rows(np.eye(size))[:length]
 
 
-def _reduced_axis(planes: Planes, axis: int, odd: bool) -> Planes:
-    """Every second sample of a smoothed axis, which is taken to have an odd size or not."""
-    size = planes.shape[axis]
-    first, second, last_but_one, last = (
-        _part(planes, axis, k, k + 1) for k in (0, 1, size - 2, size - 1)
-    )
-    if odd == (size % 2 == 1):
+@functools.lru_cache(maxsize=64)
+def _reducing_taps(size: int, odd: bool) -> np.ndarray:
+    """Weights of the five samples around each second one, `(5, n)`: others at the borders."""
+    short = min(size, 12 + size % 2)
+    matrix = np.pad(_reduced_rows(np.eye(short), odd), [(0, 0), (2, 2)])
+    taps = np.stack([row[2 * k : 2 * k + 5] for k, row in enumerate(matrix)], 1)
+    return _lengthened(taps, (size - short) // 2)
+
+
+@functools.lru_cache(maxsize=64)
+def _expanding_taps(count: int) -> np.ndarray:
+    """Weights of a sample and its neighbours for the two samples that it becomes, `(2, 3, n)`."""
+    short = min(count, 6)
+    matrix = np.pad(_expanded_rows(np.eye(short)), [(0, 0), (1, 1)])
+    taps = np.stack([row[k // 2 : k // 2 + 3] for k, row in enumerate(matrix)], 1)
+    return _lengthened(np.stack([taps[:, ::2], taps[:, 1::2]]), count - short)
+
+
+def _lengthened(taps: np.ndarray, more: int) -> np.ndarray:
+    """Repeats the weights in the middle, which are those far from any border."""
+    middle = taps.shape[-1] // 2
+    repeats = np.where(np.arange(taps.shape[-1]) == middle, more + 1, 1)
+    return np.repeat(taps, repeats, -1)
+
+
+def _reduced_rows(planes: np.ndarray, odd: bool) -> np.ndarray:
+    """Every second of the smoothed rows, whose number is taken to be odd or not."""
+    last_but_one, last = planes[-2], planes[-1]
+    if odd == (len(planes) % 2 == 1):
         after, far = last, last_but_one
     elif odd:
         after, far = KERNEL[3] / KERNEL[4] * last + last_but_one, last
     else:
         after, far = 0 * last, last
-    padded = _joined([second, first, planes, after, far], axis)
-    end = 2 * ((size + 1) // 2) - 1
-    terms = (weight * _part(padded, axis, k, k + end, 2) for k, weight in enumerate(KERNEL))
-    return functools.reduce(operator.add, terms)
+    padded = np.stack([planes[1], planes[0], *planes, after, far])
+    end = 2 * ((len(planes) + 1) // 2) - 1
+    return np.stack([KERNEL[k] * padded[k : k + end : 2] for k in range(5)]).sum(0)
 
 
-def _expanded_axis(planes: Planes, axis: int, size: int) -> Planes:
-    count = planes.shape[axis]
-    ends = [_part(planes, axis, k, k + 1) for k in (0, count - 1)]
-    repeated = _joined([ends[0], planes, ends[1]], axis)
-    before, here, after = (_part(repeated, axis, k, k + count) for k in range(3))
+def _expanded_rows(planes: np.ndarray) -> np.ndarray:
+    """Twice as many rows."""
+    before, here, after = np.r_[planes[:1], planes[:-1]], planes, np.r_[planes[1:], planes[-1:]]
     even = 2 * (KERNEL[0] * before + KERNEL[2] * here + KERNEL[4] * after)
     odd = 2 * (KERNEL[1] * here + KERNEL[3] * after)
-    xp: Any = np if isinstance(planes, np.ndarray) else jnp
-    shape = list(planes.shape)
-    shape[axis] = 2 * count
-    result = xp.stack([even, odd], planes.ndim + axis + 1).reshape(shape)
-    return _part(result, axis, 0, size)
-
-
-def _part(planes: Planes, axis: int, start: int, stop: int, step: int = 1) -> Planes:
-    if isinstance(planes, np.ndarray):
-        index: list[Any] = [slice(None)] * planes.ndim
-        index[axis] = slice(start, stop, step)
-        return planes[tuple(index)]
-    return lax.slice_in_dim(planes, start, stop, step, axis)
-
-
-def _joined(parts: list[Planes], axis: int) -> Planes:
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts, axis)
-    return staged(jnp.concatenate(parts, axis))
+    return np.stack([even, odd], 1).reshape(-1, planes.shape[1])

@@ -63,4 +63,4 @@ def energy(
         count * reductions.add([planes] + [at(y, x) + at(-y, -x) for y, x in half]) ** 2
         for count, half in lines
     )
-    return reductions.add(total)
+    return staged(reductions.add(total))

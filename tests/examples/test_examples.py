@@ -23,13 +23,19 @@ def example(name):
 
 def test_an_image_is_optimised_and_written(photo, tmp_path, monkeypatch, capsys):
     Image.fromarray(photo[:48, :64]).save(tmp_path / "photo.png")
-    line = ["optimise_image.py", str(tmp_path / "photo.png"), "--steps", "30", "--metric", "gsn"]
-    monkeypatch.setattr(sys, "argv", [*line, "--out", str(tmp_path / "out")])
+    line = ["optimise_image.py", str(tmp_path / "photo.png"), "--steps", "30"]
+    line += ["--metric", "gsn,psnr_hvs_m", "--crop", "40", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", line)
     example("optimise_image").main()
-    before, after = (row.split() for row in capsys.readouterr().out.splitlines())
-    assert before[0] == "start:"
-    assert float(after[2].rstrip(",")) < 0.8 * float(before[2].rstrip(","))
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"start.png", "optimised.png"}
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0].strip() for row in rows] == ["`gsn`", "`psnr_hvs_m`"]
+    for _, *cells in rows:  # of the metric, PSNR and SSIM
+        for before, after in (map(float, cell.split(" to ")) for cell in cells):
+            assert after > before
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"start.png", "gsn.png", "psnr_hvs_m.png"}
+    with Image.open(tmp_path / "out" / "gsn.png") as picture:
+        assert picture.size == (40, 40)
 
 
 def test_torch_gets_jaxs_values_and_gradients(photo):
