@@ -6,12 +6,13 @@ import contextlib
 import importlib.util
 import tempfile
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gsn_jax.errors import InputError
 from gsn_jax.images.raster import Raster
 
 
+@runtime_checkable
 class Reader(Protocol):
     """A module for one format."""
 
