@@ -8,10 +8,10 @@ constants and borders of libvmaf's `float_adm`.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
@@ -67,22 +67,11 @@ def _analysed(
 ) -> tuple[Float[Array, "2 h2 w2"], Float[Array, "3 2 h2 w2"]]:
     """One level of the wavelet transform: averages; horizontal, vertical and diagonal details."""
     padded = staged(_padded(planes, 2, extent))
-    low, high = staged(jnp.stack([_halved(padded, taps, -2) for taps in (LOW, HIGH)]))
-    averages, vertical = (_halved(low, taps, -1) for taps in (LOW, HIGH))
-    horizontal, diagonal = (_halved(high, taps, -1) for taps in (LOW, HIGH))
-    details = jnp.stack([horizontal, vertical, diagonal])
-    return staged(averages), staged(details)
-
-
-def _halved(
-    padded: Float[Array, "*batch h w"], taps: tuple[float, ...], axis: int
-) -> Float[Array, "*batch _h _w"]:
-    """Every second sample of the "valid" correlation along one axis."""
-    axis %= padded.ndim
-    end = (padded.shape[axis] - len(taps)) // 2 * 2 + 1
-    return reductions.add(
-        lax.slice_in_dim(padded, k, k + end, 2, axis) * tap for k, tap in enumerate(taps)
-    )
+    halved = functools.partial(filters.correlate_axis, stride=2)
+    rows = staged(jnp.stack([halved(padded, taps, -2) for taps in (LOW, HIGH)]))
+    averages, horizontal = staged(halved(rows, LOW, -1))
+    vertical, diagonal = staged(halved(rows, HIGH, -1))
+    return averages, jnp.stack([horizontal, vertical, diagonal])
 
 
 def _padded(

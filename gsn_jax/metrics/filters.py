@@ -22,13 +22,16 @@ from gsn_jax.metrics.staging import staged
 
 
 def correlate_axis(
-    image: Float[Array, "*shape"], taps: Sequence[float], axis: int
+    image: Float[Array, "*shape"], taps: Sequence[float], axis: int, stride: int = 1
 ) -> Float[Array, "*_shape"]:
-    """The "valid" correlation with `taps` along one axis: N samples become N - len(taps) + 1."""
-    size = image.shape[axis] - len(taps) + 1
+    """The "valid" correlation with `taps` along one axis: N samples become N - len(taps) + 1.
+
+    Of these, every `stride`-th is computed, the first included.
+    """
+    size = (image.shape[axis] - len(taps)) // stride * stride + 1
     axis %= image.ndim
     terms = (
-        lax.slice_in_dim(image, shift, shift + size, axis=axis) * float(weight)
+        lax.slice_in_dim(image, shift, shift + size, stride, axis) * float(weight)
         for shift, weight in enumerate(taps)
         if weight != 0
     )

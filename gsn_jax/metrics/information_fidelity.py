@@ -40,15 +40,15 @@ def information_kept(
     planes = planes.at[0].add(-reductions.middle(planes[0], extent))
     levels, inside = [], []
     for scale in range(SCALES):
-        size = 2 ** (4 - scale) + 1
-        taps = filters.gaussian_taps(size, size / 5)
-        if scale:
-            planes = _halved(_smoothed(planes, taps, extent))
-            extent = extents.whole_blocks(extent, 2)
-        x, change = planes
+        radius = 2 ** (3 - scale)
+        padded = filters.pad(planes, radius, radius, "reflect", extent)
+        x, change = padded
         moments = jnp.stack([x, change, x * x, change * change, x * change])
-        levels.append(_smoothed(moments, taps, extent))
+        levels.append(_smoothed(moments, radius))
         inside.append(extent or Extent(*planes.shape[-2:]))
+        if radius > 1:
+            planes = _halved(padded, radius)
+            extent = extents.whole_blocks(extent, 2)
     # One program for the statistics of all scales compiles faster than four.
     information = staged(_information(staged(canvas.place(levels, 0)), gain_limit))
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
@@ -57,17 +57,21 @@ def information_kept(
 
 
 def _smoothed(
-    planes: Float[Array, "*batch h w"], taps: tuple[float, ...], extent: Extent | None
-) -> Float[Array, "*batch h w"]:
-    radius = len(taps) // 2
-    padded = filters.pad(planes, radius, radius, "reflect", extent)
-    rows = staged(filters.correlate_axis(padded, taps, -2))
-    return staged(filters.correlate_axis(rows, taps, -1))
+    padded: Float[Array, "*batch h w"], radius: int, stride: int = 1
+) -> Float[Array, "*batch _h _w"]:
+    """Means under a Gaussian window, without the `radius` samples at every border."""
+    size = 2 * radius + 1
+    taps = filters.gaussian_taps(size, size / 5)
+    rows = staged(filters.correlate_axis(padded, taps, -2, stride))
+    return staged(filters.correlate_axis(rows, taps, -1, stride))
 
 
-def _halved(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
-    height, width = (size // 2 * 2 for size in planes.shape[-2:])
-    return planes[..., :height:2, :width:2]
+def _halved(padded: Float[Array, "*batch h w"], radius: int) -> Float[Array, "*batch h2 w2"]:
+    """Every second sample of the next scale's means; an odd border is left out."""
+    height, width = (size // 2 - radius for size in padded.shape[-2:])
+    half = radius // 2
+    inner = padded[..., half : padded.shape[-2] - half, half : padded.shape[-1] - half]
+    return _smoothed(inner, half, 2)[..., :height, :width]
 
 
 def _information(means: Float[Array, "5 h w"], gain_limit: float) -> Float[Array, "2 h w"]:
