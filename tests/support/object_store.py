@@ -32,7 +32,8 @@ class ObjectStore:
         self.lock = threading.Lock()
 
     def names(self, bucket):
-        return sorted(name for where, name in self.objects if where == bucket)
+        objects = list(self.objects)  # at once: the server's threads add some meanwhile
+        return sorted(name for where, name in objects if where == bucket)
 
     def read(self, bucket, name):
         return self.objects[bucket, name][0]

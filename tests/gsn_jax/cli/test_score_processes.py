@@ -1,12 +1,12 @@
 """`gsn score` in two real processes on the loopback: the table of one process, and one may die."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import ports
 import pytest
 from command_line import rows_of, run
 from PIL import Image
@@ -18,7 +18,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.scoring.pairs import Pair, share
 
 ARGUMENTS = "score", "--metric", "psnr", "--tiles", "2x1", "--align", "integer"
-PATIENCE = 300  # seconds; only so that a hang ends
+PATIENCE = 500  # seconds; only so that a hang ends
 
 # The command in a process whose parent this script plays. It ends after so many scores, if at all.
 DYING = """
@@ -29,7 +29,7 @@ from gsn_jax import cli
 from gsn_jax.devices import distributed
 from gsn_jax.scoring.journal import Journal
 
-distributed.SILENCE_SECONDS = 5
+distributed.SILENCE_SECONDS = 10
 real, left = Journal.add, int(os.environ["DIES_AFTER"])
 
 def add(self, index, scored):
@@ -64,36 +64,26 @@ def table(tmp_path, photo, rng):
 
 def start(table, out, dies_after=None):
     """The exit codes and the output of two processes. They die after so many scores; -1: never."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     program = ["-m", "gsn_jax"] if dies_after is None else ["-c", DYING]
-    command = [
-        sys.executable,
-        *program,
-        *ARGUMENTS,
-        "--pairs",
-        table,
-        "--out",
-        out,
-    ]
+    command = [sys.executable, *program, *ARGUMENTS, "--pairs", table, "--out", out]
     running = []
-    for index in (0, 1):
-        environ = {
-            **os.environ,
-            "XLA_FLAGS": xla_flags(1),
-            "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
-            "JAX_NUM_PROCESSES": "2",
-            "JAX_PROCESS_ID": str(index),
-            "DIES_AFTER": str(dies_after[index] if dies_after else ""),
-        }
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        running.append(subprocess.Popen(command, env=environ, **pipes))
-    try:
-        said = [process.communicate(timeout=PATIENCE)[0] for process in running]
-    finally:
-        for process in running:
-            process.kill()
+    with ports.reserve() as reserved:
+        for index in (0, 1):
+            environ = {
+                **os.environ,
+                "XLA_FLAGS": xla_flags(1),
+                "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{reserved.getsockname()[1]}",
+                "JAX_NUM_PROCESSES": "2",
+                "JAX_PROCESS_ID": str(index),
+                "DIES_AFTER": str(dies_after[index] if dies_after else ""),
+            }
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            running.append(subprocess.Popen(command, env=environ, **pipes))
+        try:
+            said = [process.communicate(timeout=PATIENCE)[0] for process in running]
+        finally:
+            for process in running:
+                process.kill()
     return [process.returncode for process in running], said
 
 
@@ -112,13 +102,8 @@ def test_a_lost_process_is_named_and_the_same_command_completes_the_table(table,
     assert "d01.png: not an image" in said[0]
     assert "1 of 6 pairs could not be scored" in said[0]
     alone = tmp_path / "alone.csv"
-    done = subprocess.run(
-        [sys.executable, "-m", "gsn_jax", *ARGUMENTS, "--pairs", table, "--out", alone],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2, done.stderr
+    _, err, code = run(*ARGUMENTS, "--pairs", table, "--out", alone)
+    assert code == 2, err
     assert out.read_text() == alone.read_text()
     assert len(out.read_text().splitlines()) == 1 + 5 * 3 + 1  # the broken pair has no tiles
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -1,10 +1,10 @@
 """Who takes part in a run, and what a process says when it cannot."""
 
 import signal
-import socket
 import subprocess
 import sys
 
+import ports
 import pytest
 
 from gsn_jax.cli import supervision
@@ -71,9 +71,8 @@ def test_flags_that_do_not_fit_together(flags, message):
 
 @pytest.fixture
 def closed_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    with ports.reserve() as reserved:
+        yield reserved.getsockname()[1]
 
 
 def test_a_coordinator_that_is_not_there(closed_port, tmp_path):
@@ -87,7 +86,7 @@ def test_a_coordinator_that_is_not_there(closed_port, tmp_path):
         ],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 2

@@ -29,12 +29,12 @@ def test_the_last_of_several_threads_restores_the_filters():
     def read():
         with silenced():
             inside.set()
-            leave.wait(10)
+            leave.wait()
 
-    thread = threading.Thread(target=read)
+    thread = threading.Thread(target=read, daemon=True)
     with silenced():
         thread.start()
-        assert inside.wait(10)
+        assert inside.wait(500)  # seconds; only so that a hang ends
     warnings.warn("still silent", UserWarning, stacklevel=1)
     leave.set()
     thread.join()

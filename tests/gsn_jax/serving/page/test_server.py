@@ -20,6 +20,8 @@ from gsn_jax.errors import InputError
 
 pytest.importorskip("gradio", reason="needs gradio: pip install '.[web]'")
 
+PATIENCE = 500  # seconds; only so that a hang ends
+
 
 @contextlib.contextmanager
 def serving(folder, *options):
@@ -32,7 +34,7 @@ def serving(folder, *options):
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(60)
+                process.wait(PATIENCE)
             finally:  # a process that does not end fails the test, and does not hang it
                 process.kill()
     assert process.returncode == 0
@@ -130,7 +132,7 @@ def ask(address, *data):
     import httpx
 
     event = start(address, *data)
-    lines = httpx.get(f"{address}gradio_api/call/score/{event}", timeout=120).text.splitlines()
+    lines = httpx.get(f"{address}gradio_api/call/score/{event}", timeout=PATIENCE).text.splitlines()
     return lines[-3], json.loads(lines[-2].removeprefix("data: "))
 
 
@@ -138,7 +140,7 @@ def start(address, *data):
     """Asks for scores, and does not wait for them."""
     import httpx
 
-    answer = httpx.post(f"{address}gradio_api/call/score", json={"data": data}, timeout=120)
+    answer = httpx.post(f"{address}gradio_api/call/score", json={"data": data}, timeout=PATIENCE)
     return answer.json()["event_id"]
 
 
@@ -146,7 +148,9 @@ def uploaded(address, path):
     import httpx
 
     answer = httpx.post(
-        f"{address}gradio_api/upload", files={"files": (path.name, path.read_bytes())}, timeout=120
+        f"{address}gradio_api/upload",
+        files={"files": (path.name, path.read_bytes())},
+        timeout=PATIENCE,
     )
     return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
 
