@@ -54,7 +54,8 @@ def gradients(pairs: Pairs, crop: int, device: jax.Device) -> np.ndarray:
         "quality": np.linspace(1, 0, len(pairs), dtype=np.float32),
     }
     with jax.default_device(device), jax.default_matmul_precision("highest"):
-        params = model.init(jax.random.key(0), batch["reference"], batch["distorted"])["params"]
+        start = jax.jit(model.init)
+        params = start(jax.random.key(0), batch["reference"], batch["distorted"])["params"]
         value, slopes = jax.jit(whole(model, loss))(params, batch, jax.random.key(1))
         flat = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(slopes)])
     return np.append(float(value), flat / np.abs(flat).max())

@@ -18,13 +18,15 @@ _ROOT = Path(__file__).parents[1]
 _C = ctypes.CDLL(None)
 
 # Set before JAX starts. Eight virtual devices: sharding is tested on every machine. No
-# optimisation: the tests compile much and compute little. For the same reason the older code
-# generator of XLA, where there still is one: it needs half the time and half the memory.
+# optimisation: the tests compile much and compute little. For the same reason a program is not
+# divided into parts that are compiled in parallel, which a third of the work would go to, and XLA's
+# older code generator, where there still is one: it needs half the time and half the memory.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 _flags = [
     os.environ.get("XLA_FLAGS", ""),
     "--xla_force_host_platform_device_count=8",
     "--xla_backend_optimization_level=0",
+    "--xla_cpu_parallel_codegen_split_count=1",
 ]
 if Version(importlib.metadata.version("jaxlib")) < Version("0.11"):
     _flags.append("--xla_cpu_use_fusion_emitters=false")
@@ -37,6 +39,12 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
     _ROOT / ".cache" / f"compiled-{processor()}-{_digest}"
 )
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
+def pytest_collection_finish():
+    """What is there before the tests stays: the collector need not look at it time and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from virtual_devices import xla_flags
 
 from gsn_jax.models import shipped
 
@@ -58,7 +59,8 @@ FEWER = {"steps = 40": "steps = 4", "every = 10": "every = 2", "every = 20": "ev
 
 @pytest.mark.slow
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
-def test_a_notebook_runs(notebook, tmp_path):
+def test_a_notebook_runs(notebook, tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", xla_flags(1))
     run_notebooks = pytest.importorskip("run_notebooks", reason="needs the extra [docs]")
     content = nbformat.read(notebook, 4)
     for cell in content.cells:

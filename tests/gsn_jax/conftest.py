@@ -48,6 +48,30 @@ def model_folder(small_model, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def shared_programs():
+    """Runs of one configuration share their compiled functions, as these are not the subject."""
+    from gsn_jax.training import loop, run
+
+    made = {}
+
+    def once(make):
+        @functools.wraps(make)
+        def shared(described, where, *others):
+            key = make.__name__, str(described), str(where)
+            if key not in made:
+                made[key] = make(described, where, *others)
+            return made[key]
+
+        return shared
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "make_program", once(run.make_program))  # of a configuration and a mesh
+        patch.setattr(run, "make_scorer", once(run.make_scorer))  # of a model and a mesh
+        patch.setattr(loop, "measure_work", once(loop.measure_work))  # of a model and a size
+        yield
+
+
 @pytest.fixture
 def random_state_dict(rng):
     """`random_state_dict(network, **backbone_options)`, see `draw_state_dict`."""

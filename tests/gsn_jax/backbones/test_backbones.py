@@ -108,13 +108,15 @@ def test_a_level_sees_no_further_than_its_reach(rng, network):
     )
     images = jnp.float32(rng.uniform(0.6, 1, size=(1, 240, 16, 3)))
     middle = 112
+
+    @functools.partial(jax.jit, static_argnums=(2, 3))
+    @jax.grad
+    def slope(images, variables, level, row):
+        return backbone.apply(variables, images)[level][0, row].sum()
+
     for level, (stride, reach) in enumerate(zip(backbone.strides, backbone.reach, strict=True)):
         with plain_convolutions():  # products of fast ones cancel, but for rounding
-            seen = jax.grad(
-                lambda x, level=level, stride=stride: backbone.apply(variables, x)[level][
-                    0, middle // stride
-                ].sum()
-            )(images)
+            seen = slope(images, variables, level, middle // stride)
         rows = np.flatnonzero(np.asarray(jnp.abs(seen).sum(axis=(0, 2, 3))))
         furthest = max(middle - rows[0], rows[-1] - (middle + stride - 1))
         assert reach - stride < furthest <= reach  # the furthest pixel may lose every maximum

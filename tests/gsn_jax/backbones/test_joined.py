@@ -1,5 +1,7 @@
 """Several backbones as one: the levels of each, and a model that compares all of them."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -22,12 +24,12 @@ def built():
 def test_the_levels_are_those_of_each_backbone(built, rng):
     model, variables = built
     images = jnp.float32(rng.uniform(size=(1, 45, 52, 3)))
-    levels = model.apply(variables, images, method="encode")
+    levels = jax.jit(functools.partial(model.apply, method="encode"))(variables, images)
     parts = [backbones.build(name, conv=nn.Conv) for name in ("cdcn", "alexnet")]
     apart = [
         level
         for part, name in zip(parts, ("cdcn", "alexnet"), strict=True)
-        for level in part.apply(
+        for level in jax.jit(part.apply)(
             {"params": variables["params"]["backbone"][f"parts_{name}"]}, images
         )
     ]

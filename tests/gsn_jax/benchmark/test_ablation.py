@@ -20,6 +20,8 @@ from gsn_jax.training import loop
 from gsn_jax.training.config import load_config
 from gsn_jax.training.sources import open_sources
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 TINY = (
     "--config.model.backbone_options.stem_width=4",
     "--config.model.backbone_options.widths=(4,4,4)",

@@ -129,7 +129,7 @@ def test_all_errors_of_a_trained_network_start_with_the_weights_of_lpips():
     section = config("lpips", backbone="alexnet", backbone_options={"level_count": 2})
     model, initial = registry.build(section), initial_weights.read(section)
     images = jnp.zeros((1, 32, 32, 3))
-    random = model.init(jax.random.key(0), images, images)
+    random = jax.jit(model.init)(jax.random.key(0), images, images)
     start = initial_weights.merge(random, initial)
     for level, head in enumerate(packages.lpips_heads("alexnet")[:2]):
         for layer, count in (("mix", 1), ("mix_around", 2)):
@@ -152,7 +152,7 @@ def test_the_whole_image_is_weighed_as_in_dists(monkeypatch):
     initial = initial_weights.read(section)
     model = registry.build(section)
     images = jnp.zeros((1, 32, 32, 3))
-    random = model.init(jax.random.key(0), images, images)
+    random = jax.jit(model.init)(jax.random.key(0), images, images)
     start = initial_weights.merge(random, initial)
     weighed, means = (
         nn.softplus(variables["params"]["whole"]["mix"]["kernel"]) for variables in (start, random)

@@ -1,6 +1,7 @@
 """PU21 against its authors' formula in float64, and metrics on it against definitions."""
 
 import copy
+import functools
 import pickle
 
 import hdr_files
@@ -25,6 +26,18 @@ from gsn_jax.scoring.provenance import protocol_text
 
 HDR = Protocol(hdr="pu21")
 NAMES = ("psnr", "psnr_y", "ssim", "ms_ssim", "fsim", "fsimc", "vsi", "vif", "vifp")
+
+
+@functools.cache
+def hdr(name):
+    """A metric on PU21; one for all tests, which so share its compiled programs."""
+    return HDR.of(metrics.get(name))
+
+
+@functools.partial(jax.jit, static_argnums=0, static_argnames="rounded")
+def compiled(name, *images, **options):
+    """A metric's function, which would otherwise compile each of its operations."""
+    return getattr(metrics, name)(*images, **options)
 
 
 @pytest.fixture
@@ -67,43 +80,43 @@ class TestScores:
         """The authors' peak is 256."""
         x, y = (hdr_files.pu21(image) for image in pair)
         want = 10 * np.log10(256**2 / np.mean((x - y) ** 2))
-        assert float(HDR.of(metrics.get("psnr"))(*pair)) == pytest.approx(want, abs=1e-4)
+        assert float(hdr("psnr")(*pair)) == pytest.approx(want, abs=1e-4)
 
     def test_psnr_of_the_luminance(self, pair):
         x, y = map(gray, pair)
         want = 10 * np.log10(256**2 / np.mean((x - y) ** 2))
-        assert float(HDR.of(metrics.get("psnr_y"))(*pair)) == pytest.approx(want, abs=1e-4)
+        assert float(hdr("psnr_y")(*pair)) == pytest.approx(want, abs=1e-4)
 
     def test_ssim(self, pair):
         """Of the luminance, for a dynamic range of 256."""
         x, y = (255 / 256 * gray(image)[..., 0] for image in pair)
         similarity, contrast = definitions.ssim_terms(x, y)
         want = np.mean(similarity * contrast)
-        assert float(HDR.of(metrics.get("ssim"))(*pair)) == pytest.approx(want, abs=1e-5)
+        assert float(hdr("ssim")(*pair)) == pytest.approx(want, abs=1e-5)
 
     @pytest.mark.parametrize("name", ["ms_ssim", "vif", "vifp"])
     def test_other_metrics_of_the_luminance(self, pair, name):
         white = 256 if name == "ms_ssim" else 255
         images = (jnp.float32(gray(image) / white) for image in pair)
-        want = float(getattr(metrics, name)(*images, rounded=False))
-        assert float(HDR.of(metrics.get(name))(*pair)) == pytest.approx(want, abs=2e-5)
+        want = float(compiled(name, *images, rounded=False))
+        assert float(hdr(name)(*pair)) == pytest.approx(want, abs=2e-5)
 
     @pytest.mark.parametrize("name", ["fsim", "fsimc", "vsi"])
     def test_metrics_of_the_colours(self, pair, name):
         """They take PU21 values for those of 8 bits."""
         images = (jnp.float32(hdr_files.pu21(image) / 255) for image in pair)
-        want = float(getattr(metrics, name)(*images))
-        assert float(HDR.of(metrics.get(name))(*pair)) == pytest.approx(want, abs=2e-5)
+        want = float(compiled(name, *images))
+        assert float(hdr(name)(*pair)) == pytest.approx(want, abs=2e-5)
 
     @pytest.mark.parametrize("name", NAMES)
     def test_equal_images_are_best(self, pair, name):
-        metric = HDR.of(metrics.get(name))
+        metric = hdr(name)
         best = 1 if name in ("vif", "vifp") else metric.value_range[1]
         assert float(metric(pair[0], pair[0])) == best
 
     @pytest.mark.parametrize("name", ["psnr", "ssim"])
     def test_every_way_to_a_score_is_the_same(self, pair, name):
-        metric = HDR.of(metrics.get(name))
+        metric = hdr(name)
         want = float(metric(*pair))
         tolerance = {"rel": 1e-5, "abs": 1e-5}
         assert float(metric.score_arrays(*pair)) == pytest.approx(want, **tolerance)
@@ -116,8 +129,8 @@ class TestScores:
         assert protocol_text(metric) == "hdr pu21"
 
     def test_a_loss(self, pair):
-        loss = gsn_jax.as_loss(HDR.of(metrics.get("ssim")))
-        gradient = jax.grad(loss, 1)(*map(jnp.asarray, pair))
+        loss = jax.jit(gsn_jax.as_loss(hdr("ssim")))
+        gradient = jax.jit(jax.grad(loss, 1))(*map(jnp.asarray, pair))
         assert np.isfinite(gradient).all()
         assert np.abs(gradient).max() > 0
         assert float(loss(pair[0], pair[0])) == pytest.approx(0, abs=1e-6)
@@ -125,7 +138,7 @@ class TestScores:
     def test_crops_come_first(self, pair):
         inner = [image[3:-3, 3:-3] for image in pair]
         cropped = Protocol(crop_border=3, hdr="pu21").of(metrics.get("ssim"))
-        want = float(HDR.of(metrics.get("ssim"))(*inner))
+        want = float(hdr("ssim")(*inner))
         assert float(cropped(*pair)) == pytest.approx(want, abs=1e-6)
 
     def test_masks(self, pair):
@@ -137,7 +150,7 @@ class TestScores:
         assert float(got) == pytest.approx(want, abs=1e-4)
 
     def test_the_display_clips(self, pair):
-        want = HDR.of(metrics.get("psnr"))(*(np.minimum(image, 80) for image in pair))
+        want = hdr("psnr")(*(np.minimum(image, 80) for image in pair))
         got = Protocol(hdr="pu21", peak_nits=80).of(metrics.get("psnr"))(*pair)
         assert float(got) == pytest.approx(float(want), abs=1e-5)
 
@@ -152,9 +165,9 @@ class TestFiles:
         ]
 
     def test_they_score_as_arrays_do(self, files, pair):
-        want = float(HDR.of(metrics.get("psnr"))(*pair))
+        want = float(hdr("psnr")(*pair))
         assert float(gsn_jax.score(*files, "psnr", protocol=HDR)) == pytest.approx(want, abs=1e-5)
-        several = [HDR.of(metrics.get(name)) for name in ("psnr", "vsi")]
+        several = [hdr(name) for name in ("psnr", "vsi")]
         (scored,) = score_pairs(pairs_of_files(files[0], files[1:]), several, hdr="pu21")
         assert scored.scores["psnr"] == pytest.approx(want, abs=1e-5)
         assert scored.looks_shifted is None
@@ -163,7 +176,7 @@ class TestFiles:
         small = pair[1][::2, ::2]
         path = hdr_files.write_exr(tmp_path / "small.exr", small)
         pairs = pairs_of_files(files[0], [str(path)])
-        metric = HDR.of(metrics.get("psnr"))
+        metric = hdr("psnr")
         (refused,) = score_pairs(pairs, [metric], hdr="pu21")
         assert "size 96 x 88 differs" in refused.error
         (scored,) = score_pairs(pairs, [metric], hdr="pu21", resize="to-reference")
@@ -195,7 +208,7 @@ class TestVideos:
         x, y = (hdr_files.pu21(hdr_files.to_bt709(luminance.pq(image), BT2020)) for image in stored)
         loading = Loading(hdr="pu21")
         frames = videos.frame_pairs(folder / "r.mkv", [folder / "d.mkv"], loading=loading)
-        ((_, scored),) = frames.score([HDR.of(metrics.get("psnr"))])
+        ((_, scored),) = frames.score([hdr("psnr")])
         want = 10 * np.log10(256**2 / np.mean((x - y) ** 2))
         assert scored.scores["psnr"] == pytest.approx(want, abs=1e-3)
 
@@ -203,7 +216,7 @@ class TestVideos:
         loading = Loading(hdr="pu21")
         frames = videos.frame_pairs(folder / "r.mkv", [folder / "sdr.mkv"], loading=loading)
         with pytest.raises(InputError, match=r"sdr\.mkv: is not an HDR image"):
-            list(frames.score([HDR.of(metrics.get("psnr"))]))
+            list(frames.score([hdr("psnr")]))
 
 
 class TestRefusals:
@@ -249,7 +262,7 @@ class TestRefusals:
             gsn_jax.score(pair[0], change(pair[1]), "psnr", protocol=HDR)
 
     def test_quality_maps(self, pair):
-        metric = HDR.of(metrics.get("ssim"))
+        metric = hdr("ssim")
         assert not metric.has_map
         with pytest.raises(InputError, match="'ssim' has no quality map with hdr pu21"):
             metric.quality_map(*pair)

@@ -1,5 +1,6 @@
 """A run whose folder and data are in a bucket, by a store on the loopback."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 import jax
 import numpy as np
 import pytest
+from command_line import run
 
 from gsn_jax.models import run_checkpoints
 from gsn_jax.models.folders import read_model
@@ -38,6 +40,14 @@ def get_config():
     return ConfigDict(json.loads({json!r}))
 """
 
+# Several commands, one after the other.
+COMMANDS = """
+import json, sys
+from gsn_jax.cli import cli
+for arguments in json.loads(sys.argv[1]):
+    assert not cli.main(arguments, "gsn", standalone_mode=False)
+"""
+
 
 @pytest.fixture
 def bucket(pairs):
@@ -55,13 +65,15 @@ def test_a_killed_run_in_a_bucket_continues_bit_by_bit(bucket, config, pairs, tm
     config.data.train = ("gs://bucket/data/pairs.csv",)
     file = tmp_path / "config.py"
     file.write_text(CONFIG.format(json=config.to_json(), patience=PATIENCE))
-    command = [sys.executable, "-m", "gsn_jax", "train", "--config", file]
-    command += ["--workdir", "gs://bucket/runs/a"]
+    command = ["train", "--config", str(file), "--workdir", "gs://bucket/runs/a"]
     environment = {**os.environ, **environment, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     log = tmp_path / "log"
     with open(log, "w") as output:
         process = subprocess.Popen(
-            command, env={**environment, "WAITS_AT": "3"}, stdout=output, stderr=output
+            [sys.executable, "-m", "gsn_jax", *command],
+            env={**environment, "WAITS_AT": "3"},
+            stdout=output,
+            stderr=output,
         )
         deadline = time.monotonic() + PATIENCE
         try:
@@ -74,9 +86,20 @@ def test_a_killed_run_in_a_bucket_continues_bit_by_bit(bucket, config, pairs, tm
             process.wait()
     # As if it had been killed in the middle of the next save.
     store.write("bucket", "runs/a/checkpoints/3/_CHECKPOINT_METADATA", b"{")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # The model is scored where it is.
+    score = ["score", *(str(pairs.parent / name) for name in ("r0.png", "r0_1.png"))]
+    score += ["--checkpoint"]
+    commands = json.dumps([command, [*score, "gs://bucket/runs/a/model"]])
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, commands],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "continuing from the checkpoint at step 2" in done.stderr
+    assert done.stdout.startswith("finished at step 6")
+    scores, _, _ = run(*score, tmp_path / "local" / "model")
+    assert len(scores.splitlines()) == 2
+    assert done.stdout.endswith(scores)
     names = [name for name in store.names("bucket") if name.startswith("runs/a/")]
     for name in names:
         copy = tmp_path / "copy" / name.removeprefix("runs/a/")
@@ -92,13 +115,3 @@ def test_a_killed_run_in_a_bucket_continues_bit_by_bit(bucket, config, pairs, tm
     jax.tree.map(np.testing.assert_array_equal, *(model.variables for model in models))
     assert models[0].calibration == models[1].calibration
     assert any(name.startswith("runs/a/tensorboard/events") for name in names)
-    # The model is scored where it is.
-    images = [pairs.parent / name for name in ("r0.png", "r0_1.png")]
-    score = [sys.executable, "-m", "gsn_jax", "score", *images, "--checkpoint"]
-    scores = [
-        subprocess.run(
-            [*score, folder], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        for folder in ("gs://bucket/runs/a/model", tmp_path / "local" / "model")
-    ]
-    assert scores[0] == scores[1]

@@ -170,12 +170,12 @@ _COLLECTIVES = """
 import json, sys
 import jax
 from gsn_jax.training.collectives import collectives
+from ml_collections import ConfigDict
 sys.path.insert(0, sys.argv[1])
 from test_step import batch_of, start
-from gsn_jax.training.config import base_config
 from gsn_jax.training.meshes import make_mesh
 
-config = base_config()
+config = ConfigDict(json.loads(sys.argv[2]))
 step, state = start(config, make_mesh())
 text = step.lower(state, batch_of(2 * jax.device_count())).compile().as_text()
 found = [(one.kind, one.shapes, one.bytes) for one in collectives(text)]
@@ -185,9 +185,9 @@ print(json.dumps([jax.device_count(), bytes_, found]))
 
 
 @pytest.fixture(scope="module")
-def sent_by_64():
+def sent_by_64(small):
     environment = {**os.environ, "XLA_FLAGS": xla_flags(64)}
-    command = [sys.executable, "-c", _COLLECTIVES, os.path.dirname(__file__)]
+    command = [sys.executable, "-c", _COLLECTIVES, os.path.dirname(__file__), small.to_json()]
     result = subprocess.run(
         command, env=environment, check=True, capture_output=True, text=True, timeout=500
     )

@@ -16,6 +16,8 @@ from gsn_jax.training import loop, stored_crops
 from gsn_jax.training.sources import open_sources
 from gsn_jax.training.stored_crops import StoredCrops, plan
 
+pytestmark = pytest.mark.usefixtures("shared_programs")
+
 
 @pytest.fixture
 def config(config):
@@ -55,9 +57,10 @@ def describing(model, calls):
 def test_stored_is_what_the_model_says(model, variables, source, config, tmp_path):
     crops = StoredCrops(model, source, config.data, tmp_path, seed=0)
     assert crops.compute(variables)
+    apply = jax.jit(model.apply, static_argnames="method")
     for index in (0, len(crops) - 1):
         _, _, reference, distorted = crops._load(source_pairs(source), index)
-        want = model.apply(
+        want = apply(
             variables, as_float(reference[None]), as_float(distorted[None]), method=_features
         )
         got = crops[index]
@@ -65,8 +68,8 @@ def test_stored_is_what_the_model_says(model, variables, source, config, tmp_pat
             np.testing.assert_allclose(got[name], part[0], rtol=1e-3, atol=1e-4)
         assert got["quality"] == source.quality[index]
         stored = (np.float32(got[name][None]) for name in ("cells", "whole"))
-        score = model.apply(variables, *stored, method="score_features")
-        whole = model.apply(variables, as_float(reference[None]), as_float(distorted[None]))
+        score = apply(variables, *stored, method="score_features")
+        whole = apply(variables, as_float(reference[None]), as_float(distorted[None]))
         np.testing.assert_allclose(score, whole, atol=1e-3)
 
 
