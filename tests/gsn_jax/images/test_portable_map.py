@@ -42,14 +42,14 @@ def test_floats(tmp_path, values, scale, order, channels):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"PF\n7 5\n-1.0\n" + bytes(400), "damaged or truncated image .truncated"),
+        (b"PF\n7 5\n-1.0\n" + bytes(419), "damaged or truncated image .truncated"),
         (b"PF\n7 5\n", "not an image that can be read .damaged header"),
         (b"PF\n7 0\n-1.0\n", "a size or scale of zero"),
         (b"PF\n7 5\n0\n", "a size or scale of zero"),
         (b"PF\n9999999 99999\n-1.0\n", "9999999 x 99999 pixels is beyond the limit"),
         (b"PF\n1 1\n-1.0\n" + np.float32([0, 2, 0]).tobytes(), "must lie in"),
         (b"PF\n1 1\n-1.0\n" + np.float32([0, np.nan, 0]).tobytes(), "not finite"),
-        (b"P6 7 5 65535\n" + bytes(200), "damaged or truncated"),
+        (b"P6 7 5 65535\n" + bytes(209), "damaged or truncated"),
         (b"P6 9999 9999 65535\n", "9999 x 9999 pixels is beyond the limit"),
         (b"P6 1 1 1023\n\xff\xff\0\0\0\0", "damaged or truncated"),
         (b"P3 1 1 1023\n0 5 9\n", "plain PPM with more than 8 bits is not read"),
