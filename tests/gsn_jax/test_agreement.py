@@ -121,3 +121,7 @@ def test_what_cannot_be_compared_is_refused(predictions, scores, message):
     for statistic in (agreement.srcc, agreement.rmse, agreement.logistic_fit):
         with pytest.raises(ValueError, match=message):
             statistic(predictions, scores)
+
+
+def test_a_percentile_interval_leaves_half_of_the_rest_at_each_end():
+    assert agreement.percentile_interval(np.arange(101.0), 0.9) == pytest.approx((5, 95))

@@ -72,6 +72,20 @@ def test_the_error_of_a_level_is_exactly_0_where_its_features_agree(features):
     assert (apply(variables, a, a)[1] == 0).all()
 
 
+def test_a_level_means_its_errors_and_those_around(rng):
+    """All are 1 where only one image has features, and so is any mean of them."""
+    level = fusion.LevelFusion(width=3, stride=4, target=8)
+    reference = jnp.zeros((1, 8, 12, 5))
+    distorted = jnp.float32(rng.uniform(500, 1000, reference.shape))
+    variables = jax.jit(level.init)(jax.random.key(0), reference, distorted)
+    for name in ("mix", "mix_around"):
+        kernel = variables["params"][name]["kernel"]
+        mean = np.log(np.expm1(1 / len(kernel)))  # under a softplus
+        variables["params"][name]["kernel"] = jnp.full(kernel.shape, mean)
+    _, errors = jax.jit(level.apply)(variables, reference, distorted)
+    np.testing.assert_allclose(errors, 1, rtol=1e-4)
+
+
 @pytest.mark.parametrize("sizes", [None, [[32, 47], [21, 30]]])
 def test_bands_give_the_same_statistics(features, monkeypatch, sizes):
     """One row of cells at a time; with true sizes of the images in pixels, too."""

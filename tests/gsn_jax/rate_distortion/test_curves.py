@@ -98,3 +98,17 @@ def test_pareto_front(higher):
         higher_is_better=higher,
     )
     assert found == {"good": {"s0", "s1", "s2", "s3"}, "bad": {"s3"}}
+
+
+@pytest.mark.parametrize(
+    ("rates", "scores"), [([1, 2, 4, 8], [0, 2, 4, 6]), ([2, 3, 5, 9], [1, 3, 5, 7])]
+)
+def test_as_many_bytes_or_as_good_a_score_is_enough_to_dominate(rates, scores):
+    found = curves.pareto_front(
+        {
+            "better": curve([1, 2, 4, 8], np.array([1, 3, 5, 7]), higher=True),
+            "worse": curve(rates, np.array(scores), higher=True),
+        },
+        higher_is_better=True,
+    )
+    assert found == {"better": {"s0", "s1", "s2", "s3"}, "worse": set()}
