@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from gsn_jax.rate_distortion.comparison import MetricView
 from gsn_jax.rate_distortion.deltas import log_rate_curve
-from gsn_jax.rate_distortion.text import number
+from gsn_jax.rate_distortion.text import fixed
 
 WIDTH, HEIGHT = 560, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 44
 _TIP = 200, 70
+_COLOURS = 6
 
 
 def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
     series = [
         {
             "codec": codec,
-            "number": place % 6,
+            "style": _style(place),
             "path": line(curve),
             "points": [
                 {
@@ -85,11 +86,11 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
         "metric": view.name,
         "series": series,
         "behind": [
-            {"number": place % 6, "path": path(curve.rates, curve.scores)}
+            {"style": _style(place), "path": path(curve.rates, curve.scores)}
             for place, curve in behind
         ],
         "x_ticks": [(x(value), f"{value:.3g}") for value in _powers(x_low, x_high)],
-        "y_ticks": [(y(value), number(value)) for value in _round_values(y_low, y_high)],
+        "y_ticks": [(y(value), label) for value, label in _round_values(y_low, y_high)],
         "width": WIDTH,
         "height": HEIGHT,
         "left": _LEFT,
@@ -107,14 +108,20 @@ def _powers(low: float, high: float) -> list[float]:
     return [2.0 ** (step * k) for k in range(first, math.floor(high / step) + 1)]
 
 
-def _round_values(low: float, high: float) -> list[float]:
-    """About five round values within the range."""
+def _round_values(low: float, high: float) -> list[tuple[float, str]]:
+    """About five round values within the range, and their texts with equally many decimals."""
     step = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step *= max(k for k in (1, 2, 5) if k * step <= (high - low) / 4)
-    first = math.ceil(low / step)
-    return [round(step * k, 10) for k in range(first, math.floor(high / step) + 1)]
+    step *= max((k for k in (1, 2, 5) if k * step <= (high - low) / 4), default=1)
+    digits = max(0, -math.floor(math.log10(step)))
+    places = range(math.ceil(low / step), math.floor(high / step) + 1)
+    return [(step * k, fixed(step * k, digits)) for k in places]
 
 
-def legend(means: Mapping[str, Any]) -> list[tuple[int, str]]:
-    """Number of the colour and name of every codec."""
-    return [(place % 6, codec) for place, codec in enumerate(means)]
+def legend(codecs: Iterable[str]) -> list[tuple[str, str]]:
+    """Classes of the line and name of every codec."""
+    return [(_style(place), codec) for place, codec in enumerate(codecs)]
+
+
+def _style(place: int) -> str:
+    """The classes of a codec: six colours, then the same colours with dashed lines."""
+    return f"s{place % _COLOURS}" + " dashed" * (place >= _COLOURS)

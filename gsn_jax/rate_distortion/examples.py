@@ -49,8 +49,8 @@ def example_rows(
     rows = {codec: found[image][codec] for codec in study.codecs}
     sizes = {codec: [math.log(study.encodings[k].size) for k in r] for codec, r in rows.items()}
     values = {codec: [float(scores[k]) for k in r] for codec, r in rows.items()}
-    by_bytes = {codec: rows[codec][_nearest(sizes[codec], _middle(sizes))] for codec in rows}
-    by_score = {codec: rows[codec][_nearest(values[codec], _middle(values))] for codec in rows}
+    by_bytes = {codec: rows[codec][_nearest(sizes[codec], _common(sizes))] for codec in rows}
+    by_score = {codec: rows[codec][_nearest(values[codec], _common(values))] for codec in rows}
     chosen = dict.fromkeys([*by_bytes.values(), *by_score.values()])
     first = study.encodings[next(iter(chosen))].pair
     try:
@@ -104,12 +104,16 @@ def _typical(comparison: Comparison, focus: str, images: Sequence[str]) -> str:
     return min(images, key=distance)
 
 
-def _middle(values: Mapping[str, list[float]]) -> float:
-    """The middle of the range that all codecs share, or of all values."""
+def _common(values: Mapping[str, list[float]]) -> float:
+    """The value that all codecs come nearest to, in the middle half of the range they share."""
     low, high = max(map(min, values.values())), min(map(max, values.values()))
-    if low > high:
-        low, high = min(map(min, values.values())), max(map(max, values.values()))
-    return (low + high) / 2
+    middle = (low + high) / 2
+    found = [v for row in values.values() for v in row if abs(v - middle) <= (high - low) / 4]
+
+    def distance(target: float) -> float:
+        return max(min(abs(v - target) for v in row) for row in values.values())
+
+    return min([middle, *found], key=distance)
 
 
 def _nearest(values: list[float], target: float) -> int:

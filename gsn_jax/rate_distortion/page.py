@@ -62,7 +62,7 @@ def _view(
         "codecs": comparison.study.codecs,
         "images": len(comparison.study.images),
         "files": len(comparison.study.encodings),
-        "legend": legend(dict.fromkeys(comparison.study.codecs)),
+        "legend": legend(comparison.study.codecs),
         "charts": [
             {
                 "higher": view.higher_is_better,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from gsn_jax.benchmark.text_tables import Cell, TextTable
 from gsn_jax.rate_distortion.comparison import Against, Comparison
+from gsn_jax.rate_distortion.curves import MIN_POINTS
 from gsn_jax.rate_distortion.deltas import MIN_IMAGES, Estimate
 from gsn_jax.rate_distortion.opinions import Seen, Verdict
 
@@ -15,8 +16,9 @@ _DASH = "–"
 
 def tables(comparison: Comparison) -> list[TextTable]:
     """All tables of a comparison but the times, which differ from run to run."""
-    if not comparison.against:
-        return [curve_table(comparison)]
+    if not any(item.rate.images for item in comparison.against):
+        few = curve_table(comparison)
+        return [delta_table(comparison), few] if comparison.against else [few]
     return [delta_table(comparison), quality_table(comparison)]
 
 
@@ -45,26 +47,26 @@ def delta_table(comparison: Comparison) -> TextTable:
 
 
 def curve_table(comparison: Comparison) -> TextTable:
-    """The mean curve of the anchor, for a study of no other codec."""
-    return TextTable(
-        f"Mean bits per pixel and scores of {comparison.anchor}",
-        ["metric", "setting", "bpp", "score"],
+    """The mean curves, for a study without any BD-rate."""
+    rows = [
         [
-            [
-                Cell(_arrowed(comparison, name)),
-                Cell(setting),
-                Cell(fixed(rate, 3)),
-                Cell(f"{score:.4g}"),
-            ]
-            for name, view in comparison.metrics.items()
-            for setting, rate, score in zip(
-                view.means[comparison.anchor].settings,
-                view.means[comparison.anchor].rates,
-                view.means[comparison.anchor].scores,
-                strict=True,
-            )
-        ],
-        notes=["A second codec is needed for BD-rates.", *delta_notes(comparison)],
+            Cell(_arrowed(comparison, name)),
+            *map(Cell, (codec, setting, fixed(rate, 3), fixed(score, 4))),
+        ]
+        for name, view in comparison.metrics.items()
+        for codec, curve in view.means.items()
+        for setting, rate, score in zip(curve.settings, curve.rates, curve.scores, strict=True)
+    ]
+    needed = f"BD-rates need {MIN_POINTS} settings of each codec."
+    notes = (
+        [needed] if comparison.against else ["BD-rates need two codecs.", *delta_notes(comparison)]
+    )
+    return TextTable(
+        "Mean bits per pixel and scores",
+        ["metric", "codec", "setting", "bpp", "score"],
+        rows,
+        words=(0, 1),
+        notes=[*notes, *front_notes(comparison)],
     )
 
 
@@ -176,7 +178,9 @@ def delta_notes(comparison: Comparison) -> list[str]:
     for name, view in comparison.metrics.items():
         for codec, curve in view.means.items():
             if curve.problem:
-                notes.append(f"{name}, {codec}: no mean curve: {curve.problem}.")
+                notes.append(
+                    f"{name}, {codec}: the mean curve is not interpolated: {curve.problem}."
+                )
     if any(0 < item.rate.images < MIN_IMAGES for item in comparison.against):
         notes.append(f"An interval needs at least {MIN_IMAGES} photographs.")
     failed = [error for error in comparison.study.errors if error]

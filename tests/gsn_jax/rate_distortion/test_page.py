@@ -6,7 +6,7 @@ from browser import open_page
 from PIL import Image
 
 from gsn_jax.metrics import get
-from gsn_jax.rate_distortion import codecs, encoding, page
+from gsn_jax.rate_distortion import charts, codecs, encoding, examples, page
 from gsn_jax.rate_distortion.comparison import compare
 from gsn_jax.rate_distortion.scoring import score
 from gsn_jax.scoring.pairs import Loading
@@ -40,3 +40,24 @@ def test_the_page(comparison, tmp_path):
             assert visit.problems == []
             # The page itself is a file; nothing else is asked for.
             assert visit.requests == [path.as_uri()]
+
+
+def test_every_codec_has_a_line_of_its_own():
+    names = list(codecs.LIBRARY)
+    styles, shown = zip(*charts.legend(names), strict=True)
+    assert list(shown) == names
+    assert len(set(styles)) == len(names) > 6
+
+
+def test_pictures_of_equal_bytes_are_as_equal_as_the_settings_allow():
+    values = {"a": [0.0, 1.0, 2.0, 3.0], "b": [-1.0, 0.4, 1.05, 4.0]}
+    # The middle of the shared range, 1.5, is .5 away from the nearest setting of each.
+    assert examples._common(values) == 1.0
+    # Nothing is shared: the middle between both.
+    assert examples._common({"a": [0.0, 1.0], "b": [3.0, 4.0]}) == 2.0
+
+
+def test_labels_of_an_axis():
+    labels = [label for _, label in charts._round_values(0.62, 0.97)]
+    assert labels == ["0.65", "0.70", "0.75", "0.80", "0.85", "0.90", "0.95"]
+    assert [label for _, label in charts._round_values(27.0, 93.0)][:2] == ["30", "40"]
