@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,7 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
         }
         for place, (codec, curve) in enumerate(curves.items())
     ]
+    _add_reach([point for item in series for point in item["points"]])
     return {
         "metric": view.name,
         "series": series,
@@ -99,6 +100,17 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
         "top": _TOP,
         "tip": _TIP,
     }
+
+
+def _add_reach(points: Sequence[dict[str, Any]]) -> None:
+    """Gives each point the radius in which a pointer shows its values: less near other points."""
+    for point in points:
+        others = (math.dist(_place(point), _place(p)) for p in points if p is not point)
+        point["reach"] = round(min(max(min(others, default=20.0) / 2, 4.0), 10.0), 1)
+
+
+def _place(point: dict[str, Any]) -> tuple[float, float]:
+    return point["x"], point["y"]
 
 
 def _powers(low: float, high: float) -> list[float]:

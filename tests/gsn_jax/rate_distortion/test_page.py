@@ -32,6 +32,10 @@ def test_the_page(comparison, tmp_path):
         with open_page(path.as_uri(), width=width, dark=dark) as visit:
             assert visit.broken_images() == []
             assert visit.overflow() <= 0
+            first_chart = visit.page.locator(".charts svg").first
+            first_chart.locator(".point .reach").last.hover()
+            assert first_chart.locator(".point .tip").last.is_visible()
+            visit.page.mouse.move(0, 0)
             tip = visit.page.locator(".point .tip").first
             assert not tip.is_visible()
             visit.page.locator(".point").first.focus()
@@ -61,3 +65,12 @@ def test_labels_of_an_axis():
     labels = [label for _, label in charts._round_values(0.62, 0.97)]
     assert labels == ["0.65", "0.70", "0.75", "0.80", "0.85", "0.90", "0.95"]
     assert [label for _, label in charts._round_values(27.0, 93.0)][:2] == ["30", "40"]
+
+
+def test_near_points_do_not_cover_each_other():
+    places = [(0.0, 0.0), (6.0, 0.0), (6.0, 30.0), (7.0, 30.0), (200.0, 0.0)]
+    points = [{"x": x, "y": y} for x, y in places]
+    charts._add_reach(points)
+    assert [point["reach"] for point in points] == [4.0, 4.0, 4.0, 4.0, 10.0]
+    charts._add_reach(points[:1])
+    assert points[0]["reach"] == 10.0
