@@ -5,11 +5,9 @@
     gsn synthesize PHOTOS --out data/kadid10k --like kadid10k --types-per-photo 4 --size 192 \
         --except colour_blocks,pattern_noise --seed 3
     gsn synthesize PHOTOS --out data/synthetic --types-per-photo 6 --levels 1,3,5 --size 192 \
-        --except like-tid2013,like-kadid10k,scaling,denoising_network,deblocking_network,nlmeans \
-        --consensus 0.8
-    gsn synthesize PHOTOS --out data/restored --types-per-photo 6 --levels 1,3,5 --size 192 \
-        --label gsn --seed 7 --types scaling,sharpening,deblocking,nlmeans,denoising_network,\
-        deblocking_network,upscaling_bicubic+jpeg,upscaling_lanczos+white_noise
+        --except like-tid2013,like-kadid10k --consensus 0.8
+    gsn synthesize PHOTOS --out data/scaled --types scaling --types-per-photo 3 --levels 1,2,3,4 \
+        --size 192 --consensus 0.8 --seed 1
     gsn synthesize PHOTOS --out data/coded --types-per-photo 3 --size 192 --seed 2 --types \
         jpeg,jpeg2000,webp,gaussian_blur,lens_blur,upscaling_jpeg,upscaling_bicubic+jpeg,gaussian_blur+jpeg
     gsn train --config trained --workdir runs/trained
@@ -40,7 +38,7 @@ def get_config() -> ConfigDict:
     # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.
     human = ("tid2013_regenerated:train", 0, 7.25)
     # Human opinions carried over to more scenes and types; estimated ones for other distortions.
-    made = ("carried", "kadid10k", "synthetic", "restored", "restored", "coded")
+    made = ("carried", "kadid10k", "synthetic", "scaled", "scaled", "coded")
     config.data.train = (*[human] * 12, *(f"data/{name}/pairs.csv" for name in made))
     config.data.eval_fraction = 0.1
     config.data.crop_size = 128
