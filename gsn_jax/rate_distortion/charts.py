@@ -57,7 +57,7 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
             return path(curve.rates, curve.scores)
         return path(*log_rate_curve(curve, higher_is_better=view.higher_is_better))
 
-    series = [
+    series: list[dict[str, Any]] = [
         {
             "codec": codec,
             "style": _style(place),
