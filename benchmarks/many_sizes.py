@@ -15,7 +15,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 METRICS = (
     "psnr,ssim,ms_ssim,gmsd,vif,vifp,fsim,iw_ssim,vsi,haarpsi,mdsi,nlpd,mad,lpips_alex,lpips_vgg,"
@@ -29,6 +31,7 @@ PIQ = {
     "ms_ssim": "multi_scale_ssim",
     "gmsd": "gmsd",
     "vifp": "vif_p",
+    "iw_ssim": "information_weighted_ssim",
     "fsim": "fsim",
     "vsi": "vsi",
     "haarpsi": "haarpsi",
@@ -137,14 +140,7 @@ def run_peer(peer: str, name: str, folder: Path) -> None:
     import torch
     from PIL import Image
 
-    if peer == "piq":
-        import piq
-
-        function = getattr(piq, PIQ[name])
-    else:
-        import pyiqa
-
-        function = pyiqa.create_metric(PYIQA[name], device="cpu")
+    function = peer_function(peer, name)
     start = time.perf_counter()
     with torch.inference_mode():
         for file in sorted((folder / "distorted").iterdir()):
@@ -157,6 +153,17 @@ def run_peer(peer: str, name: str, folder: Path) -> None:
             ]
             print(file.name, float(function(*pair)))
     print(f"{time.perf_counter() - start:.2f} s without imports", file=sys.stderr)
+
+
+def peer_function(peer: str, name: str) -> Callable[[Any, Any], Any]:
+    """The peer's function of two tensors, the distorted one first."""
+    if peer == "piq":
+        import piq
+
+        return getattr(piq, PIQ[name])
+    import pyiqa
+
+    return pyiqa.create_metric(PYIQA[name], device="cpu")
 
 
 if __name__ == "__main__":

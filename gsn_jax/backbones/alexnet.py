@@ -20,7 +20,7 @@ LAYERS = ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 
 
 NAMES = tuple(f"conv{index}" for index in range(1, len(LAYERS) + 1))
 
-_POOLED = (1, 2)  # the layers whose input is pooled
+POOLED = (1, 2)  # the layers whose input is pooled
 _STRIDES = (4, 8, 16, 16, 16)
 # Pixels beyond its own cell that a feature of each level sees, most of them below and to the right.
 _REACH = (5, 25, 49, 65, 81)
@@ -78,7 +78,7 @@ class AlexNet(nn.Module):
         arrays."""
         levels = []
         for index, (_, size, stride, border) in enumerate(LAYERS[: self.level_count]):
-            if index in _POOLED:
+            if index in POOLED:
                 sizes = (sizes - 1) // 2 if self.complete_windows else (sizes + 1) // 2
             if index == 0:
                 beyond = 2 * border - size if self.complete_windows else -1
@@ -93,7 +93,7 @@ class AlexNet(nn.Module):
         x, levels = clear(normalise_images(images), sizes), []
         level_sizes = self.level_sizes(sizes) if sizes is not None else [None] * self.level_count
         for index, (width, size, stride, border) in enumerate(LAYERS[: self.level_count]):
-            if index in _POOLED:
+            if index in POOLED:
                 pool = max_pool_complete if self.complete_windows else max_pool
                 x = clear(pool(x, 3), level_sizes[index])
             if index == 0 and not self.complete_windows:

@@ -122,8 +122,11 @@ def _information(
     if parent is not None:
         enlarged = _enlarged(parent, extents.decimated(extent))[: band.shape[-2], : band.shape[-1]]
         vectors = jnp.concatenate([vectors, enlarged[None, 1:-1, 1:-1]])
-    covariance = neighbourhoods.second_moments(vectors, extents.inside(extent, 2))
-    eigenvalues, inverse = neighbourhoods.spectrum(covariance)
+    places = extents.inside(extent, 2)
+    covariance = neighbourhoods.second_moments(vectors, places)
+    vectors = neighbourhoods.turned(vectors, neighbourhoods.principal_axes(covariance))
+    moments = neighbourhoods.second_moments(vectors, places)
+    eigenvalues, inverse = neighbourhoods.spectrum(moments)
     signal = neighbourhoods.multipliers(vectors, inverse) * eigenvalues[:, None, None]
 
     def add(total: Float[Array, "h w"], signal: Float[Array, "h w"]) -> tuple[Array, None]:

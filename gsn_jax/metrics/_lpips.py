@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gsn_jax.backbones import alexnet, bands, vgg
+from gsn_jax.backbones import alexnet, alexnet_rows, bands, vgg
 from gsn_jax.backbones.alexnet import AlexNet
 from gsn_jax.backbones.convolution import Weights, fixed
 from gsn_jax.backbones.resampling import max_pool_complete
@@ -74,16 +74,14 @@ def lpips_alex(
     weights = weights or published_weights("alexnet")
     if extent is None:
         return _distance(_alexnet, reference, distorted, weights)
-    network, sizes = _alexnet(weights), jnp.stack(extent)[None]
     first, second = (
-        cast(tuple[Array, ...], network.apply({}, image[None].astype(jnp.float32), sizes))
+        alexnet_rows.features(image.astype(jnp.float32), weights.convolutions, extent)
         for image in (reference, distorted)
     )
+    sizes = _alexnet(weights).level_sizes(jnp.stack(extent))
     return reductions.add(
-        reductions.mean(d[0], Extent(*size[0]))
-        for d, size in zip(
-            _differences(first, second, weights.heads), network.level_sizes(sizes), strict=True
-        )
+        reductions.mean(d, Extent(*size))
+        for d, size in zip(_differences(first, second, weights.heads), sizes, strict=True)
     )
 
 
@@ -250,10 +248,10 @@ def _mean_difference(
 
 
 def _differences(
-    first: Sequence[Float[Array, "1 _h _w _c"]],
-    second: Sequence[Float[Array, "1 _h _w _c"]],
+    first: Sequence[Float[Array, "*n _h _w _c"]],
+    second: Sequence[Float[Array, "*n _h _w _c"]],
     heads: Sequence[Array | np.ndarray],
-) -> list[Float[Array, "1 _h _w"]]:
+) -> list[Float[Array, "*n _h _w"]]:
     """Weighted squared differences of each level."""
     return [_difference(*level) for level in zip(first, second, heads, strict=True)]
 
@@ -298,6 +296,7 @@ METRICS = {
             functools.partial(_compare, "alexnet"),
         ),
         padded=True,
+        size_class=bands.size_class,
         masked=functools.partial(_masked, _alexnet, "alexnet"),
     ),
     "lpips_vgg": FunctionMetric(

@@ -1,4 +1,4 @@
-"""Log-Gabor filters in the frequency domain, computed once per image size with NumPy.
+"""Log-Gabor filters in the frequency domain, of NumPy or JAX arrays.
 
 D. J. Field, "Relations between the statistics of natural images and the response properties of
 cortical cells", JOSA A 4(12), 1987; grids and filters follow P. Kovesi's `phasecong2.m`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -27,20 +28,22 @@ def polar_frequencies(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return np.fft.ifftshift(radius), np.fft.ifftshift(angle)
 
 
-def radial(radius: np.ndarray, frequency: float, spread: float) -> np.ndarray:
+def radial(radius: Any, frequency: float, spread: float) -> Any:
     """exp(-log(radius / frequency)^2 / (2 spread^2)), and zero at DC."""
-    safe = np.where(radius > 0, radius, 1)
-    response = np.exp(-(np.log(safe / frequency) ** 2) / (2 * spread**2))
-    return np.where(radius > 0, response, 0)
+    xp = radius.__array_namespace__()
+    safe = xp.where(radius > 0, radius, 1)
+    response = xp.exp(-(xp.log(safe / frequency) ** 2) / (2 * spread**2))
+    return xp.where(radius > 0, response, 0)
 
 
-def angular(angle: np.ndarray, orientation: float, spread: float) -> np.ndarray:
+def angular(angle: Any, orientation: Any, spread: float) -> Any:
     """exp(-d^2 / (2 spread^2)), with d the angular distance from `orientation` in radians."""
-    distance = np.abs(np.angle(np.exp(1j * (angle - orientation))))
-    return np.exp(-(distance**2) / (2 * spread**2))
+    xp = angle.__array_namespace__()
+    distance = (angle - orientation + math.pi) % (2 * math.pi) - math.pi
+    return xp.exp(-(distance**2) / (2 * spread**2))
 
 
-def low_pass(radius: np.ndarray) -> np.ndarray:
+def low_pass(radius: Any) -> Any:
     """A Butterworth low-pass of order 15, which removes the corners of the spectrum."""
     return 1 / (1 + (radius / 0.45) ** 30)
 
