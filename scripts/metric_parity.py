@@ -46,6 +46,7 @@ OFFICIAL = {
     "mad": ("mad", {}, ""),
     "lpips": ("lpips_alex", {}, ""),
     "dists": ("dists", {}, ""),
+    "cw_ssim": ("cw_ssim", {}, ""),
 }
 # Why we differ from a peer by more than 1e-4.
 REASONS = {
@@ -68,6 +69,8 @@ REASONS = {
     ("vmaf_neg", "libvmaf integer"): "features in integers",
     ("vsi", "piq"): "decimates one pixel further up and left; resizes without antialiasing",
     ("vsi", "pyiqa"): "decimates one pixel further up and left; resizes without antialiasing",
+    ("ssimulacra2", "ssimulacra2"): "other borders and blur; leaves out scales of small images",
+    ("ssimulacra2", "libjxl"): "its recursive blur in float32",
 }
 
 
@@ -81,7 +84,15 @@ def our_values(name: str, options: dict, pairs: list[tuple[str, str]]) -> np.nda
     function = _compiled(name, tuple(options.items()))
     # Read as the peers' worker reads them, whatever the file's name says.
     images = ([np.asarray(Image.open(path).convert("RGB")) for path in pair] for pair in pairs)
-    return np.array([float(function(*(i.astype(np.float32) / 255 for i in p))) for p in images])
+    return np.array([_score(function, *(i.astype(np.float32) / 255 for i in p)) for p in images])
+
+
+def _score(function: jax.stages.Wrapped, reference: np.ndarray, distorted: np.ndarray) -> float:
+    """NaN where the images are too small."""
+    try:
+        return float(function(reference, distorted))
+    except InputError:
+        return float("nan")
 
 
 def available(name: str) -> str:
@@ -132,33 +143,36 @@ def _gap(values: np.ndarray, expected: np.ndarray) -> float:
 
 
 def peer_table(table: pathlib.Path, limit: int, peers: Peers, chosen: set) -> None:
-    """Prints the largest and median relative difference from each peer on more pairs."""
+    """Prints the largest, and relative to the score the largest and median, differences."""
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
     rows = rows[:: max(1, len(rows) // limit)][:limit]
     folder = table.parent
     pairs = [(str(folder / r["reference"]), str(folder / r["distorted"])) for r in rows]
     print(
-        "| metric | peer | largest relative difference | median | reason |\n|---|---|---|---|---|"
+        "| metric | peer | pairs | largest difference | largest relative difference | median "
+        "| reason |\n|---|---|---|---|---|---|---|"
     )
     for name in metrics.names():
         if name not in chosen:
             continue
         reason = available(name)
         if reason:
-            print(f"| {name} | - | - | - | {reason} |")
+            print(f"| {name} | - | - | - | - | - | {reason} |")
             continue
         values = our_values(name, {}, pairs)
         for peer, theirs in peers.ask(values=pairs, metrics=[name]).get(name, {}).items():
-            usable = np.array([v is not None for v in theirs])
+            expected = np.array([np.nan if v is None else v for v in theirs], float)
+            usable = np.isfinite(expected) & np.isfinite(values)
             if not usable.any():
-                print(f"| {name} | {peer} | - | - | the peer fails on these images |")
+                print(f"| {name} | {peer} | 0 | - | - | - | the peer fails on these images |")
                 continue
-            expected = np.array([v for v in theirs if v is not None])
-            gaps = np.abs(values[usable] - expected) / np.maximum(np.abs(expected), 1e-12)
+            errors = np.abs(values - expected)[usable]
+            gaps = errors / np.maximum(np.abs(expected[usable]), 1e-12)
             why = REASONS.get((name, peer), "") if gaps.max() > 1e-4 else ""
             print(
-                f"| {name} | {peer} | {gaps.max():.1e} | {np.median(gaps):.1e} | {why} |",
+                f"| {name} | {peer} | {usable.sum()} | {errors.max():.1e} | {gaps.max():.1e} "
+                f"| {np.median(gaps):.1e} | {why} |",
                 flush=True,
             )
 

@@ -6,6 +6,9 @@ pixel, all of the same length.
 
 from __future__ import annotations
 
+import functools
+
+from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax.metrics import filters, reductions
@@ -55,9 +58,10 @@ def energy(
     height, width = planes.shape[-2:]
     padded = filters.pad(staged(planes), RADIUS, RADIUS, "constant")
 
+    @functools.cache
     def at(y: int, x: int) -> Float[Array, "n h w"]:
         top, left = RADIUS + y, RADIUS + x
-        return padded[:, top : top + height, left : left + width]
+        return lax.slice(padded, (0, top, left), (len(planes), top + height, left + width))
 
     total = reductions.add(
         count * reductions.add([planes] + [at(y, x) + at(-y, -x) for y, x in half]) ** 2
