@@ -74,6 +74,15 @@ def test_images_outside_the_tables_folder_are_refused(table, memory, name):
         remote.local_table("memory://bucket/set/bad.csv")
 
 
+def test_files_of_a_folder_stay_in_it(memory, monkeypatch, tmp_path):
+    """A bucket's names are any text."""
+    bad = "/bucket/sets/csiq/../../evil"
+    monkeypatch.setattr(type(memory), "find", lambda *_: ["/bucket/sets/csiq/..fine", bad])
+    with pytest.raises(InputError, match=r"sets/csiq: /bucket/sets/csiq/../../evil is not below"):
+        remote.local_folder("memory://bucket/sets/csiq")
+    assert not list(tmp_path.rglob("evil"))
+
+
 def test_a_storage_that_nobody_knows():
     with pytest.raises(InputError, match=r"^nowhere://a/b.csv: cannot be read \(Protocol not"):
         remote.local_table("nowhere://a/b.csv")
