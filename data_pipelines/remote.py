@@ -52,15 +52,20 @@ def local_folder(url: str) -> Path | None:
     """Copies all files below a folder; None where there are none.
 
     Raises:
-        InputError: a file cannot be read.
+        InputError: a file cannot be read, or its name leads out of the folder, as one in a bucket
+            can.
     """
     storage, path = _open(url)
     with _readable(url):
         files = storage.find(path)
     if not files:
         return None
+    names = {file: posixpath.relpath(file, path) for file in files}
+    for file, name in names.items():
+        if _leads_out(name):
+            raise InputError(f"{url}: {file} is not below this folder, by the dots in its name")
     with _copies(url) as folder:
-        copies = {file: folder / posixpath.relpath(file, path) for file in files}
+        copies = {file: folder / name for file, name in names.items()}
         _fetch(storage, url, folder, copies)
     return folder
 
@@ -78,13 +83,18 @@ def _names(url: str, table: Path) -> Iterable[str]:
     for row in pair_tables.read_rows(table):
         for column in () if row.problem else ("reference", "distorted"):
             name = posixpath.normpath(row.fields[column])
-            if posixpath.isabs(name) or "://" in row.fields[column] or name.startswith(".."):
+            if posixpath.isabs(name) or "://" in row.fields[column] or _leads_out(name):
                 raise InputError(
                     f"{url}, line {row.line}: {row.fields[column]} is not below the table's "
                     "folder, as the images of a table at a URL must be"
                 )
             names[name] = None
     return names
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a normalised relative path leaves its folder."""
+    return name.split("/")[0] == ".."
 
 
 @contextlib.contextmanager

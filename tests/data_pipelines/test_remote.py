@@ -74,6 +74,18 @@ def test_images_outside_the_tables_folder_are_refused(table, memory, name):
         remote.local_table("memory://bucket/set/bad.csv")
 
 
+def test_files_of_a_folder_stay_in_it(memory, monkeypatch, tmp_path):
+    """A bucket's names are any text."""
+    bad = "/bucket/sets/csiq/../../evil"
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "find", lambda *_: ["/bucket/sets/csiq/..fine", bad])
+        with pytest.raises(InputError, match=r"csiq: /bucket/sets/csiq/../../evil is not below"):
+            remote.local_folder("memory://bucket/sets/csiq")
+    memory.pipe_file("/bucket/sets/csiq/..fine", b"")
+    assert (remote.local_folder("memory://bucket/sets/csiq") / "..fine").is_file()
+    assert not list(tmp_path.rglob("evil"))
+
+
 def test_a_storage_that_nobody_knows():
     with pytest.raises(InputError, match=r"^nowhere://a/b.csv: cannot be read \(Protocol not"):
         remote.local_table("nowhere://a/b.csv")
