@@ -43,9 +43,9 @@ def angular(angle: Any, orientation: Any, spread: float) -> Any:
     return xp.exp(-(distance**2) / (2 * spread**2))
 
 
-def low_pass(radius: Any) -> Any:
-    """A Butterworth low-pass of order 15, which removes the corners of the spectrum."""
-    return 1 / (1 + (radius / 0.45) ** 30)
+def low_pass(radius: Any, cutoff: float = 0.45, order: int = 15) -> Any:
+    """A Butterworth low-pass, which removes the corners of the spectrum."""
+    return 1 / (1 + (radius / cutoff) ** (2 * order))
 
 
 def orientations(count: int) -> list[float]:
