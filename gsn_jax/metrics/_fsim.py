@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from gsn_jax.images.size_classes import Extent, Shape, size_class
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, reductions
 from gsn_jax.metrics.phase_congruency import phase_congruency
@@ -24,38 +23,30 @@ from gsn_jax.metrics.staging import staged
 T1, T2, T3, T4 = 0.85, 160.0, 200.0, 200.0
 CHROMA_POWER = 0.03
 MIN_SIZE = 8
-LARGEST_SIDE = 704  # of padded images
 
 
-@pairwise("fsim", MIN_SIZE, viewed=True)
+@pairwise("fsim", MIN_SIZE)
 def fsim(
-    reference: Float[Array, "*batch h w 3"],
-    distorted: Float[Array, "*batch h w 3"],
-    *,
-    extent: Extent | None = None,
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
 ) -> Float[Array, "*batch"]:
     """Similarity of phase congruency and gradients of the luminance.
 
     Args:
         reference: sRGB in [0, 1], at least 8 x 8.
         distorted: as `reference`.
-        extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
         A quality in [0, 1]; 1 for equal images, and for images without any structure. Symmetric.
     """
-    return _pooled(*_terms(reference, distorted, extent, chromatic=False))
+    return _pooled(*_terms(reference, distorted, chromatic=False))
 
 
-@pairwise("fsimc", MIN_SIZE, viewed=True)
+@pairwise("fsimc", MIN_SIZE)
 def fsimc(
-    reference: Float[Array, "*batch h w 3"],
-    distorted: Float[Array, "*batch h w 3"],
-    *,
-    extent: Extent | None = None,
+    reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
 ) -> Float[Array, "*batch"]:
     """`fsim` with the similarity of I and Q, to the power 0.03, as a further local factor."""
-    return _pooled(*_terms(reference, distorted, extent, chromatic=True))
+    return _pooled(*_terms(reference, distorted, chromatic=True))
 
 
 @pairwise("fsim", MIN_SIZE)
@@ -84,7 +75,7 @@ def _masked(
     *,
     chromatic: bool,
 ) -> Float[Array, ""]:
-    local, own, _ = _terms(reference, distorted, chromatic=chromatic)
+    local, own = _terms(reference, distorted, chromatic=chromatic)
     return _pooled(local, own * weights)
 
 
@@ -94,40 +85,31 @@ def real_power(base: Float[Array, "*shape"], exponent: float) -> Float[Array, "*
     return jnp.where(base < 0, magnitude * math.cos(math.pi * exponent), magnitude)
 
 
-def _pooled(
-    local: Float[Array, "h2 w2"], weights: Float[Array, "h2 w2"], extent: Extent | None = None
-) -> Float[Array, ""]:
-    return 1 - reductions.weighted_mean(1 - local, weights, extent)
+def _pooled(local: Float[Array, "h2 w2"], weights: Float[Array, "h2 w2"]) -> Float[Array, ""]:
+    return 1 - reductions.weighted_mean(1 - local, weights)
 
 
 def _terms(
-    reference: Float[Array, "h w 3"],
-    distorted: Float[Array, "h w 3"],
-    extent: Extent | None = None,
-    *,
-    chromatic: bool,
-) -> tuple[Float[Array, "h2 w2"], Float[Array, "h2 w2"], Extent | None]:
-    """Local similarities, their weights, and the extent of both."""
+    reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"], *, chromatic: bool
+) -> tuple[Float[Array, "h2 w2"], Float[Array, "h2 w2"]]:
+    """Local similarities and their weights."""
     images = 255 * jnp.stack([reference, distorted - reference])
-    planes = jnp.stack([colour.mix(images, row) for row in colour.YIQ[: 3 if chromatic else 1]])
-    (luma, *chroma), extent = filters.viewed(planes, "constant", extent)
+    factor = filters.viewing_factor(*images.shape[-3:-1])
+    luma, *chroma = (
+        filters.box_downsample(colour.mix(images, row), factor, "constant") for row in colour.YIQ
+    )
     # One image after the other, so that equal images meet the very same arithmetic.
-    both = reductions.without_offset(jnp.stack([luma[0], luma[0] + luma[1]]), extent)
-    first, second = staged(lax.map(functools.partial(phase_congruency, extent=extent), both))
+    both = jnp.stack([luma[0], luma[0] + luma[1]])
+    first, second = staged(lax.map(phase_congruency, reductions.without_offset(both)))
     local = 1 - dissimilarity(first, second - first, T1)
-    local = local * (1 - gradient_dissimilarity(luma[0], luma[1], SCHARR, T2, extent=extent))
+    local = local * (1 - gradient_dissimilarity(luma[0], luma[1], SCHARR, T2))
     if chromatic:
         in_phase, quadrature = (
             1 - dissimilarity(plane[0], plane[1], constant)
             for plane, constant in zip(chroma, (T3, T4), strict=True)
         )
         local = local * real_power(in_phase * quadrature, CHROMA_POWER)
-    return local, jnp.maximum(first, second), extent
-
-
-def _size_class(height: int, width: int) -> Shape | None:
-    """None for large images: their transforms by matrices would take longer than compilation."""
-    return size_class(height, width) if max(height, width) <= LARGEST_SIDE else None
+    return local, jnp.maximum(first, second)
 
 
 _RANGE = (0.0, 1.0)
@@ -140,8 +122,6 @@ METRICS = {
         fsim_map,
         MIN_SIZE,
         filters.viewing_grid,
-        padded=True,
-        size_class=_size_class,
         masked=functools.partial(_masked, chromatic=False),
     ),
     "fsimc": FunctionMetric(
@@ -152,8 +132,6 @@ METRICS = {
         fsimc_map,
         MIN_SIZE,
         filters.viewing_grid,
-        padded=True,
-        size_class=_size_class,
         masked=functools.partial(_masked, chromatic=True),
     ),
 }

@@ -47,11 +47,11 @@ def forward(
 
     What a plane holds beyond its size has no influence.
     """
-    real, imaginary = (product(part, planes) for part in (rows[0], -rows[1]))
+    real, imaginary = (_product(part, planes) for part in (rows[0], -rows[1]))
     cosine, sine = (part.T for part in columns)
     return lax.complex(
-        product(real, cosine) + product(imaginary, sine),
-        product(imaginary, cosine) - product(real, sine),
+        _product(real, cosine) + _product(imaginary, sine),
+        _product(imaginary, cosine) - _product(real, sine),
     )
 
 
@@ -62,16 +62,15 @@ def inverse(
     real, imaginary = spectrum.real, spectrum.imag
     cosine, sine = (part.T for part in rows)
     real, imaginary = (
-        product(cosine, real) - product(sine, imaginary),
-        product(cosine, imaginary) + product(sine, real),
+        _product(cosine, real) - _product(sine, imaginary),
+        _product(cosine, imaginary) + _product(sine, real),
     )
     cosine, sine = columns
     return lax.complex(
-        product(real, cosine) - product(imaginary, sine),
-        product(imaginary, cosine) + product(real, sine),
+        _product(real, cosine) - _product(imaginary, sine),
+        _product(imaginary, cosine) + _product(real, sine),
     )
 
 
-def product(first: Float[Array, "*batch n m"], second: Array) -> Float[Array, "*batch n k"]:
-    """The product of matrices in full precision."""
+def _product(first: Float[Array, "*batch n m"], second: Array) -> Float[Array, "*batch n k"]:
     return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from gsn_jax.metrics import reductions
 
 
-def median(
-    plane: Float[Array, "*batch h w"], count: int | Int[Array, ""] | None = None
-) -> Float[Array, "*batch"]:
+def median(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch"]:
     """The median over the last two axes of values >= 0; its gradient goes to the middle values.
 
     It bisects the bit patterns, which are ordered like the numbers as long as no sign bit is set.
     That takes one counting pass per bit and is many times faster on a CPU than a sort.
-
-    Args:
-        plane: the values.
-        count: how many of them count, if not all; the others are infinite.
     """
-    if count is None:
-        count = plane.shape[-2] * plane.shape[-1]
+    count = plane.shape[-2] * plane.shape[-1]
     values = lax.stop_gradient(plane)
     lower = _smallest(values, (count - 1) // 2)
-    upper = jnp.where(count % 2 == 1, lower, _next(values, lower, count // 2))
+    upper = lower if count % 2 else _next(values, lower, count // 2)
     return (_average_at(plane, lower) + _average_at(plane, upper)) / 2
 
 
-def _smallest(values: jax.Array, rank: Any) -> jax.Array:
+def _smallest(values: jax.Array, rank: int) -> jax.Array:
     """The element of that rank, counted from 0, `(..., 1, 1)`."""
     bits_type = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
     bits = lax.bitcast_convert_type(values, bits_type)
@@ -48,7 +39,7 @@ def _smallest(values: jax.Array, rank: Any) -> jax.Array:
     return lax.bitcast_convert_type(lax.fori_loop(0, width - 1, step, start), values.dtype)
 
 
-def _next(values: jax.Array, lower: jax.Array, rank: Any) -> jax.Array:
+def _next(values: jax.Array, lower: jax.Array, rank: int) -> jax.Array:
     """The element of that rank, given that `lower` is the one before it."""
     not_above = reductions.total((values <= lower).astype(jnp.float32))[..., None, None]
     above = jnp.where(values > lower, values, jnp.inf).min((-2, -1), keepdims=True)

@@ -6,16 +6,15 @@ orientations of log-Gabor filters, noise compensation from the median response.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from gsn_jax.images.size_classes import Extent
-from gsn_jax.metrics import finite, log_gabor, reductions, spectra
+from gsn_jax.metrics import filters, finite, log_gabor, reductions
 from gsn_jax.metrics.order_statistics import median
 
 SCALES = 4
@@ -27,38 +26,27 @@ NOISE_DEVIATIONS = 2.0
 EPSILON = 1e-4
 
 
-def phase_congruency(
-    plane: Float[Array, "h w"], extent: Extent | None = None
-) -> Float[Array, "h w"]:
+def phase_congruency(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
     """Phase congruency in [0, 1]; zero where the plane has no structure at all.
 
     Args:
         plane: luma in [0, 255], up to an offset. The filters ignore an offset, but float32 does
             not: a plane around zero loses fewer bits.
-        extent: where the image is in the plane.
     """
-    spectrum = spectra.whole(plane) if extent is None else spectra.folded(plane, extent)
-    angle = jnp.arctan2(-spectrum.y, spectrum.x)
-    radial = _radial(spectrum.radius())
-
-    def add(
-        totals: tuple[jax.Array, jax.Array], orientation: Float[Array, ""]
-    ) -> tuple[tuple[jax.Array, jax.Array], None]:
-        angular = log_gabor.angular(angle, orientation, math.pi / ORIENTATIONS / ANGLE_ON_SIGMA)
-        responses = spectrum.filtered(radial, angular)
+    bank, noise = filter_bank(*plane.shape[-2:])
+    spectrum = jnp.fft.fft2(plane)
+    energies: list[jax.Array] = []
+    amplitudes: list[jax.Array] = []
+    for orientation in range(ORIENTATIONS):
+        responses = [
+            jnp.fft.ifft2(filters.apply_transfer(spectrum, jnp.asarray(transfer, plane.dtype)))
+            for transfer in bank[orientation]
+        ]
         squares = [response.real**2 + response.imag**2 for response in responses]
-        finest = jnp.where(spectrum.inside, squares[0], jnp.inf)
-        noise = _noise_factor(radial, angular, spectrum) * finite.sqrt(
-            median(finest.reshape(-1, finest.shape[-1]), spectrum.count)
-        )
-        energy = jnp.maximum(_energy(responses) - noise, 0)
-        amplitude = reductions.add(finite.sqrt(square) for square in squares)
-        return (totals[0] + energy, totals[1] + amplitude), None
-
-    start = (jnp.zeros(angle.shape, plane.dtype),) * 2
-    orientations = jnp.asarray(log_gabor.orientations(ORIENTATIONS), plane.dtype)
-    (energies, amplitudes), _ = lax.scan(add, start, orientations)
-    return spectrum.plane(finite.divide(energies, amplitudes, 0.0))
+        threshold = float(noise[orientation]) * finite.sqrt(median(squares[0]))
+        energies.append(jnp.maximum(_energy(responses) - threshold[..., None, None], 0))
+        amplitudes.extend(finite.sqrt(square) for square in squares)
+    return finite.divide(reductions.add(energies), reductions.add(amplitudes), 0.0)
 
 
 def _energy(responses: list[Complex[Array, "*batch h w"]]) -> Float[Array, "*batch h w"]:
@@ -72,30 +60,31 @@ def _energy(responses: list[Complex[Array, "*batch h w"]]) -> Float[Array, "*bat
     )
 
 
-def _radial(radius: Float[Array, "n m"]) -> list[Float[Array, "n m"]]:
-    """The transfer functions of the scales, without orientation."""
-    low = log_gabor.low_pass(radius)
-    waves = [SHORTEST_WAVE * 2**scale for scale in range(SCALES)]
-    return [low * log_gabor.radial(radius, 1 / wave, abs(math.log(SIGMA_ON_F))) for wave in waves]
+@functools.lru_cache(maxsize=8)
+def filter_bank(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Transfer functions `(ORIENTATIONS, SCALES, H, W)` and noise factors `(ORIENTATIONS,)`.
 
-
-def _noise_factor(
-    radial: Sequence[Float[Array, "n m"]],
-    angular: Float[Array, "*quadrants n m"],
-    spectrum: spectra.Whole | spectra.Folded,
-) -> Float[Array, ""]:
-    """Threshold per root of the median energy at the finest scale, for Gaussian noise.
-
-    Its amplitudes are Rayleigh's. The filters' impulse responses enter by their real parts, whose
-    transfer functions are the even parts.
+    The noise threshold of an orientation is its factor times the root of the median squared
+    response at the finest scale.
     """
+    radius, angle = log_gabor.polar_frequencies(height, width)
+    waves = [SHORTEST_WAVE * 2**scale for scale in range(SCALES)]
+    spread = abs(math.log(SIGMA_ON_F))
+    radial = np.stack([log_gabor.radial(radius, 1 / wave, spread) for wave in waves])
+    radial *= log_gabor.low_pass(radius)
+    sigma = math.pi / ORIENTATIONS / ANGLE_ON_SIGMA
+    angles = log_gabor.orientations(ORIENTATIONS)
+    angular = np.stack([log_gabor.angular(angle, centre, sigma) for centre in angles])
+    bank = angular[:, None] * radial
+    return bank.astype(np.float32), np.array([_noise_factor(filters) for filters in bank])
 
-    def total(values: Float[Array, "*quadrants n m"]) -> Float[Array, ""]:
-        return reductions.total(values * spectrum.weight).sum()
 
-    even = ((angular + spectrum.mirrored(angular)) / 2) ** 2
-    energy = total(reductions.add(radial) ** 2 * even)
-    power = 1 / (math.log(2) * total((radial[0] * angular) ** 2))
-    tau = jnp.sqrt(energy * power)
+def _noise_factor(filters: np.ndarray) -> float:
+    """Threshold per root of the median energy, for Gaussian noise (Rayleigh amplitudes)."""
+    impulses = np.fft.ifft2(filters).real * math.sqrt(filters[0].size)
+    own = (impulses**2).sum()
+    cross = (impulses.sum(0) ** 2).sum() - own  # twice the sum over pairs of scales
+    power = 1 / (math.log(2) * (filters[0] ** 2).sum())
+    tau = math.sqrt((2 * own + 2 * cross) * power / 2)
     mean, sigma = tau * math.sqrt(math.pi / 2), tau * math.sqrt(2 - math.pi / 2)
     return (mean + NOISE_DEVIATIONS * sigma) / 1.7

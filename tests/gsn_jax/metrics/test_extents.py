@@ -21,13 +21,7 @@ PADDED = [
     if name not in LEARNED and getattr(metrics.get(name), "padded", False)
 ]
 DEFINED = ("ssim", "ms_ssim", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd", "vifp")
-VIEWED = (
-    "fsim",
-    "fsimc",
-    "mdsi",
-    "vsi",
-    "sr_sim",
-)  # decimated by a factor that depends on the size
+VIEWED = ("mdsi", "vsi", "sr_sim")  # decimated by a factor that depends on the size
 SLOW = ("ms_gmsd", "nlpd", "vifp", "ssimulacra2", "flip", "vif", "iw_ssim")  # large programs
 SLOW += ("butteraugli", "butteraugli_3norm", "vmaf", "vmaf_neg")
 # The score of equal images where that is not the end of the range.
