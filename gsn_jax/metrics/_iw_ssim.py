@@ -122,11 +122,8 @@ def _information(
     if parent is not None:
         enlarged = _enlarged(parent, extents.decimated(extent))[: band.shape[-2], : band.shape[-1]]
         vectors = jnp.concatenate([vectors, enlarged[None, 1:-1, 1:-1]])
-    places = extents.inside(extent, 2)
-    covariance = neighbourhoods.second_moments(vectors, places)
-    vectors = neighbourhoods.turned(vectors, neighbourhoods.principal_axes(covariance))
-    moments = neighbourhoods.second_moments(vectors, places)
-    eigenvalues, inverse = neighbourhoods.spectrum(moments)
+    covariance = neighbourhoods.second_moments(vectors, extents.inside(extent, 2))
+    eigenvalues, inverse = neighbourhoods.spectrum(covariance)
     signal = neighbourhoods.multipliers(vectors, inverse) * eigenvalues[:, None, None]
 
     def add(total: Float[Array, "h w"], signal: Float[Array, "h w"]) -> tuple[Array, None]:

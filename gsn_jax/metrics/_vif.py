@@ -50,15 +50,12 @@ def vif(
     blocks = [extents.whole_blocks(extents.decimated(extent, 2**k), BLOCK) for k in range(LEVELS)]
     # All small matrices in one call, which costs more than its arithmetic.
     covariances = jnp.stack(
-        [
-            _moments(neighbourhoods.windows(bands[:, 0], BLOCK, 1), inside)
-            for bands, inside in zip(levels, blocks, strict=True)
-        ]
+        [_covariance(bands[:, 0], inside) for bands, inside in zip(levels, blocks, strict=True)]
     )
     changes, totals = [], []
-    for level, axes in enumerate(neighbourhoods.principal_axes(covariances)):
+    for level, spectra in enumerate(zip(*neighbourhoods.spectrum(covariances), strict=True)):
         window = 2 ** (LEVELS - level) + 1
-        change, total = _information(levels[level], blocks[level], window, axes)
+        change, total = _information(levels[level], blocks[level], window, *spectra)
         changes.append(change)
         totals.append(total)
     return 1 + reductions.add(changes) / (FLOOR + reductions.add(totals))
@@ -73,7 +70,8 @@ def _information(
     bands: Float[Array, "2 2 h w"],
     extent: Extent | None,
     window: int,
-    axes: Float[Array, "2 n n"],
+    eigenvalues: Float[Array, "2 n"],
+    inverses: Float[Array, "2 n n"],
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """What a level gains or loses of its information, and all of it, in nats.
 
@@ -81,14 +79,14 @@ def _information(
         bands: both orientations of the reference and of the change.
         extent: the whole blocks that are in the image.
         window: side of the windows whose statistics describe a block.
-        axes: the principal ones of both orientations' blocks.
+        eigenvalues: of the covariance of both orientations' blocks.
+        inverses: of these covariances.
     """
     border = -(-(window // 2) // BLOCK)
     inside = (..., slice(border, -border), slice(border, -border))
     gain_change, error = (field[inside] for field in _channel(bands, window, extent))
-    vectors = neighbourhoods.turned(neighbourhoods.windows(bands[:, 0], BLOCK, 1), axes)
-    eigenvalues, inverses = neighbourhoods.spectrum(_moments(vectors, extent))
-    scale = neighbourhoods.multipliers(vectors[..., ::BLOCK, ::BLOCK], inverses)[inside]
+    blocks = neighbourhoods.windows(bands[:, 0], BLOCK, BLOCK)
+    scale = neighbourhoods.multipliers(blocks, inverses)[inside]
     signal = eigenvalues.T[:, :, None, None] * scale
     change = information_change(gain_change, error, signal, NOISE).sum((0, 1))
     within = extents.inside(extent, 2 * border)
@@ -113,8 +111,8 @@ def _channel(
     return distortion_channel(variance, change_variance, product - mean * mean_change, TOLERANCE)
 
 
-def _moments(vectors: Float[Array, "n 2 h w"], extent: Extent | None) -> Float[Array, "2 n n"]:
-    """The covariance of windows at every sample, given the whole blocks that are in the image."""
+def _covariance(planes: Float[Array, "2 h w"], extent: Extent | None) -> Float[Array, "2 n n"]:
+    vectors = neighbourhoods.windows(planes, BLOCK, 1)
     places = extents.inside(extents.multiplied(extent, BLOCK), BLOCK - 1)
     return neighbourhoods.second_moments(reductions.centred(vectors, places), places)
 

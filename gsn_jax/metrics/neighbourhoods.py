@@ -43,41 +43,35 @@ def _columns(vectors: Float[Array, "n *batch h w"]) -> Float[Array, "*batch n h*
     return vectors.reshape(*vectors.shape[:-2], -1)
 
 
-def principal_axes(covariance: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
-    """Eigenvectors, in columns, without gradient."""
-    return jnp.linalg.eigh(lax.stop_gradient(covariance))[1]
-
-
-def turned(
-    vectors: Float[Array, "n *batch h w"], axes: Float[Array, "*batch n n"]
-) -> Float[Array, "n *batch h w"]:
-    """The vectors' components along axes."""
-    components = jnp.matmul(jnp.matrix_transpose(axes), _columns(vectors), precision=_HIGHEST)
-    shape = (*components.shape[:-1], *vectors.shape[-2:])
-    return jnp.moveaxis(components.reshape(shape), -3, 0)
-
-
+@jax.custom_jvp
 def spectrum(
-    moments: Float[Array, "*batch n n"],
+    covariance: Float[Array, "*batch n n"],
 ) -> tuple[Float[Array, "*batch n"], Float[Array, "*batch n n"]]:
-    """Eigenvalues and inverses of second moments along the principal axes.
+    """Eigenvalues and inverses of covariance matrices.
 
-    Neighbouring pixels are nearly dependent: eigenvalues differ by factors of a million, and the
-    small ones are lost in the rounding of the covariance of the pixels. Moments of vectors that
-    were turned first are each exact to the precision of their type. Off the diagonal they are
-    nearly zero, so the first order suffices, also for the derivatives. Eigenvalues are floored at
-    what the precision resolves. A zero matrix, which a band without any signal has, gets a zero
-    inverse.
+    Neighbouring pixels are nearly dependent, so eigenvalues are floored at what the precision
+    resolves. A zero matrix, which a band without any signal has, gets a zero inverse. The
+    derivatives are those of the eigenvalues and of the inverse, which stay finite where those of
+    the eigenvectors do not.
     """
-    values = jnp.diagonal(moments, axis1=-2, axis2=-1)
+    values, vectors = jnp.linalg.eigh(covariance)
     number = values.shape[-1]
-    floor = number * jnp.finfo(values.dtype).eps * values.max(-1, keepdims=True)
+    floor = number * jnp.finfo(values.dtype).eps * jnp.maximum(values[..., -1:], 0)
     floored = jnp.maximum(values, floor)
-    reciprocal = finite.divide(jnp.ones_like(floored), floored, 0.0)
-    outer = reciprocal[..., :, None] * reciprocal[..., None, :]
-    own = jnp.eye(number, dtype=values.dtype) * reciprocal[..., None]
-    # 1 / a on the diagonal and -b / (a c) off it.
-    return floored, jnp.where(jnp.eye(number, dtype=bool), own, -moments * outer)
+    scaled = vectors * finite.divide(jnp.ones_like(floored), floored, 0.0)[..., None, :]
+    return floored, jnp.matmul(scaled, jnp.matrix_transpose(vectors), precision=_HIGHEST)
+
+
+@spectrum.defjvp
+def _spectrum_jvp(primals: tuple, tangents: tuple) -> tuple[tuple, tuple]:
+    (covariance,), (change,) = primals, tangents
+    values, inverse = spectrum(covariance)
+    _, vectors = jnp.linalg.eigh(covariance)
+    turned = jnp.einsum("...ji,...jk,...ki->...i", vectors, change, vectors, precision=_HIGHEST)
+    inverse_change = -jnp.matmul(
+        jnp.matmul(inverse, change, precision=_HIGHEST), inverse, precision=_HIGHEST
+    )
+    return (values, inverse), (turned, inverse_change)
 
 
 def multipliers(
