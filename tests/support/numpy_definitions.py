@@ -47,8 +47,8 @@ def ssim_terms(x, y):
     return (2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1), (2 * xy + c2) / (xx + yy + c2)
 
 
-def ssim(x, y):
-    luminance, contrast = ssim_terms(luma(x), luma(y))
+def ssim(x, y, rounded=True):
+    luminance, contrast = ssim_terms(*(luma(i, rounded=rounded) for i in (x, y)))
     return (luminance * contrast).mean()
 
 
@@ -71,8 +71,9 @@ def alike(a, b, c, masking=0.0):
     return ((2 - masking) * a * b + c) / (a * a + b * b - masking * a * b + c)
 
 
-def gmsd(x, y):
-    return np.std(alike(magnitude(halve(luma(x))), magnitude(halve(luma(y))), 170), ddof=1)
+def gmsd(x, y, rounded=True):
+    magnitudes = (magnitude(halve(luma(i, rounded=rounded))) for i in (x, y))
+    return np.std(alike(*magnitudes, 170), ddof=1)
 
 
 def ms_gmsd(x, y):

@@ -150,10 +150,11 @@ def scores():
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_definition_and_libvmaf(name, scores):
+    """Within 0.005 of 100 points, by which libvmaf's own float32 differs from float64 as well."""
     got = scores(*metric_pairs.floats(PAIRS[name]))
     expected = [definition(*PAIRS[name], limit) for limit in (100, 1)]
-    np.testing.assert_allclose(got, expected, atol=1e-3)
-    np.testing.assert_allclose(got, LIBVMAF[name], atol=1e-3)
+    np.testing.assert_allclose(got, expected, atol=5e-3)
+    np.testing.assert_allclose(got, LIBVMAF[name], atol=5e-3)
 
 
 @pytest.mark.parametrize(("name", "height", "width"), LIBVMAF_SMALL)
@@ -161,7 +162,7 @@ def test_small_and_odd_images(name, height, width, scores):
     pair = [image[:height, :width] for image in PAIRS[name]]
     got = scores(*metric_pairs.floats(pair))
     expected = [definition(*pair, limit) for limit in (100, 1)]
-    np.testing.assert_allclose(got, expected, atol=1e-3)
+    np.testing.assert_allclose(got, expected, atol=5e-3)
     np.testing.assert_allclose(got, LIBVMAF_SMALL[name, height, width], atol=5e-3)
 
 
