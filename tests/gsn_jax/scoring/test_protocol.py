@@ -13,7 +13,8 @@ from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.metric import MapGrid, Metric
 from gsn_jax.scoring.maps import grid_of
-from gsn_jax.scoring.protocol import NAMED, Protocol, ProtocolMetric
+from gsn_jax.scoring.protocol import NAMED, Protocol
+from gsn_jax.scoring.protocol_metric import ProtocolMetric
 from gsn_jax.scoring.provenance import protocol_text, version_of
 
 STUDIO = np.array([65.481, 128.553, 24.966])
