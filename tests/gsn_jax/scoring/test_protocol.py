@@ -54,6 +54,7 @@ def test_sr_protocols_are_those_of_basicsr(pairs, scale):
         assert float(ssim(reference, restored)) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "studio"])
 def test_every_metric_sees_the_luma_as_a_gray_image(pairs, kind):
     protocol = Protocol(kind, 3)
@@ -85,6 +86,7 @@ def test_equal_images_are_exactly_best(photo):
         assert float(gsn_jax.score(photo, photo, name, protocol="sr-x4")) == best
 
 
+@pytest.mark.slow
 def test_a_metric_under_a_protocol_is_a_metric_everywhere(photo, rng):
     noisy = np.clip(photo + rng.normal(scale=20, size=photo.shape), 0, 255).astype(np.uint8)
     plain = gsn_jax.load("gsn")
@@ -108,6 +110,7 @@ def test_a_metric_under_a_protocol_is_a_metric_everywhere(photo, rng):
     assert gsn_jax.quality_map(photo, noisy, metric).shape == (128, 160)
 
 
+@pytest.mark.slow
 def test_a_loss_is_that_of_what_the_protocol_leaves(photo, rng):
     pair = [np.float32(photo) / 255, rng.random(photo.shape, np.float32)]
     metric = Protocol("full", 2).of(metrics.get("psnr"))
