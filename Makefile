@@ -10,7 +10,7 @@ UV := $(shell command -v uv)
 ORDER := -p no:randomly
 PYTEST := -m pytest -n 2 --dist worksteal $(ORDER)
 
-.PHONY: help demo check test coverage test-oldest test-newest notebooks docs lint clean
+.PHONY: help demo check quick test coverage test-oldest test-newest notebooks docs lint clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,7 +37,11 @@ $(VENV)/.test: $(VENV)/.demo
 demo: $(VENV)/.demo
 	@$(BIN)/gsn demo
 
-check: $(VENV)/.test lint
+# Beside each other: the linters keep one core busy, and not for the whole time.
+check: $(VENV)/.test
+	@$(MAKE) --no-print-directory --jobs=2 lint quick
+
+quick: $(VENV)/.test
 	$(BIN)/python $(PYTEST) -m "not slow" --durations=10
 
 test: $(VENV)/.test lint

@@ -7,9 +7,7 @@ equals the image's published PSNR, and the image gets its published mean opinion
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines import parallel
-from data_pipelines.image_writing import write_image, write_text
+from data_pipelines.image_writing import write_image
 from data_pipelines.tid2013 import crops, fidelity, matching, published
 from data_pipelines.tid2013.matching import Match
 from data_pipelines.tid2013.published import Published
 from data_pipelines.tid2013.recipes import FAITHFUL, RECIPES, VERSION
 from gsn_jax.errors import InputError
+from gsn_jax.storage import csv_text, write_text
 
 COLUMNS = ("reference", "distorted", "score", "score_std", "type", "level", "group", "split")
 _TABLE = "pairs.csv"
@@ -181,21 +180,17 @@ def _distorted_name(key: Key) -> str:
 
 
 def _table(keys: Iterable[Key], targets: dict[Key, Published]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for key in keys:
-        scene, number, level = key
-        writer.writerow(
-            (
-                _reference_name(scene),
-                _distorted_name(key),
-                targets[key].mos,
-                targets[key].mos_std,
-                RECIPES[number].name,
-                level,
-                f"I{scene:02d}",
-                "reserved" if scene in crops.RESERVED else "train",
-            )
+    rows = (
+        (
+            _reference_name(key[0]),
+            _distorted_name(key),
+            targets[key].mos,
+            targets[key].mos_std,
+            RECIPES[key[1]].name,
+            key[2],
+            f"I{key[0]:02d}",
+            "reserved" if key[0] in crops.RESERVED else "train",
         )
-    return file.getvalue()
+        for key in keys
+    )
+    return csv_text([COLUMNS, *rows])

@@ -17,10 +17,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.image_writing import write_text
 from gsn_jax.errors import InputError, disk_failure
 from gsn_jax.images import pair_tables
-from gsn_jax.storage import user_cache
+from gsn_jax.storage import replacing, user_cache, write_text
 
 _VERSIONS = ".versions.json"  # of the copied files, as the storage names them
 _AT_ONCE = 32  # requests, which mostly wait
@@ -142,9 +141,8 @@ def _fetch_one(storage: Any, known: Mapping[str, Any], path: str, file: Path) ->
         version = str(storage.ukey(path))
         if known.get(path) != version or not file.is_file():
             file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_name(f".{file.name}.partial")
-            storage.get_file(path, str(partial))
-            partial.replace(file)
+            with replacing(file, shared=True) as partial:
+                storage.get_file(path, str(partial))
     except FileNotFoundError:
         return None
     return version

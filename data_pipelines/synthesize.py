@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import io
 import json
 import zlib
 from collections import defaultdict
@@ -19,10 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines import distortions, kadid10k, parallel, synthesis_labels
-from data_pipelines.image_writing import write_image, write_text
+from data_pipelines.image_writing import write_image
 from data_pipelines.tid2013 import typical
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import SUFFIXES, load_image
+from gsn_jax.storage import csv_text, write_text
 
 COLUMNS = ("reference", "distorted", "score", "type", "level", "group")
 _SETTINGS = "synthesis.json"
@@ -137,7 +137,7 @@ def synthesize(
         if progress is not None:
             progress(done, len(jobs))
     rows = [row for job in jobs for row in _rows(_part(job))]
-    write_text(out / "pairs.csv", _csv([COLUMNS, *agreeing(rows, settings.consensus)]))
+    write_text(out / "pairs.csv", csv_text([COLUMNS, *agreeing(rows, settings.consensus)]))
     return out / "pairs.csv"
 
 
@@ -205,7 +205,7 @@ def _make_photo(job: _Job) -> None:
         scores = _scores(job, kind, photo, images)
         for path, score, level in zip(paths, scores, settings.levels, strict=True):
             rows.append((reference_path, path, round(score, 6), kind, level, job.name))
-    write_text(_part(job), _csv(rows))
+    write_text(_part(job), csv_text(rows))
 
 
 def _distorted(
@@ -250,12 +250,6 @@ def _write_missing(path: Path, image: np.ndarray) -> None:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_image(path, image)
-
-
-def _csv(rows: Sequence[tuple[object, ...]]) -> str:
-    file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(rows)
-    return file.getvalue()
 
 
 def _rows(part: Path) -> list[list[str]]:

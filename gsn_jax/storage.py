@@ -1,15 +1,22 @@
-"""Folders of runs and models, on a disk or in a bucket of Google Cloud Storage; and of caches."""
+"""Folders of runs and models, on a disk or in a bucket of Google Cloud Storage; files and locks."""
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import errno
 import importlib.util
+import io
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from gsn_jax.errors import InputError
+
+# What file systems without locks answer.
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
@@ -48,3 +55,87 @@ def folder(path: str | os.PathLike[str]) -> Path:
     from etils import epath
 
     return cast(Path, epath.Path(os.fspath(path)))
+
+
+@contextlib.contextmanager
+def exclusive(
+    path: str | os.PathLike[str], refusal: str, *, remove: bool = False
+) -> Iterator[None]:
+    """Holds a lock while the context lasts. The system releases it however the process ends.
+
+    On file systems without locks nothing is locked.
+
+    Args:
+        path: an empty file that is made for the lock; its folder exists.
+        refusal: the error's text where another process holds the lock.
+        remove: delete the file at the end.
+
+    Raises:
+        InputError: another process holds the lock.
+        OSError: the file cannot be made.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise InputError(refusal) from None
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        if remove:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        lock.release()
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator[Path]:
+    """A temporary name in the same folder; at the end that file replaces `path` atomically.
+
+    Args:
+        path: the file to replace.
+        shared: other processes may write the same file at the same time. Otherwise what a killed
+            process has left is replaced, too.
+
+    Raises:
+        OSError: a file cannot be written or replaced.
+    """
+    target = Path(path)
+    mark = f".{os.getpid()}" if shared else ""
+    partial = target.with_name(f".{target.name}{mark}.new")
+    partial.unlink(missing_ok=True)  # it could be a link to somebody else's file
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def stamp(file: str | os.PathLike[str] | None) -> list[int] | None:
+    """Size and modification time, which change with a file; None where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        if file is not None:
+            state = os.stat(file)
+            return [state.st_size, state.st_mtime_ns]
+    return None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, on a disk or in a bucket; `path` is never incomplete."""
+    if is_url(path):
+        path.write_text(text, encoding="utf-8")
+        return
+    with replacing(path, shared=True) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows, the header among them, as a CSV table."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from gsn_jax.images import load_image
-from gsn_jax.rate_distortion.codecs import butteraugli_distance
+from gsn_jax.rate_distortion.codec_libraries import butteraugli_distance
 
 # `originalName` in mucped23/answers.csv of google-research/google-research.
 PHOTOS = [

@@ -21,7 +21,7 @@ import nbclient
 import nbformat
 from tqdm import tqdm
 
-from data_pipelines.image_writing import write_text
+from gsn_jax.storage import write_text
 
 ROOT = Path(__file__).parents[1]
 _SECONDS_PER_CELL = 600

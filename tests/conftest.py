@@ -41,6 +41,14 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
+def pytest_collection_modifyitems(items):
+    """Those of the whole project, the longest ones, come first: the last ones are to be short.
+
+    Otherwise a worker would run a long one while the other has nothing left to do.
+    """
+    items.sort(key=lambda item: item.path.parent != _ROOT / "tests")
+
+
 def pytest_collection_finish():
     """What is there before the tests stays: the collector need not look at it time and again."""
     gc.collect()

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from gsn_jax import metrics
 
 PROGRAM = Path(__file__).parent / "support" / "checked_annotations.py"
 
 
+@pytest.mark.slow
 def test_shapes_are_as_annotated():
     done = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

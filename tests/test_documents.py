@@ -55,6 +55,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", [d for d in DOCUMENTS if runnable(d)], ids=name)
 def test_blocks_run(document, folder):
     """In this process, one page after another: what one page compiles, the next one uses.

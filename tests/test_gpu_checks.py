@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from virtual_devices import xla_flags
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "gpu_checks.sh"
 
@@ -23,7 +24,7 @@ def test_its_limits_are_ten_minutes_together():
 def test_it_runs_dry_and_leaves_its_results(tmp_path):
     done = subprocess.run(
         [SCRIPT, tmp_path / "out"],
-        env={**os.environ, "PYTHON": sys.executable, "DRY": "1"},
+        env={**os.environ, "XLA_FLAGS": xla_flags(1), "PYTHON": sys.executable, "DRY": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,11 +1,13 @@
 """The rehearsal of data sets, small: the builders take its sets, and it runs to its end."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from virtual_devices import xla_flags
 
 import data_pipelines
 from data_pipelines import catalogue
@@ -33,6 +35,7 @@ def test_sets_have_the_published_numbers(sets, name, tmp_path):
     assert len(set(files)) == len(files) == builder.NUM_REFERENCES + builder.NUM_PAIRS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["csiq", "kadid10k", "live_iqa", "pipal", "tid2013"])
 def test_the_builders_take_them(sets, name, tmp_path, monkeypatch):
     monkeypatch.setattr(builder_of(name), "NUM_REFERENCES", 1)
@@ -57,6 +60,7 @@ def test_a_small_rehearsal(tmp_path):
             sys.executable, BENCHMARKS / "rehearsal.py", "--folder", tmp_path, "--sets", "csiq",
             "--references", "4", "--size", "32", "40",
         ],
+        env={**os.environ, "XLA_FLAGS": xla_flags(1)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

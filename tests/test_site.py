@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 
 pytest.importorskip("material", reason="needs the extra [docs]")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):

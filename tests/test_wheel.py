@@ -14,6 +14,8 @@ from PIL import Image
 
 CHECKOUT = Path(__file__).parents[1]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):

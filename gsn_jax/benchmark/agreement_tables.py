@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable
 
 from gsn_jax.benchmark.agreement_rows import Agreement, Judged, seen_in_training
 from gsn_jax.benchmark.scored_set import protocol_notes
 from gsn_jax.benchmark.text_tables import Cell, TextTable
+from gsn_jax.storage import csv_text
 
 STATISTICS = ("srcc", "krcc", "plcc_raw", "plcc")
 CSV_COLUMNS = (
@@ -80,13 +79,9 @@ def to_csv(judged: Judged) -> str:
     Correlations are absolute values, as in the other tables; `wrong_direction` marks a metric
     that contradicts people. Undefined numbers are empty cells.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for group in (judged.overall, *judged.types.values()):
-        for found in group.values():
-            writer.writerow(_csv_row(judged, found))
-    return file.getvalue()
+    groups = (judged.overall, *judged.types.values())
+    rows = (_csv_row(judged, found) for group in groups for found in group.values())
+    return csv_text([CSV_COLUMNS, *rows])
 
 
 def _csv_row(judged: Judged, found: Agreement) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
@@ -12,6 +10,7 @@ from gsn_jax.benchmark.agreement_rows import Judged, seen_in_training
 from gsn_jax.benchmark.agreement_tables import number
 from gsn_jax.benchmark.scored_set import protocol_notes
 from gsn_jax.benchmark.text_tables import Cell, TextTable
+from gsn_jax.storage import csv_text
 
 _STATISTICS = ("plcc", "srcc", "krcc", "main_score")
 _MARKS = {"better": "+", "worse": "-", "same": "=", "": ""}
@@ -47,9 +46,7 @@ def poster_table(sets: Sequence[Judged]) -> TextTable:
 
 def to_csv(sets: Sequence[Judged]) -> str:
     """Measured and published rows of every set; the header is `CSV_COLUMNS`."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    rows: list[Sequence[str]] = [CSV_COLUMNS]
     for judged in sets:
         name = judged.scored.name
         known = published.rows(name)
@@ -62,15 +59,15 @@ def to_csv(sets: Sequence[Judged]) -> str:
                 significance = judged.significance(metric)
                 protocol = judged.scored.metrics[metric].protocol
                 notes = "; ".join(filter(None, [protocol, *found.notes]))
-                writer.writerow([name, metric, "measured", *texts, significance, seconds, notes])
+                rows.append([name, metric, "measured", *texts, significance, seconds, notes])
             if metric in known:
                 row = known[metric]
                 values = [getattr(row, statistic) for statistic in _STATISTICS]
                 texts = ["" if math.isnan(value) else str(value) for value in values]
                 note = row.source + ("" if row.certain else "; uncertain")
                 note += f"; {row.note}" if row.note else ""
-                writer.writerow([name, metric, "published", *texts, "", "", note])
-    return file.getvalue()
+                rows.append([name, metric, "published", *texts, "", "", note])
+    return csv_text(rows)
 
 
 def _order(sets: Sequence[Judged]) -> list[str]:

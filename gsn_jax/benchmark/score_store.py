@@ -10,22 +10,20 @@ scores.lock   empty; held by the run that is scoring, so that there is one at a 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_pipelines.image_writing import write_text
 from gsn_jax._version import __version__
 from gsn_jax.benchmark.judged_sets import JudgedSet
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet
 from gsn_jax.errors import InputError
 from gsn_jax.scoring.outputs import naming
 from gsn_jax.scoring.store import Key, Store
+from gsn_jax.storage import csv_text, write_text
 
 STORE = "scores.jsonl"
 TABLE = "scores.csv"
@@ -254,11 +252,8 @@ class ScoreStore:
     def _table(self) -> str:
         fields = self.judged.source.fields
         labels = [fields[name].tolist() for name in _LABELS.values()]
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*_LABELS, *self.columns])
-        writer.writerows(zip(*labels, *map(_texts, self.columns.values()), strict=True))
-        return file.getvalue()
+        rows = zip(*labels, *map(_texts, self.columns.values()), strict=True)
+        return csv_text([[*_LABELS, *self.columns], *rows])
 
 
 def _version_text(package: str, model: str, protocol: str) -> str:

@@ -77,9 +77,9 @@ def command(
 
 def _tables(sets: Sequence[Judged], out: Path | None) -> None:
     """Prints the table, and writes it as Markdown, LaTeX and CSV."""
-    from data_pipelines.image_writing import write_text
     from gsn_jax.benchmark import poster_table
     from gsn_jax.benchmark.text_tables import to_latex, to_markdown
+    from gsn_jax.storage import write_text
 
     table = poster_table.poster_table(sets)
     judging.show(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -53,3 +54,44 @@ def chosen(names: str | None, encoders: Sequence[str], decoders: Sequence[str]) 
     if not found:
         raise InputError("name a codec, as in --codec avif or --encoder 'NAME=PROGRAM ...'")
     return found
+
+
+def qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list[float]]:
+    """The qualities at which every codec encodes.
+
+    Args:
+        texts: `[CODEC=]FIRST:LAST:STEP` or `[CODEC=]Q,Q,...`; one without a codec is for all that
+            have none of their own.
+        codecs: the codecs.
+
+    Raises:
+        InputError: a text is wrong, or a codec has no qualities.
+    """
+    names = [codec.name for codec in codecs]
+    found: dict[str, list[float]] = {}
+    for text in texts:
+        name, _, values = text.rpartition("=")
+        if name and name not in names:
+            raise InputError(f"--quality {text}: {name} is none of {', '.join(names)}")
+        found[name] = _values(text, values)
+    if missing := [name for name in names if name not in found and "" not in found]:
+        raise InputError(f"--quality gives none for {missing[0]}")
+    return {codec: found.get(codec.name, found.get("", [])) for codec in codecs}
+
+
+def _values(text: str, values: str) -> list[float]:
+    wrong = InputError(f"--quality {text}: give FIRST:LAST:STEP, as in 20:95:15, or Q,Q,...")
+    separator = ":" if ":" in values else ","
+    try:
+        numbers = [float(value) for value in values.split(separator)]
+    except ValueError:
+        raise wrong from None
+    if not all(map(math.isfinite, numbers)) or (separator == ":" and len(numbers) != 3):
+        raise wrong
+    if separator == ",":
+        return sorted(set(numbers))
+    first, last, step = numbers
+    if step <= 0 or last < first or (last - first) / step > 1000:
+        raise wrong
+    count = int((last - first) / step + 1e-9) + 1
+    return [round(first + step * k, 9) for k in range(count)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,21 +63,18 @@ def command(
     if len(chosen) > 1:
         raise InputError("give one codec; to compare codecs use gsn rd")
     name, _, value = text.partition("=")
-    try:
-        score = float(value)
-    except ValueError:
-        score = math.nan
-    if math.isnan(score):
-        raise InputError(f"--target {text}: give a metric and a score, as in gsn=0.9")
+    refusal = f"--target {text}: give a metric and a score, as in gsn=0.9"
+    score = shared_options.number(value, refusal)
     rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display)
-    from gsn_jax.rate_distortion import encoding, scoring
+    from gsn_jax.rate_distortion import scoring
+    from gsn_jax.rate_distortion.photos import find_photos
     from gsn_jax.rate_distortion.target import Target, encode_to
     from gsn_jax.scoring import by_name
     from gsn_jax.scoring.outputs import alone
 
     wanted = by_name.named(name, checkpoint=checkpoint, option="--target")
     (metric,) = protocol_options.under(rules, by_name.resolve_all(wanted, checkpoint))
-    found = encoding.find_photos(photos, skip=[out])
+    found = find_photos(photos, skip=[out])
     with (
         interruptible(out),
         alone(out, scoring.LOCK, remove=True),

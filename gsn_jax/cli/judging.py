@@ -245,9 +245,9 @@ def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar:
 
 def write_agreement(judged: Judged, out: Path) -> None:
     """Writes all numbers of a set beside its scores: agreement.csv and agreement.md."""
-    from data_pipelines.image_writing import write_text
     from gsn_jax.benchmark.agreement_tables import tables, to_csv
     from gsn_jax.benchmark.text_tables import to_markdown
+    from gsn_jax.storage import write_text
 
     folder = out / judged.scored.name
     write_text(folder / _AGREEMENT_CSV, to_csv(judged))

@@ -156,7 +156,7 @@ def command(
         shared_options.check_report(report, "rd", overwrite=overwrite)
     people = None if judged is None else opinions.read_opinions(judged)
     chosen = codec_options.chosen(names_of_codecs, encoders, decoders) if photos else []
-    steps = _qualities(qualities or (_QUALITIES,), chosen) if photos else {}
+    steps = codec_options.qualities(qualities or (_QUALITIES,), chosen) if photos else {}
     named = by_name.named(*names, checkpoint=checkpoint)
     metrics = protocol_options.under(rules, by_name.resolve_all(named, checkpoint))
     from gsn_jax.rate_distortion import encoding, scoring
@@ -197,36 +197,28 @@ def command(
         sys.exit(2)
 
 
-def _qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list[float]]:
-    from gsn_jax.rate_distortion.encoding import parse_qualities
-
-    found = parse_qualities(texts, [codec.name for codec in codecs])
-    return {codec: found[codec.name] for codec in codecs}
-
-
 def _encoded(
     photos: Sequence[str], steps: Mapping[Codec, Sequence[float]], out: Path, workers: int | None
 ) -> list[Encoding]:
-    from gsn_jax.rate_distortion import encoding
+    from gsn_jax.rate_distortion.encoding import encode_all
+    from gsn_jax.rate_distortion.photos import find_photos
 
-    found = encoding.find_photos(photos, skip=[out])
+    found = find_photos(photos, skip=[out])
     with counting_bar(transient=True, rate="files") as bar:
         task = bar.add_task("encoding", total=None)
 
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        return encoding.encode_all(found, steps, out, workers=workers, progress=show)
+        return encode_all(found, steps, out, workers=workers, progress=show)
 
 
 def _levels(texts: Sequence[str]) -> dict[str, float]:
     levels = {}
     for text in texts:
         name, _, value = text.partition("=")
-        try:
-            levels[name.strip()] = float(value)
-        except ValueError:
-            raise InputError(f"--at {text}: give a metric and a score, as in gsn=0.9") from None
+        refusal = f"--at {text}: give a metric and a score, as in gsn=0.9"
+        levels[name.strip()] = shared_options.number(value, refusal)
     return levels
 
 
@@ -259,8 +251,8 @@ def _tables(comparison: Comparison, verdict: Verdict | None, out: Path | None) -
         show(text.time_table(comparison))
     if out is None:
         return
-    from data_pipelines.image_writing import write_text
     from gsn_jax.scoring.outputs import naming
+    from gsn_jax.storage import write_text
 
     texts = (
         "\n".join(map(to_markdown, tables)),

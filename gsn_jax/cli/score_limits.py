@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 
 import click
 
+from gsn_jax.cli.shared_options import number
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring import pooling
@@ -32,7 +32,7 @@ def parse(texts: Sequence[str], metrics: Sequence[Metric], *, pooled: bool = Fal
             by_key |= {key: (metric, key) for key in keys}
     limits = []
     for text in texts:
-        name, _, number = text.rpartition("=")
+        name, _, value = text.rpartition("=")
         if not name and len(metrics) > 1:
             example = f"{metrics[0].name}={text}"
             raise InputError(f"--fail-below {text}: say for which metric, e.g. {example}")
@@ -40,12 +40,7 @@ def parse(texts: Sequence[str], metrics: Sequence[Metric], *, pooled: bool = Fal
         if name not in by_key:
             known = f"; statistics are {', '.join(pooling.STATISTICS)}" if pooled else ""
             raise InputError(f"--fail-below {text}: --metric does not name {name!r}{known}")
-        try:
-            limit = float(number)
-        except ValueError:
-            limit = math.nan
-        if math.isnan(limit):
-            raise InputError(f"--fail-below {text}: {number!r} is not a number")
+        limit = number(value, f"--fail-below {text}: {value!r} is not a number")
         metric, key = by_key[name]
         limits.append(Limit(metric, limit, key))
     return limits

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
+
+from gsn_jax.errors import InputError
 
 
 def together(*options: Callable) -> Callable:
@@ -73,6 +76,21 @@ def metrics(default: str, purpose: str) -> Callable:
         metavar="NAME[,NAME...]",
         help=purpose,
     )
+
+
+def number(text: str, refusal: str) -> float:
+    """A number that an option gives.
+
+    Raises:
+        InputError: it is none, or NaN; the message is `refusal`.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise InputError(refusal)
+    return value
 
 
 def check_report(folder: Path, extra: str, *, overwrite: bool) -> None:

@@ -20,23 +20,20 @@ from gsn_jax.images.raster import check_range
 MaskLike = str | os.PathLike[str] | np.ndarray | Image.Image
 
 
-def as_mask(
-    mask: MaskLike, *, where: str = "mask", max_pixels: int = MAX_PIXELS
-) -> Float[np.ndarray, "*batch h w"]:
+def as_mask(mask: MaskLike, *, max_pixels: int = MAX_PIXELS) -> Float[np.ndarray, "*batch h w"]:
     """A path, Pillow image or array as a mask: float32 `(..., H, W)` in [0, 1].
 
     Args:
         mask: a path or a Pillow image, both gray; or an array `(..., H, W)` of bool, uint8, uint16
             or floats in [0, 1].
-        where: what to call an array in an error message.
         max_pixels: see `gsn_jax.images.load_image`.
 
     Raises:
         InputError: it cannot be read, is in colour, has another shape, type or range, or is 0
             everywhere.
     """
+    where = str(mask) if isinstance(mask, (str, os.PathLike)) else "mask"
     if isinstance(mask, (str, os.PathLike)):
-        where = str(mask)
         values = _gray(load_image(mask, max_pixels=max_pixels), where)
     elif isinstance(mask, Image.Image):
         values = _gray(pillow.from_object(mask, where, "refuse"), where)

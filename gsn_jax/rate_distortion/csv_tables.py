@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -12,6 +10,7 @@ from typing import Any
 
 from gsn_jax.rate_distortion.comparison import Comparison
 from gsn_jax.rate_distortion.encodings import Study
+from gsn_jax.storage import csv_text
 
 
 def points(study: Study, folder: Path) -> str:
@@ -115,11 +114,7 @@ def times(comparison: Comparison) -> str:
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Numbers have nine significant digits; NaN is an empty cell."""
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return target.getvalue()
+    return csv_text([header, *(map(_cell, row) for row in rows)])
 
 
 def _cell(value: Any) -> Any:

@@ -103,43 +103,35 @@ def bd_score(
     return _value(_library().bd_psnr, anchor, test, 1.0, method)
 
 
-def saving_at(
-    anchor: Curve, test: Curve, score: float, *, higher_is_better: bool, method: Method = "pchip"
-) -> Delta:
+def saving_at(anchor: Curve, test: Curve, score: float, *, higher_is_better: bool) -> Delta:
     """The difference in bytes where both codecs have this score, in percent."""
     if problem := _problem(anchor, test, "scores", NO_OVERLAP):
         return Delta(math.nan, problem)
     if any(not curve.scores.min() <= score <= curve.scores.max() for curve in (anchor, test)):
         return Delta(math.nan, OUT_OF_RANGE)
     sign = 1.0 if higher_is_better else -1.0
-    log_rates = [
-        float(_interpolator(curve, sign, method)(sign * score)) for curve in (anchor, test)
-    ]
+    log_rates = [float(_interpolator(curve, sign)(sign * score)) for curve in (anchor, test)]
     return Delta(100 * (10 ** (log_rates[1] - log_rates[0]) - 1))
 
 
-def rate_at(
-    curve: Curve, score: float, *, higher_is_better: bool, method: Method = "pchip"
-) -> float:
+def rate_at(curve: Curve, score: float, *, higher_is_better: bool) -> float:
     """Bits per pixel at which a curve has this score; NaN where it does not reach it."""
     if curve.problem or not curve.scores.min() <= score <= curve.scores.max():
         return math.nan
     sign = 1.0 if higher_is_better else -1.0
-    return float(10 ** _interpolator(curve, sign, method)(sign * score))
+    return float(10 ** _interpolator(curve, sign)(sign * score))
 
 
-def log_rate_curve(
-    curve: Curve, *, higher_is_better: bool, method: Method = "pchip"
-) -> tuple[np.ndarray, np.ndarray]:
+def log_rate_curve(curve: Curve, *, higher_is_better: bool) -> tuple[np.ndarray, np.ndarray]:
     """The interpolated curve as the deltas integrate it: 60 rates and scores, for drawing."""
     sign = 1.0 if higher_is_better else -1.0
     scores = np.linspace(curve.scores[0], curve.scores[-1], 60)
-    return 10 ** _interpolator(curve, sign, method)(sign * scores), scores
+    return 10 ** _interpolator(curve, sign)(sign * scores), scores
 
 
-def _interpolator(curve: Curve, sign: float, method: Method) -> Callable[[Any], Any]:
+def _interpolator(curve: Curve, sign: float) -> Callable[[Any], Any]:
     points = curve.rates, sign * curve.scores
-    _, found, _ = _library().bd_rate(*points, *points, method, False, True, 0)
+    _, found, _ = _library().bd_rate(*points, *points, "pchip", False, True, 0)
     return found
 
 
@@ -174,7 +166,6 @@ def over_images(
     delta: Callable[[Curve, Curve], Delta],
     *,
     resamples: int = 2000,
-    seed: int = 0,
 ) -> Estimate:
     """A delta of every photograph, and its mean with an interval.
 
@@ -183,7 +174,6 @@ def over_images(
         test: photograph to the codec's curve.
         delta: maps the two curves to the delta.
         resamples: number of bootstrap samples; 0 for no interval.
-        seed: of the samples.
     """
     found = {
         image: delta(anchor[image], test[image])
@@ -194,13 +184,11 @@ def over_images(
     values = {image: item.value for image, item in found.items() if not item.problem}
     left_out = collections.Counter(item.problem for item in found.values() if item.problem)
     mean = math.fsum(values.values()) / len(values) if values else math.nan
-    low, high = mean_interval(np.asarray(list(values.values())), resamples=resamples, seed=seed)
+    low, high = mean_interval(np.asarray(list(values.values())), resamples=resamples)
     return Estimate(mean, low, high, len(values), dict(left_out), values)
 
 
-def mean_interval(
-    values: Float[np.ndarray, " n"], *, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
+def mean_interval(values: Float[np.ndarray, " n"], *, resamples: int = 2000) -> tuple[float, float]:
     """The 95 % interval of a mean; NaN for fewer than `MIN_IMAGES` values.
 
     It is the studentised bootstrap (bootstrap-t; Efron and Tibshirani, "An Introduction to the
@@ -210,7 +198,6 @@ def mean_interval(
     Args:
         values: one per photograph.
         resamples: number of samples; 0 for no interval.
-        seed: of the samples.
     """
     count = len(values)
     if count < MIN_IMAGES or not resamples:
@@ -218,7 +205,7 @@ def mean_interval(
     mean, deviation = float(values.mean()), float(values.std())
     if not deviation:
         return mean, mean
-    weights = draws(count, resamples, seed) / count
+    weights = draws(count, resamples) / count
     apart = (values - mean) / deviation
     means = weights @ apart
     # The variance of a sample of equal values is 0; its quotient counts as large, not as infinite.
@@ -232,7 +219,6 @@ def jackknife_interval(
     count: int,
     *,
     resamples: int = 2000,
-    seed: int = 0,
 ) -> tuple[float, float]:
     """The 95 % interval of a smooth statistic: that of the mean of its pseudo-values (Tukey 1958).
 
@@ -240,17 +226,16 @@ def jackknife_interval(
         statistic: maps weights of the photographs to the statistic.
         count: number of photographs.
         resamples: number of samples; 0 for no interval.
-        seed: of the samples.
     """
     if count < MIN_IMAGES or not resamples:
         return math.nan, math.nan
     whole = statistic(np.ones(count))
     without = np.asarray([statistic(1 - left_out) for left_out in np.eye(count)])
     pseudo_values = whole + (count - 1) * (without.mean() - without)
-    return mean_interval(pseudo_values, resamples=resamples, seed=seed)
+    return mean_interval(pseudo_values, resamples=resamples)
 
 
 @functools.lru_cache(maxsize=32)
-def draws(count: int, resamples: int, seed: int) -> np.ndarray:
+def draws(count: int, resamples: int) -> np.ndarray:
     """How often each sample draws each of `count` values, `(resamples, count)`."""
-    return agreement.bootstrap_samples(np.arange(count), resamples=resamples, seed=seed)[1]
+    return agreement.bootstrap_samples(np.arange(count), resamples=resamples, seed=0)[1]

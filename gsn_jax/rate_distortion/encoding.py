@@ -6,52 +6,30 @@ is named there and is still there is not made again.
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
 import dataclasses
-import functools
-import math
-import multiprocessing
-import multiprocessing.connection
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from data_pipelines import parallel
 from gsn_jax.errors import InputError
-from gsn_jax.images.files import load_image
-from gsn_jax.rate_distortion.codecs import Codec, Pixels, suffix_of
+from gsn_jax.rate_distortion.codecs import Codec, suffix_of
 from gsn_jax.rate_distortion.encodings import Encoding
+from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
-from gsn_jax.scoring.folders import list_images
 from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
-from gsn_jax.scoring.pairs import Pair, shown
-from gsn_jax.scoring.store import Store, replacing
+from gsn_jax.scoring.pairs import Pair
+from gsn_jax.scoring.store import Store
+from gsn_jax.storage import replacing, stamp
 
 STORE = "encoded.jsonl"
 FILES = "encoded"
 
 # Of the store; each row says itself what it depends on.
 _RUN = {"encodings": 1}
-
-
-@dataclasses.dataclass(frozen=True)
-class Photo:
-    """A photograph to encode.
-
-    Attributes:
-        path: of the file.
-        name: relative path below which its encoded versions are named, without suffix.
-    """
-
-    path: Path
-    name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,40 +42,6 @@ class _Job:
     @property
     def key(self) -> str:
         return f"{self.codec.name}/{self.photo.name}_q{self.quality:g}"
-
-
-def find_photos(
-    sources: Sequence[str | os.PathLike[str]], skip: Sequence[Path] = ()
-) -> list[Photo]:
-    """The photographs of folders, with those below them, and of single files.
-
-    Args:
-        sources: folders and files.
-        skip: folders to leave out.
-
-    Raises:
-        InputError: a source does not exist or cannot be read, there is no photograph, or two have
-            the same name.
-    """
-    found: list[tuple[Path, PurePath]] = []
-    for source in map(Path, sources):
-        if source.is_dir():
-            found += [(source / name, name) for name in list_images(source, skip)]
-        elif not source.exists():
-            raise InputError(f"{shown(source)}: no such file or folder; check the path")
-        else:
-            found.append((source, PurePath(source.name)))
-    if not found:
-        raise InputError(f"{', '.join(map(str, sources))}: holds no images")
-    stems = [name.with_suffix("").as_posix() for _, name in found]
-    photos = [
-        Photo(path, stem if stems.count(stem) == 1 else name.as_posix())
-        for (path, name), stem in zip(found, stems, strict=True)
-    ]
-    names = [photo.name for photo in photos]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"two photographs are called {twice[0]}; give one folder above both")
-    return photos
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
@@ -157,12 +101,11 @@ def encode_all(
     done = len(jobs) - len(missing)
     progress(done, len(jobs))
     try:
-        for job, row in _in_parallel(missing, workers):
-            rows[job.key] = row
+        for key, row in parallel.run(_encode, missing, workers):
+            rows[key] = row
             if "error" not in row:
-                row |= {"source": _stamp(job.photo.path), "identity": identities[job.codec.name]}
                 with naming(store.path):
-                    store.add(job.key, row)
+                    store.add(key, row)
             done += 1
             progress(done, len(jobs))
     finally:
@@ -180,10 +123,12 @@ def _kept(store: Store, job: _Job, identities: Mapping[str, str]) -> dict[str, A
             "identity": identity,
             "source": source,
         }:
+            made = stamp(job.folder / file)
             same = (
                 identity == identities[job.codec.name]
-                and source == _stamp(job.photo.path)
-                and _size(job.folder / file) == size
+                and source == stamp(job.photo.path)
+                and made is not None
+                and made[0] == size
                 and (job.folder / scored).exists()
             )
             return row if same else None
@@ -207,47 +152,13 @@ def _encoding(job: _Job, row: Mapping[str, Any]) -> Encoding:
     )
 
 
-def _in_parallel(
-    jobs: Sequence[_Job], workers: int | None
-) -> Iterator[tuple[_Job, dict[str, Any]]]:
-    """The rows of jobs as they are done; when the caller stops, the others are not begun."""
-    count = min(workers or len(os.sched_getaffinity(0)), len(jobs))
-    if count <= 1:
-        yield from ((job, _encode(job)) for job in jobs)
-        return
-    executor = concurrent.futures.ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), _begin
-    )
+def _encode(job: _Job) -> tuple[str, dict[str, Any]]:
+    """Makes the file of a job, and the PNG to score where the file itself cannot be read.
+
+    Returns the key of the job and its row.
+    """
     try:
-        futures = {executor.submit(_encode, job): job for job in jobs}
-        for future in concurrent.futures.as_completed(futures):
-            yield futures[future], future.result()
-    except concurrent.futures.process.BrokenProcessPool:
-        raise InputError(
-            "a process that encodes has ended (no memory left?); run again with fewer --workers"
-        ) from None
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin() -> None:
-    """Starts a worker: Ctrl-C is the parent's, and the worker ends with the parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    sentinel = parent.sentinel
-
-    def watch() -> None:
-        multiprocessing.connection.wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _encode(job: _Job) -> dict[str, Any]:
-    """Makes the file of a job, and the PNG to score where the file itself cannot be read."""
-    try:
+        source = stamp(job.photo.path)
         image = load_8_bit(job.photo.path)
         started = time.perf_counter()
         data = job.codec.encode(image, job.quality)
@@ -265,92 +176,16 @@ def _encode(job: _Job) -> dict[str, Any]:
             with replacing(job.folder / scored) as partial:
                 Image.fromarray(decoded).save(partial, "PNG", compress_level=4)
     except InputError as error:
-        return {"error": f"{job.photo.path}: {error}"}
+        return job.key, {"error": f"{job.photo.path}: {error}"}
     except OSError as error:
-        return {"error": f"{job.key}: cannot be written ({error.strerror or error})"}
+        return job.key, {"error": f"{job.key}: cannot be written ({error.strerror or error})"}
     height, width = image.shape[:2]
-    return {
+    return job.key, {
         "file": file,
         "scored": scored,
         "size": len(data),
         "pixels": height * width,
         "seconds": seconds,
+        "source": source,
+        "identity": job.codec.identity(),
     }
-
-
-def check_size(decoded: Pixels, image: Pixels, codec: str) -> None:
-    """Raises `InputError` if a codec has changed the size of an image, or its channels."""
-    if decoded.shape != image.shape:
-        raise InputError(
-            f"{codec} gives {' x '.join(map(str, decoded.shape))} values for an image of "
-            f"{' x '.join(map(str, image.shape))}; it must keep the size and give RGB"
-        )
-
-
-def load_8_bit(path: Path) -> Pixels:
-    """A photograph as uint8 sRGB, which is what all codecs here take.
-
-    Raises:
-        InputError: see `gsn_jax.images.load_image`.
-    """
-    return _load_8_bit(path, tuple(_stamp(path) or ()))
-
-
-@functools.lru_cache(maxsize=2)
-def _load_8_bit(path: Path, stamp: tuple[int, ...]) -> Pixels:
-    """`load_8_bit`, kept for the next qualities of the same photograph until the file changes."""
-    image = load_image(path)
-    return image if image.dtype == np.uint8 else np.round(255 * image).astype(np.uint8)
-
-
-def parse_qualities(texts: Sequence[str], codecs: Sequence[str]) -> dict[str, list[float]]:
-    """The qualities of every codec.
-
-    Args:
-        texts: `[CODEC=]FIRST:LAST:STEP` or `[CODEC=]Q,Q,...`; one without a codec is for all that
-            have none of their own.
-        codecs: names of the codecs.
-
-    Raises:
-        InputError: a text is wrong, or a codec has no qualities.
-    """
-    found: dict[str, list[float]] = {}
-    for text in texts:
-        name, _, values = text.rpartition("=")
-        if name and name not in codecs:
-            raise InputError(f"--quality {text}: {name} is none of {', '.join(codecs)}")
-        found[name] = _values(text, values)
-    if missing := [name for name in codecs if name not in found and "" not in found]:
-        raise InputError(f"--quality gives none for {missing[0]}")
-    return {name: found.get(name, found.get("", [])) for name in codecs}
-
-
-def _values(text: str, values: str) -> list[float]:
-    wrong = InputError(f"--quality {text}: give FIRST:LAST:STEP, as in 20:95:15, or Q,Q,...")
-    separator = ":" if ":" in values else ","
-    try:
-        numbers = [float(value) for value in values.split(separator)]
-    except ValueError:
-        raise wrong from None
-    if not all(map(math.isfinite, numbers)) or (separator == ":" and len(numbers) != 3):
-        raise wrong
-    if separator == ",":
-        return sorted(set(numbers))
-    first, last, step = numbers
-    if step <= 0 or last < first or (last - first) / step > 1000:
-        raise wrong
-    count = int((last - first) / step + 1e-9) + 1
-    return [round(first + step * k, 9) for k in range(count)]
-
-
-def _stamp(path: Path) -> list[int] | None:
-    with contextlib.suppress(OSError):
-        state = os.stat(path)
-        return [state.st_size, state.st_mtime_ns]
-    return None
-
-
-def _size(path: Path) -> int | None:
-    with contextlib.suppress(OSError):
-        return os.stat(path).st_size
-    return None

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
+from data_pipelines.tables import number
 from gsn_jax import agreement
 from gsn_jax.errors import InputError
 from gsn_jax.rate_distortion import deltas
@@ -136,9 +137,9 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
         try:
             deviation = math.nan
             if bounds is not None:
-                deviation = (_number(row[bounds[1]]) - _number(row[bounds[0]])) / bounds[2]
-            rate = _number(row["bpp"]) if row.get("bpp") else math.nan
-            opinions[setting] = Opinion(_number(row[score]), deviation, rate)
+                deviation = (number(row[bounds[1]]) - number(row[bounds[0]])) / bounds[2]
+            rate = number(row["bpp"]) if row.get("bpp") else math.nan
+            opinions[setting] = Opinion(number(row[score]), deviation, rate)
         except (TypeError, ValueError):
             raise InputError(
                 f"{path}, line {line}: a score, bound or bpp is not a number"
@@ -146,14 +147,6 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
     if not opinions:
         raise InputError(f"{path}: has no rows below its header")
     return opinions
-
-
-def _number(text: str) -> float:
-    """A finite number; raises `ValueError` for another text and `TypeError` for None."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
 
 
 def judge(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
 from gsn_jax.scoring.pairs import Loading
 from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.store import Store
+from gsn_jax.storage import stamp
 
 STORE = "scores.jsonl"
 LOCK = "rd.lock"
@@ -132,13 +132,6 @@ def _stored(store: Store, item: Encoding) -> dict[str, Any]:
     return {}
 
 
-def _stamp(item: Encoding) -> list[int | None]:
+def _stamp(item: Encoding) -> list[list[int] | None]:
     """Sizes and modification times of the pair's files."""
-    stamp: list[int | None] = []
-    for file in (item.pair.reference_file, item.pair.distorted_file):
-        try:
-            state = os.stat(file) if file else None
-        except OSError:
-            state = None
-        stamp += [state.st_size, state.st_mtime_ns] if state else [None, None]
-    return stamp
+    return [stamp(item.pair.reference_file), stamp(item.pair.distorted_file)]

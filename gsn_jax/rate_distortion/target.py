@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.image_writing import write_text
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.metric import FeatureCache, Metric
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
-from gsn_jax.rate_distortion.encoding import Photo, check_size, load_8_bit
+from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.outputs import naming, refuse_foreign
 from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.regions import score_arrays
-from gsn_jax.scoring.store import Store, replacing
+from gsn_jax.scoring.store import Store
+from gsn_jax.storage import csv_text, replacing, stamp, write_text
 
 STORE = ".encode.jsonl"
 TABLE = "encode.csv"
@@ -116,9 +114,9 @@ def encode_to(
                 if found.file is not None:
                     row = {
                         "run": run,
-                        "source": _stamp(photo.path),
+                        "source": stamp(photo.path),
                         "file": str(found.file.relative_to(folder)),
-                        "made": _stamp(found.file),
+                        "made": stamp(found.file),
                         "quality": found.quality,
                         "score": found.score,
                     }
@@ -192,25 +190,15 @@ def _kept(row: Any, photo: Photo, folder: Path, run: Mapping[str, Any]) -> Found
             "made": [int(size), int()] as made,
             "quality": int(quality),
             "score": float(score),
-        } if made_by == run and source == _stamp(photo.path) and made == _stamp(folder / name):
+        } if made_by == run and source == stamp(photo.path) and made == stamp(folder / name):
             return Found(photo, folder / name, quality, size, score)
     return None
 
 
-def _stamp(path: Path) -> list[int] | None:
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return [state.st_size, state.st_mtime_ns]
-
-
 def _table(results: Sequence[Found], metric: str) -> str:
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(["image", "file", "quality", "bytes", metric, "error"])
+    rows: list[list[Any]] = [["image", "file", "quality", "bytes", metric, "error"]]
     for found in results:
         cells: list[Any] = [found.quality, found.size, f"{found.score:.6f}"]
         cells = cells if found.file is not None else ["", "", ""]
-        writer.writerow([found.photo.path, found.file or "", *cells, found.error])
-    return target.getvalue()
+        rows.append([found.photo.path, found.file or "", *cells, found.error])
+    return csv_text(rows)

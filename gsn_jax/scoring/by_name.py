@@ -16,7 +16,8 @@ from gsn_jax.images import ImageLike
 from gsn_jax.images.masks import MaskLike
 from gsn_jax.metric import Metric
 from gsn_jax.models import shipped as shipped_models
-from gsn_jax.scoring.protocol import Protocol, ProtocolMetric, named_protocol
+from gsn_jax.scoring.protocol import Protocol, named_protocol
+from gsn_jax.scoring.protocol_metric import ProtocolMetric
 from gsn_jax.scoring.regions import masked_scores
 
 # Stands for all models and metrics in a list of names.
@@ -96,15 +97,12 @@ def available() -> tuple[list[Metric], dict[str, str]]:
     return found, missing
 
 
-def choose(
-    names: str, checkpoint: str | None = None, *, option: str = "--metric"
-) -> tuple[list[Metric], dict[str, str]]:
+def choose(names: str, checkpoint: str | None = None) -> tuple[list[Metric], dict[str, str]]:
     """The metrics of a list of names, each once, in its order.
 
     Args:
         names: comma-separated; "all" stands for every model that ships and every metric.
         checkpoint: a folder whose model takes the place of gsn.
-        option: what the error message calls the option.
 
     Returns:
         The metrics; and, by name, those that "all" leaves out, with the reason. A metric that is
@@ -113,7 +111,7 @@ def choose(
     Raises:
         InputError: a name is unknown, weights are missing, or the folder holds no model.
     """
-    wanted = named(names, checkpoint=checkpoint, option=option)
+    wanted = named(names, checkpoint=checkpoint)
     required = set(wanted) - {EVERY}
     if EVERY in wanted:
         wanted = list(dict.fromkeys(name for name in (*wanted, *every_name()) if name != EVERY))

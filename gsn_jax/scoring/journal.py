@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gsn_jax import storage
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.images.alignment import Shift
@@ -22,7 +23,7 @@ from gsn_jax.metric import Metric
 from gsn_jax.scoring.pairs import Loading, Pair, ScoredPair
 from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.regions import Tiles
-from gsn_jax.scoring.store import Store, exclusive
+from gsn_jax.scoring.store import Store
 
 
 class Journal:
@@ -122,14 +123,8 @@ def _kept(pair: Pair, stamp: list[Any], row: Any) -> ScoredPair | None:
 
 def _stamp(pair: Pair) -> list[Any]:
     """Names, sizes and modification times of a pair's files."""
-    stamp: list[Any] = [pair.reference, pair.distorted, pair.mask]
-    for file in (pair.reference_file, pair.distorted_file, pair.mask_file):
-        try:
-            state = os.stat(file) if file else None
-        except (OSError, ValueError):
-            state = None
-        stamp += [state.st_size, state.st_mtime_ns] if state else [None, None]
-    return stamp
+    files = pair.reference_file, pair.distorted_file, pair.mask_file
+    return [pair.reference, pair.distorted, pair.mask, *map(storage.stamp, files)]
 
 
 @contextlib.contextmanager
@@ -158,7 +153,7 @@ def open_journal(
     refusal = f"{table}: another run is writing this table; wait for it, or name another output"
     with contextlib.ExitStack() as stack:
         with _written(path):
-            stack.enter_context(exclusive(lock, refusal, remove=True))
+            stack.enter_context(storage.exclusive(lock, refusal, remove=True))
             journal = Journal(path, pattern, pairs, run)
         stack.callback(journal.close)
         yield journal

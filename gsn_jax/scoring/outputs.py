@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.store import decode, exclusive, replacing
+from gsn_jax.scoring.store import decode
+from gsn_jax.storage import exclusive, replacing
 
 
 def is_regular(path: str | os.PathLike[str]) -> bool:

@@ -9,78 +9,21 @@ the units it has finished.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from gsn_jax.errors import InputError
+from gsn_jax.storage import replacing
 
 _FORMAT = "gsn_jax_rows"
 _VERSION = 1
 
-# What file systems without locks answer.
-_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
-
 Key = int | str
 Rows = dict[Key, Any]
 Run = Mapping[str, Any]
-
-
-@contextlib.contextmanager
-def exclusive(
-    path: str | os.PathLike[str], refusal: str, *, remove: bool = False
-) -> Iterator[None]:
-    """Holds a lock while the context lasts. The system releases it however the process ends.
-
-    On file systems without locks nothing is locked.
-
-    Args:
-        path: an empty file that is made for the lock; its folder exists.
-        refusal: the error's text where another process holds the lock.
-        remove: delete the file at the end.
-
-    Raises:
-        InputError: another process holds the lock.
-        OSError: the file cannot be made.
-    """
-    import filelock
-
-    lock = filelock.FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise InputError(refusal) from None
-    except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
-            raise
-    try:
-        yield
-    finally:
-        if remove:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-        lock.release()
-
-
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary name in the same folder; at the end that file replaces `path` atomically.
-
-    Raises:
-        OSError: a file cannot be written or replaced.
-    """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.new")
-    partial.unlink(missing_ok=True)  # it could be a link to somebody else's file
-    try:
-        yield partial
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def encode(run: Run, rows: Mapping[Any, Any]) -> bytes:
@@ -111,7 +54,7 @@ def decode(content: bytes) -> tuple[Run | None, Rows, int]:
 
 
 class Store:
-    """Rows in a local file. Use `exclusive` where several processes may write it.
+    """Rows in a local file. Use `gsn_jax.storage.exclusive` where several processes may write it.
 
     Attributes:
         path: the file.

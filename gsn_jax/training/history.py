@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 from pathlib import Path
 
-from data_pipelines.image_writing import write_text
+from gsn_jax.storage import csv_text, write_text
 
 FILE = "evaluations.csv"
 COLUMNS = ("step", "srcc", "plcc", "main_score")
@@ -37,8 +36,5 @@ def add_evaluation(workdir: Path, step: int, summary: dict[str, float]) -> None:
 
 def _write(workdir: Path, rows: list[dict[str, float]]) -> None:
     """Replaces the file at once, so that a killed run cannot leave half a line."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(workdir / FILE, text.getvalue())
+    table = [COLUMNS, *([row[name] for name in COLUMNS] for row in rows)]
+    write_text(workdir / FILE, csv_text(table))

@@ -21,15 +21,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import filelock
 from ml_collections import ConfigDict
 
-from data_pipelines.image_writing import write_text
 from gsn_jax import storage
 from gsn_jax._version import __version__
 from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError, disk_failure
 from gsn_jax.models.folders import read_model, write_model
+from gsn_jax.storage import exclusive, write_text
 from gsn_jax.training import config as configs
 
 
@@ -91,18 +90,13 @@ def check_not_running(workdir: str | os.PathLike[str]) -> None:
     file = Path(workdir) / ".lock"
     if storage.is_url(workdir) or not file.exists():
         return
-    lock = filelock.FileLock(file, timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise _running(Path(workdir)) from None
-    except (NotImplementedError, OSError):
-        return  # no locks here, or process 0 reports that the folder is not writable
-    lock.release()
+    # Process 0 reports that a folder is not writable.
+    with contextlib.suppress(OSError), exclusive(file, _running(Path(workdir))):
+        pass
 
 
-def _running(workdir: Path) -> InputError:
-    return InputError(
+def _running(workdir: Path) -> str:
+    return (
         f"--workdir {workdir}: another training is running in this folder; wait for it, or "
         "choose a new --workdir"
     )
@@ -114,24 +108,19 @@ def _lock(workdir: Path) -> Iterator[None]:
     if storage.is_url(workdir):
         yield
         return
-    lock = filelock.FileLock(workdir / ".lock", timeout=0)
     refused = False
-    if distributed.is_first():
-        try:
-            workdir.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        except filelock.Timeout:
-            refused = True
-        except NotImplementedError:
-            pass  # the file system has no locks
-        except OSError as error:
-            raise _unwritable(workdir, error) from None
-    if distributed.anywhere(refused):
-        raise _running(workdir)
-    try:
+    with contextlib.ExitStack() as stack:
+        if distributed.is_first():
+            try:
+                workdir.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(exclusive(workdir / ".lock", _running(workdir)))
+            except InputError:
+                refused = True
+            except OSError as error:
+                raise _unwritable(workdir, error) from None
+        if distributed.anywhere(refused):
+            raise InputError(_running(workdir))
         yield
-    finally:
-        lock.release()
 
 
 def why_unwritable(workdir: str | os.PathLike[str], error: Exception) -> str | None:

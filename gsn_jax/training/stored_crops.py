@@ -16,7 +16,6 @@ import functools
 import hashlib
 import itertools
 import math
-import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.images import as_float
 from gsn_jax.models import frozen_features
 from gsn_jax.models.frozen_feature_model import FrozenFeatureModel
+from gsn_jax.storage import replacing
 
 # Distorted crops that pass the backbone together with the crop of their reference.
 TOGETHER = 8
@@ -250,15 +250,10 @@ def _read(file: Path, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
 
 
 def _write(file: Path, features: Sequence[np.ndarray]) -> None:
-    """Writes a temporary file and renames it, so that an existing file is complete."""
-    partial = file.with_suffix(f".{os.getpid()}.partial")
+    flat = np.concatenate([part.ravel() for part in features])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            flat = np.concatenate([part.ravel() for part in features])
+        with replacing(file, shared=True) as partial, partial.open("wb") as stream:
             np.save(stream, flat, allow_pickle=False)
-        partial.rename(file)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise InputError(f"{file.parent}: cannot be written ({error.strerror})") from None

@@ -74,6 +74,7 @@ def test_both_images_show_the_same_window(source):
             np.testing.assert_array_equal(image[..., 1], across + left[k])
 
 
+@pytest.mark.slow
 def test_mirroring_is_shared_and_moves_no_window(source):
     plain = take(train_loader(source, batch_size=5, crop_size=CROP, seed=3, flip=False), 20)
     flipped = take(train_loader(source, batch_size=5, crop_size=CROP, seed=3), 20)
@@ -106,6 +107,7 @@ def test_windows_differ_between_epochs_and_seeds(source):
     assert all(len(set(top)) > 4 for top in tops)
 
 
+@pytest.mark.slow
 def test_same_batches_on_any_number_of_workers_and_threads(source):
     def batches(**options):
         return take(train_loader(source, batch_size=3, crop_size=CROP, seed=5, **options), 7)
@@ -133,6 +135,7 @@ def test_resumed_run_sees_exactly_the_remaining_batches(source):
     assert_same(take(loader, 5), expected[4:])
 
 
+@pytest.mark.slow
 def test_resume_with_worker_processes(source):
     settings = {"batch_size": 3, "crop_size": CROP, "seed": 5}
     expected = take(train_loader(source, **settings), 6)

@@ -78,6 +78,7 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_pairs_have_the_published_psnr_and_opinion(photos, tables, tmp_path):
     table = regenerate(photos, tables, tmp_path / "out", types=_TYPES, scenes=_SCENES, workers=1)
     targets = published.read(tables)

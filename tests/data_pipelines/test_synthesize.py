@@ -102,6 +102,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(photos, tmp_path, monkeypat
     assert _digests(tmp_path / "resumed") == _digests(whole)
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_writes(photos, tmp_path):
     one = synthesize.synthesize(photos, tmp_path / "one", _settings(levels=(2,)), workers=1)
     two = synthesize.synthesize(photos, tmp_path / "two", _settings(levels=(2,)), workers=2)
@@ -232,6 +233,7 @@ def test_command_line_writes_the_table_and_prints_its_path(photos, tmp_path):
     assert len(_rows(out / "pairs.csv")) == 4
 
 
+@pytest.mark.slow
 def test_a_model_labels_the_images(photos, tmp_path):
     out = tmp_path / "out"
     arguments = [str(photos), "--out", str(out), "--types", "jpeg", "--levels", "1,5"]

@@ -88,6 +88,7 @@ def test_bootstrap_draws_whole_references(rng):
     assert -0.5 < low < high < 0.5
 
 
+@pytest.mark.slow
 def test_bootstrap_interval_covers_the_truth(rng):
     """Of many samples of correlated normals, about 95 % of the intervals hold the correlation."""
     truth, covered = 0.6, 0

@@ -443,6 +443,7 @@ def test_a_file_name_that_is_not_utf8_in_a_folder(folder):
     assert [row["psnr"] for row in rows_of(out)] == ["inf", ""]
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(folder):
     """Files may grow to one block only: the run stops with one line; with room it continues."""
     names = [f"d{index}.png" for index in range(12)]

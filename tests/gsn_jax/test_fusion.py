@@ -86,6 +86,7 @@ def test_a_level_means_its_errors_and_those_around(rng):
     np.testing.assert_allclose(errors, 1, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [None, [[32, 47], [21, 30]]])
 def test_bands_give_the_same_statistics(features, monkeypatch, sizes):
     """One row of cells at a time; with true sizes of the images in pixels, too."""

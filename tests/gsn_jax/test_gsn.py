@@ -58,6 +58,7 @@ def test_an_identical_pair_is_best_by_construction(pair):
     assert (apply(variables, reference, distorted) < same).all()
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_at_equal_images(pair):
     model, variables = build()
     reference = pair[0].at[:, :8].set(0)
@@ -69,6 +70,7 @@ def test_gradients_are_finite_at_equal_images(pair):
 WEIGHING = ("fusion", "visibility", "visibility_around")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, FROZEN])
 def test_held_weights_are_constants_for_gradients(pair, options):
     model, variables = build(**options)
@@ -100,6 +102,7 @@ def test_held_weights_are_constants_for_gradients(pair, options):
     assert np.abs(free - expected).max() > 1e-3 * scale
 
 
+@pytest.mark.slow
 def test_a_reference_may_be_encoded_once(pair):
     model, variables = build()
     reference, distorted = pair
@@ -114,6 +117,7 @@ def test_a_reference_may_be_encoded_once(pair):
     np.testing.assert_allclose(jax.jit(split)(variables, reference, distorted), want, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_images_and_batches_do_not_mix(pair):
     model, variables = build()
     apply = jax.jit(model.apply)
@@ -123,6 +127,7 @@ def test_images_and_batches_do_not_mix(pair):
         np.testing.assert_allclose(alone[0], batch[index], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (1, 1), (31, 20)])
 def test_any_size_is_scored(rng, size):
     model, variables = build()
@@ -130,6 +135,7 @@ def test_any_size_is_scored(rng, size):
     assert np.isfinite(jax.jit(model.apply)(variables, *images)).all()
 
 
+@pytest.mark.slow
 def test_the_score_is_that_of_the_weighted_mean_error(pair):
     model, variables = build()
 
@@ -159,6 +165,7 @@ def test_the_map_shows_where_the_error_is(rng):
     assert float(local[0, 0]) == IDENTITY_SCORE
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_near_float32(pair):
     model, variables = build()
     got = jax.jit(build(dtype="bfloat16")[0].apply)(variables, *pair)
@@ -166,6 +173,7 @@ def test_bfloat16_stays_near_float32(pair):
     np.testing.assert_allclose(got, jax.jit(model.apply)(variables, *pair), atol=0.05)
 
 
+@pytest.mark.slow
 def test_learns_to_order_noise(rng):
     """A few dozen steps of plain gradient descent order five levels of noise."""
     model, variables = build()
@@ -218,6 +226,7 @@ def test_attention_can_be_left_out(pair):
     assert np.isfinite(jax.jit(model.apply)(variables, *pair)).all()
 
 
+@pytest.mark.slow
 def test_rematerialised_stages_give_the_same_gradients(pair):
     model, variables = build()
     again = build(remat=True)[0]

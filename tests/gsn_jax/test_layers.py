@@ -50,6 +50,7 @@ def test_cdconv_is_its_definition(rng, size, kernel_size, strides, groups, theta
     assert_close(got, want)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "kernel_size", "strides", "groups", "theta"), CASES)
 def test_both_forms_have_equal_gradients(rng, size, kernel_size, strides, groups, theta):
     x = jnp.float32(rng.normal(size=(2, *size, 4)))

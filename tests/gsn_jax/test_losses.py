@@ -124,6 +124,7 @@ def on_devices(loss, devices, form):
     return jax.jit(jax.value_and_grad(loss), in_shardings=NamedSharding(mesh, spec))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("devices", [2, 4, 8])
 @pytest.mark.parametrize("form", ["jit", "shard_map"])

@@ -9,18 +9,16 @@ arms of one seed are trained and evaluated on the same scenes: their differences
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from data_pipelines.image_writing import write_text
 from gsn_jax.benchmark.ablation.arms import ARM_VALUES, SEED_VALUES, Arm
 from gsn_jax.errors import InputError
+from gsn_jax.storage import csv_text, write_text
 from gsn_jax.training.config import changed_keys, load_config
 from gsn_jax.training.history import COLUMNS, read_evaluations
 from gsn_jax.training.loop import DivergenceError, train
@@ -122,14 +120,12 @@ def collect(plan: Plan) -> list[Curve]:
 
 def write_results(curves: Sequence[Curve], file: Path) -> None:
     """Writes one row per evaluation: arm, seed, step, SRCC, PLCC, main score."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("arm", "seed", *COLUMNS))
-    for curve in curves:
-        for index, step in enumerate(curve.steps):
-            values = (curve.values[name][index] for name in COLUMNS[1:])
-            writer.writerow((curve.arm, curve.seed, step, *values))
-    write_text(file, text.getvalue())
+    rows = (
+        (curve.arm, curve.seed, step, *(curve.values[name][index] for name in COLUMNS[1:]))
+        for curve in curves
+        for index, step in enumerate(curve.steps)
+    )
+    write_text(file, csv_text([("arm", "seed", *COLUMNS), *rows]))
 
 
 def _finished(plan: Plan, arm: Arm, seed: int) -> bool:

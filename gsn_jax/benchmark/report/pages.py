@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.image_writing import write_text
 from gsn_jax._version import __version__
 from gsn_jax.errors import InputError
 from gsn_jax.scoring.outputs import naming
+from gsn_jax.storage import write_text
 
 
 def check_installed(extra: str) -> None:

@@ -14,8 +14,8 @@ import uuid
 from collections.abc import Iterator
 
 from gsn_jax.errors import InputError
-from gsn_jax.scoring.store import exclusive
 from gsn_jax.serving.beam import files
+from gsn_jax.storage import exclusive
 
 # Names of the files that this module makes begin with it.
 RUNNING = "running"

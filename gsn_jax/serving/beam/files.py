@@ -14,6 +14,7 @@ from typing import Any
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from gsn_jax import storage
 from gsn_jax.errors import InputError
 from gsn_jax.images import pair_tables
 from gsn_jax.images.files import read_size
@@ -115,13 +116,8 @@ def image_size(path: str) -> tuple[int, int] | None:
 
 def stamp(path: str) -> str:
     """Size and modification time of a local file, to detect changes; "" for a remote one."""
-    if is_remote(path):
-        return ""
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):
-        return ""
-    return f"{state.st_size}:{state.st_mtime_ns}"
+    found = None if is_remote(path) else storage.stamp(path)
+    return ":".join(map(str, found or ()))
 
 
 def listing(folder: str) -> list[str]:

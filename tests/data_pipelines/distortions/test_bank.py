@@ -22,7 +22,13 @@ def _digest(image: np.ndarray) -> str:
     return hashlib.sha256(image.tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize("name", distortions.names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * name.endswith(("_network", "_texture")))
+        for name in distortions.names()
+    ],
+)
 def test_every_level_is_worse_than_the_one_before(name, photo):
     errors, losses = [], []
     before = photo.copy()
@@ -67,6 +73,7 @@ def test_another_seed_draws_another_image(name, photo):
     assert len(images) == 3
 
 
+@pytest.mark.slow
 def test_the_weakest_strength_leaves_the_image_almost_alone(photo):
     # what codecs and restoration cost at their weakest, as mean squared error
     tolerance = {"compression": 8, "transmission": 40, "restoration": 25, "mixed": 1e4}

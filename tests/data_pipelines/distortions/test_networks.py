@@ -48,6 +48,7 @@ def test_repair_equals_the_network_as_jax_computes_it(photo):
     assert np.abs(networks.repair(image, known, network) - expected).max() <= 0.51
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "strength", "gain"),
     [
@@ -66,6 +67,7 @@ def test_the_network_is_nearer_to_the_photograph_than_what_it_repairs(photo, kin
     assert peak_signal_noise_ratio(photo, restored) > before + gain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [2, 3, 4, 5])
 def test_the_texture_network_is_sharper_and_farther_from_the_photograph(photo, level):
     plain = distortions.apply("upscaling_network", photo, level=level).astype(float)

@@ -84,6 +84,7 @@ def test_it_is_the_plain_network_at_any_theta(rng, random_state_dict, network, t
         close([a[:, :rows, :columns]], [b[:, :rows, :columns]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["alexnet", "vgg16"])
 def test_features_inside_a_larger_array_are_those_of_the_image(rng, network):
     model, variables = model_and_variables(network, rng, attention=(3,), backbone_options=SMALL)
@@ -98,6 +99,7 @@ def test_features_inside_a_larger_array_are_those_of_the_image(rng, network):
         assert not level[:, :, columns:].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["alexnet", "vgg16"])
 def test_a_level_sees_no_further_than_its_reach(rng, network):
     """By the gradient of one feature of each level with respect to the pixels."""
@@ -122,6 +124,7 @@ def test_a_level_sees_no_further_than_its_reach(rng, network):
         assert reach - stride < furthest <= reach  # the furthest pixel may lose every maximum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "options"),
     [
@@ -196,6 +199,7 @@ def plain_resnet(tensors, images, blocks):
     return [level.transpose(0, 2, 3, 1) for level in levels]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "blocks"), [("resnet18", (2, 2)), ("resnet50", (3,))])
 def test_resnets_are_the_plain_networks_at_any_theta(images, random_state_dict, network, blocks):
     """Batch normalisation is folded into the convolutions."""
@@ -247,6 +251,7 @@ def model_and_variables(network, generator, **options):
 SMALL = {"level_count": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("network", "levels"), [("vgg16", 1), ("alexnet", 2), ("resnet18", 2)])
 def test_a_gsn_on_each_backbone(images, rng, network, levels):
     """Folding, the identical pair and finite gradients."""
@@ -284,6 +289,7 @@ def test_a_gsn_on_each_backbone(images, rng, network, levels):
     np.testing.assert_allclose(again, scores, rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_bfloat16_and_rematerialised_levels(images, rng):
     for network in ("alexnet", "resnet18"):
         backbone = backbones.build(network, level_count=2)

@@ -36,6 +36,7 @@ def used(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_values_and_gradients_do_not_depend_on_the_context(features, name, used):
     module = CONVOLUTIONS[name]

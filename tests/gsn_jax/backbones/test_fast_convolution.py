@@ -65,6 +65,7 @@ def test_bfloat16_taps_are_summed_in_float32():
     assert np.all(np.abs(np.float64(result) - expected) <= 2**-8 * np.abs(expected) + 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [toom_cook, tap_products, tap_sums])
 def test_gradient_is_the_definitions(method):
     features, kernel = example(3, (6, 5))

@@ -21,6 +21,7 @@ def built():
     return build(name="frozen", backbone="cdcn+alexnet", backbone_options={}, attention=(3,))
 
 
+@pytest.mark.slow
 def test_the_levels_are_those_of_each_backbone(built, rng):
     model, variables = built
     images = jnp.float32(rng.uniform(size=(1, 45, 52, 3)))
@@ -43,6 +44,7 @@ def test_the_levels_are_those_of_each_backbone(built, rng):
     assert backbone.centre == (7.5 + 15) / 2
 
 
+@pytest.mark.slow
 def test_folding_and_tiles_change_nothing(built, rng):
     model, variables = built
     images = noisy_pair(rng, 531, 40)

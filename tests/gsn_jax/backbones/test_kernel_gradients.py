@@ -48,6 +48,7 @@ def test_gradient_of_features_is_that_of_the_plain_convolution():
     np.testing.assert_array_equal(jax.vjp(convolve, features, kernel)[1](gradient)[0], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "outputs"), [(2, 1), (1, 2), (1, 1)])
 def test_few_channels_give_the_definitions_values_and_gradients(channels, outputs):
     features, kernel, gradient = example(7, 4, (9, 6), channels, outputs)
@@ -66,6 +67,7 @@ def test_few_channels_give_the_definitions_values_and_gradients(channels, output
         assert np.abs(result - expected).max() < 1e-5 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "stride"), [(11, 4), (5, 2), (9, 4), (3, 1)])
 @pytest.mark.parametrize("shape", [(31, 24), (12, 13)])
 def test_strided_windows_give_the_definitions_values_and_gradients(size, stride, shape):
@@ -106,6 +108,7 @@ def test_a_step_on_one_device_takes_it_for_alexnets_stem():
     np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_bfloat16_keeps_its_type_and_sums_in_float32():
     features, kernel, gradient = (
         jnp.asarray(array, jnp.bfloat16) for array in example(3, 8, (40, 40), 3, 4)

@@ -91,6 +91,7 @@ def test_the_arms_differ_in_network_and_loss_and_in_nothing_else():
     }
 
 
+@pytest.mark.slow
 def test_the_command_trains_with_every_seed_and_prints_the_table(finished):
     out, result = finished
     assert result.exit_code == 0
@@ -126,6 +127,7 @@ def test_arms_of_one_seed_share_their_scenes_and_seeds_do_not(pairs, tmp_path):
     assert held_out["m1", 0] != held_out["m1", 1]
 
 
+@pytest.mark.slow
 def test_a_second_call_only_prints(finished, pairs, monkeypatch):
     out, before = finished
     figure = (out / "loss_comparison.svg").read_bytes()
@@ -139,6 +141,7 @@ def test_a_second_call_only_prints(finished, pairs, monkeypatch):
     assert (out / "loss_comparison.svg").read_bytes() == figure
 
 
+@pytest.mark.slow
 def test_an_interrupted_ablation_continues_to_the_same_results(
     finished, pairs, tmp_path, monkeypatch
 ):
@@ -168,6 +171,7 @@ def test_an_interrupted_ablation_continues_to_the_same_results(
         assert (out / file).read_bytes() == (finished[0] / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_signal_in_the_last_evaluation_of_a_run_starts_no_other(pairs, tmp_path, monkeypatch):
     """Too late to stop the first of two runs, which is finished."""
     real = loop.TrainingLog.report_evaluation
@@ -200,6 +204,7 @@ def test_a_signal_in_a_run_that_diverges_starts_no_other(pairs, tmp_path, monkey
     assert len(started) == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_is_said_and_the_others_are_compared(
     finished, pairs, tmp_path, monkeypatch
 ):
@@ -232,6 +237,7 @@ def test_wrong_calls_say_what_to_do(arguments, message, pairs, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_runs_of_another_length_or_model_are_refused(finished, pairs):
     out, _ = finished
     for change in ("train.steps=5", "model.fusion_width=8"):

@@ -183,6 +183,7 @@ def test_the_maps_are_those_of_the_metric(text):
     assert f"values from {float(local.min()):.3f}".replace("-", "−") in text
 
 
+@pytest.mark.slow
 def test_no_map_of_another_model_than_the_one_that_scored(tmp_path):
     """gsn by its name is the model that ships; these scores are a checkpoint's."""
     scored = scored_set()
@@ -211,6 +212,7 @@ def test_the_best_is_marked_and_never_one_that_says_the_opposite(tmp_path):
     assert {*marks[1], *marks[2]} == {"best", "second"}
 
 
+@pytest.mark.slow
 def test_the_same_sets_give_the_same_page(page, text, tmp_path):
     again = write_report(
         [scored_set(), scored_set("falling", falling=True)], tmp_path, title="Metrics & people"
@@ -277,6 +279,7 @@ def test_metrics_without_use(tmp_path):
     assert text.count("could not be read") == view.WORST
 
 
+@pytest.mark.slow
 def test_the_page_stays_small(tmp_path):
     """Noise is the worst that a picture can be: what all else costs cannot be more."""
     scored = scored_set()
@@ -319,6 +322,7 @@ def test_a_folder_that_cannot_be(tmp_path):
         write_report([scored_set()], tmp_path / "file")
 
 
+@pytest.mark.slow
 def test_in_a_browser(page, open_page):
     with open_page(page.as_uri()) as visit:
         assert visit.broken_images() == []
@@ -330,6 +334,7 @@ def test_in_a_browser(page, open_page):
         assert visit.page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
 
 
+@pytest.mark.slow
 def test_on_a_phone_in_the_dark(page, open_page):
     """Nothing is wider than the window but what scrolls in a box of its own."""
     with open_page(page.as_uri(), width=360, height=740, dark=True) as visit:
@@ -350,6 +355,7 @@ def test_on_a_phone_in_the_dark(page, open_page):
         assert visit.problems == []
 
 
+@pytest.mark.slow
 def test_with_the_keyboard(page, open_page):
     """Tab reaches the skip link first, then every table; arrows scroll the one in focus."""
     with open_page(page.as_uri(), width=360) as visit:

@@ -25,6 +25,7 @@ def run_with(**variables):
     return done.stdout.splitlines()[-1].removeprefix("dir "), done.stderr
 
 
+@pytest.mark.slow
 def test_commands_keep_what_they_compile(tmp_path):
     folder, _ = run_with(XDG_CACHE_HOME=str(tmp_path))
     assert folder.startswith(str(tmp_path / "gsn_jax"))

@@ -9,6 +9,7 @@ from gsn_jax.cli.demo import DISTORTIONS, PHOTOGRAPHS, command
 from gsn_jax.errors import InputError
 
 
+@pytest.mark.slow
 def test_the_demo_scores_real_photographs(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     result = CliRunner().invoke(command, catch_exceptions=False)

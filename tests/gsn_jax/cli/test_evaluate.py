@@ -71,6 +71,7 @@ def test_evaluate_a_table(table, tmp_path):
     assert (again, code) == (first, 0)
 
 
+@pytest.mark.slow
 def test_evaluate_with_a_model_says_which_pairs_are_missing(table, model_folder):
     (table.parent / "A0001_5.png").write_bytes(b"no image")
     out, err, code = run(

@@ -95,6 +95,7 @@ def test_one_bad_image_is_one_line_and_exit_code_2(folder, model_folder):
     assert rows_of(out)[0]["error"].endswith("no such file; check the path")
 
 
+@pytest.mark.slow
 def test_transparency_by_choice(folder, model_folder):
     arguments = ["score", folder / "ref.png", folder / "alpha.png", "--checkpoint", model_folder]
     assert "transparent" in run(*arguments)[1]
@@ -160,6 +161,7 @@ def test_metrics_are_listed():
     assert "ssim: -1 to 1, ↑ better" in out or "ssim: 0 to 1, ↑ better" in out
 
 
+@pytest.mark.slow
 def test_the_entry_point_prints_one_line(folder):
     done = subprocess.run(
         [sys.executable, "-m", "gsn_jax", "score", "--pairs", "none.csv"],
@@ -169,6 +171,7 @@ def test_the_entry_point_prints_one_line(folder):
     assert done.stderr == "gsn: none.csv: no such table; check the path\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_table(folder, model_folder):
     """Through a pseudo-terminal, as a person sees it."""
     import pty
@@ -211,6 +214,7 @@ def test_an_unknown_command_is_refused():
     assert "No such command 'nonsense'" in err
 
 
+@pytest.mark.slow
 def test_maps_are_drawn_of_the_pairs_that_were_scored(photo, tmp_path):
     for name, pixels in (("a", photo), ("b", 255 - photo)):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")

@@ -82,6 +82,7 @@ def test_every_table_says_how_it_was_made(folder):
         assert run("r.png", "noisy.png", *options, "--out", f"s.{suffix}")[2] == 0  # replaced
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["file", "folder", "column"])
 def test_masks_from_a_file_a_folder_and_a_table(folder, source):
     (folder / "masks").mkdir()
@@ -98,6 +99,7 @@ def test_masks_from_a_file_a_folder_and_a_table(folder, source):
         assert float(row[name]) == pytest.approx(want, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_row_without_a_mask_is_scored_whole(folder):
     table = "reference,distorted,mask\nr.png,noisy.png,\nr.png,noisy.png,white.png\n"
     (folder / "t.csv").write_text(table + "r.png,noisy.png,m.png\n")
@@ -151,6 +153,7 @@ ALIKE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ALIKE)
 def test_batches_prepare_pairs_alike(folder, case):
     Image.open("noisy.png").resize((100, 90)).save("smaller.png")

@@ -67,6 +67,7 @@ def test_folders_to_csv_with_versions_beside(folder, model_folder):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_other_formats_hold_the_same(folder, model_folder, suffix):
     (folder / "d" / "a_broken.png").unlink()
@@ -193,6 +194,7 @@ def fail(*_, **__):
     raise ZeroDivisionError
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_nothing(folder):
     """Killed as hard as can be while it scores, and continued."""
     for index in range(40):
@@ -243,6 +245,7 @@ def test_caching_changes_no_score(folder, model_folder):
     assert [scores.get("gsn") for scores in cached] == alone
 
 
+@pytest.mark.slow
 def test_batches_give_the_same_table(folder, model_folder):
     options = *folders(folder), "--checkpoint", model_folder, "--metric", "gsn,psnr"
     run(*options, "--out", folder / "single.csv")

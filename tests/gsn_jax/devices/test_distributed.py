@@ -75,6 +75,7 @@ def closed_port():
         yield reserved.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_coordinator_that_is_not_there(closed_port, tmp_path):
     """In real processes: one line, exit code 2, no stack trace; the flags may be variables."""
     done = subprocess.run(

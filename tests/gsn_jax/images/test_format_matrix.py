@@ -247,6 +247,7 @@ def expected(form, bits, colour, stored):
     return meaning(np.broadcast_to(stored[..., :1], (*SIZE, 3)) if gray else stored[..., :3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "bits", "colour", "channels", "opacity", "alpha"), CELLS)
 def test_cell(tmp_path, form, bits, colour, channels, opacity, alpha):
     data, stored = case(form, bits, colour, channels, opacity)

@@ -337,6 +337,7 @@ def test_without_pyav_the_line_names_the_extra(tmp_path, monkeypatch):
         video.inspect(tmp_path / "a.y4m")
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path):
     """Three hundred more frames of 1.4 MB as floats, in a process of its own."""
     program = (

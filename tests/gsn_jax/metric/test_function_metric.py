@@ -80,6 +80,7 @@ def test_a_metric_that_was_used_can_be_copied(pair):
         np.testing.assert_array_equal(twin(*pair), METRIC(*pair))
 
 
+@pytest.mark.slow
 def test_a_pickled_metric_works_in_another_process():
     code = (
         "import pickle, sys, numpy as np; metric = pickle.load(sys.stdin.buffer); "

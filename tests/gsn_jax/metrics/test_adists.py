@@ -69,6 +69,7 @@ def test_definition(size):
     np.testing.assert_allclose(scored(*pair), definition(*pair, CONVOLUTIONS), rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_batch_is_scored_pair_by_pair():
     (first, second), third = random_pair((21, 50, 3)), random_pair((21, 50, 3), 1)[1]
     batch = scored(np.stack([[first, first, second]]), np.stack([[second, third, first]]))
@@ -76,6 +77,7 @@ def test_a_batch_is_scored_pair_by_pair():
     np.testing.assert_allclose(batch, [expected], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.0, 0.5, None])
 def test_equal_images_are_best_with_finite_gradient(level):
     image = random_pair((47, 45, 3))[0]
@@ -85,6 +87,7 @@ def test_equal_images_are_best_with_finite_gradient(level):
     assert np.isfinite(gradients).all()
 
 
+@pytest.mark.slow
 def test_gradient_is_the_slope():
     reference, distorted = random_pair((24, 26, 3))
     gradient = np.float64(jax.grad(scored, 1)(reference, distorted))
@@ -101,6 +104,7 @@ def test_gradient_is_the_slope():
 PUBLISHED = 0.10805988311767578
 
 
+@pytest.mark.slow
 def test_published_weights_give_the_authors_value():
     try:
         packages.imagenet_convolutions("vgg16")

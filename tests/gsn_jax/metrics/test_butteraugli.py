@@ -45,6 +45,7 @@ def results():
     return jax.jit(every_result)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED)
 def test_libjxl(name, results):
     maximum, norm, distances = results(*metric_pairs.floats(PAIRS[name]))
@@ -53,6 +54,7 @@ def test_libjxl(name, results):
     assert maximum == distances.max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "height", "width"), SMALL)
 def test_small_and_odd_images(name, height, width, results):
     """Below 15 pixels nothing is compared at half the resolution."""
@@ -61,6 +63,7 @@ def test_small_and_odd_images(name, height, width, results):
     np.testing.assert_allclose(got, SMALL[name, height, width], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_brighter_display_shows_more():
     pair = metric_pairs.floats(PAIRS["noise"])
     got = jax.jit(functools.partial(every_result, intensity_target=250.0))(*pair)[:2]

@@ -52,6 +52,7 @@ def test_the_package(name, compiled):
     np.testing.assert_allclose(got, EXPECTED[name][1:], rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "height", "width", "display"), SMALL)
 def test_small_and_odd_images(name, height, width, display):
     """Where there is no room, bands are fewer and masking is not blurred."""

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import numpy_definitions as definitions
 import pytest
+from large_metrics import marked
 
 from gsn_jax import metrics
 
@@ -30,7 +31,7 @@ def compiled(name, **options):
     return jax.jit(functools.partial(getattr(metrics, name), **options))
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", marked(SHORT))
 def test_float64_definition(name, pair):
     if name == "nlpd":  # its definition wants sides that are multiples of 32
         pair = tuple(image[:160] for image in pair)
@@ -38,6 +39,7 @@ def test_float64_definition(name, pair):
     np.testing.assert_allclose(compiled(name)(*pair), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options", "expected", "tolerance"), GOLDENS)
 def test_other_implementations(name, options, expected, tolerance, pair):
     np.testing.assert_allclose(compiled(name, **options)(*pair), expected, rtol=tolerance)

@@ -39,6 +39,7 @@ def definition(reference, distorted, weights):
     return 1 - similar / total
 
 
+@pytest.mark.slow
 def test_padded_images_of_many_sizes_equal_the_definition():
     """In one, two and three bands of rows."""
     weights = random_weights()
@@ -68,6 +69,7 @@ scored = jax.jit(dists)
 differentiated = jax.jit(jax.value_and_grad(dists, 1))
 
 
+@pytest.mark.slow
 def test_every_image_of_a_batch_equals_the_definition():
     weights = random_weights()
     (first, second), third = random_pair(SHAPE, 0), random_pair(SHAPE, 1)[1]
@@ -81,6 +83,7 @@ def test_every_image_of_a_batch_equals_the_definition():
     np.testing.assert_allclose(batch[0], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.0, 0.5, None])
 def test_identical_images_are_best_with_finite_gradient(level):
     image = random_pair((16, 16, 3))[0]
@@ -90,6 +93,7 @@ def test_identical_images_are_best_with_finite_gradient(level):
     assert np.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_configuration_flags_of_jax():
     pair, weights = random_pair((16, 16, 3)), random_weights()
     with jax.numpy_dtype_promotion("strict"):
@@ -110,6 +114,7 @@ def test_smallest_image():
 PUBLISHED = 0.06946170
 
 
+@pytest.mark.slow
 def test_published_weights_give_the_authors_value():
     try:
         _dists.published_weights()

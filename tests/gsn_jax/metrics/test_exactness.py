@@ -15,6 +15,7 @@ import pytest
 import skimage.data
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from large_metrics import marked
 
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
@@ -77,7 +78,7 @@ def make_image(kind, seed, height, width):
 images = st.tuples(st.sampled_from(KINDS), st.integers(0, 999))
 
 
-@pytest.mark.parametrize("name", OPTIMUM)
+@pytest.mark.parametrize("name", marked(OPTIMUM))
 def test_equal_images_score_exactly_the_optimum(name):
     side = side_of(name)
 
@@ -90,6 +91,7 @@ def test_equal_images_score_exactly_the_optimum(name):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ssim", "haarpsi"])
 def test_equal_images_score_the_optimum_without_compilation_too(name):
     image = np.float32(make_image("photograph", 1, 25, 33))
@@ -112,7 +114,7 @@ def nearly(image, kind, seed):
     return image + step
 
 
-@pytest.mark.parametrize("name", DEFINED)
+@pytest.mark.parametrize("name", marked(DEFINED))
 def test_nearly_equal_images_agree_with_float64(name):
     side = side_of(name)
     width = {"nlpd": side, "ms_ssim": side + 8}.get(name, 10 * side)
@@ -142,7 +144,7 @@ FLAT_GOLDENS = {
 }
 
 
-@pytest.mark.parametrize("name", FLAT_GOLDENS)
+@pytest.mark.parametrize("name", marked(FLAT_GOLDENS))
 def test_flat_and_nearly_flat_images_agree_with_float64(name):
     photograph = skimage.data.astronaut()[40:216, 140:332] / np.float32(255)
     flat = np.full_like(photograph, 128 / 255)
@@ -158,7 +160,8 @@ def trace(name, dtype):
     return jax.eval_shape(metrics.get(name).function, image, image)
 
 
-@pytest.mark.parametrize("name", OPTIMUM)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", marked(OPTIMUM))
 def test_configuration_flags_of_jax(name):
     with jax.numpy_dtype_promotion("strict"):
         assert trace(name, jnp.float32).dtype == jnp.float32
@@ -169,7 +172,8 @@ def test_configuration_flags_of_jax(name):
             trace(name, jnp.float64)
 
 
-@pytest.mark.parametrize("name", ["ssim", "mdsi", "haarpsi", "fsim"])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", marked(["ssim", "mdsi", "haarpsi", "fsim"]))
 def test_float64_is_computed_in_float64(name):
     pair = [make_image("photograph", seed, 32, 40) for seed in (0, 1)]
     single = compiled(name)(*np.float32(pair))

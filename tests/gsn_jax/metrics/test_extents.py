@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import numpy_definitions as definitions
 import pytest
+from large_metrics import marked
 
 from gsn_jax import metrics
 from gsn_jax.backbones import bands
@@ -22,8 +23,6 @@ PADDED = [
 ]
 DEFINED = ("ssim", "ms_ssim", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd", "vifp")
 VIEWED = ("mdsi", "vsi", "sr_sim")  # decimated by a factor that depends on the size
-SLOW = ("ms_gmsd", "nlpd", "vifp", "ssimulacra2", "flip", "vif", "iw_ssim")  # large programs
-SLOW += ("butteraugli", "butteraugli_3norm", "vmaf", "vmaf_neg")
 # The score of equal images where that is not the end of the range.
 EQUAL = {"ssimulacra2": 100, "vif": 1, "vifp": 1}
 EQUAL |= dict.fromkeys(("vmaf", "vmaf_neg"), pytest.approx(97.428, abs=1e-3))
@@ -54,10 +53,7 @@ def padded(image, shape, rng):
     return window
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PADDED],
-)
+@pytest.mark.parametrize("name", marked(PADDED))
 def test_a_batch_of_padded_images_scores_as_the_images_alone(name):
     rng = np.random.default_rng(5)
     function = getattr(metrics, name)
@@ -81,6 +77,7 @@ def program_of(name, **options):
     return jax.jit(functools.partial(getattr(metrics, name), **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ssim", "gmsd", "mdsi", "haarpsi"])
 @hypothesis.settings(max_examples=15, deadline=None)
 @hypothesis.given(data=hypothesis.strategies.data())
@@ -101,7 +98,8 @@ def test_any_size_scores_as_the_definition(name, data):
     np.testing.assert_allclose(score, expected, rtol=1e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("name", VIEWED)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", marked(VIEWED))
 def test_the_decimation_follows_the_true_size(name):
     """By two and by three in one program, where the arrays are too large for one."""
     pairs = [make_pair(*size, seed) for seed, size in enumerate([(641, 655), (385, 701)])]

@@ -78,6 +78,7 @@ def random_pair(shape, seed=0):
 CASES = [("alexnet", _lpips.lpips_alex, (45, 52, 3)), ("vgg16", _lpips.lpips_vgg, (21, 34, 3))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)
 def test_every_image_of_a_batch_equals_the_definition(backbone, metric, shape):
     weights = random_weights(backbone)
@@ -109,6 +110,7 @@ PADDED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "metric", "shape", "sizes"), PADDED)
 def test_padded_images_of_many_sizes_equal_the_definition(backbone, metric, shape, sizes):
     weights = random_weights(backbone)
@@ -123,6 +125,7 @@ def test_padded_images_of_many_sizes_equal_the_definition(backbone, metric, shap
     assert program._cache_size() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "metric", "shape", "sizes"), PADDED)
 def test_padded_images_have_the_gradient_of_the_image_alone(backbone, metric, shape, sizes):
     weights = random_weights(backbone)
@@ -137,6 +140,7 @@ def test_padded_images_have_the_gradient_of_the_image_alone(backbone, metric, sh
     assert np.count_nonzero(gradient) == np.count_nonzero(inside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)
 def test_identical_images_are_best_with_finite_gradient(backbone, metric, shape):
     weights = random_weights(backbone)
@@ -157,6 +161,7 @@ def test_identical_images_are_best_with_finite_gradient(backbone, metric, shape)
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)
 def test_configuration_flags_of_jax(backbone, metric, shape):
     weights = random_weights(backbone)
@@ -216,6 +221,7 @@ def test_smallest_size(name, size):
 PUBLISHED = {"lpips_alex": 0.01810490, "lpips_vgg": 0.04540105}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(PUBLISHED))
 def test_published_weights_give_the_authors_value(name):
     try:
@@ -226,6 +232,7 @@ def test_published_weights_give_the_authors_value(name):
     np.testing.assert_allclose(_lpips.METRICS[name](*pair), PUBLISHED[name], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "metric", "shape"), CASES)
 def test_a_mask_weighs_the_positions_of_each_level(backbone, metric, shape, monkeypatch, rng):
     """Reduced to the level's size by Pillow's antialiased bilinear filter."""

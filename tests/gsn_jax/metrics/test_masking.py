@@ -6,6 +6,7 @@ import numpy as np
 import numpy_definitions as definitions
 import pytest
 import skimage.color
+from large_metrics import marked
 
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
@@ -84,6 +85,7 @@ def test_float64_definition(name, soft):
     np.testing.assert_allclose(got, [definition(name, m) for m in (soft, left)], rtol=2e-5)
 
 
+@pytest.mark.slow
 def test_butteraugli_pools_what_the_mask_leaves(soft):
     left, _ = halves()
     distances = np.float64(metrics.get("butteraugli").quality_map(*PAIR))
@@ -96,6 +98,7 @@ def test_butteraugli_pools_what_the_mask_leaves(soft):
     np.testing.assert_allclose(under("butteraugli_3norm", left, soft), norms, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_cvvdp_weighs_the_squares_of_each_band(soft):
     """Norms over positions, then bands, then colours, with e = 1e-5 added before each power."""
     parts = jax.jit(_cvvdp._differences, static_argnums=2)
@@ -130,6 +133,7 @@ def test_with_weights_of_0_and_1_the_deviation_is_that_of_the_values_left(rng):
     assert masking.deviation(values, alone, unbiased=True) == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["flip", "psnr_hvs", "psnr_hvs_m"])
 def test_parts_add_up_by_their_areas(name):
     left, right = halves(64)
@@ -138,6 +142,7 @@ def test_parts_add_up_by_their_areas(name):
     np.testing.assert_allclose((errors[0] + 2 * errors[1]) / 3, errors[2], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fsim", "fsimc", "vsi", "sr_sim"])
 def test_the_metrics_own_weights_count_as_well(name):
     """The ratio of the halves' own weights follows from three scores, and then gives a fourth."""
@@ -151,7 +156,7 @@ def test_the_metrics_own_weights_count_as_well(name):
     assert mixed == pytest.approx(expected, abs=0.02 * abs(first - second))
 
 
-@pytest.mark.parametrize("name", MASKED)
+@pytest.mark.parametrize("name", marked(MASKED))
 def test_equal_weights_change_nothing_and_equal_images_are_best(name):
     metric = metrics.get(name)
     assert metric.takes_masks

@@ -14,6 +14,7 @@ def test_median_with_and_without_ties(shape, levels):
     np.testing.assert_array_equal(median(jnp.asarray(values)), np.median(values, axis=(-2, -1)))
 
 
+@pytest.mark.slow
 def test_gradient_goes_to_the_middle():
     slope = jax.grad(lambda plane: median(plane).sum())(jnp.array([[4.0, 1.0], [3.0, 9.0]]))
     np.testing.assert_allclose(slope, [[0.5, 0], [0.5, 0]])

@@ -58,6 +58,7 @@ def piq_scores():
     return scores
 
 
+@pytest.mark.slow
 def test_equals_piq():
     import jax
 

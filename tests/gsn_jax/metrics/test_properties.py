@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from large_metrics import marked
 
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
@@ -64,7 +65,12 @@ def small(pair):
     return cut
 
 
-@pytest.mark.parametrize("name", OPTIMUM)
+@pytest.fixture(scope="module", params=marked(OPTIMUM))
+def name(request):
+    """Tests of one metric run one after the other, by the same program."""
+    return request.param
+
+
 def test_equal_images_are_best_and_batches_agree(name, small):
     reference, distorted = small(name)
     metric = metrics.get(name)
@@ -81,7 +87,8 @@ def test_equal_images_are_best_and_batches_agree(name, small):
 
 
 # fsimc shares all but two products with fsim, the 3-norm of butteraugli all but the pooling.
-@pytest.mark.parametrize("name", sorted(OPTIMUM.keys() - {"fsimc", "butteraugli_3norm"}))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", marked(sorted(OPTIMUM.keys() - {"fsimc", "butteraugli_3norm"})))
 def test_gradients(name, small):
     """Finite on equal, flat and black images; otherwise the slope is that of the value."""
     reference, distorted = small(name)
@@ -108,7 +115,6 @@ ROUNDED = {"psnr_y", "ssim", "ms_ssim", "iw_ssim", "vif", "vifp", "gmsd", "nlpd"
 ROUNDED |= {"psnr_hvs", "psnr_hvs_m", "cw_ssim", "vmaf", "vmaf_neg"}
 
 
-@pytest.mark.parametrize("name", OPTIMUM)
 def test_flat_and_gray_images_are_finite(name, small):
     reference, distorted = (image.mean(-1, keepdims=True) for image in small(name))
     gray = [jnp.broadcast_to(image, (*image.shape[:2], 3)) for image in (reference, distorted)]
@@ -136,6 +142,7 @@ def test_too_small_is_one_clear_line(name):
         getattr(metrics, name)(image, image)
 
 
+@pytest.mark.slow
 def test_smallest_sizes_work():
     for name in ("gmsd", "mdsi", "ssim", "nlpd", "fsim", "vsi"):
         side = metrics.get(name).min_size
@@ -157,6 +164,7 @@ def test_half_precision_is_computed_in_float32(name, pair):
     np.testing.assert_array_equal(score, exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["psnr", "psnr_y", "ssim", "gmsd", "mdsi", "haarpsi", "fsim"])
 def test_maps(name, small):
     metric = metrics.get(name)
@@ -171,6 +179,7 @@ def test_maps(name, small):
     assert left < right if metric.higher_is_better else left > right
 
 
+@pytest.mark.slow
 def test_vmap_equals_batch(pair):
     batch = [jnp.stack([image[:40, :40], image[40:80, :40]]) for image in pair]
     np.testing.assert_allclose(jax.vmap(metrics.ssim)(*batch), metrics.ssim(*batch), rtol=1e-5)

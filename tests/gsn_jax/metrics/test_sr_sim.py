@@ -36,6 +36,7 @@ def test_equal_images_lose_exactly_nothing(score):
     assert float(score(image, image)) == 1
 
 
+@pytest.mark.slow
 def test_bicubic_reduction_is_pillows_inside_the_image():
     plane = np.float32(PAIRS["noise"][0][:, :, 1])
     expected = np.asarray(Image.fromarray(plane).resize((48, 44), Image.Resampling.BICUBIC))

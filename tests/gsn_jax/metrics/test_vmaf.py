@@ -157,6 +157,7 @@ def test_definition_and_libvmaf(name, scores):
     np.testing.assert_allclose(got, LIBVMAF[name], atol=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "height", "width"), LIBVMAF_SMALL)
 def test_small_and_odd_images(name, height, width, scores):
     pair = [image[:height, :width] for image in PAIRS[name]]
@@ -172,6 +173,7 @@ def test_only_vmaf_rewards_enhanced_contrast(scores):
     np.testing.assert_allclose(got, (100, 80.007044), atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["noise", "saturated"])
 def test_equal_images_and_their_gradient(name):
     """97.43, as libvmaf gives without motion, with finite slopes."""
@@ -183,6 +185,7 @@ def test_equal_images_and_their_gradient(name):
         assert np.isfinite(slopes).all()
 
 
+@pytest.mark.slow
 def test_float64_is_computed_in_float64():
     pair = PAIRS["blocks"]
     with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):

@@ -66,6 +66,7 @@ def random_pair(shape=(64, 45, 3)):
     return reference, np.clip(reference + noise, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [True, False])
 def test_converted_weights_give_the_authors_score(tmp_path, weighted):
     arrays = chainer_arrays(weighted)
@@ -105,6 +106,7 @@ def test_variables_are_those_of_the_module():
     assert sum(leaf.size for leaf in jax.tree.leaves(own)) == 6_287_138
 
 
+@pytest.mark.slow
 def test_training_drops_out_and_has_finite_gradients():
     model = WaDIQaM()
     images = np.random.default_rng(2).random((1, 32, 32, 3), np.float32)

@@ -28,6 +28,7 @@ def test_anchored_fit_gives_identical_pairs_quality_one():
     assert np.abs(np.asarray(calibration(np.float32(raw))) - quality).mean() < 0.05
 
 
+@pytest.mark.slow
 def test_an_identical_pair_has_exactly_one_in_float32_too(rng):
     for _ in range(50):
         middle, width = rng.uniform(-1, 1.2), rng.uniform(0.05, 0.6)

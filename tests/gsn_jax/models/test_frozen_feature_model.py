@@ -19,6 +19,7 @@ def built():
     return build(**FROZEN)
 
 
+@pytest.mark.slow
 def test_stored_features_give_the_score(built, rng):
     model, variables = built
     first, second = jnp.float32(rng.uniform(size=(2, 3, 64, 48, 3)))
@@ -39,6 +40,7 @@ def test_an_identical_pair_is_best_by_construction(built, rng):
     assert (apply(variables, first, second) < IDENTITY_SCORE).all()
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_at_equal_images(built, rng):
     model, variables = built
     image = jnp.float32(rng.uniform(size=(1, 32, 32, 3)))
@@ -54,6 +56,7 @@ def test_folding_changes_nothing(built, rng):
     assert_close(jax.jit(folded.apply)(plain, first, second), want, 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(97, 111), (33, 64), (531, 300)])
 def test_padded_and_tiled_images_score_as_they_are(built, rng, size):
     model, variables = built
@@ -91,6 +94,7 @@ def test_a_far_change_of_texture_is_seen_everywhere(built, rng):
     assert (local(first, first) == IDENTITY_SCORE).all()
 
 
+@pytest.mark.slow
 def test_in_training_each_part_judges_alone_too(built, rng):
     """The whole image's share of the score is 0, a half or 1."""
     model, variables = built

@@ -124,6 +124,7 @@ def test_levels_start_with_the_weights_of_lpips():
         np.testing.assert_allclose(similarity, 0.1 * squared, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_all_errors_of_a_trained_network_start_with_the_weights_of_lpips():
     needs_package()
     section = config("lpips", backbone="alexnet", backbone_options={"level_count": 2})
@@ -141,6 +142,7 @@ def test_all_errors_of_a_trained_network_start_with_the_weights_of_lpips():
             np.testing.assert_allclose(weighed / plain, want[:, None] + 0 * plain, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_whole_image_is_weighed_as_in_dists(monkeypatch):
     needs_package()
     channels = [len(head) for head in packages.lpips_heads("vgg16")]
@@ -166,6 +168,7 @@ def test_the_whole_image_is_weighed_as_in_dists(monkeypatch):
     assert (found > 0).all()
 
 
+@pytest.mark.slow
 def test_joined_networks_start_with_the_weights_of_each(monkeypatch):
     needs_package()
     channels = [len(head) for name in ("vgg16", "alexnet") for head in packages.lpips_heads(name)]
@@ -199,6 +202,7 @@ def test_dists_weighs_vgg16_only():
         initial_weights.read(frozen("lpips+dists", backbone="alexnet"))
 
 
+@pytest.mark.slow
 def test_an_untrained_model_falls_with_the_distortion(rng):
     needs_package()
     section = frozen("lpips", backbone="alexnet", backbone_options={"level_count": 1})
@@ -215,6 +219,7 @@ def test_an_untrained_model_falls_with_the_distortion(rng):
     assert (np.diff(scores) < 0).all()
 
 
+@pytest.mark.slow
 def test_the_trainer_starts_from_them(random_state_dict, tmp_path):
     tensors = random_state_dict("resnet18", level_count=1)
     np.savez(tmp_path / "stem.npz", **tensors)

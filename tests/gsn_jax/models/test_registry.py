@@ -41,6 +41,7 @@ def test_what_does_not_fit_is_named(config, message):
         registry.build(config)
 
 
+@pytest.mark.slow
 def test_every_model_has_the_interface_of_the_trainer():
     images = jnp.zeros((2, 64, 64, 3))
     for name in registry.NAMES:

@@ -205,10 +205,12 @@ def assert_falling(metric, images, kinds):
     )
 
 
+@pytest.mark.slow
 def test_quality_falls_with_level(metric, budget, images):
     assert_falling(metric, images, budget.types)
 
 
+@pytest.mark.slow
 def test_quality_falls_with_level_for_every_type(metric, budget, gsn_data):
     images = checks.reserved(gsn_data, 288, budget.scenes)
     assert_falling(metric, images, distortions.names())
@@ -228,6 +230,7 @@ def test_an_identical_pair_has_exactly_one_and_nothing_has_more(metric, images):
         assert 0.9 < score(hardly) < 1.0, score(hardly)
 
 
+@pytest.mark.slow
 def test_what_hardly_shows_changes_little(metric, bounds, images):
     apart = {name: checks.one_pixel_apart(metric, image) for name, image in images.items()}
     jpeg = {name: checks.jpeg_drop(metric, image) for name, image in images.items()}
@@ -235,12 +238,14 @@ def test_what_hardly_shows_changes_little(metric, bounds, images):
     assert_below(jpeg, bounds.jpeg95)
 
 
+@pytest.mark.slow
 def test_what_changes_no_pixel_changes_nothing(metric, images):
     image = next(iter(images.values()))
     for version in (image, *level_3(image, MOVED[:2]).values()):
         assert checks.lossless_change(metric, image, version) == 0
 
 
+@pytest.mark.slow
 def test_a_score_does_not_hang_on_one_pixel_of_a_frame(metric, bounds, images):
     for name, image in images.items():
         changes = checks.moved_together(metric, image, level_3(image, MOVED))
@@ -257,6 +262,7 @@ def assert_alike(scores, bound):
     assert_below({f"{kind} {row}": float(np.ptp(row)) for kind, row in scores.items()}, bound)
 
 
+@pytest.mark.slow
 def test_more_of_the_same_content_scores_alike(metric, budget, bounds):
     (image,) = checks.photographs(256, ("coffee",)).values()
     sizes = sizes_up_to(budget.largest)
@@ -264,6 +270,7 @@ def test_more_of_the_same_content_scores_alike(metric, budget, bounds):
     assert_alike(checks.mirrored_scores(metric, image, versions, sizes), bounds.mirrored)
 
 
+@pytest.mark.slow
 def test_large_images_score_alike(metric, bounds, gsn_data):
     """All size classes, which takes time."""
     (image,) = checks.reserved(gsn_data, 256, (23,)).values()
@@ -272,6 +279,7 @@ def test_large_images_score_alike(metric, bounds, gsn_data):
     assert_alike(scores, bounds.mirrored)
 
 
+@pytest.mark.slow
 def test_a_resized_photograph_scores_alike(metric, budget, bounds):
     image = checks.photograph("astronaut")
     sizes = sizes_up_to(budget.largest)
@@ -279,6 +287,7 @@ def test_a_resized_photograph_scores_alike(metric, budget, bounds):
     assert_alike(checks.resized_scores(metric, image, kinds, sizes), bounds.resized)
 
 
+@pytest.mark.slow
 def test_gradients_are_finite(metric, budget):
     gradient = checks.gradient(metric)
     (image,) = checks.photographs(budget.ascent_size, ("coffee",)).values()
@@ -288,6 +297,7 @@ def test_gradients_are_finite(metric, budget):
         assert np.isfinite(gradient(*pair)).all()
 
 
+@pytest.mark.slow
 def test_ascent_improves_an_image_in_the_eyes_of_others(metric, budget):
     """Steps of Adam take noise away, not only from what the model sees."""
     images = checks.photographs(budget.ascent_size, budget.photographs[: budget.ascents])

@@ -113,6 +113,7 @@ def test_interval_of_normal_data_is_the_t_interval(rng):
     assert [low, high] == pytest.approx(expected, abs=0.1 * stats.sem(values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [5, 8, 20, 50])
 @pytest.mark.parametrize("skew", [0.0, 0.3, 0.6])
 def test_intervals_cover_the_true_mean(rng, count, skew):

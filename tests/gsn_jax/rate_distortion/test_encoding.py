@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gsn_jax.errors import InputError
 from gsn_jax.rate_distortion import codecs, encoding
+from gsn_jax.rate_distortion.photos import find_photos
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def out(tmp_path):
 
 
 def encode(photos, out, names=("jpeg",), qualities=(30.0, 60.0), **options):
-    found = encoding.find_photos([photos])
+    found = find_photos([photos])
     chosen = dict.fromkeys(codecs.choose(names, [], []), qualities)
     return encoding.encode_all(found, chosen, out, workers=1, **options)
 
@@ -89,10 +89,11 @@ def test_a_photograph_that_fails_does_not_stop_the_others(photos, out):
     assert good.size > 0
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_files(photos, out, tmp_path):
     (tmp_path / "other").mkdir()
     encode(photos, out)
-    found = encoding.find_photos([photos])
+    found = find_photos([photos])
     chosen = dict.fromkeys(codecs.choose(["jpeg"], [], []), (30.0, 60.0))
     encoding.encode_all(found, chosen, tmp_path / "other", workers=2)
     mine, others = (
@@ -100,49 +101,3 @@ def test_processes_give_the_same_files(photos, out, tmp_path):
         for folder in (out, tmp_path / "other")
     )
     assert mine == others
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        (["20:95:15"], [20, 35, 50, 65, 80, 95]),
-        (["20:94:15"], [20, 35, 50, 65, 80]),
-        (["0.1:0.3:0.1"], [0.1, 0.2, 0.3]),
-        (["90,10"], [10, 90]),
-        (["1,2", "a=3:4:1"], [3, 4]),
-        (["a=3:4:1", "b=5"], [3, 4]),
-    ],
-)
-def test_qualities(texts, expected):
-    found = encoding.parse_qualities(texts, ["a", "b"])
-    assert found["a"] == expected
-
-
-@pytest.mark.parametrize(
-    ("texts", "message"),
-    [
-        (["1:2"], "FIRST:LAST:STEP"),
-        (["9:2:1"], "FIRST:LAST:STEP"),
-        (["1:2:0"], "FIRST:LAST:STEP"),
-        (["x"], "FIRST:LAST:STEP"),
-        (["nan:95:5"], "FIRST:LAST:STEP"),
-        (["20,inf"], "FIRST:LAST:STEP"),
-        (["c=1"], "c is none of a, b"),
-        (["a=1"], "none for b"),
-    ],
-)
-def test_bad_qualities(texts, message):
-    with pytest.raises(InputError, match=message):
-        encoding.parse_qualities(texts, ["a", "b"])
-
-
-def test_names_of_photographs(photos):
-    Image.open(photos / "a.png").save(photos / "a.webp", lossless=True)
-    assert [item.name for item in encoding.find_photos([photos])] == ["a.png", "a.webp", "more/b"]
-    with pytest.raises(InputError, match=r"c.png: no such file or folder"):
-        encoding.find_photos([photos / "a.png", photos / "c.png"])
-    with pytest.raises(InputError, match="two photographs are called"):
-        encoding.find_photos([photos / "a.png", photos / "a.png"])
-    (photos / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no images"):
-        encoding.find_photos([photos / "empty"])

@@ -8,6 +8,7 @@ from PIL import Image
 from gsn_jax.metrics import get
 from gsn_jax.rate_distortion import charts, codecs, encoding, examples, page
 from gsn_jax.rate_distortion.comparison import compare
+from gsn_jax.rate_distortion.photos import find_photos
 from gsn_jax.rate_distortion.scoring import score
 from gsn_jax.scoring.pairs import Loading
 
@@ -18,11 +19,12 @@ def comparison(tmp_path, photo):
         Image.fromarray(np.roll(photo, 20 * k, axis=0)[:64, :64]).save(tmp_path / f"<p{k}>.png")
     (tmp_path / "out").mkdir()
     chosen = dict.fromkeys(codecs.choose(["jpeg", "webp"], [], []), (20.0, 40.0, 60.0, 80.0))
-    photos = encoding.find_photos([tmp_path], skip=[tmp_path / "out"])
+    photos = find_photos([tmp_path], skip=[tmp_path / "out"])
     items = encoding.encode_all(photos, chosen, tmp_path / "out", workers=1)
     return compare(score(items, [get("psnr"), get("gmsd")], Loading()), resamples=100)
 
 
+@pytest.mark.slow
 def test_the_page(comparison, tmp_path):
     metrics = {name: get(name) for name in ("psnr", "gmsd")}
     path = page.write_page(comparison, tmp_path / "report", metrics)

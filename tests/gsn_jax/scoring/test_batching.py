@@ -103,6 +103,7 @@ def assert_same(found, pairs, chosen):
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("devices", "per_device"), [(1, 4), (2, 3), (8, 1)])
 def test_scores_are_those_of_single_pairs(rng, model_folder, on_devices, devices, per_device):
     pairs = make_pairs(rng)
@@ -122,6 +123,7 @@ def test_scores_are_those_of_single_pairs(rng, model_folder, on_devices, devices
         assert again[index] == pytest.approx(outcome, rel=TOLERANCE, abs=TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["psnr", "mdsi", "ciede2000"])
 def test_equal_images_score_the_optimum_on_several_devices(rng, name):
     metric = metrics.get(name)

@@ -65,6 +65,7 @@ def test_a_picture_shows_image_map_and_colour_bar(images):
         assert draw(distorted, 1 - values, metric).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_names_tell_images_of_one_stem_apart(images, tmp_path):
     folder = tmp_path / "maps"
     writer = MapWriter(folder, [SSIM, by_name.resolve("ms_ssim")], [])

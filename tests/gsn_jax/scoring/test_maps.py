@@ -10,6 +10,7 @@ from gsn_jax.scoring import by_name, maps, model_metric
 from gsn_jax.scoring.maps import grid_of, mapped_names, to_pixels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("height", "width", "names"),
     [
@@ -59,6 +60,7 @@ def test_cells_that_nobody_declares_are_the_blocks_that_halving_gives():
         grid_of(metric, 96, 131, (6, 10))
 
 
+@pytest.mark.slow
 def test_the_grid_itself_and_batches(photo):
     distorted = 255 - photo
     cells = gsn_jax.quality_map(photo, distorted, size="grid")

@@ -63,6 +63,7 @@ def test_alone_or_in_a_batch_or_from_a_file_the_score_is_the_same(metric, batch,
     np.testing.assert_array_equal(nested[:, 0], together)
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_score(metric, batch, model_folder, tmp_path):
     for name, image in zip("rd", (batch[0][1], batch[1][1]), strict=True):
         Image.fromarray(image).save(tmp_path / f"{name}.png")
@@ -84,6 +85,7 @@ def test_an_identical_pair_has_quality_one_and_is_best(metric, batch):
     assert (np.asarray(metric(reference, distorted)) < same).all()
 
 
+@pytest.mark.slow
 def test_works_under_jit_vmap_and_grad(metric, batch):
     first, second = (jnp.float32(x[:2]) / 255 for x in batch)
     want = metric(first, second)
@@ -93,6 +95,7 @@ def test_works_under_jit_vmap_and_grad(metric, batch):
     assert np.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_the_map_is_local_quality(metric, batch):
     reference, _ = batch
     distorted = reference.copy()

@@ -13,7 +13,8 @@ from gsn_jax import metrics
 from gsn_jax.errors import InputError
 from gsn_jax.metric import MapGrid, Metric
 from gsn_jax.scoring.maps import grid_of
-from gsn_jax.scoring.protocol import NAMED, Protocol, ProtocolMetric
+from gsn_jax.scoring.protocol import NAMED, Protocol
+from gsn_jax.scoring.protocol_metric import ProtocolMetric
 from gsn_jax.scoring.provenance import protocol_text, version_of
 
 STUDIO = np.array([65.481, 128.553, 24.966])
@@ -53,6 +54,7 @@ def test_sr_protocols_are_those_of_basicsr(pairs, scale):
         assert float(ssim(reference, restored)) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["full", "studio"])
 def test_every_metric_sees_the_luma_as_a_gray_image(pairs, kind):
     protocol = Protocol(kind, 3)
@@ -84,6 +86,7 @@ def test_equal_images_are_exactly_best(photo):
         assert float(gsn_jax.score(photo, photo, name, protocol="sr-x4")) == best
 
 
+@pytest.mark.slow
 def test_a_metric_under_a_protocol_is_a_metric_everywhere(photo, rng):
     noisy = np.clip(photo + rng.normal(scale=20, size=photo.shape), 0, 255).astype(np.uint8)
     plain = gsn_jax.load("gsn")
@@ -107,6 +110,7 @@ def test_a_metric_under_a_protocol_is_a_metric_everywhere(photo, rng):
     assert gsn_jax.quality_map(photo, noisy, metric).shape == (128, 160)
 
 
+@pytest.mark.slow
 def test_a_loss_is_that_of_what_the_protocol_leaves(photo, rng):
     pair = [np.float32(photo) / 255, rng.random(photo.shape, np.float32)]
     metric = Protocol("full", 2).of(metrics.get("psnr"))

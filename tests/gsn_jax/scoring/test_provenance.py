@@ -11,6 +11,7 @@ from gsn_jax.scoring import model_metric
 from gsn_jax.scoring.provenance import training_data, version_of
 
 
+@pytest.mark.slow
 def test_a_model_is_told_from_another_of_equal_version(model_folder, small_model, tmp_path):
     first = model_metric.load(model_folder)
     assert version_of(first) == version_of(model_metric.load(model_folder))

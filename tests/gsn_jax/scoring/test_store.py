@@ -1,14 +1,10 @@
 import contextlib
 import json
 import os
-import signal
-import subprocess
-import sys
 
 import pytest
 
-from gsn_jax.errors import InputError
-from gsn_jax.scoring.store import Store, decode, encode, exclusive, replacing
+from gsn_jax.scoring.store import Store, decode, encode
 
 RUN = {"metrics": ["psnr"], "version": 1}
 
@@ -90,52 +86,7 @@ def test_a_link_is_not_followed(tmp_path):
     assert (tmp_path / "precious").read_text() == "somebody's"
 
 
-def test_a_link_in_place_of_a_temporary_file_is_not_followed(tmp_path):
-    (tmp_path / "precious").write_text("somebody's")
-    (tmp_path / ".table.new").symlink_to("precious")
-    with replacing(tmp_path / "table") as partial:
-        partial.write_text("new")
-    assert (tmp_path / "table").read_text() == "new"
-    assert (tmp_path / "precious").read_text() == "somebody's"
-    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "table") as partial:
-        raise ZeroDivisionError
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["precious", "table"]
-
-
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "rows")
     with pytest.raises(OSError, match="is not a regular file"):
         Store(tmp_path / "rows", RUN)
-
-
-# A run that has started a process of its own, which outlives it.
-HOLDING = """
-import subprocess, sys, time
-from gsn_jax.scoring.store import exclusive
-
-with exclusive(sys.argv[1], ""):
-    child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
-    print(child.pid, flush=True)
-    time.sleep(60)
-"""
-
-
-def test_one_process_at_a_time(tmp_path):
-    """A second one is refused, and a killed one locks nobody out."""
-    path = tmp_path / "lock"
-    command = [sys.executable, "-c", HOLDING, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        orphan = int(process.stdout.readline())
-        try:
-            with pytest.raises(InputError, match="taken"), exclusive(path, "taken"):
-                pass
-            process.kill()
-            process.wait()
-            with exclusive(path, "taken"):
-                pass
-        finally:
-            process.kill()
-            os.kill(orphan, signal.SIGKILL)
-    with exclusive(path, "taken", remove=True), pytest.raises(InputError), exclusive(path, "taken"):
-        pass
-    assert not path.exists()

@@ -49,6 +49,7 @@ def project(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_images_are_stored_and_compared(project, tmp_path):
     out, code = project()
     assert code == 1

@@ -61,6 +61,7 @@ def bucket(pairs):
 @pytest.mark.slow
 def test_a_killed_run_in_a_bucket_continues_bit_by_bit(bucket, config, pairs, tmp_path):
     store, environment = bucket
+    config.train.steps = config.train.eval_every = 4
     train(config, tmp_path / "local")
     config.data.train = ("gs://bucket/data/pairs.csv",)
     file = tmp_path / "config.py"
@@ -96,7 +97,7 @@ def test_a_killed_run_in_a_bucket_continues_bit_by_bit(bucket, config, pairs, tm
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "continuing from the checkpoint at step 2" in done.stderr
-    assert done.stdout.startswith("finished at step 6")
+    assert done.stdout.startswith("finished at step 4")
     scores, _, _ = run(*score, tmp_path / "local" / "model")
     assert len(scores.splitlines()) == 2
     assert done.stdout.endswith(scores)
@@ -106,8 +107,8 @@ def test_a_killed_run_in_a_bucket_continues_bit_by_bit(bucket, config, pairs, tm
         if not name.endswith("/"):
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(store.read("bucket", name))
-    found = run_checkpoints.read_variables(tmp_path / "copy" / "checkpoints" / "6")
-    want = run_checkpoints.read_variables(tmp_path / "local" / "checkpoints" / "6")
+    found = run_checkpoints.read_variables(tmp_path / "copy" / "checkpoints" / "4")
+    want = run_checkpoints.read_variables(tmp_path / "local" / "checkpoints" / "4")
     jax.tree.map(np.testing.assert_array_equal, found, want)
     evaluations = (tmp_path / "local" / "evaluations.csv").read_text()
     assert (tmp_path / "copy" / "evaluations.csv").read_text() == evaluations

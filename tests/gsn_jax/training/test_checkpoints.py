@@ -87,6 +87,7 @@ def warned(caught):
     return [str(w.message) for w in caught if w.category is UserWarning]
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_in_any_file_sets_the_step_aside(saved, tmp_path):
     files = [
         path.relative_to(saved / "2")

@@ -49,6 +49,7 @@ def uninterrupted(finished, config):
     return finished
 
 
+@pytest.mark.slow
 def test_a_run_leaves_checkpoints_scalars_and_a_model(uninterrupted, config, capsys):
     saved = sorted(int(folder.name) for folder in (uninterrupted / "checkpoints").iterdir())
     # Every second step, and every third with an evaluation: 2, 3, 4, 6. Two newest and the best.
@@ -65,6 +66,7 @@ def test_a_run_leaves_checkpoints_scalars_and_a_model(uninterrupted, config, cap
     assert evaluations[-1] == metadata["evaluation"]
 
 
+@pytest.mark.slow
 def test_the_reported_agreement_is_that_of_the_saved_model(uninterrupted, config):
     """Scored again through the public interface, pair by pair, over every held-out pair."""
     metadata = checkpoints.read_metadata(uninterrupted / "checkpoints" / "6")
@@ -82,6 +84,7 @@ def test_the_reported_agreement_is_that_of_the_saved_model(uninterrupted, config
 ROLES = ("reference", "distorted")
 
 
+@pytest.mark.slow
 def test_the_model_folder_is_the_best_checkpoint(uninterrupted):
     best = checkpoints.best_step(uninterrupted / "checkpoints")
     assert_bitwise_equal(
@@ -89,6 +92,7 @@ def test_the_model_folder_is_the_best_checkpoint(uninterrupted):
     )
 
 
+@pytest.mark.slow
 def test_the_finished_run_run_again_changes_nothing(uninterrupted, config):
     before = variables_of(uninterrupted, 6)
     result = loop.train(config, uninterrupted)
@@ -96,6 +100,7 @@ def test_the_finished_run_run_again_changes_nothing(uninterrupted, config):
     assert_bitwise_equal(before, variables_of(uninterrupted, 6))
 
 
+@pytest.mark.slow
 def test_changed_labels_of_held_out_pairs_are_noticed(uninterrupted, config):
     table = Path(config.data.train[0])
     before = table.read_text()
@@ -115,6 +120,7 @@ def test_changed_labels_of_held_out_pairs_are_noticed(uninterrupted, config):
         table.write_text(before)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_continues_bit_by_bit(uninterrupted, config, tmp_path, monkeypatch):
     """SIGTERM in the middle of a step: that step is finished and saved; the rest is as ever."""
     calls = []
@@ -136,6 +142,7 @@ def test_a_stopped_run_continues_bit_by_bit(uninterrupted, config, tmp_path, mon
     assert read_evaluations(tmp_path / "run") == read_evaluations(uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_signal_in_the_last_evaluation_is_told_of_a_finished_run(config, tmp_path, monkeypatch):
     """Too late to stop the run, which is whole; but who starts several must hear of it."""
     config.train.steps = config.train.eval_every = 1
@@ -200,6 +207,7 @@ def test_a_killed_run_continues_bit_by_bit(uninterrupted, config, tmp_path, caps
     assert_bitwise_equal(variables_of(workdir, 6), variables_of(uninterrupted, 6))
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(uninterrupted, config, tmp_path):
     config.train.steps, workdir = 4, tmp_path / "run"
     loop.train(config, workdir)
@@ -213,6 +221,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(uninterrupted,
     assert (workdir / "checkpoints" / "4").is_dir()
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     uninterrupted, config, tmp_path, monkeypatch
 ):
@@ -238,6 +247,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
     assert_bitwise_equal(variables_of(workdir, 6), variables_of(uninterrupted, 6))
 
 
+@pytest.mark.slow
 def test_a_folder_with_another_run_is_refused(uninterrupted, config):
     config.loss.alpha = 5.0
     config.seed = 3
@@ -261,6 +271,7 @@ def test_one_reference_cannot_be_held_out(config, tmp_path):
         loop.train(config, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_several_tables_without_evaluation(config, pairs, tmp_path):
     config.data.train = (str(pairs), str(pairs))
     config.data.eval_fraction = 0.0

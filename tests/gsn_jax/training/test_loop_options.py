@@ -17,6 +17,7 @@ def accumulating(config):
     return config
 
 
+@pytest.mark.slow
 def test_a_run_with_all_of_them_is_traced_and_timed(accumulating, tmp_path, capsys):
     assert train(accumulating, tmp_path, profile=range(2, 4)).step == 4
     lines = capsys.readouterr().err

@@ -12,6 +12,7 @@ from gsn_jax.training.profiling import flops_per_pair
 from gsn_jax.training.program import make_program
 
 
+@pytest.mark.slow
 def test_the_plan_of_a_step_on_four_devices(config):
     config.train.fsdp = 2
     target = plan.find_target("cpu:4")
@@ -75,6 +76,7 @@ def test_absent_devices_that_this_jax_does_not_know(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_absent_devices_that_it_knows(config):
     """Where libtpu is installed."""
     pytest.importorskip("libtpu")

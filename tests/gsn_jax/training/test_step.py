@@ -87,23 +87,27 @@ def agree(got, want, tolerance=1e-6):
     assert np.linalg.norm(first - second) <= tolerance * np.linalg.norm(second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [2, 8])
 def test_any_number_of_devices_agrees(small, plain, devices):
     agree(run(small, devices=devices), plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 2])
 def test_accumulation_is_the_whole_batch(small, plain, devices):
     """The sum of micro-batches' own gradients would differ: the loss ranks within the batch."""
     agree(run(small, devices=devices, accumulate=4), plain)
 
 
+@pytest.mark.slow
 def test_rematerialisation_changes_nothing(small, plain):
     config = small.copy_and_resolve_references()
     config.model.remat = True
     agree(run(config), plain)
 
 
+@pytest.mark.slow
 def test_dropout_and_remat_of_the_patch_model_on_two_devices(small):
     config = small.copy_and_resolve_references()
     config.model = {"name": "wadiqam", "remat": True}
@@ -124,6 +128,7 @@ def test_on_one_device_kernel_gradients_are_matrix_products(small, monkeypatch):
         assert bool(calls) == expected
 
 
+@pytest.mark.slow
 def test_bfloat16_keeps_float32_parameters_and_loss(small, plain):
     config = small.copy_and_resolve_references()
     config.model.dtype = "bfloat16"
@@ -150,6 +155,7 @@ def test_a_frozen_backbone_stays_and_the_rest_learns(frozen):
     assert not np.array_equal(state.params["fusion"]["kernel"], first["fusion"]["kernel"])
 
 
+@pytest.mark.slow
 def test_no_gradient_is_computed_through_a_frozen_backbone(small, frozen):
     mesh = make_mesh(jax.devices()[:1])
     found = []
@@ -194,6 +200,7 @@ def sent_by_64(small):
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_what_64_devices_send(sent_by_64):
     """Gradients once, the loss's scalars, and nothing else: no image and no feature moves."""
     devices, parameters, found = sent_by_64

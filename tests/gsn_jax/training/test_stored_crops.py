@@ -108,7 +108,7 @@ def test_stopped_and_continued(model, variables, source, config, tmp_path):
     assert crops.compute(variables, report=counts.append)
     assert counts[-1] == len(crops)
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
-    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_a_pair_that_occurs_several_times_has_several_crops(config, pairs):

@@ -26,6 +26,7 @@ def test_tensorboard(tmp_path):
     assert len(found["seconds/step"]) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The filesystem tracking backend:FutureWarning")
 def test_mlflow(tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")

@@ -76,6 +76,7 @@ def upload(page, files, reference, distorted):
             ).first.wait_for()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 def test_upload_score_look_and_download(open_page, address, files, width, height, tmp_path):
     with open_page(address, width=width, height=height) as visit:
@@ -110,6 +111,7 @@ def test_upload_score_look_and_download(open_page, address, files, width, height
         assert [text for text in visit.problems if "/queue/data?" not in text] == []
 
 
+@pytest.mark.slow
 def test_a_refused_file_leaves_the_page_alive(open_page, address, files):
     with open_page(address) as visit:
         page = visit.page
@@ -155,6 +157,7 @@ def uploaded(address, path):
     return {"path": answer.json()[0], "meta": {"_type": "gradio.FileData"}}
 
 
+@pytest.mark.slow
 def test_ten_visitors_at_once_all_get_their_answer(address, files):
     def visit(index):
         name = ("good.png", "bad.png")[index % 2]
@@ -171,12 +174,14 @@ def test_ten_visitors_at_once_all_get_their_answer(address, files):
     assert len({rows[0][2] for rows in tables}) == 2
 
 
+@pytest.mark.slow
 def test_files_of_the_server_cannot_be_asked_for(address, files):
     stolen = {"path": str(files / "original.png"), "meta": {"_type": "gradio.FileData"}}
     event, _ = ask(address, stolen, [stolen], ["psnr"])
     assert event == "event: error"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers", [{"host": "rebound.example:7860"}, {"origin": "http://elsewhere.example"}]
 )

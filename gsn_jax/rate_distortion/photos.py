@@ -1,0 +1,90 @@
+"""Photographs to encode: found by their paths, read as 8-bit sRGB."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from gsn_jax.errors import InputError
+from gsn_jax.images.files import load_image
+from gsn_jax.rate_distortion.codecs import Pixels
+from gsn_jax.scoring.folders import list_images
+from gsn_jax.scoring.pairs import shown
+from gsn_jax.storage import stamp
+
+
+@dataclasses.dataclass(frozen=True)
+class Photo:
+    """A photograph to encode.
+
+    Attributes:
+        path: of the file.
+        name: relative path below which its encoded versions are named, without suffix.
+    """
+
+    path: Path
+    name: str
+
+
+def find_photos(
+    sources: Sequence[str | os.PathLike[str]], skip: Sequence[Path] = ()
+) -> list[Photo]:
+    """The photographs of folders, with those below them, and of single files.
+
+    Args:
+        sources: folders and files.
+        skip: folders to leave out.
+
+    Raises:
+        InputError: a source does not exist or cannot be read, there is no photograph, or two have
+            the same name.
+    """
+    found: list[tuple[Path, PurePath]] = []
+    for source in map(Path, sources):
+        if source.is_dir():
+            found += [(source / name, name) for name in list_images(source, skip)]
+        elif not source.exists():
+            raise InputError(f"{shown(source)}: no such file or folder; check the path")
+        else:
+            found.append((source, PurePath(source.name)))
+    if not found:
+        raise InputError(f"{', '.join(map(str, sources))}: holds no images")
+    stems = [name.with_suffix("").as_posix() for _, name in found]
+    photos = [
+        Photo(path, stem if stems.count(stem) == 1 else name.as_posix())
+        for (path, name), stem in zip(found, stems, strict=True)
+    ]
+    names = [photo.name for photo in photos]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"two photographs are called {twice[0]}; give one folder above both")
+    return photos
+
+
+def load_8_bit(path: Path) -> Pixels:
+    """A photograph as uint8 sRGB, which is what all codecs here take.
+
+    Raises:
+        InputError: see `gsn_jax.images.load_image`.
+    """
+    return _load_8_bit(path, tuple(stamp(path) or ()))
+
+
+@functools.lru_cache(maxsize=2)
+def _load_8_bit(path: Path, version: tuple[int, ...]) -> Pixels:
+    """`load_8_bit`, kept for the next qualities of the same photograph until the file changes."""
+    image = load_image(path)
+    return image if image.dtype == np.uint8 else np.round(255 * image).astype(np.uint8)
+
+
+def check_size(decoded: Pixels, image: Pixels, codec: str) -> None:
+    """Raises `InputError` if a codec has changed the size of an image, or its channels."""
+    if decoded.shape != image.shape:
+        raise InputError(
+            f"{codec} gives {' x '.join(map(str, decoded.shape))} values for an image of "
+            f"{' x '.join(map(str, image.shape))}; it must keep the size and give RGB"
+        )
