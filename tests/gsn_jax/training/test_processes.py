@@ -27,7 +27,7 @@ from gsn_jax.training.loop import train
 
 pytestmark = pytest.mark.usefixtures("shared_programs")
 
-STEPS = int(os.environ.get("GSN_PROCESS_STEPS", "6"))
+STEPS = int(os.environ.get("GSN_PROCESS_STEPS", "8"))
 PATIENCE = 500  # seconds; only so that a hang ends
 
 # The configuration is code: here it also makes one process wait, until it is told to stop.
@@ -155,7 +155,7 @@ def test_interrupted_processes_end_as_a_process_that_nobody_interrupts(
 ):
     """SIGTERM to both, kill -9 of one, and the last steps by one process.
 
-    Steps 1 to 4 and their evaluations are those of two processes.
+    Steps 1 to 6 and their evaluations are those of two processes.
     """
     workdir = tmp_path / "run"
     # Process 1 waits at step 3. Both save the same step and exit 0.
@@ -169,9 +169,9 @@ def test_interrupted_processes_end_as_a_process_that_nobody_interrupts(
             process.send_signal(signal.SIGTERM)
         assert group.codes() == [0, 0], group.said(0)
     assert "SIGTERM: saved step" in group.said(0)
-    # Process 1 waits at step 5, and is killed there, after the checkpoint of step 4.
-    with Group(file, workdir, 2, wait="1:5") as group:
-        group.reach(4)
+    # Process 1 waits at step 7, and is killed there, after the checkpoint of step 6.
+    with Group(file, workdir, 2, wait="1:7") as group:
+        group.reach(6)
         group.processes[1].send_signal(signal.SIGKILL)
         assert group.processes[0].wait(PATIENCE) == 75, group.said(0)
     last = group.said(0).splitlines()[-1]
