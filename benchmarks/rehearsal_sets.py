@@ -151,12 +151,12 @@ def _live(folder: Path, references: int) -> Iterator[Group]:
     names = np.empty((1, len(places)), object)
     scores, originals = np.zeros((1, len(places))), np.ones((1, len(places)), np.uint8)
     files: dict[int, list[Path]] = {index: [] for index in range(references)}
-    distorted = 779 * references // 29  # the other rows show references
+    # The other rows show references.
+    distorted = np.random.default_rng(0).permutation(len(places))[: 779 * references // 29]
     for row, (part, number) in enumerate(places):
         index = row % references
         names[0, row] = f"r{index}.bmp"
-        before, after = (distorted * n // len(places) for n in (row, row + 1))
-        if after > before:
+        if row in distorted:
             originals[0, row] = 0
             scores[0, row] = _score(row, len(places), 0, 100)
             files[index].append(folder / part / f"img{number}.bmp")

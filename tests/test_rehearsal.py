@@ -33,6 +33,7 @@ def test_sets_have_the_published_numbers(sets, name, tmp_path):
     files = [file for group in groups for file in (group.reference, *group.distorted)]
     builder = builder_of(name)
     assert len(set(files)) == len(files) == builder.NUM_REFERENCES + builder.NUM_PAIRS
+    assert all(group.distorted for group in groups)  # a builder knows no other references
 
 
 @pytest.mark.slow

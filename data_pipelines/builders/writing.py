@@ -11,9 +11,10 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 from data_pipelines import decoding
 from data_pipelines.builders.inputs import Problems, Progress
@@ -42,6 +43,21 @@ class Record(NamedTuple):
     reference: str
 
 
+class _Serializer(ExampleSerializer):
+    """Gives an example the same bytes in every process: protobuf's maps have no order otherwise."""
+
+    def serialize_example(self, example: Any) -> bytes:
+        return self.get_tf_example(example).SerializeToString(deterministic=True)
+
+
+class _Writer(tfds.core.SequentialWriter):
+    """Writes a set to the same bytes whenever it is prepared."""
+
+    def __init__(self, info: tfds.core.DatasetInfo):
+        super().__init__(info, _SHARD, file_format="array_record")
+        self._serializer = _Serializer(info.features.get_serialized_info())
+
+
 def write_records(
     info: tfds.core.DatasetInfo, records: Sequence[Record], problems: Problems, progress: Progress
 ) -> dict[str, Size]:
@@ -56,7 +72,7 @@ def write_records(
     Returns:
         Height and width of each readable reference, by name.
     """
-    writer = tfds.core.SequentialWriter(info, _SHARD, file_format="array_record")
+    writer = _Writer(info)
     writer.initialize_splits(list(dict.fromkeys(record.split for record in records)))
     sizes: dict[str, Size] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:

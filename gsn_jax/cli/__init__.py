@@ -10,7 +10,7 @@ import click
 
 from gsn_jax._version import __version__
 from gsn_jax.cli import log_lines
-from gsn_jax.cli.compilation_cache import keep_compiled
+from gsn_jax.cli.compilation_cache import keep_compiled, unreadable_replaced
 from gsn_jax.errors import InputError, disk_failure
 
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
@@ -75,6 +75,7 @@ def cli(ctx: click.Context) -> None:
     cache off.
     """
     keep_compiled()
+    ctx.with_resource(unreadable_replaced())
     ctx.with_resource(log_lines.shown())
 
 

@@ -6,11 +6,15 @@ and JAX_ENABLE_COMPILATION_CACHE=false switches it off.
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import os
 import platform
+import re
 import sys
+import warnings
 import zlib
-from collections.abc import MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 from gsn_jax import storage
@@ -18,6 +22,7 @@ from gsn_jax import storage
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
 # JAX keeps only what took a second to compile, unless told otherwise.
 _LEAST_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+_UNREADABLE = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
 
 
 def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None:
@@ -38,6 +43,39 @@ def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None
     environ[_FOLDER] = str(folder)
     environ.setdefault(_LEAST_SECONDS, "0")
     return folder
+
+
+@contextlib.contextmanager
+def unreadable_replaced(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Meanwhile, a program that JAX cannot read from the folder is replaced without a warning.
+
+    A process killed while it writes leaves half a program. JAX compiles it again but keeps the
+    broken file, so that every later command would warn. It warns before it compiles, and its
+    warning tells the name with which the file begins.
+    """
+    show, folder = warnings.showwarning, environ.get(_FOLDER)
+
+    def remove_or_show(message: Warning | str, *where: object, **more: object) -> None:
+        found = _UNREADABLE.match(str(message))
+        if not (found and folder and _remove(Path(folder), found[1])):
+            show(message, *where, **more)  # type: ignore[arg-type]
+
+    warnings.showwarning = remove_or_show
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
+
+
+def _remove(folder: Path, program: str) -> bool:
+    """Removes all programs of a name; whether there were any, and they are gone."""
+    files = list(folder.glob(f"{glob.escape(program)}-*-cache"))
+    try:
+        for file in files:
+            file.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return bool(files)
 
 
 def processor() -> str:

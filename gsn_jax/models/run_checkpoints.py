@@ -41,6 +41,19 @@ def ranking(metrics: Mapping[str, float]) -> float:
     return value if math.isfinite(value) else -1.0
 
 
+def rank_of(path: str | os.PathLike[str]) -> float:
+    """The `ranking` of a checkpoint, which may be damaged.
+
+    Infinite where its figures cannot be read, as it may be the best; minus infinite without any.
+    """
+    try:
+        return ranking(json.loads((storage.folder(path) / _METRICS).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return -math.inf
+    except Exception:  # damage may raise anything
+        return math.inf
+
+
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Metadata of one checkpoint: `config`, `input`, `calibration`, `evaluation`, `version`.
 

@@ -7,9 +7,11 @@ run or to read the model: the position of the input, the configuration, the cali
 from __future__ import annotations
 
 import functools
+import math
 import os
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -37,7 +39,8 @@ class Checkpoints:
         """Opens (and creates) the folder.
 
         Checkpoints that differ from their checksums are moved to the folder `damaged` beside it,
-        each with a warning.
+        each with a warning. One that would not be kept in any case is removed: it was being deleted
+        when a run was killed.
 
         Args:
             directory: the folder.
@@ -47,7 +50,7 @@ class Checkpoints:
         policies = ocp.training.preservation_policies
         quiet_orbax()
         if distributed.is_first():
-            self._set_damaged_aside()
+            self._set_damaged_aside(keep)
         distributed.wait_for_all("checkpoints checked")
         # Called before the checkpoint gets its final name, in the first process. In a bucket it has
         # it from the start; and there every object has a checksum, which clients compare.
@@ -149,12 +152,28 @@ class Checkpoints:
             return TrainState(**fields), metadata
         return None
 
-    def _set_damaged_aside(self) -> None:
+    def _set_damaged_aside(self, keep: int) -> None:
         folders = self._directory.iterdir() if self._directory.is_dir() else ()
-        for folder in sorted(folders):
-            damage = run_checkpoints.find_damage(folder) if folder.name.isdigit() else None
-            if damage:
+        steps = [folder for folder in folders if folder.name.isdigit()]
+        damages = {folder: run_checkpoints.find_damage(folder) for folder in steps}
+        whole = [folder for folder in steps if not damages[folder]]
+        best = max(map(run_checkpoints.rank_of, whole), default=-math.inf)
+        for folder, damage in damages.items():
+            newer = sum(int(other.name) > int(folder.name) for other in whole)
+            if damage and newer >= keep and run_checkpoints.rank_of(folder) <= best:
+                self._finish_deletion(folder)
+            elif damage:
                 self._move_aside(folder.name, damage)
+
+    def _finish_deletion(self, folder: Path) -> None:
+        from etils import epath
+
+        epath.Path(folder).rmtree()
+        warnings.warn(
+            f"checkpoint {folder.name}, an old one, was being deleted when a run was killed; "
+            "the rest of it is deleted",
+            stacklevel=4,
+        )
 
     def _set_aside(self, step: int, error: Exception | None) -> None:
         if distributed.is_first():

@@ -56,3 +56,45 @@ def test_a_relative_folder_is_not_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     found = compilation_cache.keep_compiled({"XDG_CACHE_HOME": "relative"})
     assert found.is_relative_to(tmp_path)
+
+
+_HALVED = """
+import os, pathlib, jax
+from gsn_jax.cli.compilation_cache import unreadable_replaced
+
+def tripled(x):
+    return x * 3 + 1
+
+with unreadable_replaced():
+    jax.jit(tripled)(2.0)
+    (file,) = pathlib.Path(os.environ["JAX_COMPILATION_CACHE_DIR"]).glob("jit_tripled-*-cache")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    jax.clear_caches()
+    print(jax.jit(tripled)(2.0), file.stat().st_size / len(whole))
+    if "LOCKED" in os.environ:
+        file.write_bytes(b"")
+        pathlib.Path.unlink = lambda *_, **__: os.open("/", os.O_WRONLY)  # raises OSError
+        jax.clear_caches()
+        jax.jit(tripled)(2.0)
+"""
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_half_a_program_is_replaced_or_told(locked, tmp_path):
+    variables = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    } | ({"LOCKED": "1"} if locked else {})
+    done = subprocess.run(
+        [sys.executable, "-c", _HALVED],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    score, size = map(float, done.stdout.split())
+    assert score == 7
+    assert size == pytest.approx(1, abs=0.02)  # it holds the time of its compilation
+    told = "Error reading persistent compilation cache entry" in done.stderr
+    assert told == locked, done.stderr

@@ -120,3 +120,46 @@ def test_an_empty_file_of_figures_sets_the_step_aside(tmp_path):
     (folder / "2" / "SHA256SUMS").unlink()
     with pytest.warns(UserWarning, match="checkpoint 2 cannot be read .metrics/metrics is damaged"):
         assert restore(folder)[1]["step"] == 1
+
+
+@pytest.fixture
+def evaluated(tmp_path):
+    """A folder with the checkpoints of steps 1 to 4, of which 2 is the best."""
+    folder = tmp_path / "checkpoints"
+    with Checkpoints(folder, keep=4) as checkpoints:
+        for step, srcc in enumerate((0.2, 0.9, 0.3, 0.4), start=1):
+            checkpoints.save(step, small_state(step), {"step": step}, {"srcc": srcc})
+    return folder
+
+
+def deleted_in_part(folder, files):
+    for file in files:
+        file.unlink()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with Checkpoints(folder, keep=2) as checkpoints:
+            assert {2, 3, 4} <= set(checkpoints.steps())
+            checkpoints.save(5, small_state(5), {"step": 5}, {"srcc": 0.5})
+        assert sorted(path.name for path in folder.iterdir()) == ["2", "4", "5"]
+    return warned(caught)
+
+
+def test_the_rest_of_a_deleted_checkpoint_is_deleted(evaluated, tmp_path):
+    """In any order; without its checksums it is not seen to be damaged."""
+    names = [path.relative_to(evaluated) for path in (evaluated / "1").rglob("*") if path.is_file()]
+    names.sort(key=lambda name: name.name == "SHA256SUMS")
+    told = []
+    for case, deleted in enumerate((names[:1], names[: len(names) // 2], names[:-1], names[-3:])):
+        folder = tmp_path / str(case) / "checkpoints"
+        shutil.copytree(evaluated, folder)
+        told += deleted_in_part(folder, [folder / name for name in deleted])
+        assert not (folder.parent / "damaged").exists()
+    assert told
+    assert {text.split(",")[0] for text in told} == {"checkpoint 1"}
+
+
+def test_the_best_checkpoint_is_set_aside_when_it_is_damaged(evaluated):
+    flip(next(path for path in (evaluated / "2" / "model").rglob("*") if path.is_file()))
+    with pytest.warns(UserWarning, match="checkpoint 2 cannot be read"):
+        Checkpoints(evaluated, keep=2).close()
+    assert (evaluated.parent / "damaged" / "2").is_dir()
