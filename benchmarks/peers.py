@@ -233,7 +233,10 @@ def _psnr_hvsm(add):
     package = psnr_hvsm.BACKENDS["cpp"]  # computes both, whichever is wanted
 
     def score(which, x, y):
-        luma = (package["bt601ycbcr"](_8_bits(image))[0] for image in (x, y))
+        # It ends the process where blocks are not whole, which the authors' code leaves out.
+        height, width = (size // 8 * 8 for size in x.shape[:2])
+        images = (np.ascontiguousarray(_8_bits(image[:height, :width])) for image in (x, y))
+        luma = (package["bt601ycbcr"](image)[0] for image in images)
         return package["psnr_hvs_hvsm"](*luma)[which]
 
     for which, name in enumerate(("psnr_hvs", "psnr_hvs_m")):

@@ -69,7 +69,10 @@ REASONS = {
     ("vmaf_neg", "libvmaf integer"): "features in integers",
     ("vsi", "piq"): "decimates one pixel further up and left; resizes without antialiasing",
     ("vsi", "pyiqa"): "decimates one pixel further up and left; resizes without antialiasing",
-    ("ssimulacra2", "ssimulacra2"): "other borders and blur; leaves out scales of small images",
+    ("ssimulacra2", "ssimulacra2"): "another blur, mirrored borders, no last scale of small images",
+    ("cw_ssim", "pyiqa"): "nearly flat images, for which pyiqa gives 7",
+    ("sr_sim", "piq"): "nearly flat images, whose saliency is rounding",
+    ("dss", "piq"): "float32; in float64 both agree to 3e-8",
     ("ssimulacra2", "libjxl"): "its recursive blur in float32",
 }
 

@@ -1,11 +1,12 @@
 """Makes pairs on which `metric_parity.py` compares implementations.
 
-    python scripts/parity_pairs.py PHOTOS OUT
+    python scripts/parity_pairs.py PHOTOS OUT [--public ResultsCalibra]
     python scripts/metric_parity.py --pairs OUT/pairs.csv --limit 100 --peers "PEERS/bin/python"
 
 OUT gets PNG files and `pairs.csv`: the first photographs (of at least 384 x 256) after JPEG, JPEG
 2000, WebP and AVIF, five pairs each, and one photograph cut to small and odd sizes, in gray,
-saturated and nearly flat.
+saturated and nearly flat. --public adds the pairs of a folder with ref_dir/ and dist_dir/, as
+pyiqa's wheel has it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--public", type=Path)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     photos = [load_image(path) for path in sorted(options.photos.iterdir())[:5]]
@@ -47,6 +49,9 @@ def main() -> None:
             for part, image in zip(names, pair, strict=True):
                 Image.fromarray(image).save(options.out / part)
             table.writerow(names)
+        if options.public:
+            for path in sorted(options.public.resolve().glob("ref_dir/*")):
+                table.writerow([path, path.parents[1] / "dist_dir" / path.name])
 
 
 def coded(photos: list[np.ndarray]) -> list[tuple[str, np.ndarray, np.ndarray]]:

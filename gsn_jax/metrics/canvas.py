@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import extents
@@ -55,6 +55,35 @@ def index(shape: Sequence[int], sizes: Sequence[tuple[int, int]], gap: int) -> I
     others = np.maximum(np.searchsorted(starts, np.arange(shape[-2]), "right"), 1).astype(np.int32)
     right = np.arange(shape[-1]) >= sizes[0][1] + gap
     return jnp.where(right, others[:, None], np.int32(0))
+
+
+def borders(
+    shape: Sequence[int], sizes: Sequence[tuple[int, int]], inside: Sequence[Extent]
+) -> list[tuple[Bool[Array, "h w"], Bool[Array, "h w"]]]:
+    """Where the first and the last row, and the first and the last column, of each scale are.
+
+    Args:
+        shape: of a canvas without gaps.
+        sizes: height and width of each scale's place.
+        inside: those of the image in the top left corner of each.
+    """
+    height, width = shape
+    corners = _corners(sizes, 0)
+    split = corners[-1][1] if len(corners) > 1 else width
+    starts = [row for row, _ in corners[1:]]
+    rows, columns = (np.arange(size, dtype=np.int32) for size in (height, width))
+    right = columns >= split
+    other = np.maximum(np.searchsorted(starts, rows, "right"), 1)
+    lower = np.array([0, *starts], np.int32)[other][:, None]
+    heights, widths = (
+        jnp.stack([jnp.asarray(extent[axis], jnp.int32) for extent in inside]) for axis in (0, 1)
+    )
+    bottom = jnp.where(right, lower + heights[other][:, None], heights[0]) - 1
+    last = jnp.where(right, split + widths[other][:, None], widths[0]) - 1
+    return [
+        (rows[:, None] == jnp.where(right, lower, 0), rows[:, None] == bottom),
+        (jnp.asarray((columns == 0) | (columns == split))[None], columns == last),
+    ]
 
 
 def taken(

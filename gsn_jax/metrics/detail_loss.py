@@ -12,6 +12,7 @@ import functools
 import math
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
@@ -50,15 +51,14 @@ def detail_kept(
         planes, details = _analysed(planes, extent)
         extent = extents.decimated(extent)
         inside.append(extent or Extent(*planes.shape[-2:]))
-        levels.append(_padded(_sensitivity(scale, details) * details, 1, extent))
+        levels.append(_sensitivity(scale, details) * details)
     # One program for all scales compiles faster than four.
     reference, distorted = jnp.moveaxis(staged(canvas.place(levels, 0)), 1, 0)
     restored = _restored(reference, distorted, gain_limit)
-    mask = _mask(distorted - restored)
-    visible, whole = (jnp.abs(part)[..., 1:-1, 1:-1] for part in (restored, reference))
-    visible = jnp.maximum(visible - mask, 0)
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
-    strengths = _strengths(staged(jnp.stack([visible, whole]) ** 3), sizes, inside)
+    mask = _mask(distorted - restored, sizes, inside)
+    visible = jnp.maximum(jnp.abs(restored) - mask, 0)
+    strengths = _strengths(staged(jnp.stack([visible, jnp.abs(reference)]) ** 3), sizes, inside)
     return strengths[0] / strengths[1]
 
 
@@ -66,24 +66,20 @@ def _analysed(
     planes: Float[Array, "2 h w"], extent: Extent | None
 ) -> tuple[Float[Array, "2 h2 w2"], Float[Array, "3 2 h2 w2"]]:
     """One level of the wavelet transform: averages; horizontal, vertical and diagonal details."""
-    padded = staged(_padded(planes, 2, extent))
-    halved = functools.partial(filters.correlate_axis, stride=2)
-    rows = staged(jnp.stack([halved(padded, taps, -2) for taps in (LOW, HIGH)]))
-    averages, horizontal = staged(halved(rows, LOW, -1))
-    vertical, diagonal = staged(halved(rows, HIGH, -1))
+    sizes = planes.shape[-2:] if extent is None else extent
+    low, high = (
+        [
+            filters.mirrored_taps(taps, 1, size, (length + 1) // 2, 2, last=True)
+            for size, length in zip(sizes, planes.shape[-2:], strict=True)
+        ]
+        for taps in (LOW, HIGH)
+    )
+    halved = functools.partial(filters.correlate_varying, stride=2)
+    padded = filters.pad(planes, 1, 2, "constant")
+    rows = staged(jnp.stack([halved(padded, weights[0], -2) for weights in (low, high)]))
+    averages, horizontal = staged(halved(rows, low[1], -1))
+    vertical, diagonal = staged(halved(rows, high[1], -1))
     return averages, jnp.stack([horizontal, vertical, diagonal])
-
-
-def _padded(
-    planes: Float[Array, "*batch h w"], after: int, extent: Extent | None
-) -> Float[Array, "*batch _h _w"]:
-    """Mirrors one sample before the first, without it, and `after` samples behind the last."""
-    for axis in (-2, -1):
-        size = planes.shape[axis] if extent is None else extent[axis]
-        axis %= planes.ndim
-        planes = filters.pad_axis(planes, 1, 0, "reflect", size, axis)
-        planes = filters.pad_axis(planes, 0, after, "symmetric", size + 1, axis)
-    return planes
 
 
 def _sensitivity(scale: int, like: Array) -> Float[Array, "3 1 1 1"]:
@@ -117,11 +113,21 @@ def _restored(
     return jnp.clip(distorted, low, high)
 
 
-def _mask(added: Float[Array, "3 h w"]) -> Float[Array, "_h _w"]:
+def _mask(
+    added: Float[Array, "3 h w"], sizes: list[tuple[int, int]], inside: list[Extent]
+) -> Float[Array, "h w"]:
     """The contrast that added details hide: of all directions, in 3 x 3 windows."""
     strength = staged(reductions.add(jnp.abs(added)))
-    around = filters.correlate_separable(strength, (1, 1, 1), (1, 1, 1))
-    return MASKING * (around + strength[1:-1, 1:-1])
+    around = strength
+    for axis, (first, last) in zip(
+        (-2, -1), canvas.borders(strength.shape, sizes, inside), strict=True
+    ):
+        ends = [(0, 0), (0, 0)]
+        ends[axis] = (1, 1)
+        padded, size = jnp.pad(around, ends), strength.shape[axis]
+        before, after = (lax.slice_in_dim(padded, k, k + size, axis=axis) for k in (0, 2))
+        around = staged(jnp.where(first, after, before) + around + jnp.where(last, around, after))
+    return MASKING * (around + strength)
 
 
 def _strengths(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +37,47 @@ def correlate_axis(
         if weight != 0
     )
     return functools.reduce(jnp.add, terms)
+
+
+def correlate_varying(
+    padded: Float[Array, "*shape"],
+    weights: Float[Array | np.ndarray, "k n"],
+    axis: int,
+    stride: int = 1,
+) -> Float[Array, "*_shape"]:
+    """`correlate_axis` with taps of its own for each of the n samples of the result."""
+    span = stride * (weights.shape[1] - 1) + 1
+    shape = [-1] + [1] * (-1 - axis)
+    terms = (
+        jnp.asarray(values.reshape(shape), padded.dtype)
+        * lax.slice_in_dim(padded, k, k + span, stride, axis % padded.ndim)
+        for k, values in enumerate(weights)
+    )
+    return functools.reduce(jnp.add, terms)
+
+
+def mirrored_taps(
+    taps: Sequence[float], before: int, size: Array | int, count: int, stride: int, *, last: bool
+) -> Float[Array | np.ndarray, "k n"]:
+    """The weights for `correlate_varying` that mirror the image at its borders.
+
+    What lies around the image does not count. This compiles faster than `pad`.
+
+    Args:
+        taps: those inside the image.
+        before: how many of them lie before the sample they belong to.
+        size: number of the image's samples, the first in the array.
+        count: number of results.
+        stride: distance of the results.
+        last: whether the last sample is mirrored itself; the first is not.
+    """
+    xp: Any = np if isinstance(size, int) else jnp  # constants where the size is one
+    numbers = np.arange(len(taps), dtype=np.int32)
+    centre = stride * np.arange(count, dtype=np.int32)
+    place = abs(centre + numbers[:, None] - before)
+    source = xp.where(place < size, place, 2 * size - (1 if last else 2) - place)
+    counts = source - centre + before == numbers[:, None, None]
+    return (np.array(taps)[:, None] * counts).sum(1)
 
 
 def correlate_separable(

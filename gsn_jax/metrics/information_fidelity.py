@@ -41,13 +41,15 @@ def information_kept(
     levels, inside = [], []
     for scale in range(SCALES):
         radius = 2 ** (3 - scale)
-        padded = filters.pad(planes, radius, radius, "reflect", extent)
-        x, change = padded
+        x, change = planes
         moments = jnp.stack([x, change, x * x, change * change, x * change])
-        levels.append(_smoothed(moments, radius))
-        inside.append(extent or Extent(*planes.shape[-2:]))
+        padded = filters.pad(moments, radius, radius, "constant")
+        size = extent or Extent(*planes.shape[-2:])
+        levels.append(_smoothed(padded, radius, size))
+        inside.append(size)
         if radius > 1:
-            planes = _halved(padded, radius)
+            inner = (..., *[slice(radius // 2, -(radius // 2))] * 2)
+            planes = _smoothed(padded[:2][inner], radius // 2, size, 2)
             extent = extents.whole_blocks(extent, 2)
     # One program for the statistics of all scales compiles faster than four.
     information = staged(_information(staged(canvas.place(levels, 0)), gain_limit))
@@ -57,21 +59,23 @@ def information_kept(
 
 
 def _smoothed(
-    padded: Float[Array, "*batch h w"], radius: int, stride: int = 1
+    padded: Float[Array, "*batch h w"], radius: int, extent: Extent, stride: int = 1
 ) -> Float[Array, "*batch _h _w"]:
-    """Means under a Gaussian window, without the `radius` samples at every border."""
-    size = 2 * radius + 1
-    taps = filters.gaussian_taps(size, size / 5)
-    rows = staged(filters.correlate_axis(padded, taps, -2, stride))
-    return staged(filters.correlate_axis(rows, taps, -1, stride))
+    """Means under a Gaussian window; an odd border is left out.
 
-
-def _halved(padded: Float[Array, "*batch h w"], radius: int) -> Float[Array, "*batch h2 w2"]:
-    """Every second sample of the next scale's means; an odd border is left out."""
-    height, width = (size // 2 - radius for size in padded.shape[-2:])
-    half = radius // 2
-    inner = padded[..., half : padded.shape[-2] - half, half : padded.shape[-1] - half]
-    return _smoothed(inner, half, 2)[..., :height, :width]
+    Args:
+        padded: with `radius` samples more on each side, whatever they are.
+        radius: of the window.
+        extent: height and width of the image, which is mirrored.
+        stride: distance of the windows.
+    """
+    taps = filters.gaussian_taps(2 * radius + 1, (2 * radius + 1) / 5)
+    planes = padded
+    for axis in (-2, -1):
+        count = (padded.shape[axis] - 2 * radius) // stride
+        weights = filters.mirrored_taps(taps, radius, extent[axis], count, stride, last=False)
+        planes = staged(filters.correlate_varying(planes, weights, axis, stride))
+    return planes
 
 
 def _information(means: Float[Array, "5 h w"], gain_limit: float) -> Float[Array, "2 h w"]:

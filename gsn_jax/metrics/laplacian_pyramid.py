@@ -81,8 +81,8 @@ def reduced(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
     height, width = planes.shape[-2:]
     odd = height % 2 == 1
     padded = filters.pad(planes, 2, 2, "constant")
-    rows = staged(_strided(padded, -2, _reducing_taps(height, odd)))
-    return staged(_strided(rows, -1, _reducing_taps(width, odd)))
+    rows = staged(filters.correlate_varying(padded, _reducing_taps(height, odd), -2, 2))
+    return staged(filters.correlate_varying(rows, _reducing_taps(width, odd), -1, 2))
 
 
 def expanded(planes: Float[Array, "*batch h w"], size: Sequence[int]) -> Float[Array, "*batch H W"]:
@@ -93,17 +93,6 @@ def expanded(planes: Float[Array, "*batch h w"], size: Sequence[int]) -> Float[A
     for axis, length in zip((-2, -1), size, strict=True):
         planes = staged(_interleaved(planes, axis, length))
     return planes
-
-
-def _strided(
-    padded: Float[Array, "*shape"], axis: int, taps: Float[np.ndarray, "5 n"]
-) -> Float[Array, "*_shape"]:
-    """Sums of every second sample and its neighbours, with weights of each sample of the result."""
-    last = 2 * taps.shape[1] - 1
-    return reductions.add(
-        _along(weights, axis, padded) * lax.slice_in_dim(padded, k, k + last, 2, axis)
-        for k, weights in enumerate(taps)
-    )
 
 
 def _interleaved(padded: Float[Array, "*shape"], axis: int, size: int) -> Float[Array, "*_shape"]:

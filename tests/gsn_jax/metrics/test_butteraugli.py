@@ -13,7 +13,7 @@ import pytest
 
 from gsn_jax import metrics
 from gsn_jax.images.size_classes import extent_of
-from gsn_jax.metrics._butteraugli import butteraugli_map
+from gsn_jax.metrics._butteraugli import _norm, butteraugli_map
 
 PAIRS = metric_pairs.pairs()
 # The maximum, the 3-norm, and of the map the mean, the first and the last value.
@@ -79,6 +79,18 @@ def test_tiny_differences_have_a_norm(results):
     expected = np.mean([np.mean(exact**p) ** (1 / p) for p in (3, 6, 12)])
     assert 0 < maximum < 1e-2
     np.testing.assert_allclose(norm, expected, rtol=1e-4)
+
+
+def test_the_slope_of_the_norm(rng):
+    distances, weights = rng.uniform(0.1, 3, (2, 20, 24))
+    direction = rng.normal(size=distances.shape)
+
+    def norm(values):
+        return np.mean([np.average(values**p, weights=weights) ** (1 / p) for p in (3, 6, 12)])
+
+    expected = (norm(distances + 1e-6 * direction) - norm(distances - 1e-6 * direction)) / 2e-6
+    gradient = jax.grad(_norm)(np.float32(distances), np.float32(weights))
+    np.testing.assert_allclose(np.vdot(gradient, direction), expected, rtol=1e-4)
 
 
 @pytest.mark.slow
