@@ -12,7 +12,7 @@ never does.
 
 import ctypes
 import functools
-import importlib
+import importlib.util
 import io
 import json
 import os
@@ -39,7 +39,7 @@ def functions():
 
     for group in (_pyiqa, _piq, _torchmetrics, _scikit_image, _lpips, _cvvdp, _flip, _psnr_hvsm):
         _unless_absent(group, add)
-    for group in (_ssimulacra2, _libjxl, _libvmaf):
+    for group in (_ssimulacra2, _libjxl, _libvmaf, _adists):
         _unless_absent(group, add)
     return table
 
@@ -170,6 +170,25 @@ def _lpips(add):
 
     for name, network in (("lpips_alex", "alex"), ("lpips_vgg", "vgg")):
         add(name, "lpips", functools.partial(scores, network))
+
+
+def _adists(add):
+    """The authors' A-DISTS.py, from github.com/dingkeyan93/A-DISTS, at the path GSN_ADISTS."""
+    path = os.environ.get("GSN_ADISTS")
+    if not path:
+        raise ImportError("GSN_ADISTS is not set")
+    spec = importlib.util.spec_from_file_location("adists", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    @functools.cache
+    def model():
+        return module.ADISTS().eval()
+
+    def scores(x, y):
+        return model()(x, y, as_loss=False)
+
+    add("adists", "authors", scores)
 
 
 def _libvmaf(add):
