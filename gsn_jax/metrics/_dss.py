@@ -6,6 +6,9 @@ similarity", ICIP 2015; constants of the authors' MATLAB code.
 
 from __future__ import annotations
 
+import functools
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -69,13 +72,18 @@ def _losses(
 ) -> Float[Array, " subbands"]:
     """One minus the similarity of each subband, exactly zero where nothing changes."""
     taps = filters.gaussian_taps(WINDOW, SIGMA)
-    moments = jnp.stack([x, change, x * x, x * change, change * change])
-    padded = filters.pad(moments, WINDOW // 2, WINDOW // 2, "constant", extent)
-    mean, shift, square, product, error = filters.correlate_separable(padded, taps, taps)
-    variance = jnp.maximum(square - mean * mean, 0)
-    covariance = product - mean * shift
-    # The variance of x + change.
-    other = jnp.maximum(variance + 2 * covariance + error - shift * shift, 0)
+    border = WINDOW // 2
+    padded = filters.pad(jnp.stack([x, change]), border, border, "constant", extent)
+    means = filters.correlate_separable(padded, taps, taps)
+    height, width = x.shape[-2:]
+    # About the means: squares of the constant subband would leave float32 few digits.
+    variance, other, covariance = functools.reduce(
+        jnp.add,
+        (
+            taps[i] * taps[j] * _products(padded[..., i : i + height, j : j + width] - means)
+            for i, j in itertools.product(range(WINDOW), repeat=2)
+        ),
+    )
     deviation, changed = finite.sqrt(variance), finite.sqrt(other)
     difference = changed - deviation
     constants = np.full((len(x), 1, 1), AC_CONSTANT)
@@ -88,6 +96,12 @@ def _losses(
     worst = _worst(jnp.concatenate([losses, structure[None]]), extent)
     # The constant subband's similarity is the product of both: (1 - a) (1 - b).
     return worst[:-1].at[0].add(worst[-1] * (1 - worst[0]))
+
+
+def _products(deviations: Float[Array, "2 subbands h w"]) -> Float[Array, "3 subbands h w"]:
+    """Squares of x and of x + change, and x times the change."""
+    x, change = deviations
+    return jnp.stack([x * x, (x + change) ** 2, x * change])
 
 
 def _worst(losses: Float[Array, "n h w"], extent: Extent | None) -> Float[Array, " n"]:

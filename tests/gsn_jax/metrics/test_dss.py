@@ -25,7 +25,15 @@ def score():
 @pytest.mark.parametrize("name", EXPECTED)
 def test_other_implementation(name, score):
     got = score(*metric_pairs.floats(PAIRS[name]))
-    np.testing.assert_allclose(got, EXPECTED[name], atol=2e-5)
+    np.testing.assert_allclose(got, EXPECTED[name], atol=1e-6)
+
+
+def test_deviations_are_taken_about_the_mean(score):
+    """Windows that are flat but bright: differences of squares would be off by 2e-4 in float32."""
+    reference, _ = PAIRS["blocks"]
+    means = reference.reshape(11, 16, 12, 16, 3).mean((1, 3)).repeat(16, 0).repeat(16, 1)
+    pair = metric_pairs.floats((reference, metric_pairs.stored(means)))
+    np.testing.assert_allclose(score(*pair), 0.059744617458437295, atol=1e-6)
 
 
 def test_equal_images_lose_exactly_nothing(score):
