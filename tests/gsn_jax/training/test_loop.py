@@ -184,7 +184,6 @@ loop.train(ConfigDict(json.loads(sys.argv[1])), sys.argv[2])
 
 
 # It may die while it deletes this checkpoint, which two newer ones have made superfluous.
-# The kill may come while step 2, an old one, is being deleted.
 @pytest.mark.filterwarnings("ignore:checkpoint 2, an old one:UserWarning")
 @pytest.mark.filterwarnings("ignore:checkpoint 2 cannot be read:UserWarning")
 @pytest.mark.slow
