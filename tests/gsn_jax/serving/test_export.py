@@ -32,6 +32,7 @@ def pair(rng, *shape):
     return reference, np.clip(reference + noise, 0, 1).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_stablehlo_takes_any_number_and_size(model_folder, metric, rng, tmp_path):
     out = tmp_path / "model.shlo"
     line = ["--format", "stablehlo", "--checkpoint", str(model_folder), "--out", str(out)]

@@ -38,6 +38,7 @@ def test_the_plan_of_a_step_on_four_devices(config):
     assert 0.5 * found.model_flops < 4 * found.flops < 2 * found.model_flops
 
 
+@pytest.mark.slow
 def test_the_command_prints_it_and_reads_no_data(config, tmp_path):
     config.data.train = ("absent.csv",)
     file = tmp_path / "small.py"

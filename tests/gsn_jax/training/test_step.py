@@ -116,6 +116,7 @@ def test_dropout_and_remat_of_the_patch_model_on_two_devices(small):
     assert state.step == 1
 
 
+@pytest.mark.slow
 def test_on_one_device_kernel_gradients_are_matrix_products(small, monkeypatch):
     """XLA's own gradient of a kernel is several times slower on a CPU."""
     calls = []

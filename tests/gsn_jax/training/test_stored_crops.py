@@ -120,6 +120,7 @@ def test_a_pair_that_occurs_several_times_has_several_crops(config, pairs):
     assert numbers == [0] * third + [1] * third + [0] * third
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path, monkeypatch):
     loop.train(config, tmp_path / "whole")
     config.data.store = str(tmp_path / "store")
@@ -138,6 +139,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(config, tmp_path, monkeypatc
     assert_bitwise_equal(whole, parts)
 
 
+@pytest.mark.slow
 def test_the_backbone_stays_and_the_head_learns(config, tmp_path):
     loop.train(config, tmp_path)
     before, after = (variables_of(tmp_path, step)["params"] for step in (4, 6))

@@ -51,6 +51,7 @@ def rows_of(folder):
     return pyarrow.parquet.read_table(folder).sort_by("row").to_pylist()
 
 
+@pytest.mark.slow
 def test_the_same_rows_as_the_plain_command(table, model_folder, tmp_path):
     options = "--pairs", table, "--metric", "gsn,psnr", "--checkpoint", model_folder
     _, plain_errors, plain_code = run(*options, "--out", tmp_path / "plain.parquet")
@@ -178,6 +179,7 @@ runners.main()
 """
 
 
+@pytest.mark.slow
 def test_a_worker_process_that_dies(table, tmp_path, monkeypatch):
     """With Beam's own processes, which would wait for it for ever."""
     monkeypatch.setenv("GSN_TEST_KILLED", str(tmp_path / "killed"))
