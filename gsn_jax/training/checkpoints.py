@@ -7,10 +7,9 @@ run or to read the model: the position of the input, the configuration, the cali
 from __future__ import annotations
 
 import functools
-import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,14 +154,13 @@ class Checkpoints:
     def _set_damaged_aside(self, keep: int) -> None:
         folders = self._directory.iterdir() if self._directory.is_dir() else ()
         steps = [folder for folder in folders if folder.name.isdigit()]
-        damages = {folder: run_checkpoints.find_damage(folder) for folder in steps}
-        whole = [folder for folder in steps if not damages[folder]]
-        best = max(map(run_checkpoints.rank_of, whole), default=-math.inf)
-        for folder, damage in damages.items():
-            newer = sum(int(other.name) > int(folder.name) for other in whole)
-            if damage and newer >= keep and run_checkpoints.rank_of(folder) <= best:
+        found = ((folder, run_checkpoints.find_damage(folder)) for folder in steps)
+        damaged = {folder: damage for folder, damage in found if damage}
+        whole = [folder for folder in steps if folder not in damaged]
+        for folder, damage in damaged.items():
+            if _is_superfluous(folder, whole, keep):
                 self._finish_deletion(folder)
-            elif damage:
+            else:
                 self._move_aside(folder.name, damage)
 
     def _finish_deletion(self, folder: Path) -> None:
@@ -198,6 +196,13 @@ class Checkpoints:
             f"checkpoint {step} cannot be read ({reason}); moved to {target}, using the one before",
             stacklevel=4,
         )
+
+
+def _is_superfluous(folder: Path, others: Sequence[Path], keep: int) -> bool:
+    """Whether a checkpoint is neither among the `keep` newest nor the best."""
+    newer = sum(int(other.name) > int(folder.name) for other in others)
+    rank = run_checkpoints.rank_of
+    return newer >= keep and rank(folder) <= max(map(rank, others))
 
 
 def _split(state: TrainState) -> dict[str, dict[str, Any]]:
