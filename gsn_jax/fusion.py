@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -19,6 +20,9 @@ from gsn_jax.images.padded import Sizes, clear, halved
 # two by two cells: 96 pixels.
 WINDOW = 3
 
+# Means over the cells of a level that its textures and structures follow from, per channel.
+MEANS = 4
+
 # Makes changes, which are small, count about as much as the features beside them.
 CHANGE_GAIN = 5.0
 
@@ -27,6 +31,10 @@ _TOGETHER = 1 << 20
 
 # In units of squared features, which are of the order of 1: below it differences count absolutely.
 _FLOOR = 0.05
+# DISTS's stabilisers c1 and c2, in the same units: where a whole image has next to no texture, a
+# small change of it is a large one.
+STRUCTURE_FLOOR = 1e-6
+
 _EPSILON = 1e-4  # a root's slope at 0 would be infinite
 
 
@@ -38,6 +46,20 @@ def similarity_error(
     Below the positive `floor`, of one number or one per channel, differences count absolutely.
     """
     return (a - b) ** 2 / (a**2 + b**2 + floor)
+
+
+class FusedLevel(NamedTuple):
+    """What the fusion of a level gives, `(N, rows, columns, channels)` each.
+
+    Attributes:
+        joint: joint features of both images, which say how visible each error is.
+        errors: non-negative errors; exactly 0 where the features agree.
+        means: means over the cells of the features a and b, of a^2 + b^2 and of (a - b)^2.
+    """
+
+    joint: jax.Array
+    errors: jax.Array
+    means: tuple[jax.Array, ...]
 
 
 class LevelFusion(nn.Module):
@@ -61,12 +83,11 @@ class LevelFusion(nn.Module):
         reference: Float[Array, "n h w c"],
         distorted: Float[Array, "n h w c"],
         sizes: Sizes = None,
-    ) -> tuple[jax.Array, jax.Array]:
-        """Joint features and non-negative errors at the target stride, `(N, rows, columns, width)`.
+    ) -> FusedLevel:
+        """Joint features and errors, `width` each, at the target stride.
 
-        An error is 0 exactly where the features agree. There are three per channel: of the features
-        themselves, and of the texture and structure of the window around. The joint features say
-        how visible each is there.
+        Three errors per channel are mixed: of the features themselves, and of the texture and
+        structure of the window around.
         """
         channels = reference.shape[-1]
         start = nn.initializers.constant(float(np.log(np.expm1(_FLOOR))))
@@ -97,7 +118,8 @@ class LevelFusion(nn.Module):
         far = around * visibility(2 * channels, "visibility_around")(halve(context, sizes))
         far = NonNegativeDense(self.width, name="mix_around")(far)
         mixed = NonNegativeDense(self.width, name="mix")(near)
-        return joint, (mixed + spread(far, mixed.shape)) / 2
+        errors = (mixed + spread(far, mixed.shape)) / 2
+        return FusedLevel(joint, errors, (*means, squared, apart))
 
 
 def cell_statistics(
@@ -238,3 +260,13 @@ def texture_and_structure_errors(
     difference = jnp.maximum(difference_squared - (a - b) ** 2, 0)
     variances = jnp.maximum(squared - a**2 - b**2, 0)
     return similarity_error(a, b, texture_floor), difference / (variances + structure_floor)
+
+
+def global_errors(means: Sequence[Float[Array, "*batch c"]]) -> Float[Array, "*batch 2*c"]:
+    """Texture errors of all channels, then structure errors, with DISTS's stabilisers.
+
+    Args:
+        means: see `texture_and_structure_errors`, over the image.
+    """
+    errors = texture_and_structure_errors(means, STRUCTURE_FLOOR, STRUCTURE_FLOOR)
+    return jnp.concatenate(errors, axis=-1)

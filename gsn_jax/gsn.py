@@ -5,15 +5,15 @@
     scores = model.apply(variables, reference, distorted)  # (N,), up = better
 
 Both images pass one backbone of central difference convolutions. Spatial attention weights each
-level. Features of the same level are fused, then the levels are. A map of local errors and a map of
-weights give one score per image.
+level. Features of the same level are fused, then the levels are. A map of local errors, a map of
+weights and a global branch give one score per image.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -24,14 +24,39 @@ from gsn_jax.backbones.cdcn import CDCN
 from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.folding import fold
 from gsn_jax.backbones.resampling import at_stride
-from gsn_jax.fusion import WINDOW, LevelFusion
-from gsn_jax.heads import IDENTITY_SCORE, AnchoredScores, attention_sizes, encode_pair
+from gsn_jax.fusion import MEANS, WINDOW, LevelFusion, global_errors
+from gsn_jax.heads import (
+    GLOBAL_SHARE,
+    AnchoredScores,
+    GlobalBranch,
+    attention_sizes,
+    drawn_share,
+    encode_pair,
+    raw_scores,
+    weighted_sums,
+)
 from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv, SpatialAttention
 
 __all__ = ["GSN", "fold"]
 
 Features = Sequence[jax.Array]  # one (N, h, w, C) per level
+
+
+class Comparison(NamedTuple):
+    """What the network sees in a pair, on the grid of the backbone's last level.
+
+    Attributes:
+        errors: local errors >= 0, exactly 0 where the features agree.
+        weights: their weights > 0.
+        context: fused features of all levels.
+        means: those of each level's features, see `gsn_jax.fusion.FusedLevel`.
+    """
+
+    errors: Float[Array, "n rows columns"]
+    weights: Float[Array, "n rows columns"]
+    context: Float[Array, "n rows columns f"]
+    means: Sequence[Float[Array, "n rows columns c"]]
 
 
 class GSN(nn.Module):
@@ -78,6 +103,7 @@ class GSN(nn.Module):
         ]
         self.fusion = layer(self.conv, 2 * self.width)
         self.scorer = AnchoredScores()
+        self.whole = GlobalBranch(self.width)
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
 
     def __call__(
@@ -86,20 +112,28 @@ class GSN(nn.Module):
         distorted: Float[Array, "n h w 3"],
         train: bool = False,
     ) -> Float[Array, " n"]:
-        """Raw scores of sRGB images in [0, 1]. `train` changes nothing: there is no dropout.
+        """Raw scores of sRGB images in [0, 1].
+
+        With `train` the share of the global branch is drawn from the random stream "dropout", see
+        `gsn_jax.heads.drawn_share`.
 
         Raises:
             ValueError: the shapes differ or are not `(N, H, W, 3)`.
         """
         first, second = encode_pair(self.encode, reference, distorted)
-        return self.finish(self.sums(first, second))
+        return self.finish(self.sums(first, second), train)
 
     def quality_map(
         self, reference: Float[Array, "n h w 3"], distorted: Float[Array, "n h w 3"]
     ) -> Float[Array, "n rows columns"]:
-        """Raw local scores on the grid of the backbone's last level, up = better."""
-        first, second = encode_pair(self.encode, reference, distorted)
-        return self._sensed(self.error_map(first, second)[0])
+        """Raw local scores on the grid of the backbone's last level, up = better.
+
+        The error of the whole image counts in every cell as much as the cell's own.
+        """
+        pair = self.compare(*encode_pair(self.encode, reference, distorted))
+        context, *means = (x.mean(axis=(1, 2)) for x in (pair.context, *pair.means))
+        whole = self.whole(context, global_errors(means))
+        return raw_scores(pair.errors, whole[:, None, None], self.sensitivity)
 
     def encode(self, images: Float[Array, "n h w 3"], sizes: Sizes = None) -> Features:
         """Attended features of single images; with true `sizes` of the images alone."""
@@ -109,21 +143,24 @@ class GSN(nn.Module):
             for level, attend in zip(levels, self.attentions, strict=True)
         ]
 
-    def error_map(
-        self, reference: Features, distorted: Features, sizes: Sizes = None
-    ) -> tuple[Float[Array, "n rows columns"], Float[Array, "n rows columns"]]:
-        """Local errors >= 0, exactly 0 where the features agree, and their weights > 0."""
-        fused = [
+    def compare(self, reference: Features, distorted: Features, sizes: Sizes = None) -> Comparison:
+        """Compares the features of a pair, from `encode`."""
+        levels = [
             fuse(first.astype(jnp.float32), second.astype(jnp.float32), sizes)
             for fuse, first, second in zip(self.levels, reference, distorted, strict=True)
         ]
-        joints, errors = zip(*fused, strict=True)
-        joint = jnp.concatenate(joints, axis=-1)
+        joint = jnp.concatenate([level.joint for level in levels], axis=-1)
         joint = clear(joint, at_stride(sizes, self.backbone.strides[-1]))
         context = nn.relu(self.fusion(joint))
         if self.hold_weights:
             context = jax.lax.stop_gradient(context)
-        return self.scorer(context, jnp.concatenate(errors, axis=-1))
+        errors = jnp.concatenate([level.errors for level in levels], axis=-1)
+        means = zip(*(level.means for level in levels), strict=True)
+        return Comparison(
+            *self.scorer(context, errors),
+            context,
+            [jnp.concatenate(parts, axis=-1) for parts in means],
+        )
 
     def sums(
         self,
@@ -131,21 +168,28 @@ class GSN(nn.Module):
         distorted: Features,
         sizes: Sizes = None,
         cells: Shaped[Array, "n rows columns"] | None = None,
-    ) -> Float[Array, "n 2"]:
-        """Sums over the error map that `finish` turns into scores: weighted errors, and weights.
+    ) -> Float[Array, "n s"]:
+        """Sums over the cells that `finish` turns into scores.
 
         The sums of an image's tiles add up to those of the image, see `gsn_jax.scoring.tiles`.
-        `cells` says which cells of the map to sum (bool), or how much each counts (floats in
-        [0, 1]); None for all of them.
+        `cells` says which cells to sum (bool), or how much each counts (floats in [0, 1]); None for
+        all of them.
         """
-        errors, weights = self.error_map(reference, distorted, sizes)
-        if cells is not None:
-            weights = weights * cells
-        return jnp.stack([(errors * weights).sum(axis=(1, 2)), weights.sum(axis=(1, 2))], axis=-1)
+        pair = self.compare(reference, distorted, sizes)
+        inside = jnp.ones(pair.errors.shape) if cells is None else cells.astype(jnp.float32)
+        weights = pair.weights * inside
+        parts = (pair.errors * weights, weights, inside)
+        sums = [part.sum(axis=(1, 2), keepdims=True)[..., 0] for part in parts]
+        sums += [weighted_sums(x, inside) for x in (pair.context, *pair.means)]
+        return jnp.concatenate(sums, axis=-1)
 
-    def finish(self, sums: Float[Array, "*batch 2"]) -> Float[Array, "*batch"]:
-        """Raw scores of `sums`."""
-        return self._sensed(sums[..., 0] / sums[..., 1])
+    def finish(self, sums: Float[Array, "*batch s"], train: bool = False) -> Float[Array, "*batch"]:
+        """Raw scores of `sums`; `train` as in a call."""
+        errors = sums[..., 0] / sums[..., 1]
+        context, means = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
+        whole = self.whole(context, global_errors(jnp.split(means, MEANS, axis=-1)))
+        share = drawn_share(self.make_rng("dropout")) if train else GLOBAL_SHARE
+        return raw_scores(errors, whole, self.sensitivity, share)
 
     @property
     def reach(self) -> int | None:
@@ -158,7 +202,3 @@ class GSN(nn.Module):
         attended = max(reach + stride * (size // 2) for reach, stride, size in levels)
         # Fusion looks one cell around, the windows of texture some blocks of two.
         return attended + backbone.strides[-1] * (1 + 2 * (WINDOW // 2) + 1)
-
-    def _sensed(self, errors: jax.Array) -> jax.Array:
-        """Scores of errors, which run from 0 to infinity: logarithmic, as sensation is."""
-        return IDENTITY_SCORE - jnp.log1p(errors * jnp.exp(self.sensitivity))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -20,12 +19,15 @@ from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.resampling import at_stride
 from gsn_jax.fusion import CHANGE_GAIN, roots
 from gsn_jax.heads import (
-    IDENTITY_SCORE,
+    GLOBAL_SHARE,
     AnchoredScores,
+    GlobalBranch,
     NonNegativeDense,
     attention_sizes,
+    drawn_share,
     encode_pair,
-    visibility,
+    raw_scores,
+    weighted_sums,
 )
 from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv, SpatialAttention
@@ -68,7 +70,7 @@ class FrozenFeatureModel(nn.Module):
         self.fusion = layer(self.conv, 2 * self.width)
         self.scorer = AnchoredScores()
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
-        self.whole = WholeScore(self.width)
+        self.whole = GlobalBranch(self.width)
 
     def __call__(
         self,
@@ -124,10 +126,8 @@ class FrozenFeatureModel(nn.Module):
     ) -> Float[Array, " n"]:
         """Raw scores from stored `features`.
 
-        In a training step the whole image's share of the score is drawn, needing the random stream
-        "dropout": all, half or nothing. So each part learns to judge alone; otherwise the part that
-        learns faster, which need not generalise better, would leave nothing to the other. It is
-        drawn once per batch, so that ranks within the batch mean something.
+        In a training step the global branch's share of the score is drawn, see
+        `gsn_jax.heads.drawn_share`, from the random stream "dropout".
         """
         levels = frozen_features.split_levels(cells, self.backbone.widths)
         errors, weights, context = self._error_map(levels)
@@ -168,7 +168,7 @@ class FrozenFeatureModel(nn.Module):
         inside = jnp.ones(errors.shape) if cells is None else cells.astype(jnp.float32)
         weights = weights * inside
         totals = [(errors * weights).sum((1, 2)), weights.sum((1, 2)), inside.sum((1, 2))]
-        contexts = frozen_features.weighted_sums(context, inside)
+        contexts = weighted_sums(context, inside)
         return jnp.concatenate([jnp.stack(totals, axis=-1), contexts], axis=-1)
 
     def moment_sums(
@@ -234,11 +234,8 @@ class FrozenFeatureModel(nn.Module):
 
     def _score(self, errors: jax.Array, whole: jax.Array, train: bool = False) -> jax.Array:
         """Raw scores of errors of the map and of the whole image, see `score_features`."""
-        share: Any = 0.5
-        if train:
-            share = jax.random.randint(self.make_rng("dropout"), (), 0, 3) / 2
-        local = jnp.log1p(errors * jnp.exp(self.sensitivity))
-        return IDENTITY_SCORE - (local + share * (whole - local))
+        share = drawn_share(self.make_rng("dropout")) if train else GLOBAL_SHARE
+        return raw_scores(errors, whole, self.sensitivity, share)
 
 
 class CellFusion(nn.Module):
@@ -266,26 +263,3 @@ class CellFusion(nn.Module):
         seen = jnp.concatenate([CHANGE_GAIN * (second - first), roots(errors)], axis=-1)
         joint = nn.relu(nn.Dense(self.width, name="joint")(seen))
         return joint, NonNegativeDense(self.width, name="mix")(errors)
-
-
-class WholeScore(nn.Module):
-    """The error of a whole image on a logarithmic scale; 0 where there is none.
-
-    Attributes:
-        width: number of sums of errors that the context can tell apart.
-    """
-
-    width: int
-
-    @nn.compact
-    def __call__(
-        self, context: Float[Array, "*batch f"], errors: Float[Array, "*batch e"]
-    ) -> Float[Array, "*batch"]:
-        """Mixes the errors, weighted by the mean context of the image."""
-        mixed = NonNegativeDense(self.width, name="mix")(errors)
-        visible = mixed * visibility(self.width)(context)
-        # Typical errors of DISTS, 0.05 to 0.4, become steps of quality from 0.3 to 1.4. With larger
-        # ones a training first learns to hide the errors, and never recovers.
-        sensitivity = self.param("sensitivity", nn.initializers.constant(2.0), ())
-        error = NonNegativeDense(1, name="sum")(visible)[..., 0]
-        return jnp.log1p(error * jnp.exp(sensitivity))

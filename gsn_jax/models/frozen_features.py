@@ -26,6 +26,7 @@ from jaxtyping import Array, Float
 from gsn_jax import fusion
 from gsn_jax.backbones.resampling import reduce_to
 from gsn_jax.fusion import similarity_error
+from gsn_jax.heads import weighted_sums
 from gsn_jax.images.padded import Sizes
 
 # In units of squared features: below it differences count absolutely. Squared features of VGG16
@@ -34,9 +35,6 @@ SIMILARITY_FLOOR = 0.05
 
 # Errors per channel of a level.
 ERRORS = 2
-
-# DISTS's stabilisers c1 and c2, in units of squared features.
-STRUCTURE_FLOOR = 1e-6
 
 # Means over the image per channel: of a, b, a^2, b^2 and (a - b)^2.
 MOMENTS = 5
@@ -160,19 +158,6 @@ def position_weights(
     return spread(cells[..., None])[0][..., 0]
 
 
-def weighted_sums(
-    x: Float[Array, "n h w c"], weights: Float[Array, "n h w"]
-) -> Float[Array, "n c"]:
-    """Weighted sums over positions.
-
-    As a matrix product, which on a CPU is several times as fast as XLA's sum.
-    """
-    batch, height, width, channels = x.shape  # named, since an exporter may not know them
-    row = weights.reshape(batch, 1, height * width)
-    columns = x.reshape(batch, height * width, channels)
-    return jnp.matmul(row, columns, precision=jax.lax.Precision.HIGHEST)[:, 0]
-
-
 def texture_and_structure_errors(means: Float[Array, "*batch 5*c"]) -> Float[Array, "*batch 2*c"]:
     """Texture errors of all channels, then structure errors, see `gsn_jax.fusion`.
 
@@ -180,6 +165,4 @@ def texture_and_structure_errors(means: Float[Array, "*batch 5*c"]) -> Float[Arr
         means: what `moment_sums` gives, over the number of positions.
     """
     a, b, a_squared, b_squared, difference = jnp.split(means, MOMENTS, axis=-1)
-    parts = a, b, a_squared + b_squared, difference
-    errors = fusion.texture_and_structure_errors(parts, STRUCTURE_FLOOR, STRUCTURE_FLOOR)
-    return jnp.concatenate(errors, axis=-1)
+    return fusion.global_errors((a, b, a_squared + b_squared, difference))

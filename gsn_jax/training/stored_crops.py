@@ -37,6 +37,7 @@ from data_pipelines.loader import (
     iterate,
 )
 from data_pipelines.sources import PairSource
+from gsn_jax import fusion
 from gsn_jax.errors import InputError
 from gsn_jax.images import as_float
 from gsn_jax.models import frozen_features
@@ -230,7 +231,7 @@ def feature_shapes(model: FrozenFeatureModel, size: int) -> list[tuple[int, ...]
 def _fingerprint(model: FrozenFeatureModel, variables: Any) -> bytes:
     """A digest of everything beside the pixels that the features depend on."""
     digest = hashlib.sha256()
-    constants = (frozen_features.SIMILARITY_FLOOR, frozen_features.STRUCTURE_FLOOR, VERSION)
+    constants = (frozen_features.SIMILARITY_FLOOR, fusion.STRUCTURE_FLOOR, VERSION)
     backbone = model.backbone
     settings = (backbone.strides, backbone.widths, backbone.reach, backbone.centre)
     digest.update(repr((constants, settings)).encode())

@@ -65,11 +65,17 @@ def test_the_error_of_a_level_is_exactly_0_where_its_features_agree(features):
     a, b = map(jnp.float32, features)
     variables = draw(level, images=(a, b))
     apply = jax.jit(level.apply)
-    joint, errors = apply(variables, a, b)
+    joint, errors, means = apply(variables, a, b)
+    assert_close(means[2], cell_means(features[0] ** 2 + features[1] ** 2))
     assert joint.shape == errors.shape == (2, 4, 6, 3)
     assert (errors >= 0).all()
     assert (errors.max(axis=-1) > 0).all()
-    assert (apply(variables, a, a)[1] == 0).all()
+    assert (apply(variables, a, a).errors == 0).all()
+
+
+def cell_means(x):
+    """Means over cells of two by two features."""
+    return x.reshape(2, 4, 2, 6, 2, 5).mean(axis=(2, 4))
 
 
 def test_a_level_means_its_errors_and_those_around(rng):
@@ -82,8 +88,8 @@ def test_a_level_means_its_errors_and_those_around(rng):
         kernel = variables["params"][name]["kernel"]
         mean = np.log(np.expm1(1 / len(kernel)))  # under a softplus
         variables["params"][name]["kernel"] = jnp.full(kernel.shape, mean)
-    _, errors = jax.jit(level.apply)(variables, reference, distorted)
-    np.testing.assert_allclose(errors, 1, rtol=1e-4)
+    fused = jax.jit(level.apply)(variables, reference, distorted)
+    np.testing.assert_allclose(fused.errors, 1, rtol=1e-4)
 
 
 @pytest.mark.slow
@@ -97,8 +103,7 @@ def test_bands_give_the_same_statistics(features, monkeypatch, sizes):
     whole = jax.jit(level.apply)(variables, a, b, sizes)
     monkeypatch.setattr(fusion, "_TOGETHER", 1)
     banded = jax.jit(lambda *arguments: level.apply(*arguments))(variables, a, b, sizes)
-    for got, want in zip(banded, whole, strict=True):
-        assert_close(got, want)
+    jax.tree.map(assert_close, banded, whole)
 
 
 def test_what_lies_beyond_an_image_has_no_influence(features):
@@ -108,8 +113,7 @@ def test_what_lies_beyond_an_image_has_no_influence(features):
     want = jax.jit(level.apply)(variables, a[:, :5, :9], b[:, :5, :9])
     sizes = jnp.array([[20, 36]])
     got = jax.jit(level.apply)(variables, a, b, sizes)
-    for padded, exact in zip(got, want, strict=True):
-        assert_close(padded[:, :3, :5], exact)
+    jax.tree.map(lambda padded, exact: assert_close(padded[:, :3, :5], exact), got, want)
 
 
 def test_blocks_are_spread_over_their_cells(rng):

@@ -136,20 +136,50 @@ def test_any_size_is_scored(rng, size):
 
 
 @pytest.mark.slow
-def test_the_score_is_that_of_the_weighted_mean_error(pair):
+def test_the_score_is_the_mean_of_the_maps_and_of_the_global_branchs(pair):
     model, variables = build()
+    params = jax.tree.map(np.float64, variables["params"])
 
     def parts(model, reference, distorted):
-        return model.error_map(model.encode(reference), model.encode(distorted))
+        return model.compare(model.encode(reference), model.encode(distorted))
 
     apply = jax.jit(functools.partial(model.apply, method=parts))
-    errors, weights = map(np.float64, apply(variables, *pair))
-    gain = np.exp(np.float64(variables["params"]["sensitivity"]))
+    errors, weights, context, means = jax.tree.map(np.float64, apply(variables, *pair))
     mean = (errors * weights).sum(axis=(1, 2)) / weights.sum(axis=(1, 2))
-    want = IDENTITY_SCORE - np.log1p(gain * mean)
-    np.testing.assert_allclose(jax.jit(model.apply)(variables, *pair), want, rtol=1e-5)
+    gain = np.exp(params["sensitivity"])
+    whole = global_error(params["whole"], context, means)
+    want = IDENTITY_SCORE - (np.log1p(gain * mean) + whole) / 2
+    np.testing.assert_allclose(jax.jit(model.apply)(variables, *pair), want, rtol=1e-4)
     local = apply_map(model, variables, *pair)
-    np.testing.assert_allclose(local, IDENTITY_SCORE - np.log1p(gain * errors), rtol=1e-5)
+    want = IDENTITY_SCORE - (np.log1p(gain * errors) + whole[:, None, None]) / 2
+    np.testing.assert_allclose(local, want, rtol=1e-4)
+
+
+def global_error(params, context, means):
+    """The error of the whole image, from the features' means over the cells."""
+    a, b, squared, apart = (x.mean(axis=(1, 2)) for x in means)
+    errors = [(a - b) ** 2 / (a**2 + b**2 + 1e-6)]
+    errors += [(apart - (a - b) ** 2) / (squared - a**2 - b**2 + 1e-6)]
+    mixed = np.concatenate(errors, axis=-1) @ np.log1p(np.exp(params["mix"]["kernel"]))
+    seen = params["visibility"]
+    logits = context.mean(axis=(1, 2)) @ seen["kernel"] + seen["bias"]
+    visible = mixed * 2 / (1 + np.exp(-logits))
+    error = visible @ np.log1p(np.exp(params["sum"]["kernel"]))
+    return np.log1p(error[:, 0] * np.exp(params["sensitivity"]))
+
+
+def test_a_training_step_draws_the_share_of_the_global_branch(pair):
+    """All, half or nothing: the half is the score itself, the others lie on both sides of it."""
+    model, variables = build()
+    half = jax.jit(model.apply)(variables, *pair)
+    draw_share = jax.jit(
+        lambda key: model.apply(variables, *pair, train=True, rngs={"dropout": key})
+    )
+    drawn = np.stack([draw_share(key) for key in jax.random.split(jax.random.key(0), 12)])
+    found = np.unique(np.round(drawn[:, 0], 5))
+    assert len(found) == 3
+    np.testing.assert_allclose(found[1], half[0], rtol=1e-4)
+    np.testing.assert_allclose(found[0] + found[2], 2 * found[1], rtol=1e-4)
 
 
 def apply_map(model, variables, *pair):
@@ -162,7 +192,7 @@ def test_the_map_shows_where_the_error_is(rng):
     distorted = reference.at[:, 104:, 104:].set(0.5)
     local = apply_map(model, variables, reference, distorted)[0]
     assert local.argmin() == local.size - 1
-    assert float(local[0, 0]) == IDENTITY_SCORE
+    assert float(local[0, 0]) == local.max() < IDENTITY_SCORE  # that of the whole image counts too
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 import gsn_jax
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
+from gsn_jax.fusion import global_errors
 from gsn_jax.images.masks import cell_weights
 from gsn_jax.models import registry
 from gsn_jax.scoring.protocol import Protocol
@@ -30,21 +31,26 @@ def test_the_networks_score_map_is_weighed(small_model, model_folder, photo, noi
     model = registry.build(small_model.config)
     pair = [np.float32(image[None]) / 255 for image in (photo, noisy)]
 
-    def error_map(module, first, second):
-        return module.error_map(module.encode(first), module.encode(second))
+    def compare(module, first, second):
+        return module.compare(module.encode(first), module.encode(second))
 
-    apply = jax.jit(lambda *images: model.apply(small_model.variables, *images, method=error_map))
-    errors, weights = (np.float64(part[0]) for part in apply(*pair))
+    def whole(module, context, *means):
+        return module.whole(context, global_errors(means))
+
+    apply = jax.jit(lambda *images: model.apply(small_model.variables, *images, method=compare))
+    errors, weights, context, means = jax.tree.map(lambda x: np.float64(x[0]), apply(*pair))
     metric = gsn_jax.load(model_folder)
     grid = metric.map_grid(*photo.shape[:2])
-    weights = weights * cell_weights(mask, grid.step, grid.first, errors.shape)
+    cells = cell_weights(mask, grid.step, grid.first, errors.shape)
+    weights = weights * cells
     pooled = (errors * weights).sum() / weights.sum()
+    inside = [np.float32(np.average(x, axis=(0, 1), weights=cells)) for x in (context, *means)]
+    overall = float(model.apply(small_model.variables, *inside, method=whole))
     sensitivity = float(small_model.variables["params"]["sensitivity"])
-    raw = 1 - np.log1p(pooled * np.exp(sensitivity))
+    raw = 1 - (np.log1p(pooled * np.exp(sensitivity)) + overall) / 2
     expected = np.clip(1.12 / (1 + np.exp(-(raw - 0.2) / 0.2)) - 0.1, 0, 1)
     assert score_masked(metric, photo, noisy, mask) == pytest.approx(expected, abs=1e-5)
-    whole = np.stack([cell_weights(mask, grid.step, grid.first, errors.shape)])
-    untiled = metric._compiled_regions(metric._variables, pair[0][0], pair[1][0], whole)
+    untiled = metric._compiled_regions(metric._variables, pair[0][0], pair[1][0], cells[None])
     assert float(untiled[0]) == pytest.approx(expected, abs=1e-5)
 
 
