@@ -43,7 +43,7 @@ Pairs = list[tuple[str, float, float]]  # type, quality and opinion of each pair
 
 FOLDS = 5
 HUMAN = "tid2013_regenerated:train"
-HUMAN_RANGE = (0, 7.25)  # as in `gsn_jax.training.shipped_recipe`
+HUMAN_RANGE = (0, 7.25)  # as in `configs/gsn.py`
 
 
 def main() -> None:

@@ -65,9 +65,9 @@ def test_a_missing_argument_is_named(name):
         configs.load_config(name)
 
 
-@pytest.mark.parametrize("name", ["gsn", "gsn_b"])
-def test_the_shipped_models_have_frozen_features(name):
-    assert configs.load_config(name).model.name == "frozen"
+@pytest.mark.parametrize(("name", "network"), [("gsn", "gsn"), ("gsn_b", "frozen")])
+def test_the_recipes_of_the_shipped_models_name_their_network(name, network):
+    assert configs.load_config(name).model.name == network
 
 
 def test_there_are_few_options():
