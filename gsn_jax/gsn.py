@@ -12,6 +12,7 @@ weights and a global branch give one score per image.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -50,13 +51,13 @@ class Comparison(NamedTuple):
         errors: local errors >= 0, exactly 0 where the features agree.
         weights: their weights > 0.
         context: fused features of all levels.
-        means: those of each level's features, see `gsn_jax.fusion.FusedLevel`.
+        means: each of `gsn_jax.fusion.FusedLevel` of all levels in turn.
     """
 
     errors: Float[Array, "n rows columns"]
     weights: Float[Array, "n rows columns"]
     context: Float[Array, "n rows columns f"]
-    means: Sequence[Float[Array, "n rows columns c"]]
+    means: list[Float[Array, "n rows columns c"]]
 
 
 class GSN(nn.Module):
@@ -132,7 +133,7 @@ class GSN(nn.Module):
         """
         pair = self.compare(*encode_pair(self.encode, reference, distorted))
         context, *means = (x.mean(axis=(1, 2)) for x in (pair.context, *pair.means))
-        whole = self.whole(context, global_errors(means))
+        whole = self._judge_whole(context, jnp.concatenate(means, axis=-1))
         return raw_scores(pair.errors, whole[:, None, None], self.sensitivity)
 
     def encode(self, images: Float[Array, "n h w 3"], sizes: Sizes = None) -> Features:
@@ -156,11 +157,7 @@ class GSN(nn.Module):
             context = jax.lax.stop_gradient(context)
         errors = jnp.concatenate([level.errors for level in levels], axis=-1)
         means = zip(*(level.means for level in levels), strict=True)
-        return Comparison(
-            *self.scorer(context, errors),
-            context,
-            [jnp.concatenate(parts, axis=-1) for parts in means],
-        )
+        return Comparison(*self.scorer(context, errors), context, list(itertools.chain(*means)))
 
     def sums(
         self,
@@ -187,7 +184,7 @@ class GSN(nn.Module):
         """Raw scores of `sums`; `train` as in a call."""
         errors = sums[..., 0] / sums[..., 1]
         context, means = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
-        whole = self.whole(context, global_errors(jnp.split(means, MEANS, axis=-1)))
+        whole = self._judge_whole(context, means)
         share = drawn_share(self.make_rng("dropout")) if train else GLOBAL_SHARE
         return raw_scores(errors, whole, self.sensitivity, share)
 
@@ -202,3 +199,6 @@ class GSN(nn.Module):
         attended = max(reach + stride * (size // 2) for reach, stride, size in levels)
         # Fusion looks one cell around, the windows of texture some blocks of two.
         return attended + backbone.strides[-1] * (1 + 2 * (WINDOW // 2) + 1)
+
+    def _judge_whole(self, context: jax.Array, means: jax.Array) -> jax.Array:
+        return self.whole(context, global_errors(jnp.split(means, MEANS, axis=-1)))

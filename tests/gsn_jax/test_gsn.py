@@ -157,7 +157,8 @@ def test_the_score_is_the_mean_of_the_maps_and_of_the_global_branchs(pair):
 
 def global_error(params, context, means):
     """The error of the whole image, from the features' means over the cells."""
-    a, b, squared, apart = (x.mean(axis=(1, 2)) for x in means)
+    means = np.concatenate([x.mean(axis=(1, 2)) for x in means], axis=-1)
+    a, b, squared, apart = np.split(means, 4, axis=-1)  # each of all levels
     errors = [(a - b) ** 2 / (a**2 + b**2 + 1e-6)]
     errors += [(apart - (a - b) ** 2) / (squared - a**2 - b**2 + 1e-6)]
     mixed = np.concatenate(errors, axis=-1) @ np.log1p(np.exp(params["mix"]["kernel"]))

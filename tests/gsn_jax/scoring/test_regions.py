@@ -35,7 +35,7 @@ def test_the_networks_score_map_is_weighed(small_model, model_folder, photo, noi
         return module.compare(module.encode(first), module.encode(second))
 
     def whole(module, context, *means):
-        return module.whole(context, global_errors(means))
+        return module.whole(context, global_errors(np.split(np.concatenate(means), 4)))
 
     apply = jax.jit(lambda *images: model.apply(small_model.variables, *images, method=compare))
     errors, weights, context, means = jax.tree.map(lambda x: np.float64(x[0]), apply(*pair))
