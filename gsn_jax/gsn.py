@@ -115,7 +115,7 @@ class GSN(nn.Module):
     ) -> Float[Array, " n"]:
         """Raw scores of sRGB images in [0, 1].
 
-        With `train` the share of the global branch is drawn from the random stream "dropout", see
+        With `train` the share of the global branch is drawn from the random stream "share", see
         `gsn_jax.heads.drawn_share`.
 
         Raises:
@@ -185,7 +185,7 @@ class GSN(nn.Module):
         errors = sums[..., 0] / sums[..., 1]
         context, means = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
         whole = self._judge_whole(context, means)
-        share = drawn_share(self.make_rng("dropout")) if train else GLOBAL_SHARE
+        share = drawn_share(self.make_rng("share")) if train else GLOBAL_SHARE
         return raw_scores(errors, whole, self.sensitivity, share)
 
     @property

@@ -127,7 +127,7 @@ class FrozenFeatureModel(nn.Module):
         """Raw scores from stored `features`.
 
         In a training step the global branch's share of the score is drawn, see
-        `gsn_jax.heads.drawn_share`, from the random stream "dropout".
+        `gsn_jax.heads.drawn_share`, from the random stream "share".
         """
         levels = frozen_features.split_levels(cells, self.backbone.widths)
         errors, weights, context = self._error_map(levels)
@@ -234,7 +234,7 @@ class FrozenFeatureModel(nn.Module):
 
     def _score(self, errors: jax.Array, whole: jax.Array, train: bool = False) -> jax.Array:
         """Raw scores of errors of the map and of the whole image, see `score_features`."""
-        share = drawn_share(self.make_rng("dropout")) if train else GLOBAL_SHARE
+        share = drawn_share(self.make_rng("share")) if train else GLOBAL_SHARE
         return raw_scores(errors, whole, self.sensitivity, share)
 
 

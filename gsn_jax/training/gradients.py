@@ -39,7 +39,7 @@ def whole(model: nn.Module, loss: Loss) -> LossGradient:
 
     def gradient(params: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Any]:
         def objective(params: Any) -> jax.Array:
-            return loss(_predict(model, params, batch, key), batch["quality"])
+            return loss(_predict(model, params, batch, key, key), batch["quality"])
 
         return jax.value_and_grad(objective)(params)
 
@@ -66,10 +66,10 @@ def accumulated(
 
     def gradient(params: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Any]:
         micro = jax.tree.map(lambda array: place(_strided(array, parts)), dict(batch))
-        keys = jax.random.split(key, parts)
+        keys, shared = jax.random.split(key, parts), key
 
         def predict(params: Any, part: Batch, key: jax.Array) -> jax.Array:
-            return _predict(model, params, part, key)
+            return _predict(model, params, part, key, shared)
 
         def forward(_: None, item: tuple[Batch, jax.Array]) -> tuple[None, jax.Array]:
             return None, predict(params, *item)
@@ -90,8 +90,14 @@ def accumulated(
     return gradient
 
 
-def _predict(model: nn.Module, params: Any, batch: Batch, key: jax.Array) -> jax.Array:
-    """Predictions in training mode, from images or from stored features."""
+def _predict(
+    model: nn.Module, params: Any, batch: Batch, key: jax.Array, shared: jax.Array
+) -> jax.Array:
+    """Predictions in training mode, from images or from stored features.
+
+    `key` is for what is drawn for each example, `shared` for what is drawn once per step: ranks
+    within a batch mean nothing where its parts are judged differently.
+    """
     if registry.is_frozen(model):
         params = {
             name: jax.lax.stop_gradient(child) if registry.is_backbone(name) else child
@@ -104,7 +110,7 @@ def _predict(model: nn.Module, params: Any, batch: Batch, key: jax.Array) -> jax
         *(as_float(batch[name]) for name in inputs),
         train=True,
         method="score_features" if stored else None,
-        rngs={"dropout": key},
+        rngs={"dropout": key, "share": shared},
     )
     return predictions
 

@@ -173,9 +173,7 @@ def test_a_training_step_draws_the_share_of_the_global_branch(pair):
     """All, half or nothing: the half is the score itself, the others lie on both sides of it."""
     model, variables = build()
     half = jax.jit(model.apply)(variables, *pair)
-    draw_share = jax.jit(
-        lambda key: model.apply(variables, *pair, train=True, rngs={"dropout": key})
-    )
+    draw_share = jax.jit(lambda key: model.apply(variables, *pair, train=True, rngs={"share": key}))
     drawn = np.stack([draw_share(key) for key in jax.random.split(jax.random.key(0), 12)])
     found = np.unique(np.round(drawn[:, 0], 5))
     assert len(found) == 3

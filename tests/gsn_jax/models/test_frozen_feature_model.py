@@ -99,7 +99,7 @@ def test_in_training_each_part_judges_alone_too(built, rng):
     """The whole image's share of the score is 0, a half or 1."""
     model, variables = built
     images = jnp.float32(rng.uniform(size=(2, 4, 32, 32, 3)))
-    step = jax.jit(lambda key: model.apply(variables, *images, train=True, rngs={"dropout": key}))
+    step = jax.jit(lambda key: model.apply(variables, *images, train=True, rngs={"share": key}))
     drawn = np.array([step(jax.random.key(seed)) for seed in range(20)])
     different = np.unique(drawn.round(5), axis=0)
     assert len(different) == 3

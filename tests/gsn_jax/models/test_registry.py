@@ -49,8 +49,12 @@ def test_every_model_has_the_interface_of_the_trainer():
         keys = {"params": jax.random.key(0), "dropout": jax.random.key(1)}
         variables = jax.eval_shape(model.init, keys, images, images)
         scores = jax.eval_shape(
-            lambda v, model=model: model.apply(
-                v, images, images, train=True, rngs={"dropout": jax.random.key(0)}
+            lambda v, model=model, keys=keys: model.apply(
+                v,
+                images,
+                images,
+                train=True,
+                rngs=dict.fromkeys(("dropout", "share"), keys["params"]),
             ),
             variables,
         )
