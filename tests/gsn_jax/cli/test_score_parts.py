@@ -245,7 +245,15 @@ def test_tiles_and_shifts_are_kept_by_an_interrupted_run(folder, monkeypatch):
         patch.setattr("gsn_jax.cli.score_sources.score_unordered", interrupted)
         run(*arguments)
     assert "1 pairs were scored before" in run(*arguments)[1]
-    assert (folder / "s.csv").read_text() == whole
+    before, after = (rows_of(text) for text in (whole, (folder / "s.csv").read_text()))
+    assert len(before) == len(after) == 6  # two images, each whole and in two tiles
+    for first, second in zip(before, after, strict=True):
+        assert first.keys() == second.keys()
+        for name in first:
+            if "psnr" in name:  # a size that has become frequent has a program of its own
+                assert float(second[name]) == pytest.approx(float(first[name]), rel=1e-6)
+            else:
+                assert second[name] == first[name]
 
 
 def test_maps_lie_where_the_protocol_and_the_alignment_leave_the_image(folder):

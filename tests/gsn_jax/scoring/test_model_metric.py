@@ -103,7 +103,8 @@ def test_the_map_is_local_quality(metric, batch):
     local = metric.quality_map(reference, distorted)
     assert local.shape == (3, 3, 4)
     assert ((local >= 0) & (local <= 1)).all()
-    assert (local[:, 0, 0] >= 0.99).all()
+    # The error of the whole image counts everywhere, that of a cell in the cell.
+    assert (local[:, 0, 0] > local[:, -1, -1]).all()
     single = metric.quality_map(reference[0], distorted[0])
     assert_close(single, local[0])
 

@@ -75,8 +75,12 @@ def plain(small):
     return run(small)
 
 
-def agree(got, want, tolerance=1e-6):
-    """Moments are the gradients of all steps, so their agreement is that of the gradients."""
+def agree(got, want, tolerance=1e-5):
+    """Moments are the gradients of all steps, so their agreement is that of the gradients.
+
+    The global branch takes variances as differences of means, which here are ten times as large, so
+    that the rounding of float32 counts tenfold.
+    """
     (state, metrics), (wanted_state, wanted_metrics) = got, want
     for name in ("loss", "gradient_norm"):
         np.testing.assert_allclose(metrics[name], wanted_metrics[name], rtol=3 * tolerance)
