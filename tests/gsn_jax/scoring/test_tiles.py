@@ -89,9 +89,13 @@ def test_a_quality_step_far_from_a_border_of_tiles_is_seen_once(tiled, whole, rn
 
 
 def test_the_reach_is_what_a_cell_sees(model, small_model, rng):
-    """Outside of it a change leaves the cell's score as it is; a cell further in it does not."""
+    """Outside of it a change leaves the cell's error as it is; a cell further in it does not."""
     first, second = (np.float32(image[None]) / 255 for image in noisy_pair(rng, 272, 272))
-    local = jax.jit(lambda x, y: model.apply(small_model.variables, x, y, method="quality_map"))
+
+    def errors(module, first, second):  # the map without the error of the whole image
+        return module.compare(module.encode(first), module.encode(second)).errors
+
+    local = jax.jit(lambda x, y: model.apply(small_model.variables, x, y, method=errors))
     before = float(local(first, second)[0, 8, 8])
 
     def change(reached):
