@@ -1,4 +1,4 @@
-"""The model `gsn` that ships: AlexNet's layers as central difference convolutions, trained end to end.
+"""The model `gsn` that ships: AlexNet's layers as central difference convolutions, all trained.
 
     gsn datasets prepare tid2013_regenerated --manual-dir DATA
     gsn synthesize PHOTOS --out data/carried --like tid2013 --types-per-photo 6 --size 192
