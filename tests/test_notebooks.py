@@ -58,6 +58,8 @@ FEWER = {
     "steps = 40": "steps = 4",
     "every = 10": "every = 4",
     "every = 20": "every = 4",
+    "(8, 12, 16)": "(8,)",
+    "fusion_width = 8": "fusion_width, config.model.attention = 8, (3,)",
     "--levels 1,3,5": "--levels 1,5 --workers 1",
     "jpeg,gaussian_blur,white_noise,contrast": "jpeg,gaussian_blur",
 }

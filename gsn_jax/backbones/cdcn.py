@@ -14,18 +14,21 @@ from gsn_jax.images.padded import Sizes, clear, halved
 from gsn_jax.layers import CDConv
 
 
-class CDCN(nn.Module):
-    """A stem and three stages of central difference convolutions.
+_STAGES = ("low", "mid", "high")
 
-    Follows CDCN++ in its three levels, each half the resolution of the one before: features at
-    1/4, 1/8 and 1/16 of the image. The stem moves 2 x 2 pixels into channels, which loses nothing
+
+class CDCN(nn.Module):
+    """A stem and up to three stages of central difference convolutions.
+
+    Follows CDCN++ in its levels, each half the resolution of the one before: features at 1/4, 1/8
+    and 1/16 of the image. The stem moves 2 x 2 pixels into channels, which loses nothing
     and is several times cheaper to differentiate than a strided convolution at full resolution.
     There is no normalisation: it would remove contrast and mean, which quality depends on.
 
     Attributes:
         conv: the convolution, called as `flax.linen.Conv`.
         stem_width: channels of the stem.
-        widths: channels of the low, middle and high level.
+        widths: channels of the low, middle and high level; fewer widths make fewer levels.
         blocks: convolutions per stage.
         dtype: type of the computation.
         remat: recompute each stage in the backward pass instead of storing it.
@@ -38,14 +41,26 @@ class CDCN(nn.Module):
     dtype: Any = None
     remat: bool = False
 
-    strides = (4, 8, 16)
-    centre = 7.5
+    def __post_init__(self) -> None:
+        """Checks the number of levels."""
+        if not 1 <= len(self.widths) <= len(_STAGES):
+            raise ValueError(f"cdcn has 1 to {len(_STAGES)} levels, got widths {self.widths}")
+        super().__post_init__()
 
     @property
-    def reach(self) -> tuple[int, int, int]:
+    def strides(self) -> tuple[int, ...]:
+        """Image pixels per feature of each level."""
+        return (4, 8, 16)[: len(self.widths)]
+
+    @property
+    def centre(self) -> float:
+        """Pixel, along both axes, on which the last level's first feature is centred."""
+        return (self.strides[-1] - 1) / 2
+
+    @property
+    def reach(self) -> tuple[int, ...]:
         """Pixels beyond its own that a feature of each level sees: 3 x 3 at strides 2 to 16."""
-        low, mid, high = (2 + stride * self.blocks for stride in (4, 12, 28))
-        return low, mid, high
+        return tuple(2 + stride * self.blocks for stride in (4, 12, 28)[: len(self.widths)])
 
     @nn.compact
     def __call__(self, images: jax.Array, sizes: Sizes = None) -> tuple[jax.Array, ...]:
@@ -67,7 +82,7 @@ class CDCN(nn.Module):
             stem, stage = nn.remat(stem), nn.remat(stage, static_argnums=(2, 3))
         x, sizes = stem(self, images, sizes), halved(sizes)
         levels = []
-        for name, width in zip(("low", "mid", "high"), self.widths, strict=True):
+        for name, width in zip(_STAGES, self.widths, strict=False):
             x, sizes = stage(self, x, name, width, sizes), halved(sizes)
             levels.append(x)
         return tuple(levels)

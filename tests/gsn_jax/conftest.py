@@ -15,7 +15,8 @@ from gsn_jax.pretrained import imagenet_networks
 
 CONFIG = {
     "name": "gsn",
-    "backbone_options": {"stem_width": 4, "widths": (4, 4, 4), "blocks": 1},
+    "backbone_options": {"stem_width": 4, "widths": (4, 4), "blocks": 1},
+    "attention": (5, 3),
     "fusion_width": 4,
     "theta": 0.7,
     "dtype": "float32",

@@ -44,9 +44,9 @@ def module_cases():
     key = jax.eval_shape(lambda: jax.random.key(0))
     for layer in (layers.CDConv(5, strides=(2, 2)), layers.SpatialAttention()):
         yield type(layer).__name__, layer.init, [key, floats(2, 11, 13, 4)]
-    small = {"stem_width": 4, "widths": (4, 4, 4), "blocks": 1}
+    small = {"stem_width": 4, "widths": (4, 4), "blocks": 1}
     configs = {
-        "gsn": {"backbone_options": small, "fusion_width": 4},
+        "gsn": {"backbone_options": small, "attention": (5, 3), "fusion_width": 4},
         "frozen": {"backbone": "alexnet"},
     }
     for name, options in configs.items():

@@ -129,6 +129,8 @@ def test_a_level_sees_no_further_than_its_reach(rng, network):
     ("network", "options"),
     [
         ("cdcn", {}),
+        ("cdcn", {"widths": (8,)}),
+        ("cdcn", {"widths": (8, 8)}),
         ("vgg16", {}),
         ("alexnet", {}),
         ("alexnet", {"level_count": 1}),
@@ -314,6 +316,7 @@ def test_where_tiles_are_not_possible():
     [
         ({"backbone": "alexnet", "backbone_options": {"level_count": 6}}, "1 to 5 levels, got 6"),
         ({"backbone": "vgg16", "backbone_options": {"level_count": 0}}, "1 to 5 levels, got 0"),
+        ({"backbone_options": {"widths": (4, 4, 4, 4)}}, "1 to 3 levels"),
         ({"backbone": "resnet18", "backbone_options": {"level_count": 6}}, "1 to 5 levels, got 6"),
         ({"backbone": "vgg16", "backbone_options": {"borders": "x"}}, "borders"),
     ],

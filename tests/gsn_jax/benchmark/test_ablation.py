@@ -24,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("shared_programs")
 
 TINY = (
     "--config.model.backbone_options.stem_width=4",
-    "--config.model.backbone_options.widths=(4,4,4)",
+    "--config.model.backbone_options.widths=(4,)",
+    "--config.model.attention=(3,)",
     "--config.model.fusion_width=4",
     "--config.data.batch_size=8",
     "--config.data.crop_size=32",

@@ -11,7 +11,7 @@ from gsn_jax.gsn import fold
 from gsn_jax.heads import IDENTITY_SCORE
 from gsn_jax.scoring.tiles import TiledModel
 
-CELL = 16
+CELL = 8
 
 
 @pytest.fixture(scope="module")

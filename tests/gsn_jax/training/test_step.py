@@ -64,7 +64,8 @@ def small(pairs):
     from gsn_jax.training.config import base_config
 
     config = base_config()
-    config.model.backbone_options = {"stem_width": 4, "widths": (4, 4, 4), "blocks": 1}
+    config.model.backbone_options = {"stem_width": 4, "widths": (4, 4), "blocks": 1}
+    config.model.attention = (5, 3)
     config.model.fusion_width = 4
     config.optimizer.warmup_steps = 2
     return config
