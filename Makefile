@@ -44,7 +44,10 @@ check: $(VENV)/.test
 quick: $(VENV)/.test
 	$(BIN)/python $(PYTEST) -m "not slow" --durations=10
 
+# The tests start about a hundred processes. Where PYTHONDONTWRITEBYTECODE is set, each of them
+# would compile the package's sources anew.
 test: $(VENV)/.test lint
+	@$(BIN)/python -m compileall -q gsn_jax data_pipelines
 	$(BIN)/python $(PYTEST) --durations=25
 
 # Apart from `test`, because tracing every line takes time.

@@ -50,20 +50,32 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What is there before the tests stays: the collector need not look at it time and again."""
+    """What is there before the tests stays: the collector need not look at it time and again.
+
+    Tracing makes millions of objects and few cycles, so the collector need not run often either.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _forget_compiled_programs():
     """Loaded programs take megabytes each; without this a worker would hold those of all files."""
     yield
-    if "jax" in sys.modules:
+    if "jax" in sys.modules and _resident_bytes() > 1.2e9:
         sys.modules["jax"].clear_caches()
         gc.collect()
         if hasattr(_C, "malloc_trim"):  # glibc keeps what was freed, unless asked to return it
             _C.malloc_trim(0)
+
+
+def _resident_bytes() -> float:
+    """Memory of this process; infinite where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return float("inf")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture

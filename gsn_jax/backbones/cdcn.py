@@ -13,7 +13,6 @@ from gsn_jax.backbones.resampling import halve, space_to_depth
 from gsn_jax.images.padded import Sizes, clear, halved
 from gsn_jax.layers import CDConv
 
-
 _STAGES = ("low", "mid", "high")
 
 
