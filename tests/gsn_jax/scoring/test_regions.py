@@ -60,8 +60,8 @@ def test_an_image_in_tiles_is_scored_as_the_whole(small_model, photo, rng):
     model = registry.build(small_model.config)
     tiled = TiledModel(model, small_model.variables, lambda raw: raw)
     assert len(list(tiled._tiles(reference, distorted, lambda _, compute: None))) > 1
-    weights = rng.random((2, 7, 60)).astype(np.float32)
-    weights[1, :, 20:] = 0  # no cell of the last tile
+    weights = rng.random((2, 13, 120)).astype(np.float32)
+    weights[1, :, 40:] = 0  # no cell of the last tile
 
     def score(module, first, second, cells):
         features = (module.encode(image[None]) for image in (first, second))
