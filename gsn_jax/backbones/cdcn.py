@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 
 from gsn_jax.backbones.convolution import layer
+from gsn_jax.backbones.imagenet import check_level_count
 from gsn_jax.backbones.resampling import halve, space_to_depth
 from gsn_jax.images.padded import Sizes, clear, halved
 from gsn_jax.layers import CDConv
@@ -42,8 +43,7 @@ class CDCN(nn.Module):
 
     def __post_init__(self) -> None:
         """Checks the number of levels."""
-        if not 1 <= len(self.widths) <= len(_STAGES):
-            raise ValueError(f"cdcn has 1 to {len(_STAGES)} levels, got widths {self.widths}")
+        check_level_count("cdcn", len(self.widths), len(_STAGES))
         super().__post_init__()
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 
 from gsn_jax.models import registry
 
-# Two levels, since three take half as long again to compile.
+# Two levels, since three take a third as long again to compile.
 SMALL = {
     "backbone_options": {"stem_width": 4, "widths": (4, 6), "blocks": 1},
     "attention": (5, 3),

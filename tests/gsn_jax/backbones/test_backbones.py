@@ -316,7 +316,7 @@ def test_where_tiles_are_not_possible():
     [
         ({"backbone": "alexnet", "backbone_options": {"level_count": 6}}, "1 to 5 levels, got 6"),
         ({"backbone": "vgg16", "backbone_options": {"level_count": 0}}, "1 to 5 levels, got 0"),
-        ({"backbone_options": {"widths": (4, 4, 4, 4)}}, "1 to 3 levels"),
+        ({"backbone_options": {"widths": (4, 4, 4, 4)}}, "1 to 3 levels, got 4"),
         ({"backbone": "resnet18", "backbone_options": {"level_count": 6}}, "1 to 5 levels, got 6"),
         ({"backbone": "vgg16", "backbone_options": {"borders": "x"}}, "borders"),
     ],
