@@ -78,7 +78,7 @@ class Agreement:
 
     @property
     def notes(self) -> list[str]:
-        """Short remarks that the numbers need."""
+        """Short caveats on the numbers."""
         notes = []
         if self.pairs < 2:
             return [f"{self.left_out} left out"] * bool(self.left_out) + ["too few pairs"]
@@ -102,7 +102,7 @@ class Judged:
     Attributes:
         scored: the set.
         overall: metric name to its agreement over the whole set.
-        types: distortion type to the same over its pairs, sorted by type.
+        types: distortion type to the same over the pairs of that type, sorted by type.
         against: the metric that the others are compared with; "" for none.
         differences: metric name to the 95 % interval of its SRCC minus that of `against`, by
             the paired bootstrap over contents; NaN if undefined.
@@ -160,7 +160,7 @@ def judge(
 
 
 def seen_in_training(scored: ScoredSet) -> dict[str, str]:
-    """Maps each metric that was trained on this set (by its name) to those training data."""
+    """Maps each metric to its training data, if their name contains the name of this set."""
     name = scored.name.removesuffix("-train")
     return {
         metric: data

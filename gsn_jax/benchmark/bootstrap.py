@@ -1,9 +1,9 @@
 """Correlations of many bootstrap samples at once, resampled by reference content.
 
-A sample draws as many contents as there are, with replacement, and is therefore an integer weight
-per pair. Each correlation has a weighted form that equals its value on the repeated pairs; it is
-computed for all samples together, hundreds of times faster than one by one. All metrics see the
-same samples, so that differences between metrics are paired.
+A sample draws as many contents as there are, with replacement, so it amounts to an integer weight
+per pair. Each correlation has a weighted form that equals its value on the repeated pairs.
+Computing it for all samples together is hundreds of times faster than one by one. All metrics see
+the same samples, so that differences between metrics are paired.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ContentBootstrap:
 
 
 def _weights(counts: np.ndarray, member: np.ndarray) -> Iterator[np.ndarray]:
-    """Weights of each pair, `(samples, N)`, some samples at a time."""
+    """Yields the weights of the pairs, `(samples, N)`, for some samples at a time."""
     step = max(1, _CHUNK // len(member))
     for start in range(0, len(counts), step):
         yield counts[start : start + step, member]

@@ -27,7 +27,7 @@ class JudgedSet:
         source: the pairs.
         identity: changes with the images or their order, but not with labels, which metrics do not
             see.
-        contents: what `source.reference_ids` are taken from, for messages.
+        contents: where `source.reference_ids` come from: "reference", "image" or "column NAME".
     """
 
     name: str
@@ -45,8 +45,9 @@ class TableColumns:
         content: column of the content, which resampling keeps together; by default `group`,
             `content`, `scene`, or else the reference image.
         kind: column of the distortion type.
-        score_range: smallest and largest possible score; by default those of the table. It does
-            not affect correlations, fits or RMSE.
+        score_range: smallest and largest possible score; by default 0 and 1 if all scores lie
+            between them, otherwise those of the table. It does not affect correlations, fits or
+            RMSE.
         lower_is_better: whether the opinion score falls with quality.
     """
 
@@ -126,7 +127,7 @@ def check_names(sets: Sequence[JudgedSet]) -> None:
     """Checks that no two sets have the same name and thus the same folder of scores.
 
     Raises:
-        InputError: two have.
+        InputError: two sets have the same name.
     """
     names = [judged.name for judged in sets]
     twice = sorted({name for name in names if names.count(name) > 1})

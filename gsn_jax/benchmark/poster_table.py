@@ -88,7 +88,7 @@ def _order(sets: Sequence[Judged]) -> list[str]:
 
 
 def _standings(judged: Judged) -> dict[str, dict[str, int]]:
-    """Statistic to printed text to rank 1 or 2; equal texts have equal ranks."""
+    """Maps statistic and printed text to rank 1 or 2, so that equal texts have equal ranks."""
     standings = {}
     for statistic in _STATISTICS:
         values = {

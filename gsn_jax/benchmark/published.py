@@ -11,7 +11,7 @@ import dataclasses
 import importlib.resources
 import math
 
-# Sets with some of the pairs of a set that has published rows.
+# Sets that hold some of the pairs of a set with published rows.
 _PARTS = {"tid2013_regenerated": "tid2013"}
 
 
@@ -22,11 +22,11 @@ class PublishedRow:
     Attributes:
         data_set: name of the set.
         method: name of the method in the publication.
-        metric: our name of the method.
-        plcc: Pearson's correlation after the logistic fit; NaN where it was not published so.
+        metric: name of the method in gsn_jax.
+        plcc: Pearson's correlation after the logistic fit; NaN if that was not published.
         srcc: Spearman's rank correlation.
-        krcc: Kendall's rank correlation; NaN likewise.
-        main_score: PLCC + SRCC; NaN likewise.
+        krcc: Kendall's rank correlation; NaN if not published.
+        main_score: PLCC + SRCC; NaN if `plcc` is.
         certain: whether the copy of the numbers was legible.
         source: the publication.
         note: how the method differs from our metric; "" if it does not.
@@ -45,7 +45,7 @@ class PublishedRow:
 
 
 def rows(data_set: str) -> dict[str, PublishedRow]:
-    """Published rows of a set, or of the set that it is a part of, by our name of the metric.
+    """Published rows of a set, or of the set that it is part of, by name of the metric.
 
     Args:
         data_set: name of a set, with or without its split ("tid2013_regenerated-reserved").
@@ -55,7 +55,7 @@ def rows(data_set: str) -> dict[str, PublishedRow]:
 
 
 def whole_set(data_set: str) -> str:
-    """The set with published rows that a set is, or is a part of."""
+    """Name of the whole set that a set, or a split of one, is taken from."""
     name = data_set.partition("-")[0]
     return _PARTS.get(name, name)
 

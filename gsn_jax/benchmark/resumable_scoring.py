@@ -28,7 +28,7 @@ def scored_set(
     progress: Progress | None = None,
     batch_size: int | None = None,
 ) -> ScoredSet:
-    """Scores every pair; scores in the folder `out/NAME` are not computed again.
+    """Scores every pair that has no score in the folder `out/NAME` yet.
 
     Args:
         judged: the data set.
@@ -36,7 +36,7 @@ def scored_set(
         out: folder that keeps the scores; None keeps nothing.
         rescore: see `score_set`.
         time_pairs: number of pairs for timing metrics whose time is unknown; 0 does not time.
-        time_again: whether to time all metrics.
+        time_again: whether to time all metrics, even those whose time is known.
         progress: see `score_set`.
         batch_size: see `score_set`.
 
@@ -95,7 +95,7 @@ def kept_set(
 
 
 def left_out(scored: ScoredSet, most: int = 10) -> list[str]:
-    """One line per pair without a score by some metric, at most `most`, then their number."""
+    """One line per pair and reason for missing scores; beyond `most` lines, only their number."""
     reasons: dict[tuple[int, str], list[str]] = {}
     for name, scores in scored.metrics.items():
         for index, line in scores.errors.items():

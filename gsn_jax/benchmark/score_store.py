@@ -2,10 +2,10 @@
 
 scores.jsonl  the store: one row per pair with its scores and errors, and one row that describes
               the metrics. Rows are appended while a run scores
-scores.csv    the same as a table for people, written at the end of a run: one row per pair, in
-              the set's order, and a column per metric; empty where a pair has not been scored,
-              nan where it could not be
-scores.lock   empty; held by the run that is scoring, so that there is one at a time
+scores.csv    the same as a table to read, written at the end of a run: one row per pair, in the
+              set's order, and a column per metric; empty if a pair has not been scored, nan if it
+              could not be scored
+scores.lock   empty; locked by the run that is scoring, so that only one runs at a time
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class Column:
 
     Attributes:
         higher_is_better: direction of the scores.
-        version: of the model, "" for a plain formula.
+        version: version of the model; "" for a plain formula.
         package: version of the package that scored.
         values: float64 `(N,)`; NaN where `scored` is False or `errors` says why.
         scored: bool `(N,)`, True for pairs that are done.
         errors: pair index to one line.
-        seconds: time for one pair, NaN where it was not measured.
+        seconds: time for one pair; NaN if not measured.
         trained_on: see `MetricScores`.
         protocol: see `MetricScores`.
     """
@@ -121,8 +121,8 @@ class ScoreStore:
     ) -> None:
         """Begins or continues the column of a metric.
 
-        With `rescore`, scores of another version or protocol and pairs that failed are to be scored
-        again.
+        With `rescore`, drops scores of another version or protocol, and marks failed pairs as not
+        scored.
 
         Raises:
             InputError: the folder's scores are those of another version or protocol, and `rescore`
@@ -163,7 +163,7 @@ class ScoreStore:
                 self._store.add(index, self._row(index))
 
     def save(self) -> None:
-        """Writes everything, where there is a folder: the store, and the table for people.
+        """Writes the whole store and the table, if there is a folder.
 
         Raises:
             InputError: it cannot be written.
@@ -181,7 +181,7 @@ class ScoreStore:
             write_text(self._folder / TABLE, self._table())
 
     def scored_set(self, names: list[str] | tuple[str, ...]) -> ScoredSet:
-        """The scores of these metrics, as tables and reports take them."""
+        """The scores of these metrics, as input of tables and reports."""
         return ScoredSet(
             self.judged.name,
             self.judged.source,
@@ -202,7 +202,7 @@ class ScoreStore:
 
     @staticmethod
     def version_text(column: Column) -> str:
-        """Version and protocol of a column for people."""
+        """Version and protocol of a column, as text."""
         return _version_text(column.package, column.version, column.protocol)
 
     def _run(self) -> dict[str, Any]:
@@ -262,7 +262,7 @@ def _version_text(package: str, model: str, protocol: str) -> str:
 
 
 def _texts(column: Column) -> list[str]:
-    """Every digit of the scores."""
+    """The scores with every digit; "" for pairs that have not been scored."""
     return [
         repr(value) if done else ""
         for value, done in zip(column.values.tolist(), column.scored.tolist(), strict=True)

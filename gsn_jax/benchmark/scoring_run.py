@@ -1,4 +1,4 @@
-"""Scoring every pair of a data set with several metrics, continued where it stopped."""
+"""Scores every pair of a data set with several metrics, continuing where it stopped."""
 
 from __future__ import annotations
 
@@ -37,16 +37,17 @@ def score_set(
     progress: Progress | None = None,
     batch_size: int | None = None,
 ) -> None:
-    """Scores the pairs that the store lacks, and keeps each score at once.
+    """Scores the pairs that the store lacks, and saves each score at once.
 
     A pair is decoded once for all metrics that lack it, and a reference once for consecutive pairs.
     A pair that cannot be decoded, or that a metric refuses, gets NaN and a line with the reason.
     So does a score that is not finite (PSNR of equal images), because no correlation can use it.
 
     Args:
-        store: of the set; it gets a column per metric.
-        metrics: what to score with.
-        rescore: score again where the store's scores are another version's, instead of refusing.
+        store: the store of the set; it gets a column per metric.
+        metrics: the metrics.
+        rescore: replace scores of another version or protocol instead of refusing them, and try
+            failed pairs again.
         progress: called with (pairs done, pairs in all).
         batch_size: see `gsn_jax.scoring.many_pairs.score_unordered`.
 
@@ -67,7 +68,7 @@ def score_set(
     count = len(store.judged.source)
     if not missing:
         return
-    store.save()  # reports now, before the work, that --out cannot be written
+    store.save()  # fails before the work if --out cannot be written
     lacking = {
         index: [metric for metric, column in columns if not column.scored[index]]
         for index in missing
@@ -110,7 +111,7 @@ def _missing(store: ScoreStore, columns: Sequence[Column]) -> list[int]:
 def _decoded(
     store: ScoreStore, indices: Sequence[int], threads: int
 ) -> Iterator[tuple[int, Future[Decoded]]]:
-    """Each pair with the future of its images; some pairs are decoded ahead."""
+    """Yields each pair with the future of its images; some pairs are decoded ahead."""
     pairs = CachedPairs(store.judged.source, _REFERENCE_BYTES)
     executor = ThreadPoolExecutor(max_workers=threads)
     try:
@@ -130,7 +131,7 @@ def _images(decoded: Future[Decoded]) -> Images:
 
 
 def _keep(column: Column, index: int, result: float | Exception) -> None:
-    """Keeps a score, or NaN and the reason of a pair that is refused."""
+    """Records a score, or NaN and the reason if the pair was refused."""
     if isinstance(result, InputError):
         column.set(index, math.nan, str(result))
     elif isinstance(result, Exception):

@@ -18,12 +18,12 @@ from gsn_jax.metric import Metric
 def seconds_per_pair(metrics: Sequence[Metric], source: PairSource, pairs: int = 5) -> list[float]:
     """Median seconds of one call on images of the set's most frequent size.
 
-    Decoding and compilation come first. The metrics take turns, so that a slow moment of the
+    Decoding and compilation are not timed. The metrics take turns, so that a slow moment of the
     machine affects all of them.
 
     Args:
         metrics: the metrics to time.
-        source: the pairs are spread evenly over this set.
+        source: the set, over which the pairs are spread evenly.
         pairs: number of pairs; 0 measures nothing.
 
     Returns:
@@ -48,7 +48,7 @@ def seconds_per_pair(metrics: Sequence[Metric], source: PairSource, pairs: int =
 
 
 def _decode(source: PairSource, pairs: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Decoded pairs of one size, without broken ones."""
+    """Decodes pairs of one size and skips broken ones."""
     sizes = collections.Counter(source.image_size(index) for index in range(len(source)))
     size = sizes.most_common(1)[0][0]
     members = [index for index in range(len(source)) if source.image_size(index) == size]

@@ -24,11 +24,12 @@ from gsn_jax.scoring.pairs import Pair, ScoredPair
 def match(references: Path, distorted: Path) -> list[Pair]:
     """Pairs each image of the folder `distorted` with its reference, sorted by name.
 
-    The name of the reference, without suffix, is that of the distorted image or its part before an
-    underscore; the longest match counts, ignoring case.
+    Without suffixes, the reference has the name of the distorted image or its part before an
+    underscore. The longest match counts; case is ignored.
 
     Raises:
-        InputError: a folder is missing or empty, or an image has no reference or two.
+        InputError: a folder is missing or empty, an image has no reference, or two references have
+            the same name.
     """
     known: dict[str, Path] = {}
     for path in _images(references):
@@ -53,9 +54,9 @@ def match(references: Path, distorted: Path) -> list[Pair]:
 def score_all(
     pairs: list[Pair], metric: Metric, progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[tuple[str, float]], float]:
-    """Scores all pairs: names with scores, up = better, and the median seconds per image.
+    """Scores all pairs; returns names with scores, and the median seconds per image.
 
-    Distances are negated. The time includes decoding.
+    Scores are up = better: distances are negated. The time includes decoding.
 
     Raises:
         InputError: an image cannot be scored; the challenge accepts no gaps.
@@ -86,7 +87,7 @@ def write_zip(path: Path, scores: Iterable[tuple[str, float]], about: str) -> No
     """Writes the submission atomically.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
     output = "".join(f"{name},{score:.6f}\n" for name, score in scores)
     with writing(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:

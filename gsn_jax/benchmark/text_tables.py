@@ -1,4 +1,4 @@
-"""Prints a table of texts to the terminal, as Markdown (tabulate) or as LaTeX (tabulate)."""
+"""Formats a table of texts for the terminal (rich), as Markdown or as LaTeX (tabulate)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class TextTable:
-    """Headers and rows; the columns with the indices `words` have words, the others numbers."""
+    """Headers and rows; the columns with the indices `words` hold text, the others numbers."""
 
     title: str
     headers: Sequence[str]
@@ -99,12 +99,12 @@ def _framed(cell: Cell) -> str:
 
 
 def _line(text: str) -> str:
-    """A text on one line: names of sets and distortions may hold anything."""
+    """A text on one line; names of sets and distortions may contain line breaks."""
     return " ".join(text.split())
 
 
 def _plain(text: str) -> str:
-    """A text that Markdown takes neither for HTML nor for the end of a cell."""
+    """Escapes what Markdown would take for HTML or for the end of a cell."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 

@@ -103,7 +103,7 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
 
 
 def _add_reach(points: Sequence[dict[str, Any]]) -> None:
-    """Gives each point the radius in which a pointer shows its values: less near other points."""
+    """Sets the radius in which a pointer shows a point's values, smaller near other points."""
     for point in points:
         others = (math.dist(_place(point), _place(p)) for p in points if p is not point)
         point["reach"] = round(min(max(min(others, default=20.0) / 2, 4.0), 10.0), 1)
@@ -114,14 +114,14 @@ def _place(point: dict[str, Any]) -> tuple[float, float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """Powers of two, and where those are few the values between them, within the range."""
+    """Powers of two within the range, with half exponents too if the range is short."""
     step = 1.0 if high - low > 3 else 0.5
     first = math.ceil(low / step)
     return [2.0 ** (step * k) for k in range(first, math.floor(high / step) + 1)]
 
 
 def _round_values(low: float, high: float) -> list[tuple[float, str]]:
-    """About five round values within the range, and their texts with equally many decimals."""
+    """About five round values within the range, as numbers and as texts of equal precision."""
     step = 10.0 ** math.floor(math.log10((high - low) / 4))
     step *= max((k for k in (1, 2, 5) if k * step <= (high - low) / 4), default=1)
     digits = max(0, -math.floor(math.log10(step)))
@@ -130,10 +130,10 @@ def _round_values(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def legend(codecs: Iterable[str]) -> list[tuple[str, str]]:
-    """Classes of the line and name of every codec."""
+    """CSS classes of the line, and name, of every codec."""
     return [(_style(place), codec) for place, codec in enumerate(codecs)]
 
 
 def _style(place: int) -> str:
-    """The classes of a codec: six colours, then the same colours with dashed lines."""
+    """The CSS classes of a codec: six colours, then the same colours with dashed lines."""
     return f"s{place % _COLOURS}" + " dashed" * (place >= _COLOURS)

@@ -1,4 +1,4 @@
-"""The encoders of Pillow, imagecodecs and ajpegli, by the names of codecs."""
+"""The encoders of Pillow, imagecodecs and ajpegli, by name of the codec."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Library:
     """How a library encodes.
 
     Attributes:
-        encode: image and quality to the file.
+        encode: maps image and quality to the encoded file.
         identity: library and version. Raises `InputError` if it cannot be used here.
     """
 
@@ -36,7 +36,7 @@ def _pillow(name: str, feature: str, **options: Any) -> _Library:
         target = io.BytesIO()
         scaled: dict[str, Any] = {"quality": round(quality)}
         if name == "JPEG2000":
-            # Its quality is a PSNR; 20 to 95 become 27 to 45.75 dB, the range of the others.
+            # Pillow takes a PSNR; 20 to 95 become 27 to 45.75 dB, the range of the other codecs.
             scaled = {"quality_layers": [22 + quality / 4]}
         Image.fromarray(image).save(target, name, **scaled, **options)
         return target.getvalue()
@@ -92,7 +92,7 @@ LIBRARY: dict[str, _Library] = {
     "jpeg": _pillow("JPEG", "jpg", subsampling="4:2:0", optimize=True),
     "webp": _pillow("WEBP", "webp"),
     "avif": _pillow("AVIF", "avif", max_threads=1),
-    # Without mct=1 Pillow codes R, G and B apart, in about twice the bytes.
+    # Without mct=1 Pillow codes R, G and B separately, in about twice the bytes.
     "jpeg2000": _pillow("JPEG2000", "jpg_2000", quality_mode="dB", irreversible=True, mct=1),
     "jxl": _imagecodecs(
         "jpegxl",

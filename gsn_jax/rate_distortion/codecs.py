@@ -19,7 +19,7 @@ from PIL import Image
 from gsn_jax.errors import InputError
 from gsn_jax.rate_distortion.codec_libraries import LIBRARY, Pixels
 
-# The formats that Pillow finds in a file, and the suffixes that encoded files get.
+# Pillow's names of formats, and the suffixes of encoded files.
 _SUFFIXES = {"JPEG": ".jpg", "WEBP": ".webp", "AVIF": ".avif", "JPEG2000": ".jp2", "PNG": ".png"}
 _JXL_STARTS = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -57,7 +57,7 @@ class Codec(Protocol):
         ...
 
     def is_readable(self, data: bytes) -> bool:
-        """Whether the files can be scored as they are; otherwise they are decoded to PNG."""
+        """Whether an encoded file can be scored as it is; otherwise it is decoded to PNG."""
         ...
 
 
@@ -93,16 +93,16 @@ class LibraryCodec:
 
 @dataclasses.dataclass(frozen=True)
 class ProgramCodec:
-    """A codec whose encoder, and if need be decoder, are programs.
+    """A codec whose encoder and, if needed, decoder are external programs.
 
-    Each word of a command may contain `{in}`, `{out}` and, for the encoder, `{q}`. There is no
-    shell. The encoder reads a PNG file; `{out}` is a path without suffix, so that `{out}.avif`
-    gives the file one. The decoder writes the PNG file `{out}`.
+    Each word of a command may contain `{in}`, `{out}` and, for the encoder, `{q}`. Commands run
+    without a shell. The encoder reads a PNG file; its `{out}` is a path without suffix, so write
+    `{out}.avif` to add one. The decoder writes the PNG file `{out}`.
 
     Attributes:
         name: name of the codec.
         encoder: words of the encoder's command.
-        decoder: words of the decoder's command; () for formats that are read anyway.
+        decoder: words of the decoder's command; () for formats that `decode` reads.
     """
 
     name: str
@@ -170,12 +170,12 @@ def parse_program(option: str, text: str, needed: Sequence[str]) -> tuple[str, t
     """Name and words of a command like `name=cjxl {in} {out} -q {q}`.
 
     Args:
-        option: the option that gave it, for the message.
-        text: the text.
-        needed: the placeholders that must occur.
+        option: name of the option, for error messages.
+        text: value of the option.
+        needed: placeholders that the command must contain.
 
     Raises:
-        InputError: it has no name, no command, or lacks a placeholder.
+        InputError: the text has no name or no command, or lacks a placeholder.
     """
     name, _, command = text.partition("=")
     name = name.strip()
@@ -197,9 +197,9 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
     """The codecs of the options `--codec`, `--encoder` and `--decoder`.
 
     Args:
-        names: names of codecs of libraries.
+        names: names of library codecs.
         encoders: commands `name=...` with `{in}`, `{out}` and `{q}`.
-        decoders: commands `name=...` with `{in}` and `{out}`, for names of encoders.
+        decoders: commands `name=...` with `{in}` and `{out}`; each name is that of an encoder.
 
     Raises:
         InputError: a name is unknown or given twice, a library or program is missing, or a command
@@ -233,10 +233,10 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
 
 
 def decode(data: bytes) -> Pixels:
-    """The pixels of a file in a format that is known here.
+    """The pixels of a file in JPEG XL or a format that Pillow reads.
 
     Raises:
-        InputError: it is in none.
+        InputError: the file cannot be decoded.
     """
     try:
         if data.startswith(_JXL_STARTS):
@@ -245,7 +245,7 @@ def decode(data: bytes) -> Pixels:
             return np.asarray(imagecodecs.jpegxl_decode(data, numthreads=1))
         with Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB"))
-    except Exception as error:  # decoders raise anything
+    except Exception as error:  # decoders may raise anything
         reason = str(error).replace("<_io.BytesIO object", "bytes") or type(error).__name__
         raise InputError(
             f"the encoded file cannot be decoded ({reason[:200]}); give --decoder "
@@ -254,7 +254,7 @@ def decode(data: bytes) -> Pixels:
 
 
 def suffix_of(data: bytes, otherwise: str) -> str:
-    """The suffix of a file's format, by its content."""
+    """The suffix for the format of the content; `otherwise` if the format is unknown."""
     if data.startswith(_JXL_STARTS):
         return ".jxl"
     try:

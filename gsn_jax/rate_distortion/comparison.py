@@ -1,4 +1,4 @@
-"""Everything that `gsn rd` reports of a study: deltas, equal quality, the Pareto front, times."""
+"""Everything that `gsn rd` reports on a study: deltas, equal quality, the Pareto front, times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gsn_jax.rate_distortion.encodings import Study
 
 @dataclasses.dataclass(frozen=True)
 class Against:
-    """One codec against the anchor by one metric.
+    """One codec compared with the anchor by one metric.
 
     Attributes:
         metric: name of the metric.
@@ -31,7 +31,7 @@ class Against:
         level: the score at which `saving` is taken.
         saving: difference in bytes at that score, in percent; negative if fewer.
         anchor_rate: bits per pixel of the anchor's mean curve at that score, NaN if not reached.
-        codec_rate: likewise of the codec's.
+        codec_rate: likewise of the codec's mean curve.
     """
 
     metric: str
@@ -76,7 +76,7 @@ class Times:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """A study and what follows from it.
+    """A study and the results of its comparison.
 
     Attributes:
         study: encodings with scores.

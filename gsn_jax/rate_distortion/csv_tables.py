@@ -14,11 +14,11 @@ from gsn_jax.storage import csv_text
 
 
 def points(study: Study, folder: Path) -> str:
-    """A row per encoding: a pairs table that `gsn rd --pairs` reads again.
+    """A row per encoding: a pairs table that `gsn rd --pairs` can read.
 
     Args:
         study: encodings with scores.
-        folder: where the table will be. Files below it are named relative to it, others absolutely.
+        folder: folder of the table. Paths below it are relative to it, others absolute.
     """
     names = list(study.scores)
     header = ["reference", "distorted", "codec", "setting", "bytes", "bpp", *names, "error"]

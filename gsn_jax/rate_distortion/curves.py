@@ -20,7 +20,7 @@ INCOMPLETE = "no photograph has a score at every setting of every codec"
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """The settings of one codec, by rising rate.
+    """The settings of one codec, by ascending rate.
 
     Attributes:
         rates: `(n,)` bits per pixel.
@@ -108,7 +108,7 @@ class Grid:
         settings: `s` names.
         rates: `(images, s)` bits per pixel.
         scores: `(images, s)` scores.
-        complete: `(images,)`, the photographs that have a score at every setting.
+        complete: `(images,)`, True for photographs that have a score at every setting.
     """
 
     settings: tuple[str, ...]
@@ -165,8 +165,8 @@ def grids(study: Study, metric: str) -> dict[str, Grid]:
 def mean_curves(study: Study, metric: str) -> dict[str, Curve]:
     """The mean curve of every codec, see `Grid.mean`.
 
-    All are over the same photographs, those that every codec has at each of its settings. A codec
-    that has none at all of them does not count.
+    All average over the same photographs: those that every codec has at each of its settings.
+    Codecs without any such photograph are ignored here.
     """
     found = grids(study, metric)
     usable = [grid.complete for grid in found.values() if grid.complete.any()]

@@ -23,7 +23,7 @@ from gsn_jax.errors import InputError
 from gsn_jax.rate_distortion.curves import Curve
 
 # How the library interpolates. "cubic" is the polynomial of the original memo, VCEG-M33, which can
-# leave the range of its points; pchip and akima do not.
+# leave the range of its points; pchip cannot.
 Method = Literal["pchip", "akima", "cubic"]
 
 NO_OVERLAP = "the curves share no range of scores"
@@ -31,7 +31,7 @@ NO_RATE_OVERLAP = "the curves share no range of bytes"
 OUT_OF_RANGE = "the score is not reached by both codecs"
 MISSING = "not encoded by both codecs"
 
-# Of four photographs the samples are so few that the intervals are twice as wide as need be.
+# Four photographs have so few distinct samples that intervals would be twice as wide as necessary.
 MIN_IMAGES = 5
 
 
@@ -40,7 +40,7 @@ class Delta:
     """A codec against an anchor on one pair of curves.
 
     Attributes:
-        value: the number; NaN if `problem` says why there is none.
+        value: the delta; NaN if `problem` says why there is none.
         problem: "" if there is a value.
     """
 
@@ -56,8 +56,8 @@ class Estimate:
         value: the mean; NaN if no photograph has a value.
         low: lower end of the 95 % interval; NaN for fewer than `MIN_IMAGES` photographs.
         high: its upper end.
-        images: how many photographs have a value.
-        left_out: why others have none, with their number.
+        images: number of photographs with a value.
+        left_out: reason why photographs have no value, to their number.
         by_image: photograph to its value.
     """
 
@@ -80,7 +80,7 @@ def _library() -> Any:
 
 
 def check_installed() -> None:
-    """Raises `InputError` if the library is missing, before work that would be in vain."""
+    """Raises `InputError` if the library is missing; for use before long work."""
     _library()
 
 
@@ -104,7 +104,7 @@ def bd_score(
 
 
 def saving_at(anchor: Curve, test: Curve, score: float, *, higher_is_better: bool) -> Delta:
-    """The difference in bytes where both codecs have this score, in percent."""
+    """The difference in bytes at this score, in percent; negative if `test` needs fewer."""
     if problem := _problem(anchor, test, "scores", NO_OVERLAP):
         return Delta(math.nan, problem)
     if any(not curve.scores.min() <= score <= curve.scores.max() for curve in (anchor, test)):
@@ -192,8 +192,9 @@ def mean_interval(values: Float[np.ndarray, " n"], *, resamples: int = 2000) -> 
     """The 95 % interval of a mean; NaN for fewer than `MIN_IMAGES` values.
 
     It is the studentised bootstrap (bootstrap-t; Efron and Tibshirani, "An Introduction to the
-    Bootstrap", 1993, section 12.5), which is second-order accurate: percentiles, corrected (BCa) or
-    not, cover too seldom for a few values, and Student's interval for skewed ones.
+    Bootstrap", 1993, section 12.5), which is second-order accurate. Percentile intervals, corrected
+    (BCa) or not, cover the mean too seldom if there are few values, Student's interval if they are
+    skewed.
 
     Args:
         values: one per photograph.
@@ -208,7 +209,7 @@ def mean_interval(values: Float[np.ndarray, " n"], *, resamples: int = 2000) -> 
     weights = draws(count, resamples) / count
     apart = (values - mean) / deviation
     means = weights @ apart
-    # The variance of a sample of equal values is 0; its quotient counts as large, not as infinite.
+    # A sample of equal values has variance 0; the floor makes its quotient large, not infinite.
     variances = np.maximum(weights @ apart**2 - means**2, 1e-6)
     low, high = agreement.percentile_interval(means / np.sqrt(variances))
     return mean - high * deviation, mean - low * deviation

@@ -12,9 +12,9 @@ SHOWN = 6
 
 
 def disagreements(comparison: Comparison) -> list[str]:
-    """Sentences on codecs that one metric says need fewer bytes and another one more.
+    """Sentences on codecs that need fewer bytes by one metric and more by another.
 
-    Only BD-rates whose intervals leave out 0 count.
+    Only BD-rates whose intervals exclude 0 count.
     """
     sentences = []
     for codec in dict.fromkeys(item.codec for item in comparison.against):

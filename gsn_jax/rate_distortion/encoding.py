@@ -1,7 +1,7 @@
 """Encodes photographs at several qualities, in parallel, and continues where it stopped.
 
-The files lie in `FOLDER/encoded/CODEC/`. `FOLDER/encoded.jsonl` says how each was made; a file that
-is named there and is still there is not made again.
+The files are in `FOLDER/encoded/CODEC/`. `FOLDER/encoded.jsonl` records how each was made. A file
+is not made again if it still exists and the photograph and the codec are unchanged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from gsn_jax.storage import replacing, stamp
 STORE = "encoded.jsonl"
 FILES = "encoded"
 
-# Of the store; each row says itself what it depends on.
+# The store's description of a run; what a row depends on is in the row itself.
 _RUN = {"encodings": 1}
 
 
@@ -45,7 +45,7 @@ class _Job:
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Refuses, before the work, to write among encoded files that are not of `gsn rd`.
+    """Refuses to write among encoded files that `gsn rd` did not make; for use before the work.
 
     Raises:
         InputError: `folder/encoded` holds files and `folder/encoded.jsonl` does not say how they
@@ -77,7 +77,7 @@ def encode_all(
         codecs: each codec with its qualities.
         folder: where the files are kept; it exists.
         workers: number of processes; by default one per core.
-        progress: called with the number of files that are done and of all files.
+        progress: called with the number of files done and of all files.
 
     Returns:
         One encoding per codec, photograph and quality, in this order. One that failed carries its
@@ -153,7 +153,7 @@ def _encoding(job: _Job, row: Mapping[str, Any]) -> Encoding:
 
 
 def _encode(job: _Job) -> tuple[str, dict[str, Any]]:
-    """Makes the file of a job, and the PNG to score where the file itself cannot be read.
+    """Makes the file of a job, and a PNG to score if the file itself cannot be read.
 
     Returns the key of the job and its row.
     """

@@ -26,7 +26,7 @@ class Encoding:
         setting: name of the setting, such as "75".
         size: bytes of the encoded file; 0 if the pair has a problem.
         pixels: pixels of the photograph; 0 if the pair has a problem.
-        encode_seconds: time to encode, NaN where it was not measured.
+        encode_seconds: time to encode; NaN if not measured.
         decode_seconds: time to decode, likewise.
     """
 
@@ -40,7 +40,7 @@ class Encoding:
 
     @property
     def image(self) -> str:
-        """Name of the photograph, by which versions of it are found."""
+        """Name of the photograph, which all its encodings share."""
         return self.pair.reference
 
     @property
@@ -82,7 +82,7 @@ class Study:
 def read_table(path: str | os.PathLike[str]) -> list[Encoding]:
     """The encodings of a pairs table with the columns `codec` and `setting`.
 
-    The bytes are in the column `bytes` where the table has one, and are otherwise the size of the
+    The size is taken from the column `bytes`; without a value there, it is the size of the
     distorted file. A row that cannot be used carries its problem.
 
     Args:

@@ -27,9 +27,9 @@ def example_rows(
 ) -> dict[str, Any] | None:
     """The template's values of the pictures; None if nothing can be shown.
 
-    The photograph is the one whose BD-rates are nearest to the means, of those that every codec
-    has. Of each codec the setting is shown that comes nearest to the common bytes, or to the common
-    score.
+    Among the photographs that every codec encoded, shows the one whose BD-rates are nearest to the
+    means. For each codec, shows the setting nearest to a common file size, and the one nearest to a
+    common score.
 
     Args:
         comparison: what is reported.
@@ -57,7 +57,7 @@ def example_rows(
         reference = _load(first.files[0])
         distorted = {k: _load(study.encodings[k].pair.files[1]) for k in chosen}
         maps = _maps(metrics.get(focus), reference, distorted)
-    except InputError:  # a file has gone since it was scored
+    except InputError:  # a file has been removed since it was scored
         return None
     window = _window(reference, distorted)
     higher = study.higher_is_better[focus]
@@ -94,7 +94,7 @@ def example_rows(
 
 
 def _typical(comparison: Comparison, focus: str, images: Sequence[str]) -> str:
-    """The image with the most BD-rates, and of several the one where they are nearest the means."""
+    """The image with the most BD-rates; of several, the one with BD-rates nearest to the means."""
     estimates = [item.rate for item in comparison.against if item.metric == focus]
 
     def distance(image: str) -> tuple[int, float]:
@@ -149,7 +149,7 @@ def _window(reference: np.ndarray, distorted: Mapping[int, np.ndarray]) -> tuple
 
 
 def _crop(image: np.ndarray, window: tuple[slice, slice]) -> pictures.Picture:
-    """The crop without loss, since a lossy one would hide what is to be seen."""
+    """Encodes the crop losslessly, because lossy compression would hide differences."""
     pixels = np.round(255 * image[window]).astype(np.uint8)
     target = io.BytesIO()
     Image.fromarray(pixels).save(target, "WEBP", lossless=True, quality=60, method=4)

@@ -1,4 +1,4 @@
-"""The BD-rate that people see beside those of metrics, from opinion scores of settings."""
+"""Compares BD-rates by opinion scores of settings with those by metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BOUNDS = (
 
 @dataclasses.dataclass(frozen=True)
 class Opinion:
-    """What people say of one setting.
+    """The opinion of one setting.
 
     Attributes:
         score: mean opinion or Elo, higher is better.
@@ -44,7 +44,7 @@ class Opinion:
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """A BD-rate on mean curves.
+    """A BD-rate of mean curves.
 
     Attributes:
         value: in percent; NaN if `problem` says why there is none.
@@ -61,7 +61,7 @@ class Seen:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """People and metrics on the same settings.
+    """BD-rates by people and by metrics, on the same settings.
 
     Attributes:
         anchor: the codec that the others are compared with.
@@ -70,7 +70,7 @@ class Verdict:
         srcc: metric to the rank correlation of its means with opinions, over all settings.
         images: metric to the number of photographs in its means.
         settings: number of settings with opinions.
-        unmatched: names in the table of opinions that no file has.
+        unmatched: names in the table of opinions that match no setting.
         rate_errors: setting to the relative difference of its bits per pixel from the table's.
     """
 
@@ -110,7 +110,7 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
 
     Raises:
         InputError: the table cannot be read, lacks a column, names a setting twice, or has a value
-            that is no number.
+            that is not a number.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -155,13 +155,13 @@ def judge(
     """Compares the BD-rates of metrics with those of people, on the same settings and bytes.
 
     Opinions belong to settings and not to photographs, so all BD-rates here are those of mean
-    curves. The intervals of metrics are bootstrap intervals over photographs, of the logarithm of
-    the ratio. Those of people follow from the bounds of their scores, taken as independent, to
-    first order.
+    curves. The intervals of metrics are jackknife intervals over photographs of the logarithm of
+    the ratio (`deltas.jackknife_interval`). Those of people follow from the bounds of their scores
+    to first order; the scores are taken as independent.
 
     Args:
         study: encodings with scores.
-        opinions: by name of the setting: its `setting`, or `CODEC-SETTING`.
+        opinions: name of the setting, which is `SETTING` or `CODEC-SETTING`, to its opinion.
         anchor: the codec that the others are compared with.
         resamples: number of bootstrap samples; 0 for no intervals.
 
@@ -270,7 +270,7 @@ def _people(
         for place, deviation in enumerate(deviations[side]):
             if not deviation:
                 continue
-            # A step that is small beside the distance to the neighbours keeps curves monotone.
+            # A small step, so that the curves stay monotone.
             step = 0.05 * deviation
             moved = [score.copy() for score in scores]
             moved[side][place] += step

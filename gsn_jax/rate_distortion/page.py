@@ -27,7 +27,7 @@ def write_page(
         comparison: what is shown.
         folder: made if it is missing.
         metrics: name to metric, for quality maps.
-        verdict: what people say of the settings, if known.
+        verdict: BD-rates by opinion scores, if known.
 
     Returns:
         The path of the page.

@@ -24,7 +24,8 @@ class Photo:
 
     Attributes:
         path: of the file.
-        name: relative path below which its encoded versions are named, without suffix.
+        name: relative path that names its encoded versions; without suffix unless two photographs
+            would have the same name.
     """
 
     path: Path
@@ -34,7 +35,7 @@ class Photo:
 def find_photos(
     sources: Sequence[str | os.PathLike[str]], skip: Sequence[Path] = ()
 ) -> list[Photo]:
-    """The photographs of folders, with those below them, and of single files.
+    """The photographs in folders and their subfolders, and those given as files.
 
     Args:
         sources: folders and files.
@@ -76,7 +77,7 @@ def load_8_bit(path: Path) -> Pixels:
 
 @functools.lru_cache(maxsize=2)
 def _load_8_bit(path: Path, version: tuple[int, ...]) -> Pixels:
-    """`load_8_bit`, kept for the next qualities of the same photograph until the file changes."""
+    """`load_8_bit`, cached for other qualities of the same photograph until the file changes."""
     image = load_image(path)
     return image if image.dtype == np.uint8 else np.round(255 * image).astype(np.uint8)
 

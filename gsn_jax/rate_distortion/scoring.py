@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 
 
 def check_folder(folder: Path, tables: Sequence[str], *, overwrite: bool) -> None:
-    """Refuses, before the work, to replace scores and tables that `gsn rd` did not write.
+    """Refuses to replace scores and tables that `gsn rd` did not write; for use before the work.
 
     Args:
         folder: the folder, which need not exist.
@@ -34,7 +34,7 @@ def check_folder(folder: Path, tables: Sequence[str], *, overwrite: bool) -> Non
         overwrite: whether the user allows it.
 
     Raises:
-        InputError: there is such a file, and `overwrite` is False.
+        InputError: there is such a file and `overwrite` is False.
     """
     store = folder / STORE
     refuse_foreign(store, lambda path: is_store(path, ("package", "loading")), overwrite=overwrite)
@@ -51,15 +51,16 @@ def score(
 ) -> Study:
     """The scores of encodings, kept in `folder/scores.jsonl`.
 
-    A kept score counts if its files have the same size and modification time, and if the package
-    and the metric have the same version and protocol. Failed pairs are tried again.
+    A stored score is used again if the files have the same size and modification time, the package
+    and the metric the same version, and protocol and `loading` are the same. Failed pairs are tried
+    again.
 
     Args:
         encodings: what to score.
-        metrics: each scores every encoding.
+        metrics: the metrics; each scores every encoding.
         loading: how files are read.
         folder: where scores are kept; None keeps none.
-        progress: called with the number of pairs that are done and of all pairs.
+        progress: called with the number of pairs done and of all pairs.
 
     Raises:
         InputError: scores cannot be written.
@@ -125,7 +126,7 @@ def _kept(store: Store | None, item: Encoding, versions: dict[str, str]) -> dict
 
 
 def _stored(store: Store, item: Encoding) -> dict[str, Any]:
-    """Scores and versions by all metrics that a store has of a pair with unchanged files."""
+    """The stored scores and versions of a pair, by metric; {} if its files have changed."""
     match store.rows.get(_key(item)):
         case {"files": files, "scores": dict(scores)} if files == _stamp(item):
             return scores

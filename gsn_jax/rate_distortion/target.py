@@ -43,14 +43,14 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """The file of one photograph.
+    """The result for one photograph.
 
     Attributes:
         photo: the photograph.
-        file: the encoded file, None if the target was not reached.
-        quality: of the file.
+        file: the encoded file; None if `error` says why there is none.
+        quality: quality of the file.
         size: bytes of the file.
-        score: the score of the file.
+        score: score of the file.
         error: why there is no file, or "".
     """
 
@@ -73,16 +73,16 @@ def encode_to(
 ) -> list[Found]:
     """Encodes each photograph at the lowest quality that reaches the target.
 
-    The quality is a whole number from 1 to 100, found by bisection: the next lower one was tried
-    and does not reach the target. Files that an earlier run of the same codec and target has
-    written are kept. `folder/encode.csv` lists all of them.
+    The quality is a whole number from 1 to 100, found by bisection: the next lower one does not
+    reach the target. Files that an earlier run with the same codec and target wrote are kept.
+    `folder/encode.csv` lists all files.
 
     Args:
         photos: what to encode.
         codec: the codec.
         target: the score to reach.
         folder: where the files go; it exists.
-        progress: called with the number of photographs that are done and of all.
+        progress: called with the number of photographs done and of all photographs.
         overwrite: replace files that `gsn encode` did not write. Otherwise their photographs
             carry an error.
 
@@ -134,12 +134,12 @@ def encode_to(
 def _encode(
     photo: Photo, codec: Codec, target: Target, folder: Path, ours: set[Path], overwrite: bool
 ) -> Found:
-    """Finds the quality and writes the file; one that is not among `ours` is not replaced."""
+    """Finds the quality and writes the file; replaces only files in `ours`, unless `overwrite`."""
     data, quality, score = _search(photo, codec, target)
     file = folder / f"{photo.name}{suffix_of(data, f'.{codec.name}')}"
     if file.exists() and file.resolve() == photo.path.resolve():
         raise InputError("would be overwritten; give --out another folder")
-    # One with the same bytes is of a run that was killed before it noted the file.
+    # A file with the same bytes is from a run that was killed before it recorded the file.
     refuse_foreign(
         file, lambda path: path in ours or path.read_bytes() == data, overwrite=overwrite
     )
@@ -151,7 +151,7 @@ def _encode(
 
 
 def _search(photo: Photo, codec: Codec, target: Target) -> tuple[bytes, int, float]:
-    """The encoded file of the lowest quality that reaches the target, that quality, its score."""
+    """File, quality and score of the lowest quality that reaches the target."""
     image = load_8_bit(photo.path)
     remember = FeatureCache().of(str(photo.path))
     tried: dict[int, tuple[bytes, float]] = {}
@@ -181,7 +181,7 @@ def _search(photo: Photo, codec: Codec, target: Target) -> tuple[bytes, int, flo
 
 
 def _kept(row: Any, photo: Photo, folder: Path, run: Mapping[str, Any]) -> Found | None:
-    """The file of an earlier run, if the run was the same and both files are as they were."""
+    """The file of an earlier run, if that run was the same and both files are unchanged."""
     match row:
         case {
             "run": made_by,

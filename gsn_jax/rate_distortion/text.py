@@ -15,7 +15,7 @@ _DASH = "–"
 
 
 def tables(comparison: Comparison) -> list[TextTable]:
-    """All tables of a comparison but the times, which differ from run to run."""
+    """All tables of a comparison except the times, which differ from run to run."""
     if not any(item.rate.images for item in comparison.against):
         few = curve_table(comparison)
         return [delta_table(comparison), few] if comparison.against else [few]
@@ -164,7 +164,7 @@ def opinion_table(verdict: Verdict) -> TextTable:
 
 
 def delta_notes(comparison: Comparison) -> list[str]:
-    """The protocol, why photographs are left out, and why there is no interval."""
+    """The protocol, and why photographs, mean curves, intervals or scores are missing."""
     protocol = comparison.study.protocol
     notes = [f"Protocol: {protocol}."] if protocol else []
     for item in comparison.against:
@@ -190,7 +190,7 @@ def delta_notes(comparison: Comparison) -> list[str]:
 
 
 def sentences(comparison: Comparison) -> Iterator[str]:
-    """For every codec and metric, what it saves at the metric's level."""
+    """For every codec and metric, the bytes saved at the metric's level."""
     for item in comparison.against:
         if text := sentence(item, comparison.anchor):
             yield text
@@ -250,7 +250,7 @@ def number(value: float) -> str:
 
 
 def fixed(value: float, digits: int) -> str:
-    """A number with so many decimals; a dash for NaN."""
+    """A number with `digits` decimals; a dash for NaN."""
     return _DASH if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 

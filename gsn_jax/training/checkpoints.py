@@ -38,12 +38,12 @@ class Checkpoints:
         """Opens (and creates) the folder.
 
         Checkpoints that differ from their checksums are moved to the folder `damaged` beside it,
-        each with a warning. One that would not be kept in any case is removed: it was being deleted
-        when a run was killed.
+        each with a warning. One that would not be kept anyway is deleted: a run was killed while
+        deleting it.
 
         Args:
             directory: the folder.
-            keep: how many of the newest checkpoints to keep beside the best by SRCC.
+            keep: how many of the newest checkpoints to keep besides the best by SRCC.
         """
         self._directory = storage.folder(directory)
         policies = ocp.training.preservation_policies
@@ -51,8 +51,8 @@ class Checkpoints:
         if distributed.is_first():
             self._set_damaged_aside(keep)
         distributed.wait_for_all("checkpoints checked")
-        # Called before the checkpoint gets its final name, in the first process. In a bucket it has
-        # it from the start; and there every object has a checksum, which clients compare.
+        # Called in the first process, before a checkpoint gets its final name. In a bucket it has
+        # that name from the start, and every object has a checksum that clients verify.
         add_checksums: Callable[[], None] | None = None
         if not storage.is_url(self._directory):
             add_checksums = functools.partial(run_checkpoints.write_checksums, self._directory)
@@ -77,7 +77,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        # After a failure of one process the others may never finish the save with it.
+        # If one process of several has failed, a pending save may never finish: do not wait for it.
         if kind is None or jax.process_count() == 1:
             self.close()
 
@@ -86,7 +86,7 @@ class Checkpoints:
         self._checkpointer.close()
 
     def steps(self) -> list[int]:
-        """Steps of the complete checkpoints, rising."""
+        """Steps of the complete checkpoints, ascending."""
         return [checkpoint.step for checkpoint in self._checkpointer.checkpoints]
 
     def save(
@@ -106,9 +106,10 @@ class Checkpoints:
         Args:
             step: number of updates done.
             state: what to save; copied first, so the caller may donate it.
-            metadata: JSON-able; see `read_metadata`.
-            metrics: of the evaluation at this step, with "srcc"; the best checkpoint is kept.
-            overwrite: replace a checkpoint of the same step; otherwise it stays.
+            metadata: values for JSON; see `read_metadata`.
+            metrics: of the evaluation at this step, with "srcc", by which the best checkpoint is
+                kept.
+            overwrite: replace a checkpoint of the same step; otherwise it is left as it is.
         """
         self._checkpointer.wait()
         if step in self.steps() and not overwrite:
@@ -129,14 +130,14 @@ class Checkpoints:
         and the one before it is tried.
 
         Args:
-            state: an abstract state of the wanted structure. Its shardings decide where every array
-                is placed, whatever devices and processes it was saved from.
+            state: an abstract state of the expected structure. Its shardings decide where every
+                array is placed, whatever devices and processes it was saved from.
         """
         for step in reversed(self.steps()):
             failure = None
             try:
-                # One part at a time: where one of several parts cannot be read, Orbax leaves
-                # the coroutines of the others behind, never awaited.
+                # One part at a time: if one of several parts cannot be read, Orbax never awaits the
+                # coroutines of the others.
                 items = {
                     name: self._checkpointer.load(step, part, checkpointable_name=name)
                     for name, part in _split(state).items()

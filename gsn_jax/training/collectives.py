@@ -1,4 +1,4 @@
-"""The communication between devices in a compiled step, from its HLO."""
+"""Lists the communication between devices in a compiled step, from its HLO."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Collective:
 def collectives(hlo: str) -> list[Collective]:
     """The collectives in the text of a compiled module, in order.
 
-    One in the body of a loop is listed once.
+    A collective in the body of a loop is listed once.
 
     Args:
         hlo: `jax.jit(f).lower(...).compile().as_text()`.
@@ -67,7 +67,7 @@ def ring_seconds(
     link_bytes_per_second: float,
     hop_seconds: float,
 ) -> float:
-    """Time of consecutive all-reduces on a ring, without overlap with computation.
+    """Seconds that consecutive all-reduces take on a ring, without overlap with computation.
 
     A ring of D devices sends 2 (D - 1) / D of each message's bytes over every link, in 2 (D - 1)
     hops (P. Patarasuk and X. Yuan: "Bandwidth optimal all-reduce algorithms for clusters of

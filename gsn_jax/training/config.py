@@ -1,4 +1,4 @@
-"""Training configurations: every default with its reason, and how a command line changes them."""
+"""Training configurations: defaults with their reasons, and overrides from the command line."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from gsn_jax.training.override_keys import check_keys
 # Sections that must not change when a run is resumed; the others (logging, length) may.
 FIXED_SECTIONS = ("seed", "model", "loss", "optimizer", "data")
 
-# Options of fixed sections that may change: a run may continue on devices with another memory.
+# Options of fixed sections that may change, so that a run can continue on devices with more or less
+# memory.
 FREE_KEYS = ("model.remat", "optimizer.accumulate", "data.store")
 
 
 def base_config() -> ConfigDict:
     """The default configuration; files in `configs/` start from it and change what they need.
 
-    What public sources of GSN do not say (widths, crop, optimiser, batch, alpha, beta, q) is a
-    value here, with its reason beside it.
+    Public sources on GSN leave widths, crop, optimiser, batch, alpha, beta and q open. The reason
+    for a value is beside it.
     """
     return ConfigDict(
         {
-            "seed": 0,  # of the initialisation, the order of batches and the held-out references
+            "seed": 0,  # for initialisation, batch order and held-out references
             "model": {
                 "name": "gsn",  # gsn, frozen (features of a frozen backbone) or wadiqam
                 "backbone": "cdcn",
@@ -37,8 +38,8 @@ def base_config() -> ConfigDict:
                 "theta": 0.7,  # Yu et al., CVPR 2020
                 "attention": (7, 5, 3),  # CDCN++
                 "fusion_width": 32,
-                "dtype": "float32",  # a CPU gains nothing by bfloat16; set it on TPUs and new GPUs
-                "remat": False,  # one more forward pass; True where a batch does not fit
+                "dtype": "float32",  # bfloat16 is faster on TPUs and recent GPUs, not on CPUs
+                "remat": False,  # True: less memory for one more forward pass
             },
             "loss": {
                 "name": "gsn",  # gsn, norm_in_norm, mse or mae
@@ -52,17 +53,17 @@ def base_config() -> ConfigDict:
                 "learning_rate": 1e-3,  # a network from scratch; 1e-4 for a pretrained backbone
                 "weight_decay": 1e-4,
                 "warmup_steps": 200,  # Adam's moments are poor at first
-                "accumulate": 1,  # micro-batches per step; more where a batch does not fit
-                "ema": 0.999,  # decay of the averaged parameters that are evaluated; 0: none
+                "accumulate": 1,  # micro-batches per step; increase if a batch does not fit
+                "ema": 0.999,  # decay of the averaged parameters, which are evaluated; 0: none
             },
             "data": {
                 "train": (),  # tables (PATH.csv) or names of prepared data sets
                 "eval": (),  # likewise; empty: hold references out of `train`
-                "eval_fraction": 0.2,  # of the references, where `eval` is empty
+                "eval_fraction": 0.2,  # fraction of references to hold out if `eval` is empty
                 "batch_size": 32,  # global; the losses rank within it
                 "crop_size": 192,
-                "stored_crops": 0,  # of a frozen backbone: different crops of a pair; 0: new ones
-                "store": "",  # folder of their features; empty: in the run's folder
+                "stored_crops": 0,  # frozen backbone: distinct stored crops per pair; 0: new crops
+                "store": "",  # folder of the stored features; empty: in the run's folder
                 "workers": 0,  # decoding processes; 0 decodes in threads of this process
             },
             "train": {
@@ -78,14 +79,14 @@ def base_config() -> ConfigDict:
 
 
 def find_config(name_or_path: str) -> tuple[Path, str | None]:
-    """The file of a configuration, and the argument for its `get_config`, None for none.
+    """The file of a configuration, and the argument for its `get_config` or None.
 
     Args:
-        name_or_path: a path or the name of a configuration that ships, with `:ARGUMENT` where the
-            file takes one, e.g. `dataset.py:pipal`, `dataset:pipal` or `pipal`.
+        name_or_path: a path or the name of a shipped configuration, with `:ARGUMENT` if the file
+            takes one, e.g. `dataset.py:pipal`, `dataset:pipal` or `pipal`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such configuration.
     """
     if Path(name_or_path).is_file():
         return Path(name_or_path), None
@@ -95,7 +96,7 @@ def find_config(name_or_path: str) -> tuple[Path, str | None]:
         return path, argument or None
     stem = path.name.removesuffix(".py")
     package = Path(__file__).resolve().parents[1]
-    # Installed from a wheel the folder is inside the package, in a checkout beside it.
+    # The folder is inside the package in a wheel, beside it in a checkout.
     inside, beside = package / "configs", package.parent / "configs"
     files = {file.stem: file for file in (inside if inside.is_dir() else beside).glob("[!_]*.py")}
     if stem in files:
@@ -115,7 +116,7 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> ConfigDict:
     """Reads a configuration, see `find_config`, and applies `--config.key=value` overrides.
 
     Raises:
-        InputError: no such configuration, it does not run, or an override does not fit it.
+        InputError: there is no such configuration, its code fails, or an override does not fit.
     """
     path, argument = find_config(name_or_path)
     values = flags.FlagValues()
@@ -137,7 +138,7 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> ConfigDict:
 
 
 def _aliases(path: Path) -> dict[str, str]:
-    """Short names of a file that takes an argument, and the argument of each."""
+    """Short names that a configuration file defines, each with the argument it stands for."""
     return getattr(_imported(path), "ALIASES", {})
 
 
@@ -199,7 +200,7 @@ def _checks(config: ConfigDict) -> tuple[tuple[bool, str], ...]:
 def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Dotted keys of the fixed sections that differ between two configurations as plain dicts.
 
-    `FREE_KEYS` may differ: they change the memory and the rounding, not the run.
+    Ignores `FREE_KEYS`, which change memory use and rounding, not the run.
     """
     changed = []
     for section in FIXED_SECTIONS:

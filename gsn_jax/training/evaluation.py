@@ -20,7 +20,7 @@ from gsn_jax import agreement
 from gsn_jax.images import as_float
 from gsn_jax.training.meshes import divided, replicated
 
-_MOST_PER_DEVICE = 8  # pairs in a batch
+_MOST_PER_DEVICE = 8  # pairs per batch
 
 RawScores = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
@@ -48,9 +48,9 @@ class Evaluation:
 
 
 def make_scorer(model: nn.Module, mesh: Mesh) -> RawScores:
-    """A jitted function `(variables, reference, distorted) -> raw scores` of uint8 or float images.
+    """A jitted function `(variables, reference, distorted) -> raw scores`; images uint8 or float.
 
-    The pairs are divided over the mesh; every device gets all scores.
+    The pairs are sharded over the mesh; the scores are replicated.
     """
 
     def score(variables: Any, reference: jax.Array, distorted: jax.Array) -> jax.Array:
@@ -74,14 +74,15 @@ def evaluate(
 ) -> Evaluation | None:
     """Scores every pair of the source exactly once, as whole images.
 
-    Every process loads its part of the pairs and gets all scores.
+    Every process loads its share of the pairs and returns all scores.
 
     Args:
         score: see `make_scorer`.
         variables: variables of the model.
         source: the pairs.
         mesh: the devices.
-        stop: called after every batch, equally often in all processes; a true result stops.
+        stop: called after every batch, the same number of times in every process; a true result
+            ends the evaluation.
 
     Returns:
         The scores, or None if `stop` ended the evaluation.
@@ -107,13 +108,13 @@ def evaluate(
             if stop():
                 return None
     if there > 1:
-        # One process has each score, others zero; as bytes, since devices may lack float64.
+        # One process has each score, the others have 0. Sent as bytes: devices may lack float64.
         parts = multihost_utils.process_allgather(raw.view(np.uint8))
         raw = np.asarray(parts).view(np.float64).sum(0)
     return Evaluation(raw, np.asarray(source.quality, np.float64))
 
 
 def _own_rows(mesh: Mesh, count: int) -> np.ndarray:
-    """The rows of a global batch that this process loads: those of its devices, in their order."""
+    """Ascending indices of the rows of a global batch that this process's devices hold."""
     rows = divided(mesh).addressable_devices_indices_map((count,)).values()
     return np.unique(np.concatenate([np.arange(count)[index] for index in rows]))

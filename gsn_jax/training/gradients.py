@@ -1,10 +1,10 @@
 """The gradient of a loss that ranks within the global batch: in one pass, or in micro-batches.
 
-Pairwise and listwise losses couple all examples, so the gradients of micro-batches' own losses do
-not add up to the batch's. Two passes do (L. Gao, Y. Zhang, J. Han, J. Callan: "Scaling Deep
-Contrastive Learning Batch Size under Memory Limited Setup", RepL4NLP 2021): the first computes all
-N predictions and keeps nothing else; from the loss's gradient with respect to them, the second
-pulls back each micro-batch through the model, and the sum is the batch's gradient.
+Pairwise and listwise losses couple all examples, so the gradients of the micro-batches' own losses
+do not add up to the batch's. Two passes give it (L. Gao, Y. Zhang, J. Han, J. Callan: "Scaling Deep
+Contrastive Learning Batch Size under Memory Limited Setup", RepL4NLP 2021). The first computes all
+N predictions and keeps nothing else. The second backpropagates the loss's gradient with respect to
+them through the model, one micro-batch at a time, and sums the results.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from gsn_jax.images import as_float
 from gsn_jax.models import registry
 
 Batch = Mapping[str, jax.Array]
-# Of predictions and labels, `(N,)` each.
+# Maps predictions and labels, `(N,)` each, to the loss.
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
-# The loss and its gradient, of (params, batch, key).
+# Maps (params, batch, key) to the loss and its gradient.
 LossGradient = Callable[[Any, Batch, jax.Array], tuple[jax.Array, Any]]
 
 
 def whole(model: nn.Module, loss: Loss) -> LossGradient:
     """The gradient from one pass over the batch.
 
-    The backbone of a frozen-feature model gets no gradient: its gradient is 0.
+    The gradient of the backbone of a frozen-feature model is 0.
 
     Args:
         model: gives predictions `(N,)`.
@@ -55,7 +55,7 @@ def accumulated(
 ) -> LossGradient:
     """The same gradient, up to rounding, holding one of `parts` micro-batches at a time.
 
-    It costs one forward pass more. Dropout draws other masks than in one pass.
+    It costs one more forward pass. Dropout masks differ from those of a single pass.
 
     Args:
         model: gives predictions `(N,)`.
@@ -95,8 +95,8 @@ def _predict(
 ) -> jax.Array:
     """Predictions in training mode, from images or from stored features.
 
-    `key` is for what is drawn for each example, `shared` for what is drawn once per step: ranks
-    within a batch mean nothing where its parts are judged differently.
+    `key` seeds what is drawn per example, `shared` what is drawn once per step: the loss compares
+    predictions within a batch, so all micro-batches must use the same draw.
     """
     if registry.is_frozen(model):
         params = {
@@ -118,7 +118,7 @@ def _predict(
 def _strided(array: jax.Array, parts: int) -> jax.Array:
     """`(N, ...)` as `(parts, N / parts, ...)`; part k has the examples k, k + parts, ...
 
-    This spreads every device's examples over all parts, and none moves between devices.
+    This spreads every device's examples over all parts, so that none moves between devices.
     """
     count = array.shape[0]
     if count % parts:

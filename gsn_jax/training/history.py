@@ -24,7 +24,7 @@ def read_evaluations(workdir: Path) -> list[dict[str, float]]:
 
 
 def forget_evaluations_after(workdir: Path, step: int) -> None:
-    """Removes the evaluations after `step`, which a continued run repeats."""
+    """Removes the evaluations after `step`, which a resumed run repeats."""
     kept = [row for row in read_evaluations(workdir) if row["step"] <= step]
     _write(workdir, kept)
 
@@ -35,6 +35,6 @@ def add_evaluation(workdir: Path, step: int, summary: dict[str, float]) -> None:
 
 
 def _write(workdir: Path, rows: list[dict[str, float]]) -> None:
-    """Replaces the file at once, so that a killed run cannot leave half a line."""
+    """Replaces the file atomically, so that a killed run cannot leave half a line."""
     table = [COLUMNS, *([row[name] for name in COLUMNS] for row in rows)]
     write_text(workdir / FILE, csv_text(table))

@@ -16,11 +16,11 @@ from gsn_jax.training.meshes import divided, make_mesh, replicated
 class StopRequest:
     """A context manager that remembers SIGTERM and SIGINT, sent to any process of the run.
 
-    The run asks after every step and every evaluation batch; then it saves and ends. In a single
-    process, a second SIGINT interrupts at once.
+    The run calls `reached` after every step and every evaluation batch, and saves and ends once it
+    gives a signal. In a single process, a second SIGINT interrupts at once.
 
-    Processes agree by a reduction of one number per device, which is started at one question and
-    read at the next, so that no device waits. (JAX's preemption service also agrees on a step, but
+    Processes agree by a reduction of one number per device. One call of `reached` starts it and the
+    next one reads it, so that no device waits. (JAX's preemption service also agrees on a step, but
     Orbax asks it too, with other step numbers, so that the agreed step may be in the past.)
     """
 
@@ -47,7 +47,7 @@ class StopRequest:
     def reached(self) -> str | None:
         """Name of the signal if the run is to stop here, else None.
 
-        All processes must ask equally often, in the same places.
+        All processes must call it the same number of times, at the same points.
         """
         if not self._together:
             return self._signal
@@ -62,7 +62,7 @@ class StopRequest:
 
         All processes call it at the end of the block.
         """
-        # Several processes answer a question at the next one.
+        # With several processes, the second call reads the reduction that the first one starts.
         return self.reached() or self.reached()
 
     def _start(self) -> jax.Array:

@@ -1,6 +1,6 @@
-"""The training loop: from a configuration and a folder to a trained model in it.
+"""The training loop: trains the model of a configuration and leaves it in a folder.
 
-Any number of processes run the same loop over the same global arrays; each reads its part of every
+Any number of processes run the same loop over the same global arrays; each reads its share of every
 batch and takes part in every save. `run_folder` lists the files of a run.
 """
 
@@ -50,8 +50,8 @@ class Result:
         step: number of updates done.
         evaluation: SRCC, PLCC and main score at the end; {} without evaluation pairs.
         stopped_by: name of the signal that ended the run early; None if it finished.
-        signal: name of a signal even if it came too late to end this run, so that a sequence of
-            runs can stop; None without one.
+        signal: name of a signal that came, even too late to end this run, so that a sequence of
+            runs can stop; None if none came.
     """
 
     step: int
@@ -69,9 +69,9 @@ def train(
 ) -> Result:
     """Trains a model, or continues the run in `workdir`.
 
-    A run that was stopped at any point and continued ends with bitwise the same parameters as an
+    A run that is stopped at any point and continued ends with bitwise the same parameters as an
     uninterrupted one, on the same number and kind of devices; on others it sees the same examples.
-    SIGTERM and SIGINT save and end the run after a step or during an evaluation.
+    On SIGTERM or SIGINT the run saves and ends, after a step or during an evaluation.
 
     Several processes (see `distributed`) call it with the same arguments and a `workdir` on shared
     storage.
@@ -83,7 +83,7 @@ def train(
         writers: where the scalars go, see `writers`.
 
     Raises:
-        InputError: the configuration or the data are wrong, or `workdir` has a different run, is
+        InputError: the configuration or the data are wrong, or `workdir` holds a different run, is
             in use, or cannot be written.
         DivergenceError: a loss was not finite; the state before that step is saved.
     """
@@ -160,7 +160,7 @@ def _continue(run: Run, profile: range, writers: Sequence[str]) -> Result:
 
 
 def _check_held_out(run: Run, metadata: dict[str, Any] | None) -> None:
-    """Refuses to continue with other held-out pairs: evaluations would not be comparable.
+    """Refuses to continue with changed held-out pairs: evaluations would not be comparable.
 
     Raises:
         InputError: their labels or images have changed since the checkpoint was written.
@@ -191,7 +191,7 @@ def _steps(
     log: TrainingLog,
     tracer: Tracer,
 ) -> Result:
-    """The steps after `first`."""
+    """Runs the steps after `first`."""
     section = run.config.train
     figures = _Figures(run, log, evaluation)
     for number in range(first + 1, section.steps + 1):
@@ -206,7 +206,7 @@ def _steps(
             figures.read(state, but=1)
         tracer.end(number, state)
         log.advance(number)
-        # Asked once per step: a signal after the saving waits for the next step.
+        # Asked once per step: a signal that comes after saving takes effect at the next step.
         stopping = run.stop.reached()
         evaluating = number % section.eval_every == 0 or number == section.steps
         if evaluating or stopping or number % section.checkpoint_every == 0:
@@ -240,10 +240,10 @@ class _Figures:
         self._unread.append((number, metrics, position))
 
     def read(self, state: TrainState, *, but: int = 0) -> None:
-        """Waits for all steps but the last few, and reports those that are due.
+        """Waits for all queued steps except the last `but`, and reports those that are due.
 
         Raises:
-            DivergenceError: a step was not finite; the state before it is saved.
+            DivergenceError: a loss or gradient was not finite; the state before that step is saved.
         """
         section = self._run.config.train
         while len(self._unread) > but:

@@ -1,11 +1,11 @@
 """The mesh of devices and the sharding of arrays on it.
 
-The mesh has the axes `data` and `fsdp`. A batch is divided over both. Large parameters, their
-average and the optimiser's moments are divided over `fsdp`; small ones are replicated. With `fsdp`
-of size 1, the default, the whole state is replicated.
+The mesh has the axes `data` and `fsdp`. A batch is sharded over both. Large parameters, their
+moving average and the optimiser's moments are sharded over `fsdp`; small ones are replicated. With
+`fsdp` of size 1, the default, the whole state is replicated.
 
-Slices of TPUs are joined by a network that is far slower than the links within one. Along `data`
-only gradients are exchanged, so slices lie along `data` and `fsdp` stays within a slice.
+The network between TPU slices is far slower than the links within one. Only gradients are exchanged
+along `data`, so slices lie along `data` and `fsdp` stays within a slice.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ LEAST_DIVIDED = 2**14
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> Mesh:
-    """A mesh of all devices of all processes, with the axes `data` and `fsdp`.
+    """A mesh of devices with the axes `data` and `fsdp`.
 
     Neighbouring devices, which share the fastest links, lie along `fsdp`; slices lie along `data`,
     as in `jax.experimental.mesh_utils.create_hybrid_device_mesh`. Unlike there, the devices of a
     process stay together, because it loads one part of a batch.
 
     Args:
-        devices: by default all devices, those of each process together.
-        fsdp: number of devices over which parameters are divided.
+        devices: grouped by process; by default all devices of all processes.
+        fsdp: number of devices over which parameters are sharded.
 
     Raises:
         InputError: the devices of a slice cannot be divided into groups of `fsdp`, or slices differ
@@ -54,17 +54,17 @@ def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> 
 
 
 def slice_of(device: jax.Device) -> int:
-    """Number of a TPU's slice, whose devices share fast links; 0 of other devices."""
+    """Index of a TPU's slice, whose devices share fast links; 0 for other devices."""
     return (getattr(device, "slice_index", 0) or 0) if device.platform == "tpu" else 0
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The sharding of an array that every device has."""
+    """The sharding of an array that is copied to every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def divided(mesh: Mesh) -> NamedSharding:
-    """The sharding of a batch: its first axis is divided over all devices."""
+    """The sharding of a batch: its first axis is split over all devices."""
     return NamedSharding(mesh, PartitionSpec(AXES))
 
 
@@ -79,7 +79,7 @@ def state_shardings(mesh: Mesh, state: Any) -> Any:
 
 
 def _spec(shape: tuple[int, ...], mesh: Mesh) -> PartitionSpec:
-    """Divides the longest dimension that `fsdp` divides; the last one among equals."""
+    """Shards the longest dimension that is a multiple of `fsdp`; of equal ones, the last."""
     parts = mesh.shape["fsdp"]
     fits = [axis for axis, size in enumerate(shape) if size % parts == 0]
     if parts == 1 or math.prod(shape) < LEAST_DIVIDED or not fits:

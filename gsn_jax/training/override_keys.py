@@ -17,7 +17,7 @@ def check_keys(
     Args:
         config: a configuration with nested sections.
         overrides: arguments of the form `--config.key=value`; others are ignored.
-        where: what the configuration is called in an error.
+        where: name of the configuration in error messages.
 
     Raises:
         InputError: a key does not exist; the message suggests the most similar one.
@@ -35,7 +35,7 @@ def check_keys(
 
 
 def _similar(key: str, known: Sequence[str]) -> list[str]:
-    """Keys that begin like `key`, or else have its last word, or else are spelt like it."""
+    """Keys that start with `key`, or else end in the same word, or else are spelt like it."""
     longer = [other for other in known if other.startswith(key)]
     last = key.rpartition(".")[2]
     elsewhere = [other for other in known if other.rpartition(".")[2] == last]

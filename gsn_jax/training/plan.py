@@ -1,6 +1,6 @@
-"""What a training step needs, read from its compiled program: memory, communication, arithmetic.
+"""What a training step needs, read from its compiled program: memory, communication, FLOPs.
 
-Nothing runs, no data is read, and the devices need not be there.
+Nothing runs, no data is read, and the devices need not be present.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gsn_jax.training.meshes import make_mesh
 from gsn_jax.training.profiling import flops_per_pair, peak_flops
 from gsn_jax.training.program import abstract_batch, make_program
 
-# Batches that `data_pipelines.device` has on the devices ahead of the step.
+# Batches that `data_pipelines.device` prefetches to the devices.
 _AHEAD = 2
 
 
@@ -33,7 +33,7 @@ class Target:
 
     Attributes:
         devices: present, absent or virtual ones.
-        what: one line on them.
+        what: their description, in one line.
     """
 
     devices: Sequence[jax.Device]
@@ -42,18 +42,19 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a step needs; bytes and operations are those of one device.
+    """What a step needs; bytes and `flops` are those of one device.
 
     Attributes:
         target: the devices.
         parameters: number of parameters of the model.
         state: bytes of the state: parameters, their average, the optimiser's moments.
-        batch: bytes of its part of a batch.
-        temporaries: bytes that the step needs besides; None where the compiler does not say.
-        sent: the collectives; those in a loop once.
-        flops: operations of a step as compiled; None where the compiler does not say.
-        model_flops: those of all pairs by the model's definition, see `profiling`.
-        micro_batches: passes of a loop in the step.
+        batch: bytes of the device's part of a batch.
+        temporaries: further bytes that the step needs; None if the compiler does not report them.
+        sent: the collectives; one in a loop is listed once.
+        flops: operations of a step as compiled; None if the compiler does not report them.
+        model_flops: operations for all pairs of the global batch by the model's definition, see
+            `profiling`; None if unknown.
+        micro_batches: number of micro-batches per step.
     """
 
     target: Target
@@ -73,21 +74,20 @@ class Plan:
 
     @property
     def memory(self) -> int | None:
-        """Bytes at most: also the batches ahead, and the copy of the state that is being saved."""
+        """Peak bytes: also the prefetched batches, and a copy of the state while it is saved."""
         step = self.step_memory
         return None if step is None else step + _AHEAD * self.batch + self.state
 
 
 def find_target(topology: str | None) -> Target:
-    """The devices of a topology; without one, those that are here.
+    """The devices of a topology; without one, those that are present.
 
     Args:
-        topology: `KIND:SHAPE`, such as "v5e:4x4". Absent TPUs are compiled for where libtpu is
-            installed (`gsn_jax[tpu]`), and otherwise as many virtual CPU devices. "cpu:8" means 8
-            virtual devices.
+        topology: `KIND:SHAPE`, such as "v5e:4x4". Absent TPUs need libtpu (`gsn_jax[tpu]`); without
+            it, as many virtual CPU devices take their place. "cpu:8" means 8 virtual devices.
 
     Raises:
-        InputError: it has another form, or JAX has been started with fewer virtual devices.
+        InputError: `topology` has another form, or JAX has started with fewer virtual devices.
     """
     if topology is None:
         here = jax.devices()
@@ -100,7 +100,7 @@ def find_target(topology: str | None) -> Target:
         return Target(_virtual(count), f"{count} virtual CPU devices")
     try:
         absent = _absent_tpus(topology)
-    except Exception as error:  # by the version of JAX and libtpu
+    except Exception as error:  # the type depends on the versions of JAX and libtpu
         reason = re.split(r"[.;\n]", str(error))[0] or type(error).__name__
         return Target(
             _virtual(count),
@@ -119,7 +119,7 @@ def _absent_tpus(topology: str) -> Sequence[jax.Device]:
 
 def _virtual(count: int) -> Sequence[jax.Device]:
     if "host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        with contextlib.suppress(RuntimeError):  # JAX has started: with enough devices, or not
+        with contextlib.suppress(RuntimeError):  # JAX has started; checked below
             jax.config.update("jax_num_cpu_devices", count)
     devices = jax.devices("cpu")
     if len(devices) < count:
@@ -131,7 +131,7 @@ def _virtual(count: int) -> Sequence[jax.Device]:
 
 
 def make_plan(config: ConfigDict, target: Target) -> Plan:
-    """Compiles the step of a configuration for devices.
+    """Compiles the training step of a configuration for the target devices.
 
     Raises:
         InputError: the configuration is wrong, or does not fit the devices.
@@ -147,7 +147,7 @@ def make_plan(config: ConfigDict, target: Target) -> Plan:
         parameters=sum(leaf.size for leaf in jax.tree.leaves(program.abstract.params)),
         state=_bytes_per_device(program.abstract),
         batch=_bytes_per_device(batch),
-        # Outputs that take the place of arguments, and those that do not.
+        # Outputs that alias arguments (donated state) need no further memory.
         temporaries=(
             memory.temp_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
             if memory

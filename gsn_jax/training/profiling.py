@@ -1,4 +1,4 @@
-"""Profiles a run: traces of chosen steps, time per phase, and arithmetic."""
+"""Profiles a run: traces of chosen steps, time per phase, and FLOPs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gsn_jax.errors import InputError
 
 PHASES = ("features", "input", "step", "evaluation", "checkpoint")
 
-# Dense bfloat16 operations per second and JAX device, by the start of `device_kind`. Sources: Cloud
+# Dense bfloat16 operations per second per JAX device, by the start of `device_kind`. Sources: Cloud
 # TPU's "System architecture" pages (per chip; a device of v2 and v3 is half a chip) and NVIDIA's
 # data sheets, for SXM modules unless named otherwise (dense, half of "with sparsity").
 PEAKS = {
@@ -53,9 +53,9 @@ def flops_per_pair(model: nn.Module, size: int) -> float | None:
     """Floating-point operations of one pair's forward and backward pass.
 
     Three times those of the forward pass, as model FLOPs are usually counted (Chowdhery et al.,
-    "PaLM", JMLR 2023, appendix B): a layer has one product forward, and backward one for the
-    gradient of its input and one for that of its weights. A multiply-add counts as two. Excludes
-    recomputation (`remat`, accumulation), loss and optimiser. None if XLA has no analysis.
+    "PaLM", JMLR 2023, appendix B): a layer has one product in the forward pass and two in the
+    backward pass, for the gradients of its input and of its weights. A multiply-add counts as two.
+    Excludes recomputation (`remat`, accumulation), loss and optimiser. None if XLA gives no count.
 
     Args:
         model: maps two `(N, H, W, 3)` to `(N,)`.
@@ -70,7 +70,7 @@ def flops_per_pair(model: nn.Module, size: int) -> float | None:
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """The arithmetic of a run.
+    """The floating-point operations of a run, and the peak rate of its devices.
 
     Attributes:
         flops_per_pair: see the function of this name; None if unknown.
@@ -95,7 +95,7 @@ class Work:
 
 
 def measure_work(model: nn.Module, size: int, devices: Iterable[jax.Device]) -> Work:
-    """The arithmetic of training on crops of this size, and the peak of these devices."""
+    """The work of training on crops of this size, and the peak rate of these devices."""
     peaks = [peak_flops(device.device_kind) for device in devices]
     known = [peak for peak in peaks if peak]
     return Work(flops_per_pair(model, size), sum(known) if len(known) == len(peaks) else None)
@@ -105,7 +105,7 @@ def parse_steps(text: str) -> range:
     """Parses "FIRST:LAST", both included, counted from 1; "20" means "20:20".
 
     Raises:
-        InputError: these are not two positive numbers in rising order.
+        InputError: the text has another form, or the steps are not positive and ascending.
     """
     match = re.fullmatch(r"(\d+)(?::(\d+))?", text.strip())
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
@@ -117,7 +117,7 @@ def parse_steps(text: str) -> range:
 class Tracer:
     """Writes one JAX trace of chosen steps, for TensorBoard's profile plug-in or Perfetto.
 
-    A context manager, which ends a running trace.
+    A context manager: leaving it ends a running trace.
 
     Args:
         folder: folder of the trace.
@@ -178,7 +178,7 @@ class Breakdown:
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """A context for work of one of `PHASES`."""
+        """A context that times work of one of `PHASES`."""
         start = time.perf_counter()
         try:
             yield
@@ -193,7 +193,7 @@ class Breakdown:
 
 
 def shares(seconds: Mapping[str, float]) -> str:
-    """The phases that took time: "input 0.1 s (2%), step 5.2 s (98%)"."""
+    """Formats the phases that took time: "input 0.1 s (2%), step 5.2 s (98%)"."""
     total = sum(seconds.values()) or 1.0
     return ", ".join(
         f"{name} {value:.1f} s ({value / total:.0%})" for name, value in seconds.items() if value

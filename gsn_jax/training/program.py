@@ -62,7 +62,7 @@ def make_program(config: ConfigDict, mesh: Mesh) -> Program:
     return Program(
         mesh=mesh,
         model=model,
-        # The weights are an argument: as constants they would be compiled in, slowly.
+        # The weights are an argument: as constants they would slow down compilation.
         create=functools.partial(
             jax.jit(create, out_shardings=shardings, compiler_options=_run_once_options(mesh)),
             initial,
@@ -86,7 +86,7 @@ def make_program(config: ConfigDict, mesh: Mesh) -> Program:
 
 
 def abstract_batch(config: ConfigDict, program: Program) -> dict[str, jax.ShapeDtypeStruct]:
-    """A global batch without values, as the step takes it.
+    """The abstract global batch that the step takes.
 
     Raises:
         InputError: `data.stored_crops` without a frozen backbone.
@@ -109,7 +109,7 @@ def with_frozen_backbone(model: nn.Module) -> FrozenFeatureModel:
     """The model, if features of crops can be stored for it.
 
     Raises:
-        InputError: they cannot.
+        InputError: its backbone is not frozen.
     """
     if not isinstance(model, FrozenFeatureModel):
         raise InputError('data.stored_crops needs a frozen backbone: model.name="frozen"')

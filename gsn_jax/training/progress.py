@@ -16,10 +16,10 @@ from gsn_jax.training.writers import Writer
 
 
 class TrainingLog:
-    """Shows a progress bar on a terminal or else plain lines, and hands scalars to writers.
+    """Shows a progress bar on a terminal or else plain lines, and passes scalars to writers.
 
-    A context manager, which closes the writers. One process of several shows and writes. Rates
-    exclude evaluation and saving.
+    A context manager: leaving it closes the writers. Only the first of several processes shows and
+    writes. Rates exclude evaluation and saving.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class TrainingLog:
             history.add_evaluation(self._workdir, step, summary)
 
     def phase(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """A context for work of one of `profiling.PHASES`, whose time is reported."""
+        """A context that times work of one of `profiling.PHASES`, for the report."""
         return self._breakdown.phase(name)
 
     @contextlib.contextmanager
@@ -119,7 +119,7 @@ class TrainingLog:
         self._bar.remove_task(task)
 
     def summarise(self, trace: str | None = None) -> None:
-        """Reports the time per phase since the start, and the trace."""
+        """Reports the time per phase since the start, and the line `trace` if there is one."""
         self.line(f"time: {shares(self._breakdown.total)}")
         if trace:
             self.line(trace)

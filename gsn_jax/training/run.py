@@ -28,7 +28,7 @@ from gsn_jax.training.program import Program, make_program, with_frozen_backbone
 from gsn_jax.training.sources import open_sources, thin_out
 from gsn_jax.training.stored_crops import StoredCrops, stored_loader
 
-# Newest checkpoints that are kept beside the best one.
+# Number of newest checkpoints that are kept besides the best one.
 KEPT_CHECKPOINTS = 2
 
 # Without evaluation pairs the calibration is fitted on this many of the training pairs.
@@ -43,12 +43,12 @@ class Run(Program):
         config: see `config`.
         workdir: folder of the run.
         score: see `evaluation.make_scorer`.
-        batches: global batches, of which this process reads its part.
-        stored: the crops whose features are stored before the first step; None for new crops.
+        batches: global batches, of which this process reads its share.
+        stored: the crops whose features are stored before the first step; None to draw new crops.
         evaluation_pairs: pairs for evaluation or calibration.
         held_out: whether these are excluded from training.
         held_out_identity: changes with the labels and images of all held-out pairs; "" without
-            such pairs, and in other processes than the first.
+            such pairs, and in all processes but the first.
         checkpoints: in `workdir`.
         stop: the request to stop.
     """
@@ -69,7 +69,7 @@ class Run(Program):
 def open_run(
     config: ConfigDict, workdir: str | os.PathLike[str], stop: StopRequest
 ) -> Iterator[Run]:
-    """Opens the data and the folder; leaving it waits for pending writes.
+    """Opens the data and the folder; leaving the context waits for pending writes.
 
     Raises:
         InputError: the configuration or the data are wrong, `workdir` holds a different run, or
@@ -116,7 +116,7 @@ def _identity(held_out: PairSource | None) -> str:
 def _store(
     config: ConfigDict, model: nn.Module, pairs: PairSource, workdir: Path
 ) -> StoredCrops | None:
-    """The crops whose features are stored, where the configuration asks for it."""
+    """The crops whose features are stored, if the configuration asks for it, else None."""
     if not config.data.stored_crops:
         return None
     frozen = with_frozen_backbone(model)
@@ -131,7 +131,7 @@ def _store(
 
 
 def _open_loader(config: ConfigDict, pairs: PairSource, stored: StoredCrops | None) -> TrainLoader:
-    """This process's part of every batch."""
+    """Loads this process's share of every batch."""
     if stored is not None:
         return stored_loader(stored, pairs, config.data.batch_size, config.seed)
     return train_loader(

@@ -36,12 +36,12 @@ from gsn_jax.training import config as configs
 def claimed(workdir: str | os.PathLike[str], config: ConfigDict) -> Iterator[Path]:
     """Creates the folder with its configuration, or checks that it belongs to the same run.
 
-    Holds a lock, so that no two trainings run in one folder at the same time. Storage without locks
-    (buckets, some network storage) goes without.
+    Holds a lock, so that two trainings cannot run in one folder at the same time. Storage without
+    locks (buckets, some network storage) is not protected.
 
     Raises:
-        InputError: another training is running in the folder, it belongs to another run, cannot be
-            written, or differs from the folder of process 0.
+        InputError: another training is running in the folder, or the folder belongs to another run,
+            cannot be written, or is not the one that process 0 writes to.
     """
     workdir = storage.folder(workdir) if storage.is_url(workdir) else Path(workdir)
     after = plain(config)
@@ -67,7 +67,7 @@ def check_same_everywhere(config: ConfigDict) -> None:
     """Checks that all processes of a run have the same configuration.
 
     Raises:
-        InputError: they have not; in every process.
+        InputError: they differ; raised in every process.
     """
     values = plain(config)
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()
@@ -80,17 +80,17 @@ def check_same_everywhere(config: ConfigDict) -> None:
 
 
 def check_not_running(workdir: str | os.PathLike[str]) -> None:
-    """Refuses to join a group whose training has begun, which would end it for all.
+    """Refuses to join a group that is already training: joining would end the run in all processes.
 
-    To be called before the processes connect: afterwards process 0 holds the lock.
+    Call this before the processes connect, because afterwards process 0 holds the lock.
 
     Raises:
-        InputError: a training runs in the folder.
+        InputError: a training is running in the folder.
     """
     file = Path(workdir) / ".lock"
     if storage.is_url(workdir) or not file.exists():
         return
-    # Process 0 reports that a folder is not writable.
+    # Process 0 reports a folder that cannot be written.
     with contextlib.suppress(OSError), exclusive(file, _running(Path(workdir))):
         pass
 
@@ -104,7 +104,7 @@ def _running(workdir: Path) -> str:
 
 @contextlib.contextmanager
 def _lock(workdir: Path) -> Iterator[None]:
-    """Process 0 holds the lock; all processes hear whether it got it."""
+    """Process 0 holds the lock; all processes raise `InputError` if it is refused."""
     if storage.is_url(workdir):
         yield
         return
@@ -124,11 +124,11 @@ def _lock(workdir: Path) -> Iterator[None]:
 
 
 def why_unwritable(workdir: str | os.PathLike[str], error: Exception) -> str | None:
-    """Why an error says that the folder cannot be written any more; None of another error."""
+    """Why the folder can no longer be written, if that is what the error says, else None."""
     if storage.is_url(workdir):
         return disk_failure(error)
     folder = Path(workdir).absolute()
-    file = getattr(error, "filename", None)  # relative where the folder was given so
+    file = getattr(error, "filename", None)  # relative if the folder was given so
     concerned = str(folder) in str(error) or (
         isinstance(file, str | os.PathLike) and Path(file).absolute().is_relative_to(folder)
     )
@@ -142,10 +142,10 @@ def _unwritable(workdir: Path, error: OSError) -> InputError:
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """The configuration of the run in a folder.
+    """The configuration of a run, from its `config.json`.
 
     Raises:
-        InputError: the file is damaged, as after a power cut.
+        InputError: the file cannot be read, or is damaged, for example by a power cut.
     """
     try:
         config = json.loads(file.read_text(encoding="utf-8"))

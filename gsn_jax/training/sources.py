@@ -33,8 +33,8 @@ def open_sources(config: ConfigDict, seed: int) -> tuple[PairSource, PairSource 
         The training pairs, and the evaluation pairs or None.
 
     Raises:
-        InputError: a table or data set cannot be opened, all training labels are equal, or the
-            only reference would have to be split.
+        InputError: a table or data set cannot be opened, all training labels are equal, or there
+            is only one reference, so that none can be held out.
     """
     train = _open(config.train)
     if np.ptp(train.quality) == 0:
@@ -94,5 +94,5 @@ def _open_one(entry: Any) -> PairSource:
 
 
 def _local(table: str) -> str | Path:
-    """The table itself, or a copy of one at a URL."""
+    """The table itself, or the local copy of a table at a URL."""
     return remote.local_table(table) if storage.is_url(table) else table

@@ -21,7 +21,7 @@ class TrainState:
     Attributes:
         step: number of updates done.
         params: parameters of the model, float32.
-        ema: exponential moving average of `params`; {} where it is switched off.
+        ema: exponential moving average of `params`; {} if it is switched off.
         opt_state: state of the optimiser.
         key: random key of the run; a step folds its number into it.
         failed_step: number of the first step whose loss or gradient was not finite, else -1.

@@ -1,7 +1,7 @@
 """One training step over a mesh of devices.
 
-The batch is divided over the mesh, and `meshes` places the state. The losses see the global batch:
-XLA divides the work and inserts the reductions.
+The batch is sharded over the mesh; `meshes` decides the sharding of the state. The losses see the
+global batch: XLA partitions the work and inserts the reductions.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ def make_train_step(
     accumulate: int = 1,
     state_sharding: Any = None,
 ) -> Step:
-    """The jitted step `(state, batch) -> (state, metrics)`; it consumes (donates) the state.
+    """The jitted step `(state, batch) -> (state, metrics)`, which donates the state.
 
-    A batch holds `reference` and `distorted` `(N, H, W, 3)`, uint8 or floats in [0, 1], and
-    `quality` `(N,)` in [0, 1]. A loss or gradient that is not finite changes nothing but
-    `state.failed_step`.
+    A batch holds `reference` and `distorted` `(N, H, W, 3)`, uint8 or floats in [0, 1], or else the
+    stored features `cells` and `whole`; and `quality` `(N,)` in [0, 1]. If the loss or the gradient
+    is not finite, only `state.failed_step` changes.
 
     Args:
         model: maps a batch to predictions `(N,)`.
@@ -83,7 +83,7 @@ def make_train_step(
         loss: function of predictions and labels, see `make_loss`.
         mesh: the devices.
         ema_decay: decay of the averaged parameters; 0 keeps no average.
-        accumulate: number of micro-batches that a device computes in turn.
+        accumulate: number of micro-batches per step, computed one after the other.
         state_sharding: a tree of shardings, see `meshes.state_shardings`; by default the state is
             replicated.
     """
@@ -132,7 +132,7 @@ def _step(
         if ema_decay
         else state.ema
     )
-    if frozen_backbone:  # passed through, so that nothing of it is copied
+    if frozen_backbone:  # pass the old arrays through, which avoids a copy
         params = _with_backbone_of(params, state.params)
         ema = _with_backbone_of(ema, state.ema)
     advanced = dataclasses.replace(
@@ -156,5 +156,5 @@ def _with_backbone_of(params: Any, source: Any) -> Any:
 
 
 def _warm(decay: float, step: jax.Array) -> jax.Array:
-    """A smaller decay at first, so that the average discounts the random initialisation."""
+    """A smaller decay at first, so that the average forgets the random initialisation."""
     return jnp.minimum(decay, (1.0 + step) / (10.0 + step))

@@ -1,10 +1,11 @@
 """Features of training crops, computed once and stored in files, for a frozen backbone.
 
-A frozen backbone gives a crop the same features in every epoch. `data.stored_crops` crops of every
-pair pass it before the first step, each crop of a reference once for all its distorted versions.
-The steps then train the head on these features, many times faster. Every crop has a file of its
-own, named by a digest of its pixels and of the backbone. So a run that was stopped continues, and
-other runs with the same backbone (folds, other heads) reuse the files.
+A frozen backbone gives a crop the same features in every epoch. They are computed before the first
+step, for at most `data.stored_crops` crops of every pair; a reference crop passes the backbone once
+for up to `TOGETHER` distorted ones. The steps then train the head on these features, many times
+faster. Every pair of crops has a file, named by a digest of its pixels and of the backbone. So a
+run that was stopped continues, and other runs with the same backbone (folds, other heads) reuse the
+files.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from gsn_jax.storage import replacing
 # Distorted crops that pass the backbone together with the crop of their reference.
 TOGETHER = 8
 
-# Raised with every change of what is stored.
+# Increased whenever what is stored changes.
 VERSION = 3
 
 Report = Callable[[int], None]
@@ -59,7 +60,7 @@ class Crop:
 
     Attributes:
         pair: index of the pair in its source.
-        number: number of the crop among those of its images.
+        number: index of the crop among those of the same images.
     """
 
     pair: int
@@ -75,7 +76,7 @@ class StoredCrops:
         model: the model whose features are stored.
         source: the pairs. A pair that occurs several times has several crops, see `plan`.
         config: the section `data` of a configuration.
-        folder: where the files are or will be.
+        folder: folder of the files.
         seed: decides the windows and their mirroring.
     """
 
@@ -111,12 +112,12 @@ class StoredCrops:
         """Computes the missing features.
 
         Args:
-            variables: of the model; the head's are not used.
+            variables: variables of the model; those of the head are not used.
             stop: called between batches of crops; a true result ends the computation.
             report: called with the number of crops done.
 
         Returns:
-            Whether all are stored; False where `stop` ended it early.
+            True if all are stored, False if `stop` ended it early.
 
         Raises:
             InputError: an image cannot be read or is smaller than the crop, or the folder cannot
@@ -150,7 +151,7 @@ class StoredCrops:
             self._files[index] = file
 
     def _loaded(self) -> Generator[tuple[int, tuple, np.ndarray, np.ndarray], None, None]:
-        """Index, key of the reference's crop, and both crops; equal keys one after the other."""
+        """Yields index, key of the reference crop and both crops, grouped by key."""
         order = sorted(range(len(self)), key=self._reference_crop)
         pairs = CachedPairs(self._source, CACHE_BYTES)
         loads = grain.MapDataset.source(order).map(lambda index: self._load(pairs, index))
@@ -188,15 +189,15 @@ class StoredCrops:
 def stored_loader(
     crops: StoredCrops, source: PairSource, batch_size: int, seed: int
 ) -> TrainLoader:
-    """Batches of stored crops, in an order shuffled anew in every epoch; see `train_loader`."""
+    """Batches of stored crops, reshuffled in every epoch; see `train_loader`."""
     examples = grain.MapDataset.source(crops).seed(seed).shuffle().repeat()
     return in_batches(examples, source, batch_size, seed)
 
 
 def plan(source: PairSource, most: int) -> list[Crop]:
-    """One crop for every time that a pair occurs, at most `most` different ones per pair.
+    """One crop per occurrence of a pair, with at most `most` different crops per pair.
 
-    After that its crops repeat, so that a pair can count more often than there is disk space for.
+    Further occurrences repeat these crops, so that a pair's weight is not limited by disk space.
     """
     seen: collections.Counter[tuple[str, str]] = collections.Counter()
     crops = []
@@ -229,7 +230,7 @@ def feature_shapes(model: FrozenFeatureModel, size: int) -> list[tuple[int, ...]
 
 
 def _fingerprint(model: FrozenFeatureModel, variables: Any) -> bytes:
-    """A digest of everything beside the pixels that the features depend on."""
+    """A digest of everything but the pixels that the features depend on."""
     digest = hashlib.sha256()
     constants = (frozen_features.SIMILARITY_FLOOR, fusion.STRUCTURE_FLOOR, VERSION)
     backbone = model.backbone

@@ -1,7 +1,7 @@
-"""Where the scalars of a run go: TensorBoard, Weights & Biases, MLflow.
+"""Writers for the scalars of a run: TensorBoard, Weights & Biases, MLflow.
 
-Each takes numbers by name, such as `train/loss`, at a step. Accounts, servers and offline modes are
-set by the environment variables of each product (`WANDB_MODE`, `MLFLOW_TRACKING_URI`, ...).
+A writer records named scalars, such as `train/loss`, at a step. Accounts, servers and offline modes
+are set by the environment variables of each product (`WANDB_MODE`, `MLFLOW_TRACKING_URI`, ...).
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ _TAG = "gsn_jax.run"
 
 
 class Writer(Protocol):
-    """Takes the scalars of a run."""
+    """Records the scalars of a run."""
 
     def write(self, scalars: Mapping[str, float], step: int) -> None:
-        """Takes numbers by name, at a step; steps do not fall."""
+        """Records named scalars at a step; steps never decrease."""
 
     def close(self) -> None:
-        """Writes what is pending."""
+        """Flushes pending scalars and ends the recording."""
 
 
 class TensorBoard:
-    """TensorBoard's files in `workdir/tensorboard`, also in a bucket."""
+    """TensorBoard event files in `workdir/tensorboard`, which may be in a bucket."""
 
     def __init__(self, workdir: Path, first_step: int, config: Mapping[str, Any]):
         from tensorboardX import SummaryWriter
 
         del config  # in config.json
-        # What an interrupted run wrote after its last checkpoint is hidden.
+        # `purge_step` hides what an interrupted run wrote after its last checkpoint.
         self._writer = SummaryWriter(
             str(workdir / "tensorboard"),
             purge_step=first_step + 1,
-            filename_suffix=f".{first_step}",  # two runs may start within the second of the name
+            filename_suffix=f".{first_step}",  # names have a resolution of one second
         )
 
     def write(self, scalars: Mapping[str, float], step: int) -> None:
@@ -59,14 +59,14 @@ class TensorBoard:
 class WandB:
     """A run of Weights & Biases, in the project gsn_jax unless `WANDB_PROJECT` names another.
 
-    A continued run has the same identity. Its steps cannot be replaced: those repeated after an
-    interruption are left as they were.
+    A resumed run keeps its id. W&B cannot overwrite steps, so those repeated after an interruption
+    keep their first values.
     """
 
     def __init__(self, workdir: Path, first_step: int, config: Mapping[str, Any]):
         del first_step
         wandb = _package("wandb", "wandb")
-        # Its own files go beside the others of the run, or to its default for one in a bucket.
+        # W&B's own files go to the run's folder, or to W&B's default if that is in a bucket.
         folder = None if storage.is_url(workdir) else str(workdir)
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
@@ -90,7 +90,7 @@ class WandB:
 class MLflow:
     """A run of MLflow, in the experiment gsn_jax unless `MLFLOW_EXPERIMENT_NAME` names another.
 
-    A continued run is found by its tag `gsn_jax.run`; steps that are repeated have two values.
+    A resumed run is found by its tag `gsn_jax.run`; repeated steps have two values.
     """
 
     def __init__(self, workdir: Path, first_step: int, config: Mapping[str, Any]):
@@ -150,7 +150,7 @@ def open_writers(
     """Opens the writers of a run.
 
     Args:
-        names: among `WRITERS`.
+        names: keys of `WRITERS`.
         workdir: folder of the run.
         first_step: number of steps done.
         config: the configuration as plain values.
@@ -162,7 +162,7 @@ def open_writers(
 
 
 def _identity(workdir: Path) -> str:
-    """A name that runs in other folders do not have."""
+    """An id that differs from those of runs in other folders."""
     return hashlib.sha256(str(workdir).encode()).hexdigest()[:16]
 
 

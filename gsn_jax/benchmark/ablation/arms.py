@@ -16,7 +16,7 @@ class Arm:
     Attributes:
         name: key in `ARMS`; its configuration is `ablation_NAME`.
         loss: the poster's name of the loss.
-        values: of the configuration, in the order of `ARM_VALUES`.
+        values: values of the configuration keys `ARM_VALUES`, in their order.
         published: PLCC, SRCC and main score on PIPAL's validation part; None if not published.
     """
 
@@ -36,7 +36,7 @@ class Arm:
         return "CDC" if self.values[0] else "CNN"
 
 
-# Values in which the arms differ, and in which the runs of an arm differ.
+# Configuration keys in which the arms differ, and in which the runs of an arm differ.
 ARM_VALUES = ("model.theta", "loss.name", "loss.alpha", "loss.beta")
 SEED_VALUES = ("seed",)
 
@@ -71,10 +71,10 @@ CONTRASTS = (
 def ablation_config(arm: Arm) -> ConfigDict:
     """The configuration of an arm; a run takes a few minutes on two CPU cores.
 
-    Arms differ in `ARM_VALUES` alone. "MSE" on the poster is taken as the pairwise term
-    of its loss, the mean squared difference of the normalised vectors
-    (`gsn_jax.losses.pairwise_loss`), and "KL" as the listwise term (`listwise_loss`). The small
-    anchoring MSE term of the default configuration is left out, since no arm of the poster has it.
+    Arms differ only in `ARM_VALUES`. "MSE" on the poster is taken as the pairwise term of its loss,
+    the mean squared difference of the normalised vectors (`gsn_jax.losses.pairwise_loss`), and "KL"
+    as the listwise term (`listwise_loss`). The small anchoring MSE term of the default
+    configuration is left out, since no arm of the poster has it.
     """
     config = base_config()
     config.model.backbone_options = {"stem_width": 8, "widths": (16, 32, 64)}

@@ -52,7 +52,7 @@ def draw_loss_comparison(curves: Sequence[Curve]) -> Figure:
 
 
 def write_figure(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    """Writes STEM.svg and STEM.png; equal figures give equal SVG files.
+    """Writes STEM.svg and STEM.png; equal figures give identical SVG files.
 
     Returns:
         The files.

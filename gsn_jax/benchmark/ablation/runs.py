@@ -3,8 +3,8 @@
     out/ARM/seed_N/    the run of one arm with one seed, as `gsn train` leaves it
     out/results.csv    every evaluation of every run
 
-The seed decides the initialisation, the order of the batches and the held-out scenes, so that the
-arms of one seed are trained and evaluated on the same scenes: their differences are paired.
+The seed decides the initialisation, the order of the batches and the held-out scenes. The arms of
+one seed are therefore trained and evaluated on the same scenes, and their differences are paired.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Curve:
     Attributes:
         arm: name of the arm.
         seed: seed of the run.
-        steps: `(E,)` number of updates at each evaluation, rising.
+        steps: `(E,)` number of updates at each evaluation, ascending.
         values: "plcc", "srcc" and "main_score", each `(E,)`.
     """
 
@@ -140,7 +140,7 @@ def _finished(plan: Plan, arm: Arm, seed: int) -> bool:
         return False
     before = read_config(file)
     changed = changed_keys(before, config)
-    # A training may be lengthened, but all runs here need the same schedule and evaluations.
+    # `gsn train` may lengthen a run, but all runs here need the same schedule and evaluations.
     changed += [
         f"train.{key}"
         for key in ("steps", "eval_every", "eval_pairs")

@@ -41,7 +41,7 @@ def write_report(
         focus: the metric whose disagreements and maps are shown; by default gsn, or the first
             metric of a set without gsn.
         metrics: name to metric, for quality maps; others are resolved by name, unless the model of
-            that name is not the one that gave the scores.
+            that name is not the one that computed the scores.
 
     Returns:
         The path of the page.
@@ -53,7 +53,7 @@ def write_report(
     _check([item.scored if isinstance(item, Judged) else item for item in sets], focus)
     pages.check_installed("report")
     target = Path(folder)
-    pages.make_folder(target)  # before minutes of work
+    pages.make_folder(target)  # fails before minutes of work
     from gsn_jax.benchmark.report.view import set_view
 
     views = [
@@ -88,7 +88,7 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 
 def _breakable(name: str) -> Any:
-    """A name with allowed line breaks after underscores."""
+    """A name with possible line breaks after underscores."""
     from markupsafe import Markup, escape
 
     return escape(name).replace("_", Markup("_<wbr>"))

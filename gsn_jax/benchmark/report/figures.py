@@ -23,14 +23,14 @@ _THEME = (
     "<style>svg{color:#1d232b}@media(prefers-color-scheme:dark){svg{color:#e3e7ec}}</style></defs>"
 )
 
-# More points become one picture, so that the size of a plot is bounded.
+# More points are drawn as one bitmap, which bounds the size of a plot.
 _MAX_VECTOR_POINTS = 300
 
 _SETTINGS: Any = {  # matplotlib's stubs want each key's own type
     "svg.fonttype": "none",
     "svg.hashsalt": "gsn_jax",
     "font.family": ["sans-serif"],
-    "font.sans-serif": ["DejaVu Sans"],  # the default names a dozen, on every label
+    "font.sans-serif": ["DejaVu Sans"],  # the default lists a dozen in every label
     "font.size": 8,
     "text.parse_math": False,  # names may hold `$`, which would begin a formula
     "text.color": _INK,
@@ -74,7 +74,7 @@ def scatter_svg(
 
 
 def bars_svg(values: Mapping[str, float], *, low: float, x_label: str) -> str:
-    """One horizontal bar per name on an axis from `low` to 1; NaN is written as text."""
+    """One horizontal bar per name on an axis from `low` to 1; NaN is shown as text."""
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = _axes(3.0, 0.55 + 0.145 * len(values))
         names = list(values)

@@ -1,4 +1,4 @@
-"""What the pages of `--report` share: one self-contained HTML file without scripts.
+"""Writes the pages of `--report`, each one self-contained HTML file without scripts.
 
 A page's template extends `base.html`. Needs Jinja2; the figures in pages need matplotlib.
 """
@@ -19,10 +19,10 @@ from gsn_jax.storage import write_text
 
 
 def check_installed(extra: str) -> None:
-    """Checks, before work that would be in vain, whether pages can be made.
+    """Checks that the packages for pages are installed; for use before long work.
 
     Args:
-        extra: the extra of the package that has what the page needs.
+        extra: the extra of gsn_jax that has what the page needs.
 
     Raises:
         InputError: a package is missing.
@@ -58,9 +58,9 @@ def write_page(
     Args:
         folder: made if it is missing; an older page in it is replaced.
         template: name of the page's template.
-        values: what the template shows, with its `title`.
+        values: variables of the template, including `title`.
         styles: names of the style sheets.
-        package: has the templates that are not of this package.
+        package: package with the templates that this one does not have.
         filters: further filters of the template.
 
     Returns:
@@ -86,7 +86,7 @@ def write_page(
         values,
         version=__version__,
         style=Markup(style),
-        # The content security policy allows this style sheet alone.
+        # The content security policy allows only this style sheet.
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
     make_folder(folder)

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-# Perceptually uniform: readable in gray and for the colour-blind.
+# Perceptually uniform: readable in grey and by the colour-blind.
 _COLOURS = "inferno"
 
 MAX_SIDE = 384
@@ -41,7 +41,7 @@ def data_uri(data: bytes, kind: str) -> str:
 def picture(image: np.ndarray, max_side: int = MAX_SIDE) -> Picture:
     """Encodes uint8 `(H, W, 3)` as JPEG, reduced to at most `max_side` pixels per side.
 
-    The quality is lowered until the file is smaller than `MAX_BYTES`.
+    The quality is lowered until the file has at most `MAX_BYTES`, or to the lowest of `_QUALITIES`.
     """
     whole = Image.fromarray(image)
     size = _size(image.shape[:2], max_side)

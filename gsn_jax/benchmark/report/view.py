@@ -25,7 +25,7 @@ from gsn_jax.metric import Metric
 from gsn_jax.scoring.by_name import resolve
 from gsn_jax.scoring.provenance import version_of
 
-# How much of a set is shown; with pictures of bounded size, this bounds the page.
+# Number of examples per set. As pictures have a bounded size, this bounds the page.
 WORST = 6
 VERSIONS = 8
 
@@ -66,7 +66,7 @@ def set_view(
 def _agreement_rows(judged: Judged) -> list[dict[str, Any]]:
     columns = {"plcc": True, "srcc": True, "krcc": True, "rmse": False, "main_score": True}
     places = {
-        # After the fit, even a metric that contradicts people has a good number.
+        # After the fit, even a metric that contradicts people may have a good number.
         column: _places(
             [
                 math.nan if item.wrong_direction else getattr(item, column)
@@ -255,13 +255,13 @@ def _decoded(scored: ScoredSet, index: int) -> dict[str, Any] | None:
 
 
 def _resolved(scores: MetricScores) -> Metric | None:
-    """The metric that gave the scores; None if it is unavailable or another model by now."""
+    """The metric that computed the scores; None if it is unavailable or now another model."""
     try:
         metric = resolve(scores.name)
         own = version_of(metric)
     except InputError:
         return None
-    if scores.protocol:  # its map would be that of the whole image in colour
+    if scores.protocol:  # the map would ignore the protocol
         return None
     return metric if own in scores.version or not scores.version else None
 
