@@ -1,4 +1,4 @@
-"""Pairs scored in batches on all local devices: several are in flight, and fetched when ready."""
+"""Scores pairs in batches on all local devices, with several batches in flight."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from gsn_jax.metric import Batching, Metric
 # Batches on the devices at once, so that one is computed while the next is copied.
 _IN_FLIGHT = 3
 
-# Bytes per device of decoded images that are not scored yet; beyond it, batches are not filled.
+# Limit on decoded but unscored images, in bytes per device. Beyond it, partial batches are sent.
 _OPEN_BYTES = 2**29
 
-# The score of each metric by its name, or why it could not be computed.
+# Maps the name of each metric to its score, or to the error that prevented it.
 Outcome = dict[str, "float | Exception"]
 
 
@@ -30,8 +30,8 @@ class Job:
 
     Attributes:
         index: number of the pair.
-        load: gives both images `(H, W, 3)` of one size, uint8 or float32 in [0, 1], or raises.
-        metrics: what to score it with.
+        load: returns both images, `(H, W, 3)` of equal size, uint8 or float32 in [0, 1]; may raise.
+        metrics: the metrics to score it with.
     """
 
     index: int
@@ -40,9 +40,9 @@ class Job:
 
 
 def wanted(batch_size: int | None) -> bool:
-    """Whether pairs are scored in batches: on accelerators, and where a size is given.
+    """Whether to score in batches: on accelerators, or if a batch size is given.
 
-    On a CPU batches are not faster than single pairs.
+    On a CPU, batches are not faster than single pairs.
     """
     return batch_size is not None or jax.default_backend() != "cpu"
 
@@ -50,16 +50,16 @@ def wanted(batch_size: int | None) -> bool:
 def score_in_batches(
     jobs: Iterable[Job], count: int, batch_size: int | None = None
 ) -> Iterator[tuple[int, Outcome | Exception]]:
-    """Scores pairs in batches of a class; those of metrics without batches one by one.
+    """Scores pairs in batches of one class each. Metrics without batches score pairs one by one.
 
     Args:
-        jobs: the pairs; those of one reference should be together.
-        count: how many there are at most.
-        batch_size: pairs that each device scores at once; None for what its memory holds.
+        jobs: the pairs; pairs with the same reference should be adjacent.
+        count: upper bound on the number of jobs.
+        batch_size: pairs per device in a batch; None for as many as its memory holds.
 
     Yields:
-        The number of a pair and its scores, or why its images could not be loaded. Pairs come in
-        the order in which they are ready.
+        The number of a pair, and its scores or the error raised by loading its images. Pairs come
+        in the order in which they are finished.
     """
     run = _Run(count, batch_size)
     for job in jobs:
@@ -70,7 +70,7 @@ def score_in_batches(
 
 
 def score_in_turn(jobs: Iterable[Job]) -> Iterator[tuple[int, Outcome | Exception]]:
-    """The same, one pair after the other, in their order."""
+    """Like `score_in_batches`, but one pair after the other, in order."""
     for job in jobs:
         try:
             images = job.load()
@@ -82,7 +82,7 @@ def score_in_turn(jobs: Iterable[Job]) -> Iterator[tuple[int, Outcome | Exceptio
 
 @dataclasses.dataclass
 class _Open:
-    """A pair some of whose scores are missing."""
+    """A pair that still lacks scores."""
 
     index: int
     images: Images
@@ -108,7 +108,7 @@ class _Run:
 
     def __init__(self, count: int, batch_size: int | None):
         devices = batches.mesh().size
-        # A power of two, so that runs of few pairs use few programs.
+        # Most pairs per device. A power of two, so that short runs share compiled programs.
         self._most = 1 << max(-(-count // devices) - 1, 0).bit_length()
         self._batch_size = batch_size
         self._waiting: dict[tuple[str, BatchClass, np.dtype], tuple[Any, list[_Open]]] = {}
@@ -117,7 +117,7 @@ class _Run:
         self._done: list[tuple[int, Outcome | Exception]] = []
 
     def add(self, job: Job) -> None:
-        """Takes a pair, and sends off a batch that it completes."""
+        """Queues a pair, and sends any batch that it completes."""
         try:
             images = batches.batchable(job.load())
         except Exception as error:
@@ -161,7 +161,7 @@ class _Run:
         except Exception as error:
             self._fail(metric, pairs, error)
             return
-        with jax.transfer_guard_device_to_host("allow"):  # as explicit as `device_get`
+        with jax.transfer_guard_device_to_host("allow"):  # intended, like `device_get`
             scores.copy_to_host_async()
         self._flying.append(_Flight(metric, pairs, scores))
         while len(self._flying) > _IN_FLIGHT:
@@ -179,11 +179,11 @@ class _Run:
         except Exception as error:
             self._fail(flight.metric, flight.pairs, error)
             return
-        for pair, score in zip(flight.pairs, scores, strict=False):  # copies fill the batch
+        for pair, score in zip(flight.pairs, scores, strict=False):  # scores of padding are dropped
             self._settle(pair, flight.metric, float(score))
 
     def _fail(self, metric: Metric, pairs: Sequence[_Open], error: Exception) -> None:
-        """Pairs that together need too much memory are scored one by one."""
+        """Settles the pairs of a failed batch; if memory ran out, they are scored one by one."""
         memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
         for pair in pairs:
             self._settle(pair, metric, _alone(metric, pair.images) if memory else error)
@@ -196,13 +196,13 @@ class _Run:
             self._done.append((pair.index, pair.outcome))
 
     def finish(self) -> None:
-        """Scores what waits, and fetches everything."""
+        """Sends the partial batches, and fetches all scores."""
         self._send_all()
         while self._flying:
             self._land()
 
     def take_done(self) -> list[tuple[int, Outcome | Exception]]:
-        """Pairs that became complete since the last call."""
+        """The pairs completed since the last call."""
         done, self._done = self._done, []
         return done
 

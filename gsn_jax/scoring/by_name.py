@@ -1,4 +1,4 @@
-"""Metrics by their names: one or several of them, scoring a pair, a metric as a loss."""
+"""Metrics by name: resolving names, scoring a pair, a metric as a loss."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ EVERY = "all"
 
 
 def resolve(name: str | os.PathLike[str]) -> Metric:
-    """A metric by the name of a model that ships (see `load`), a registry name, or a folder.
+    """The metric for the name of a shipped model, a registry name, or a model folder.
+
+    See `gsn_jax.load` for models and their folders.
 
     Raises:
-        InputError: it is none of these.
+        InputError: `name` is none of these, or the package with its weights is missing.
     """
     if shipped_models.is_shipped(name):
         return _load(name)
@@ -41,10 +43,10 @@ def resolve(name: str | os.PathLike[str]) -> Metric:
 
 
 def resolve_all(names: Iterable[str], checkpoint: str | None = None) -> list[Metric]:
-    """Metrics by their names, see `resolve`; with a checkpoint for "gsn" where one is given.
+    """The metrics of several names, see `resolve`. A checkpoint replaces the shipped "gsn".
 
     Raises:
-        InputError: see `resolve` and `load`.
+        InputError: see `resolve` and `gsn_jax.load`.
     """
     return [
         _load(checkpoint, name="gsn") if name == "gsn" and checkpoint is not None else resolve(name)
@@ -53,21 +55,21 @@ def resolve_all(names: Iterable[str], checkpoint: str | None = None) -> list[Met
 
 
 def split_names(*texts: str) -> list[str]:
-    """Comma-separated names as a list, each name once, in their order."""
+    """Splits comma-separated names. Each name is listed once, in order of first appearance."""
     names = (name.strip() for text in texts for name in text.split(","))
     return list(dict.fromkeys(name for name in names if name))
 
 
 def named(*texts: str, checkpoint: str | None = None, option: str = "--metric") -> list[str]:
-    """The names that an option of a command gives.
+    """The metric names given to a command-line option.
 
     Args:
         texts: comma-separated names.
-        checkpoint: the folder whose model takes the place of gsn, None for the shipped one.
-        option: what the error message calls the option.
+        checkpoint: folder of a model that replaces the shipped gsn; None for no replacement.
+        option: name of the option, for error messages.
 
     Raises:
-        InputError: there is no name, or a checkpoint but not the name gsn.
+        InputError: no name is given, or a checkpoint is given without the name gsn or all.
     """
     names = split_names(*texts)
     if not names:
@@ -78,15 +80,17 @@ def named(*texts: str, checkpoint: str | None = None, option: str = "--metric") 
 
 
 def every_name() -> tuple[str, ...]:
-    """Names of all models that ship and all metrics."""
+    """Names of all shipped models and all metrics."""
     return (*shipped_models.names(), *metrics.names())
 
 
 def available() -> tuple[list[Metric], dict[str, str]]:
-    """All models and metrics that can be used here.
+    """All models and metrics whose packages are installed.
+
+    Weights that users supply themselves (PieAPP, DeepIQA) are not checked; `choose` does that.
 
     Returns:
-        The metrics; and, by name, the reason why others cannot be used.
+        The metrics; and for each of the others, its name and why it cannot be used.
     """
     found, missing = [], {}
     for name in every_name():
@@ -98,15 +102,15 @@ def available() -> tuple[list[Metric], dict[str, str]]:
 
 
 def choose(names: str, checkpoint: str | None = None) -> tuple[list[Metric], dict[str, str]]:
-    """The metrics of a list of names, each once, in its order.
+    """The metrics in a list of names, each once, in the order of the list.
 
     Args:
-        names: comma-separated; "all" stands for every model that ships and every metric.
-        checkpoint: a folder whose model takes the place of gsn.
+        names: comma-separated; "all" stands for every shipped model and every metric.
+        checkpoint: folder of a model that replaces the shipped gsn.
 
     Returns:
-        The metrics; and, by name, those that "all" leaves out, with the reason. A metric that is
-        named itself is never left out.
+        The metrics; and the names that "all" leaves out, with the reason. A metric that is named
+        explicitly is never left out.
 
     Raises:
         InputError: a name is unknown, weights are missing, or the folder holds no model.
@@ -143,14 +147,14 @@ def score(
         reference: a path, or an array `(..., H, W, 3)` of uint8 or floats in [0, 1].
         distorted: likewise, of equal size.
         metric: a metric or its name, see `resolve`.
-        mask: how much each pixel counts, from 0 to 1: the path of a gray image, or an array
-            `(H, W)` of bool, uint8 or floats in [0, 1], for all pairs of a batch or `(..., H, W)`
-            for each. Metrics that are in no way the mean of local values refuse it.
-        protocol: what the metric sees of an image; or a name of `gsn_jax.scoring.protocol.NAMED`.
+        mask: the weight of each pixel, from 0 to 1: the path of a gray image, or an array of bool,
+            uint8, uint16 or floats in [0, 1], `(H, W)` for all pairs or `(..., H, W)` for each.
+            Metrics that do not pool local values refuse it.
+        protocol: what the metric sees of an image, or a name in `gsn_jax.scoring.protocol.NAMED`.
 
     Returns:
-        Scores of the leading shape; a scalar array for one pair. The metric says which direction
-        is better and in which range they lie.
+        Scores `(...)`; a scalar array for one pair. Their direction and range are attributes of
+        the metric.
 
     Raises:
         InputError: see `resolve`, `Metric`, `gsn_jax.images.masks.as_mask` and `Protocol`.
@@ -167,12 +171,12 @@ def score(
 def as_loss(
     name: str | os.PathLike[str] | Metric,
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """A metric as something to minimise: `loss(reference, distorted) -> (...)`.
+    """A metric as a loss to minimise: `loss(reference, distorted) -> (...)`.
 
-    Pure, jit- and grad-safe, with finite gradients at equal images. A trained model gives its raw
-    error, 0 for an identical pair, with the weights of errors held constant in the gradient (see
-    `hold_weights` of `gsn_jax.gsn.GSN`). A metric with a largest value gives that value minus the
-    score, an unbounded one (PSNR) its negative, and a distance gives itself.
+    Pure, safe under `jit` and `grad`, with finite gradients at equal images. A trained model gives
+    its raw error, 0 for an identical pair; gradients treat the weights of errors as constants (see
+    `hold_weights` of `gsn_jax.gsn.GSN`). A quality with an upper bound gives the bound minus the
+    score, an unbounded one (PSNR) the negative score, and a distance the score itself.
 
     Args:
         name: a metric or its name, see `resolve`.
@@ -193,7 +197,7 @@ def as_loss(
 
 
 def _load(name_or_dir: str | os.PathLike[str], name: str | None = None) -> Metric:
-    """`load`, whose module imports Flax: scores by other metrics start sooner without."""
+    """`model_metric.load`, imported here because its module needs Flax, which is slow to import."""
     from gsn_jax.scoring import model_metric
 
     return model_metric.load(name_or_dir, name=name)

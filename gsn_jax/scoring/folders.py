@@ -17,7 +17,7 @@ from gsn_jax.scoring.pairs import Pair, shown
 RULES = ("auto", "stem", "prefix")
 SEPARATORS = "_-. "
 
-# Seconds that an expression may search one name; some backtrack for longer than anybody waits.
+# Seconds allowed to match one name: some expressions would backtrack practically for ever.
 _SEARCH_SECONDS = 1.0
 
 
@@ -41,11 +41,12 @@ class Pairing:
 def list_images(folder: str | os.PathLike[str], skip: Iterable[Path] = ()) -> list[PurePath]:
     """The image files in and below a folder, by suffix: paths relative to it, sorted.
 
-    Hidden files are left out. Links are followed; each folder is listed once, so that loops end.
+    Hidden files and folders are skipped. Links are followed; each folder is listed once, so that
+    loops end.
 
     Args:
         folder: where to look.
-        skip: folders to leave out.
+        skip: folders to skip.
 
     Raises:
         InputError: the folder or one below it cannot be read.
@@ -80,17 +81,18 @@ def pair_names(
 ) -> Pairing:
     """Pairs distorted images with references by their names.
 
-    A reference is searched in the folder that corresponds to the distorted image's, then in the
-    folders above it, then in folders whose path ends like it. The first folder with a matching name
-    decides. Case and Unicode form (NFC or NFD) of names make no difference.
+    For a distorted image in `a/b/`, references are searched in `a/b/`, then in the folders above
+    it (`a/`), then in those that its path ends with (`b/`), then at the top. The first folder with
+    a matching name decides. Case and Unicode form (NFC or NFD) of names make no difference.
 
     Args:
         references: relative paths.
         distorted: relative paths.
-        rule: "stem": the names are equal without their suffixes. "prefix": the longest reference
-            name that the distorted name begins with, followed by its end or one of "_-. ". "auto":
-            "stem", and if nothing matches "prefix". Anything else is a regular expression, whose
-            match (its first group, if it has one) must be equal in both names.
+        rule: "stem": names without suffixes are equal. "prefix": the longest reference name that
+            is the whole distorted name, or its beginning before one of "_-. ". "auto": "stem", or
+            else "prefix". Anything else is a regular expression, whose match (its first group, if
+            it has one) must be equal in both names; a reference without a match counts by its
+            whole name.
 
     Raises:
         InputError: the rule is not a regular expression, or takes too long.
@@ -130,7 +132,7 @@ def pair_folders(
         reference_dir: folder of the references.
         distorted_dir: folder of the distorted images; one may lie within the other.
         rule: see `pair_names`.
-        allow_unpaired: leave out images without a partner, instead of refusing them.
+        allow_unpaired: ignore images without a partner instead of raising an error.
 
     Raises:
         InputError: a folder cannot be read, no images pair, or some are ambiguous or have no
@@ -193,7 +195,7 @@ def _pair(folders: tuple[Path, Path], names: tuple[PurePath, PurePath]) -> Pair:
 
 
 def _nearest(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Folders in which a reference is searched: the same, those above, and ends of the path."""
+    """The folders in which a reference is searched, in order; see `pair_names`."""
     above = [parts[:end] for end in range(len(parts), 0, -1)]
     ends = [parts[start:] for start in range(1, len(parts))]
     return list(dict.fromkeys([*above, *ends, ()]))
@@ -223,7 +225,7 @@ class _Finder:
 def _finder(rule: str) -> _Finder:
     if rule == "stem":
         return _Finder(_folded, lambda stem: [_folded(stem)])
-    if rule in ("auto", "prefix"):  # an equal name is the longest prefix
+    if rule in ("auto", "prefix"):  # the same, as an equal name is the longest prefix
         return _Finder(_folded, _prefixes)
     try:
         pattern = regex.compile(rule, regex.IGNORECASE)
@@ -251,12 +253,12 @@ def _parts(folder: PurePath) -> tuple[str, ...]:
 
 
 def _folded(stem: str) -> str:
-    """A name without its case and its Unicode form."""
+    """A name in one case and one Unicode form."""
     return unicodedata.normalize("NFC", stem).casefold()
 
 
 def _prefixes(stem: str) -> list[str]:
-    """Beginnings of a name up to its end or a separator, the longest first."""
+    """The name and its prefixes that end before a separator, longest first."""
     stem = _folded(stem)
     ends = [i for i, letter in enumerate(stem) if letter in SEPARATORS and i]
     return [stem, *(stem[:end] for end in reversed(ends))]

@@ -1,8 +1,8 @@
 """The scores of an unfinished table, so that an interrupted `gsn score --out` loses nothing.
 
-They are kept beside the table, in `.NAME.partial`, until the table is complete. Each of several
-processes keeps its own, in `.NAME.partial`, `.NAME.partial-1` and so on, and process 0 puts them
-together. A later run continues from all of them, whatever its number of processes.
+They are kept beside the table, in `.NAME.partial`, until the table is complete. Several processes
+write one file each (`.NAME.partial`, `.NAME.partial-1` and so on), and process 0 merges them. A
+later run continues from all of them, whatever its number of processes.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ class Journal:
     """The scores of a table so far. Use `open_journal`, which admits one process at a time.
 
     Attributes:
-        scored: index of a pair to its scores. A pair that failed, or whose files have changed
-            since, is left out of what an earlier run scored.
+        scored: index of a pair to its scores. Those of an earlier run are included, except for
+            pairs that failed or whose files have changed since.
     """
 
     def __init__(self, path: Path, pattern: str, pairs: Sequence[Pair], run: Mapping[str, Any]):
         """Takes over the scores of an earlier run with the same description.
 
         Args:
-            path: of the file.
-            pattern: of the names, in the same folder, of the files of all processes.
+            path: the file of this process.
+            pattern: glob pattern for the files of all processes, in the same folder.
             pairs: the pairs of the table.
             run: what the scores depend on besides the files, see `describe_run`.
 
         Raises:
             OSError: a file cannot be read or written.
         """
-        # Taken before any image is read: a file that changes after that is scored again.
+        # Taken before any image is read, so that a file that changes later is scored again.
         self._stamps = [_stamp(pair) for pair in pairs]
         self._pairs, self._run, self._pattern = pairs, run, pattern
         self._store = Store(path, run)
@@ -54,7 +54,7 @@ class Journal:
         self.scored = self._read(failed=False)
 
     def gather(self) -> None:
-        """Adds what the other processes of this run have kept, and closed.
+        """Adds the scores of the other processes of this run, which have closed their files.
 
         Raises:
             InputError: a file cannot be read.
@@ -63,7 +63,7 @@ class Journal:
             self.scored = self._read(failed=True)
 
     def _read(self, *, failed: bool) -> dict[int, ScoredPair]:
-        """The pairs of all files. One that failed may have been scored by another process since."""
+        """The pairs of all files. Scores take precedence over errors from other processes."""
         found: dict[int, ScoredPair] = {}
         for path in self._files():
             store = self._store if path == self._store.path else Store(path, self._run)
@@ -79,10 +79,10 @@ class Journal:
         return sorted(self._store.path.parent.glob(self._pattern))
 
     def add(self, index: int, scored: ScoredPair) -> None:
-        """Keeps the scores of a pair.
+        """Stores the scores of a pair.
 
         Raises:
-            InputError: they cannot be written. What was kept before stays.
+            InputError: they cannot be written; earlier scores stay.
         """
         self.scored[index] = scored
         row = {
@@ -100,14 +100,14 @@ class Journal:
         self._store.close()
 
     def remove(self) -> None:
-        """Deletes the files of all processes, when the table is complete."""
+        """Deletes the files of all processes, once the table is complete."""
         self._store.close()
         for path in self._files():
             path.unlink(missing_ok=True)
 
 
 def _kept(pair: Pair, stamp: list[Any], row: Any) -> ScoredPair | None:
-    """A pair with the scores in a row of a file; None if the row is not of these files."""
+    """A pair with the scores in its row; None if the row is invalid or the files have changed."""
     match row:
         case {
             "files": files,
@@ -134,16 +134,16 @@ def open_journal(
     run: Mapping[str, Any],
     process: int = 0,
 ) -> Iterator[Journal]:
-    """The journal of a table. At the end process 0 deletes all files, unless the context raises.
+    """The journal of a table. If the context ends without an error, process 0 deletes all files.
 
     Args:
-        table: the table that is being made.
+        table: the table that is being written.
         pairs: its pairs.
         run: what the scores depend on besides the files. Scores of another run are dropped.
-        process: number of this process among those that make the table.
+        process: index of this process among those that write the table.
 
     Raises:
-        InputError: the file cannot be written, or another process is making the table.
+        InputError: the file cannot be written, or another run is writing the table.
     """
     target = Path(table)
     mine = f"-{process}" if process else ""
@@ -175,7 +175,7 @@ def _written(path: Path) -> Iterator[None]:
 def describe_run(
     metrics: Sequence[Metric], loading: Loading, tiles: Tiles | None = None
 ) -> dict[str, Any]:
-    """What scores depend on besides the files: versions, metrics, and how files are read."""
+    """What scores depend on besides the files: versions, metrics, loading options and tiles."""
     models = {metric.name: [version_of(metric), protocol_text(metric)] for metric in metrics}
     return {
         "package": __version__,

@@ -1,4 +1,4 @@
-"""Scores as JUnit XML, which systems for continuous integration show as tests."""
+"""Scores as JUnit XML, which CI systems show as test results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gsn_jax.scoring.limits import Limit
 from gsn_jax.scoring.outputs import writing
 from gsn_jax.scoring.pairs import ScoredPair
 
-# Characters that XML 1.0 does not allow, which file names may have.
+# Characters that file names may contain but XML 1.0 does not allow.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -21,8 +21,8 @@ def write(
 ) -> None:
     """Writes one test case per pair: classname is the reference, name the distorted image.
 
-    A pair that could not be scored is an error, and one with a score worse than a limit a failure.
-    The scores stand in the text of each case.
+    A pair that could not be scored is an error; one with a score worse than a limit is a failure.
+    Each case lists its scores as output.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""The worst score that passes a check."""
+"""Limits: the worst scores that pass a check."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gsn_jax.metric import Metric
 
 @dataclasses.dataclass(frozen=True)
 class Limit:
-    """A metric's worst score that passes.
+    """The worst score of a metric that passes.
 
     Attributes:
         metric: the metric.
-        value: at least this for a quality, at most this for a distance.
-        key: the score's name; the metric's, or that of a statistic of it, see
+        value: a lower bound for a quality, an upper bound for a distance.
+        key: name of the score: that of the metric, or of a statistic of its scores, see
             `gsn_jax.scoring.pooling`.
     """
 
@@ -25,12 +25,12 @@ class Limit:
     key: str
 
     def passes(self, score: float) -> bool:
-        """Whether a score passes, at six decimals: those are printed, and float32 rounds."""
+        """Whether a score passes, rounded to the six decimals that are printed."""
         score = round(score, 6) if math.isfinite(score) else score
         return score >= self.value if self.metric.higher_is_better else score <= self.value
 
     def complaint(self, scores: Mapping[str, float]) -> str:
-        """What is wrong with the scores of a pair; "" if they pass or lack this one."""
+        """A message if the score of a pair fails; "" if it passes or is missing."""
         score = scores.get(self.key)
         if score is None or self.passes(score):
             return ""

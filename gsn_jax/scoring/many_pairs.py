@@ -20,26 +20,26 @@ from gsn_jax.scoring import batching, one_pair
 from gsn_jax.scoring.pairs import Hdr, Image, Loading, Pair, Resize, ScoredPair, running_order
 from gsn_jax.scoring.regions import Tiles
 
-# So many pairs, the first ones, show which sizes are frequent.
+# Number of pairs, the first ones, that are sampled to find frequent sizes.
 _SAMPLE = 64
 
-# So many pairs are checked for a shift, which takes about as long as the simplest metrics.
+# Number of pairs checked for a shift, which takes about as long as the simplest metrics.
 _GLANCES = 64
 
-# Limits of what is decoded ahead, in pairs per thread and in pixels; they bound the memory.
+# Threads that decode ahead, and limits in pairs per thread and in pixels, which bound memory.
 _THREADS = 2
 _AHEAD = 4
 _AHEAD_PIXELS = 32_000_000
 
 _Decoding = Future[Image]
 
-# The reference and the distorted image; None of a pair with a problem.
+# The reference and the distorted image; None for a pair with a problem.
 _Decoded = tuple[_Decoding, _Decoding] | None
 
 
 @dataclasses.dataclass
 class _Run:
-    """What the pairs of a run share; `glances` counts the checks for a shift that are left."""
+    """State shared by the pairs of a run; `glances` is the number of shift checks left."""
 
     loading: Loading
     tiles: Tiles | None
@@ -47,7 +47,7 @@ class _Run:
     glances: int = _GLANCES
 
     def glance(self, reference: Image, distorted: Image) -> alignment.Shift | None:
-        """The shift by which two images look shifted, if none is undone and checks are left."""
+        """The apparent shift of a pair. Not sought if shifts are undone, or no checks are left."""
         untouched = self.loading.align == "none" and self.loading.hdr is None
         if not (untouched and self.glances and reference.shape == distorted.shape):
             return None
@@ -72,7 +72,7 @@ def score_pairs(
     """Scores pairs and yields them in their order, while the next ones are decoded.
 
     Args:
-        pairs: what to score.
+        pairs: the pairs to score.
         metrics: each scores every pair.
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
@@ -97,7 +97,7 @@ def score_pairs(
 
 
 def in_order(scored: Iterable[tuple[int, ScoredPair]]) -> Iterator[ScoredPair]:
-    """Pairs in the order of their indices 0, 1, 2, ..., each as soon as it is its turn."""
+    """Yields pairs in the order of their indices 0, 1, 2, ..., each as early as possible."""
     waiting: dict[int, ScoredPair] = {}
     following = 0
     for index, item in scored:
@@ -117,24 +117,24 @@ def score_unordered(
     cache_bytes: int = CACHE_BYTES,
     batch_size: int | None = None,
 ) -> Iterator[tuple[int, ScoredPair]]:
-    """Scores pairs in an order in which each reference is decoded and encoded once.
+    """Scores pairs grouped by reference, so that each reference is decoded and encoded once.
 
-    On a CPU one after the other. On accelerators, or with a batch size, in batches that are divided
-    over all local devices; scores differ by at most 1e-5, relative for scores above 1. A device
-    then encodes a reference once per batch.
-    Pairs with a mask, and all pairs where there are tiles, are scored one after the other.
+    On a CPU, pairs are scored one by one. On accelerators, or with a batch size, they are scored in
+    batches divided over all local devices. Scores then differ by at most 1e-5 (relative for scores
+    above 1), and a device encodes each reference once per batch if no device has more than two.
+    Pairs with a mask are always scored one by one, and so are all pairs with tiles or HDR images.
 
     Args:
-        pairs: what to score.
+        pairs: the pairs to score.
         metrics: each scores every pair.
         loading: how files are read.
         wanted: indices of the pairs to score; None for all.
-        tiles: number of tiles, from top to bottom and from left to right, that are scored too;
-            None for none.
-        cache_bytes: size of the cache of references' features; 0 decodes and encodes the reference
-            of every pair anew. Batches have no cache.
-        batch_size: pairs that each device scores at once; None for one by one on a CPU, and what
-            the memory holds on accelerators.
+        tiles: number of tiles, from top to bottom and from left to right, to score as well; None
+            for none.
+        cache_bytes: size of the cache for features of references; with 0, the reference of every
+            pair is decoded and encoded anew. Batches do not use the cache.
+        batch_size: pairs per device in a batch. None scores one by one on a CPU; on accelerators it
+            means as many as the memory holds.
 
     Yields:
         The index of a pair and its `ScoredPair`.
@@ -163,7 +163,7 @@ def _in_batches(
     run: _Run,
     batch_size: int | None,
 ) -> Iterator[tuple[int, ScoredPair]]:
-    # What is found of a pair before it is scored: the shift that was undone, or one that was not.
+    # Found before a pair is scored: the shift that was undone, and the one that it appears to have.
     shifts: dict[int, tuple[alignment.Shift | None, alignment.Shift | None]] = {}
 
     def load(index: int, decoded: _Decoded) -> Images:
@@ -192,7 +192,7 @@ def _in_batches(
 
 
 def _announce_sizes(pairs: Sequence[Pair], metrics: Sequence[Metric]) -> None:
-    """Tells the metrics which sizes to expect and how often, by the headers of the first pairs."""
+    """Tells the metrics which sizes to expect how often, from the headers of the first pairs."""
     expecting = [metric for metric in metrics if isinstance(metric, SizeAware)]
     sample = [pair for pair in pairs[:_SAMPLE] if not pair.problem] if expecting else []
     sizes = collections.Counter(read_size(pair.files[1]) for pair in sample)
@@ -233,9 +233,9 @@ def _decode_ahead(
     shared: bool,
     threads: int = _THREADS,
 ) -> Iterator[tuple[int, _Decoded]]:
-    """Gives indices with the futures of their images, while the next ones are decoded.
+    """Yields indices with the futures of their images, while the next ones are decoded.
 
-    Neighbouring pairs of one reference get the same decoded image if it is `shared`.
+    With `shared`, adjacent pairs with the same reference get the same decoded image.
     """
     with ThreadPoolExecutor(max_workers=threads) as executor:
         waiting: collections.deque[tuple[int, _Decoded, int]] = collections.deque()
@@ -265,5 +265,5 @@ def _decode_ahead(
             last = None
             while waiting:
                 yield waiting.popleft()[:2]
-        finally:  # a caller that stops early need not wait for the images that were requested
+        finally:  # a caller that stops early does not wait for images that are still queued
             executor.shutdown(wait=True, cancel_futures=True)

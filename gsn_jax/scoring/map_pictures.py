@@ -1,6 +1,6 @@
 """Quality maps as pictures, in colours that are safe for the colour-blind; brighter is worse.
 
-Needs matplotlib, from the extras `report` and `web`, which is imported when it is first used.
+Needs matplotlib (extras `report` and `web`), which is imported on first use.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gsn_jax.scoring.outputs import writing
 
 # Perceptually uniform; readable in gray and by the colour-blind.
 COLOURS = "inferno"
-# The least share of a bounded metric's range that the colours span, so that tiny errors stay dark.
+# Smallest share of a bounded metric's range that the colours span, so that tiny errors stay dark.
 _LEAST_SPAN = 0.05
 
 
@@ -70,7 +70,7 @@ def colours_of(badness: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shap
 def overlay(
     image: Float[np.ndarray, "h w 3"], values: Float[np.ndarray, "h w"], scale: Scale
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The map's colours over the image in gray; the worse, the more opaque.
+    """The map's colours over the image in gray, more opaque where it is worse.
 
     Args:
         image: in [0, 1].
@@ -93,13 +93,13 @@ def draw(
     metric: Metric,
     title: str = "",
 ) -> bytes:
-    """A PNG of the distorted image, its map beside it in the same size, and a colour bar.
+    """A PNG of the distorted image and its map, side by side, with a colour bar.
 
     Args:
         distorted: in [0, 1].
         values: the map at every pixel.
         metric: the metric of the map.
-        title: a line above both.
+        title: a line above the images.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -110,7 +110,7 @@ def draw(
 
     scale = scale_of(values, metric)
     height, width = values.shape
-    panel = 4.5 * min(1.0, width / height)  # inches of an image's width, at most 4.5 x 4.5
+    panel = 4.5 * min(1.0, width / height)  # an image's width in inches; it fits into 4.5 x 4.5
     figure = Figure(figsize=(2 * panel + 1.6, panel * height / width + 0.9), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
@@ -143,7 +143,7 @@ def _matplotlib() -> Any:
 
 
 class MapWriter:
-    """Writes `<stem>.<metric>.map.png` into a folder, for one pair after the other.
+    """Writes `<stem>.<metric>.map.png` for each pair into a folder.
 
     Distorted images with the same stem (`a/x.png` and `b/x.png`, `x.png` and `x.jpg`) get different
     names. Files that are scored are never overwritten.
@@ -154,7 +154,7 @@ class MapWriter:
 
         Args:
             folder: the folder for the pictures.
-            metrics: metrics; those with a map are drawn.
+            metrics: the metrics, of which those with a map are drawn.
             inputs: all image files that are scored.
 
         Raises:
@@ -207,7 +207,7 @@ class MapWriter:
         ]
 
     def _stem(self, names: tuple[str, str]) -> str:
-        """The distorted file's stem; if another image has it, its path joined, then a number."""
+        """The distorted file's stem; if taken, its joined path; if that is taken, with a number."""
         path = Path(names[1])
         parts = [part for part in path.parts if part not in (path.anchor, "..", ".")]
         joined = "_".join([*parts[:-1], path.stem])

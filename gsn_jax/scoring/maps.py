@@ -31,11 +31,11 @@ def quality_map(
         distorted: likewise, of equal size.
         metric: a metric with a map, or its name; see `gsn_jax.scoring.by_name.resolve`.
         size: "image" gives a value per pixel, interpolated linearly between the centres of the
-            metric's cells; "grid" gives those cells, which may be coarser than the pixels.
+            metric's cells; "grid" gives the cells themselves, which may be coarser than pixels.
 
     Returns:
         float32 `(..., H, W)`, or `(..., h, w)` for "grid", in the direction of the metric's score:
-        a quality, or for a distance an error. For "gsn" it is a quality in [0, 1].
+        a quality, or an error for a distance. For "gsn", a quality in [0, 1].
 
     Raises:
         InputError: the metric is unknown or has no map, or the images cannot be used with it.
@@ -59,7 +59,7 @@ def quality_map(
 
 
 def known_maps() -> str:
-    """The metrics with a map, as the end of an error message."""
+    """The end of an error message, which lists the metrics with a map."""
     return f"metrics with one: {', '.join(mapped_names())}"
 
 
@@ -81,7 +81,7 @@ def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> 
         The grid that the metric declares, or else that of an image halved repeatedly.
 
     Raises:
-        ValueError: the map does not have the size of an image halved repeatedly.
+        ValueError: none is declared, and no image halved repeatedly has the size of the map.
     """
     declared = getattr(metric, "map_grid", None)
     if declared is not None:
@@ -99,7 +99,7 @@ def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> 
 def to_pixels(
     cells: Float[np.ndarray, "*batch h w"], height: int, width: int, grid: MapGrid
 ) -> Float[np.ndarray, "*batch {height} {width}"]:
-    """A map per pixel: linear between the centres of cells, constant beyond the outer ones."""
+    """Interpolates a map linearly between the centres of cells; constant beyond the outer ones."""
     rows = _linear(cells, height, grid, axis=-2)
     return _linear(rows, width, grid, axis=-1)
 

@@ -1,4 +1,4 @@
-"""Masks for pairs of files: one for all of them, or one each from a folder, by name."""
+"""Masks for pairs of files: one for all pairs, or one for each from a folder, by name."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def give_masks(pairs: Sequence[Pair], mask: str | os.PathLike[str], max_pixels: 
 
     Args:
         pairs: the pairs.
-        mask: the file of a mask for all of them; or a folder. There, a pair's mask has the name of
-            its distorted image, or else of its reference, in the way in which
+        mask: a mask file for all pairs, or a folder of masks. In a folder, a pair's mask is found
+            by the name of its distorted image, or else of its reference, as
             `gsn_jax.scoring.folders.pair_names` finds references.
         max_pixels: see `gsn_jax.images.load_image`.
 
@@ -28,7 +28,7 @@ def give_masks(pairs: Sequence[Pair], mask: str | os.PathLike[str], max_pixels: 
             or several that fit equally well.
     """
     if not Path(mask).is_dir():
-        as_mask(Path(mask), max_pixels=max_pixels)  # once, before the work, and not for every pair
+        as_mask(Path(mask), max_pixels=max_pixels)  # refuse a bad mask now, not for every pair
         return [dataclasses.replace(p, mask=shown(mask), mask_file=Path(mask)) for p in pairs]
     masks = list_images(mask)
     found: dict[int, PurePath] = {}

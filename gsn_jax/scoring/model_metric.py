@@ -1,4 +1,4 @@
-"""A trained model as a `Metric`, and loading one by its name or folder."""
+"""A trained model as a `Metric`, loaded by its name or from a folder."""
 
 from __future__ import annotations
 
@@ -35,20 +35,19 @@ MIN_SIZE = 16
 class ModelMetric:
     """A trained model as a `Metric`: calibrated quality in [0, 1], up = better.
 
-    The same pair gives the same score, bit by bit, alone, in an array of images or in a folder:
-    each pair runs through the same functions, chosen by its size alone. Batches on all devices (see
-    `gsn_jax.metric.Batching`) agree with that to 1e-5. Models that can be tiled are compiled for
-    few shapes and take images of any size in bounded memory, see `gsn_jax.scoring.tiles`. Across
-    devices scores agree to 1e-4.
+    A pair gets the same score, bit for bit, whether it is scored alone, in an array of images or in
+    a folder: its size alone decides which functions are applied. Batches on all devices (see
+    `gsn_jax.metric.Batching`) agree with that score to 1e-5. Models that can be tiled are compiled
+    for few shapes and take images of any size in bounded memory, see `gsn_jax.scoring.tiles`.
+    Scores on different devices agree to 1e-4.
 
     Attributes:
-        name: of the shipped model, or of the folder's kind of model.
+        name: name of the metric.
         higher_is_better: True.
         value_range: (0, 1); a model without calibration gives raw, unbounded scores.
         version: version of the model.
         training: configuration, step and results of the training.
-        card: Markdown for people: training data, recipe, results and limits; "" where there is
-            none.
+        card: model card in Markdown: training data, recipe, results and limits; "" for none.
         function: the pure function `(reference, distorted) -> scores` on float arrays
             `(..., H, W, 3)` in [0, 1], for use under `jit`, `vmap` and `grad`.
     """
@@ -70,15 +69,15 @@ class ModelMetric:
 
         Args:
             model: see `gsn_jax.models.registry`.
-            variables: of the model.
-            name: what to call the metric.
-            calibration: raw score to quality; None gives raw scores.
+            variables: the variables of the model.
+            name: name of the metric.
+            calibration: maps raw scores to qualities; None gives raw scores.
             version: version of the model.
             training: how it was trained.
-            card: about the model, for people.
+            card: the model card.
         """
         model, variables = fold(model, variables)
-        # Device-put once; otherwise every call may copy.
+        # Put on the device once; otherwise every call may copy them.
         variables = jax.device_put(variables)
         self.name = name
         self.version = version
@@ -92,8 +91,8 @@ class ModelMetric:
         """Quality of one pair (a scalar) or of a batch `(..., H, W, 3)`; see `Metric`.
 
         Raises:
-            InputError: the images cannot be read, differ in size, are out of [0, 1] or smaller
-                than 16 x 16, or than the model's patches.
+            InputError: the images cannot be read, differ in size, are outside [0, 1], or smaller
+                than 16 x 16 or the model's own minimum.
         """
         first, second = as_pair(reference, distorted, min_size=self._min_size)
         if isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer):
@@ -124,7 +123,7 @@ class ModelMetric:
 
     def score_batch(self, batch: PairBatch) -> jax.Array:
         """Starts to score a batch; see `gsn_jax.metric.Batching`."""
-        assert self._tiled is not None  # otherwise there is no class
+        assert self._tiled is not None  # otherwise `batch_class` gives None
         return self._tiled.score_batch(batch)
 
     @property
@@ -137,8 +136,8 @@ class ModelMetric:
     ) -> list[float]:
         """Scores one pair under each mask; see `gsn_jax.metric.Regional`.
 
-        The cells of the score map count by the mask: their errors, and their share in what the
-        score takes from the whole image.
+        The mask weighs the cells of the score map, both their errors and their share in the
+        averages of the global branch.
         """
         check_sizes(reference, distorted, min_size=self._min_size)
         if not self.takes_masks:
@@ -152,21 +151,22 @@ class ModelMetric:
         return self._compiled_regions(self._variables, *arrays, weights).tolist()
 
     def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        """Quality of arrays `(..., H, W, 3)` in [0, 1]; pure, checks nothing."""
+        """Quality of arrays `(..., H, W, 3)` in [0, 1]. Pure; checks nothing."""
         return self._calibrate(self._raw(self._variables, reference, distorted))
 
     def error(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        """The error that `as_loss` minimises: 0 for an identical pair, without an upper bound.
+        """The error that `as_loss` minimises. It has no upper bound.
 
-        Unlike 1 - quality its gradient does not vanish where the calibrated quality reaches 0, and
-        it makes errors smaller, not less visible: see `hold_weights` of `gsn_jax.gsn.GSN`.
+        It is 0 for an identical pair if the model fixes the score of such a pair. Unlike that of
+        1 - quality, its gradient does not vanish where the calibrated quality reaches 0. Models
+        with `hold_weights` hold the weights of errors constant, see `gsn_jax.gsn.GSN`.
         """
         best = registry.identity_score(self._model)
         held = {"hold_weights": True} if hasattr(self._model, "hold_weights") else {}
         return (best or 0.0) - self._raw(self._variables, reference, distorted, **held)
 
     def function_by_image(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        """`function` of `(N, H, W, 3)`, with the references and the distorted images apart.
+        """`function` for `(N, H, W, 3)` that encodes references and distorted images separately.
 
         For exporters, which cannot split the features of a batch of unknown size.
         """
@@ -181,7 +181,7 @@ class ModelMetric:
 
     @property
     def weights(self) -> dict[str, Any]:
-        """Parameters and calibration: all numbers that the score depends on beside the images."""
+        """Parameters and calibration: all numbers that scores depend on besides the images."""
         calibration = self._calibration.to_dict() if self._calibration else {}
         return {"variables": self._variables, "calibration": calibration}
 
@@ -191,7 +191,7 @@ class ModelMetric:
         return hasattr(self._model, "quality_map")
 
     def quality_map(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
-        """Local quality in [0, 1], `(..., h, w)`, on a grid coarser than the image.
+        """Local quality `(..., h, w)`, in [0, 1] if calibrated, on a grid coarser than the image.
 
         Raises:
             InputError: as for a call, or the model has no map.
@@ -208,7 +208,7 @@ class ModelMetric:
         return maps.reshape(*batch, *maps.shape[-2:])
 
     def map_grid(self, height: int, width: int) -> MapGrid:
-        """Where the cells of `quality_map` lie in an image of any `height` and `width`."""
+        """Where the cells of `quality_map` lie in an image, whatever its `height` and `width`."""
         backbone = self._model.backbone
         return MapGrid(backbone.strides[-1], backbone.centre)
 
@@ -226,7 +226,7 @@ class ModelMetric:
         )
         return scores.reshape(batch)
 
-    # The variables are arguments: as constants they would be compiled in, slowly.
+    # The variables are arguments: compiling them in as constants is slow.
     @functools.cached_property
     def _compiled(self) -> Callable[[Any, jax.Array, jax.Array], jax.Array]:
         return bounded_jit(lambda variables, a, b: self._calibrate(self._raw(variables, a, b)))
@@ -261,7 +261,7 @@ class ModelMetric:
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the models that ship with the package; `load` also takes NAME@VERSION."""
+    """Names of the models that ship with the package; `load` also accepts NAME@VERSION."""
     return shipped_models.names()
 
 
@@ -269,10 +269,10 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
     """A trained model as a metric.
 
     Args:
-        name_or_dir: the name of a model that ships, or "NAME@VERSION" for one of its versions
-            (older ones may be kept); or a folder, also in a bucket (`gs://`): a model's, a training
-            run's (its best checkpoint is taken), or that of one of its checkpoints.
-        name: what to call a metric from a folder; by default the kind of its model, e.g. "gsn".
+        name_or_dir: the name of a shipped model, or "NAME@VERSION" for one of its versions (older
+            ones may be kept). Or a folder, local or in a bucket (`gs://`): of a model, of a
+            training run (its best checkpoint is loaded), or of a single checkpoint.
+        name: name of a metric from a folder; by default the kind of its model, e.g. "gsn".
 
     Raises:
         InputError: there is no such model, or the folder cannot be read as one.
@@ -307,6 +307,6 @@ def _load_folder(folder: Path, name: str | None) -> ModelMetric:
         )
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
-    except Exception as error:  # a description that does not suit the parameters
+    except Exception as error:  # e.g. a description that does not match the parameters
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise InputError(f"{folder}: cannot be read as a model ({reason})") from error

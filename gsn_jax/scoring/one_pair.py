@@ -1,4 +1,4 @@
-"""Scoring the two decoded images of a pair: brought to one size, aligned, whole or in parts."""
+"""Scores the decoded images of one pair: resized to one size, aligned, whole and in tiles."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Prepared(NamedTuple):
     Attributes:
         reference: uint8, float32 in [0, 1], or float32 in cd/m2, `(H, W, 3)`.
         distorted: likewise.
-        mask: how much each pixel counts; None where all count alike.
-        shift: the shift that was undone; None where none was sought.
-        part: first row and column of `reference` in the reference.
+        mask: the weight of each pixel; None if all count alike.
+        shift: the shift that was undone; None if none was sought.
+        part: first row and column of `reference` in the whole reference.
     """
 
     reference: Image
@@ -36,10 +36,10 @@ class Prepared(NamedTuple):
 
 
 class Masks:
-    """Reads masks, and keeps the last one, which most often is that of the next pair too."""
+    """Reads masks, and keeps the last one, which the next pair usually shares."""
 
     def __init__(self, max_pixels: int):
-        """Reads nothing yet; `max_pixels` as for `gsn_jax.images.load_image`."""
+        """Reads nothing yet; for `max_pixels` see `gsn_jax.images.load_image`."""
         self._max_pixels = max_pixels
         self._last: tuple[Path, Mask] | None = None
 
@@ -60,7 +60,7 @@ def prepare(
     """Brings both images to one size, reads the pair's mask, and undoes a shift.
 
     Raises:
-        InputError: the images differ in size and none is to be resized, or the mask cannot be used.
+        InputError: the images differ in size and are not resized, or the mask cannot be used.
     """
     reference, distorted = of_one_size(pair, reference, distorted, loading)
     mask = None
@@ -82,10 +82,10 @@ def prepare(
 def of_one_size(
     pair: Pair, reference: Image, distorted: Image, loading: Loading
 ) -> tuple[Image, Image]:
-    """Both images; if they differ in size, one of them is resized as `loading` says.
+    """Both images; if they differ in size, `loading` says which one is resized.
 
     Raises:
-        InputError: they differ in size and neither is to be resized.
+        InputError: they differ in size and `loading` resizes neither.
     """
     if reference.shape != distorted.shape:
         clipped = loading.hdr is None
@@ -113,17 +113,17 @@ def score(
     tiles: regions.Tiles | None = None,
     cache: FeatureCache | None = None,
 ) -> ScoredPair:
-    """The scores of a pair by every metric; what one metric refuses does not concern the others.
+    """The scores of a pair by every metric; an error of one metric does not stop the others.
 
     Args:
         pair: the pair.
         reference: its decoded reference.
         distorted: its decoded distorted image.
-        metrics: what to score with.
-        loading: how the images are brought to one size and aligned.
+        metrics: the metrics to score with.
+        loading: how the images are resized and aligned.
         masks: reads the pair's mask.
         tiles: number of tiles from top to bottom and from left to right; None for none.
-        cache: features of references; None keeps none.
+        cache: cache for features of references; None for none.
     """
     try:
         prepared = prepare(pair, reference, distorted, loading, masks)
@@ -152,7 +152,7 @@ def score(
 
 
 def scored(pair: Pair, metrics: Sequence[Metric], outcome: Outcome) -> ScoredPair:
-    """The pair with what each of the metrics gave: a score or an error."""
+    """The pair with the outcome of each metric: a score or an error."""
     whole, errors = {}, []
     for metric in metrics:
         try:
@@ -163,7 +163,7 @@ def scored(pair: Pair, metrics: Sequence[Metric], outcome: Outcome) -> ScoredPai
 
 
 def failed(pair: Pair, error: Exception) -> ScoredPair:
-    """A pair without scores, and the line that says why."""
+    """A pair without scores, with the line that says why."""
     problem = str(InputError(pair.problem)) if pair.problem else ""
     return ScoredPair(pair, {}, problem or _error_line(pair, error))
 

@@ -1,4 +1,4 @@
-"""Protects existing files: a command replaces its own output, and others only if told to."""
+"""Protects existing files: a command replaces its own output, and other files only if told to."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check_place(
 
 @contextlib.contextmanager
 def naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns an error of the file system into one line that names the path.
+    """Turns a file system error into an `InputError` that names the path.
 
     Raises:
         InputError: the path cannot be written.
@@ -69,7 +69,7 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a temporary name, and renames the file at the end. A device is written directly.
+    """Yields a temporary path, which is renamed to `path` at the end. Devices are written directly.
 
     Raises:
         InputError: the file cannot be written.
@@ -88,11 +88,11 @@ def alone(folder: Path, lock: str, *, remove: bool = False) -> Iterator[None]:
 
     Args:
         folder: the folder.
-        lock: name of the file in it that is locked.
-        remove: delete that file at the end.
+        lock: name of the lock file in it.
+        remove: delete the lock file at the end.
 
     Raises:
-        InputError: another run uses it, or it cannot be written.
+        InputError: another run uses the folder, or it cannot be written.
     """
     refusal = f"{folder}: another run is writing this folder; wait for it, or name another folder"
     with contextlib.ExitStack() as stack:
@@ -111,11 +111,11 @@ def refuse_foreign(
 
     Args:
         path: the output.
-        is_ours: whether a regular file is one that the command wrote.
+        is_ours: says whether the command wrote a regular file.
         overwrite: whether the user allows it.
 
     Raises:
-        InputError: the file is somebody else's, and `overwrite` is False.
+        InputError: the command did not write the file, and `overwrite` is False.
     """
     target = Path(path)
     try:
@@ -149,23 +149,23 @@ def is_score_table(path: Path) -> bool:
 
 
 def is_description_of_scores(path: Path) -> bool:
-    """Whether a file is the one that `write_scores` puts beside a CSV table."""
+    """Whether a file is the description that `write_scores` puts beside a CSV table."""
     return set(json.loads(path.read_text(encoding="utf-8"))) == {"versions", "protocol", "columns"}
 
 
 def is_junit(path: Path) -> bool:
-    """Whether a file is the one that `gsn_jax.scoring.junit` writes."""
+    """Whether a file is JUnit XML written by `gsn_jax.scoring.junit`."""
     with open(path, "rb") as file:
         return b'<testsuites name="gsn score"' in file.read(200)
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file is a page that `--report` has written."""
+    """Whether a file is a report written by `--report`."""
     return b'content="gsn_jax ' in path.read_bytes()
 
 
 def is_store(path: Path, keys: Iterable[str]) -> bool:
-    """Whether a file is a store whose run is described by these keys."""
+    """Whether a file is a store whose run has exactly these keys."""
     run, _, _ = decode(path.read_bytes())
     return run is not None and set(run) == set(keys)
 

@@ -36,8 +36,8 @@ class Pair:
         reference_file: its path; None if `problem` says why there is none.
         distorted_file: likewise.
         problem: why the pair cannot be scored, if that is known before a file is opened; else "".
-        mask: name of its mask as it was given, "" where the whole image counts.
-        mask_file: its path; None where there is none.
+        mask: name of its mask as it was given; "" if the whole image counts.
+        mask_file: its path; None if there is no mask.
     """
 
     reference: str
@@ -67,10 +67,10 @@ class ScoredPair:
     Attributes:
         pair: the pair.
         scores: metric name to score, for the metrics that could be computed.
-        error: one line that says why others could not; else "".
-        tiles: scores of the pair's tiles, row by row; empty where none were asked for.
-        shift: the shift of the distorted image that was undone; None where none was sought.
-        looks_shifted: a shift that was not undone and explains most of the error; else None.
+        error: one line that says why the others could not; "" if all could.
+        tiles: scores of the pair's tiles, row by row; empty if none were requested.
+        shift: the shift of the distorted image that was undone; None if none was sought.
+        looks_shifted: a shift that was not undone but explains most of the error; else None.
     """
 
     pair: Pair
@@ -88,7 +88,7 @@ class Loading:
     Attributes:
         alpha: see `gsn_jax.images.load_image`.
         max_pixels: see `gsn_jax.images.load_image`.
-        resize: the image that is resized if the two differ in size; None refuses such a pair.
+        resize: which image is resized to the other's size; None refuses pairs that differ in size.
         align: how a shift between the images is undone, see `gsn_jax.images.alignment.align`.
         hdr: "pu21" reads HDR images as luminance, for metrics under a protocol with the same `hdr`
             (see `gsn_jax.scoring.protocol.Protocol`); None reads sRGB images.
@@ -125,7 +125,7 @@ def pairs_of_files(reference: str, distorted: Sequence[str]) -> list[Pair]:
 
 
 def pairs_of_table(table: str | os.PathLike[str]) -> list[Pair]:
-    """The pairs of a pairs table, in its order; a bad row is a pair with its problem.
+    """The pairs of a pairs table, in its order; a bad row gives a pair with a problem.
 
     A column `mask` names the masks; where it is empty, the whole image counts.
 
@@ -149,7 +149,7 @@ def _pair_of_row(table: str | os.PathLike[str], row: pair_tables.Row) -> Pair:
 
 
 def running_order(pairs: Sequence[Pair], wanted: Iterable[int]) -> list[int]:
-    """The wanted indices with the pairs of a reference together, references as they appear."""
+    """The wanted indices, grouped by reference in order of first appearance."""
     groups: dict[Path | None, list[int]] = {}
     for index in wanted:
         groups.setdefault(pairs[index].reference_file, []).append(index)
@@ -159,7 +159,7 @@ def running_order(pairs: Sequence[Pair], wanted: Iterable[int]) -> list[int]:
 def share(pairs: Sequence[Pair], process: int, processes: int) -> list[int]:
     """The indices of the pairs that one of several processes scores.
 
-    Shares differ by at most one pair, and keep most pairs of a reference together.
+    Shares differ by at most one pair. Most pairs of a reference are in the same share.
     """
     order = running_order(pairs, range(len(pairs)))
     first, end = (len(order) * number // processes for number in (process, process + 1))

@@ -1,4 +1,4 @@
-"""The scores of a sequence of frames as a few numbers."""
+"""Statistics of the scores of a sequence of frames."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 
 def harmonic_mean(scores: np.ndarray) -> float:
-    """The harmonic mean of scores that are not negative: 0 if one of them is 0."""
-    with np.errstate(divide="ignore"):  # 1 / 0, and of infinite scores the sum of 0
+    """The harmonic mean of non-negative scores; 0 if one of them is 0."""
+    with np.errstate(divide="ignore"):  # a score of 0, or only infinite ones
         return float(len(scores) / np.sum(1 / scores))
 
 
 def _percentile(rank: int) -> Callable[[np.ndarray], float]:
-    # A score that a frame has, so that infinite ones (PSNR of equal frames) need no arithmetic.
+    # The score of one frame: interpolation fails on infinite scores (PSNR of equal frames).
     return lambda scores: float(np.percentile(scores, rank, method="inverted_cdf"))
 
 
@@ -42,7 +42,7 @@ def key_of(metric: str, statistic: str = DEFAULT) -> str:
 
 
 def keys_of(metrics: Sequence[Metric]) -> list[str]:
-    """The names of all statistics of metrics, in order."""
+    """The names of all statistics of several metrics, in order."""
     return [key_of(metric.name, statistic) for metric in metrics for statistic in STATISTICS]
 
 
@@ -50,15 +50,15 @@ def pool(scored: Sequence[ScoredPair], metrics: Sequence[Metric]) -> list[Scored
     """Statistics of the frames of each video, or of the images of each folder.
 
     Args:
-        scored: pairs of frames, or pairs of images; those of a sequence are of the same distorted
-            video, or of distorted images in the same folder.
-        metrics: those that made the scores.
+        scored: pairs of frames or images. A sequence is formed by the frames of the same two
+            videos, or by the images in the same two folders.
+        metrics: the metrics of the scores.
 
     Returns:
-        For each sequence one pair that names both videos or folders, with scores under the names of
-        `keys_of`. The harmonic mean is left out for distances, whose small values are the good
-        ones, and where a score is negative. If a pair could not be scored, its error stands for the
-        sequence, and metrics that lack scores have no statistics.
+        One pair per sequence that names both videos or folders, with scores under the names of
+        `keys_of`. The harmonic mean is left out for distances, for which small values are good, and
+        if a score is negative. If pairs could not be scored, the sequence carries the first error,
+        and metrics that lack a score have no statistics.
     """
     sequences: dict[tuple[str, str], list[ScoredPair]] = {}
     for item in scored:

@@ -1,9 +1,9 @@
-"""Protocols: the part of an image that metrics see, as papers state it beside their scores.
+"""Protocols: what metrics see of an image (luma, borders), as papers state with their scores.
 
     protocol = NAMED["sr-x4"]  # PSNR and SSIM on Y without 4 pixels at each border
     protocol.of(gsn_jax.metrics.get("psnr"))("original.png", "restored.png")
 
-A metric under a protocol is a `Metric` itself, so that it works wherever metrics do.
+A metric under a protocol is itself a `Metric`, and works wherever metrics do.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from gsn_jax.scoring.pairs import Hdr, Loading
 Luma = Literal["full", "studio"]
 Array = TypeVar("Array", np.ndarray, jax.Array)
 
-# Weights of R, G and B and the offset, all over 255, of MATLAB's rgb2gray and rgb2ycbcr (BT.601).
+# Weights of R, G and B, and the offset, of MATLAB's rgb2gray and rgb2ycbcr (BT.601), scaled to
+# values in [0, 1].
 _LUMA: dict[Luma, tuple[tuple[float, float, float], float]] = {
     "full": ((0.298936021293775, 0.587043074451121, 0.114020904255103), 0.0),
     "studio": ((65.481 / 255, 128.553 / 255, 24.966 / 255), 16 / 255),
@@ -40,19 +41,19 @@ class Protocol:
     Attributes:
         luma: None for the colours; "full" for the BT.601 luma from 0 to 255 (MATLAB's `rgb2gray`);
             "studio" for the one from 16 to 235 (Y of MATLAB's `rgb2ycbcr`), which papers on
-            super-resolution report. Metrics get it as a gray image. It is not rounded, and metrics
-            that round the luma of an image to 8 bits do not round it either.
-        crop_border: so many rows and columns are removed at each border.
+            super-resolution report. Metrics get it as a gray image. It is not rounded, not even by
+            metrics that otherwise round luma to 8 bits.
+        crop_border: number of rows and columns removed at each border.
         hdr: "pu21" for HDR images: files as `gsn_jax.images.load_luminance` reads them, or arrays
             of linear RGB with the primaries of BT.709 in cd/m2. Metrics get PU21 values, see
             `gsn_jax.scoring.pu21`. None for sRGB images.
         peak_nits: with `hdr`, the peak luminance of the display in cd/m2, see
             `gsn_jax.images.load_luminance`.
-        display: what the images are seen on, for metrics whose score depends on that (cvvdp); its
-            name in `gsn_jax.metrics.displays.DISPLAYS`, or a `Display`. Others ignore it.
+        display: the display that images are seen on, for metrics that depend on it (cvvdp): a name
+            in `gsn_jax.metrics.displays.DISPLAYS`, or a `Display`. Other metrics ignore it.
 
     Raises:
-        InputError: a value is not one of these, or two exclude one another.
+        InputError: a value is not one of these, or two exclude each other.
     """
 
     luma: Luma | None = None
@@ -88,8 +89,8 @@ class Protocol:
         return ", ".join(text for text, given in parts.items() if given)
 
     def of(self, metric: Metric) -> Metric:
-        """The metric under this protocol; the metric itself where the protocol changes nothing."""
-        # Here, because that module needs this class.
+        """The metric under this protocol; the metric itself if the protocol changes nothing."""
+        # Imported here because that module imports this class.
         from gsn_jax.scoring.protocol_metric import under
 
         return under(self, metric)
@@ -111,10 +112,11 @@ class Protocol:
     def prepare(self, image: Array) -> Array:
         """What metrics see of an image `(..., H, W, 3)` of uint8, uint16 or floats in [0, 1].
 
-        Of an HDR image it is the luminance; each metric then gets its own PU21 values of that.
+        An HDR image (linear RGB in cd/m2) is only cropped here; `pu21.seen_by` encodes it for each
+        metric.
 
         Returns:
-            `(..., H - 2 * crop_border, W - 2 * crop_border, 3)`; a luma as float32 in [0, 1].
+            `(..., H - 2 * crop_border, W - 2 * crop_border, 3)`; luma is float32 in [0, 1].
 
         Raises:
             InputError: the image is too small, see `crop`.
@@ -135,7 +137,7 @@ NAMED = {f"sr-x{scale}": Protocol("studio", scale) for scale in (2, 3, 4)}
 
 
 def named_protocol(protocol: Protocol | str) -> Protocol:
-    """A protocol, which may be given by its name in `NAMED`.
+    """The protocol itself, or the one of that name in `NAMED`.
 
     Raises:
         InputError: no protocol has that name.
@@ -148,7 +150,7 @@ def named_protocol(protocol: Protocol | str) -> Protocol:
 
 
 def described(protocol: Protocol, loading: Loading) -> dict[str, Any]:
-    """What tables of scores say of it: everything that changes the images before metrics get them.
+    """What tables of scores record: everything that changes images before metrics get them.
 
     Args:
         protocol: what metrics see of an image.

@@ -34,7 +34,7 @@ PairFunction = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 def under(protocol: Protocol, metric: Metric) -> Metric:
-    """The metric under the protocol; the metric itself where the protocol changes nothing."""
+    """The metric under the protocol; the metric itself if the protocol changes nothing."""
     if "display" not in _options(metric):
         protocol = dataclasses.replace(protocol, display=None)
     return metric if protocol == Protocol() else ProtocolMetric(metric, protocol)
@@ -43,11 +43,11 @@ def under(protocol: Protocol, metric: Metric) -> Metric:
 class ProtocolMetric:
     """A metric under a protocol, as a `Metric` with the name of that metric.
 
-    Its quality map lies where the protocol leaves the image, see `map_grid`.
+    Its quality map covers the part of the image that the protocol keeps, see `map_grid`.
 
     Attributes:
-        name: see `Metric`; likewise the other attributes that the metric has.
-        metric: the metric of what the protocol leaves.
+        name: see `Metric`, also for the other attributes taken from the metric.
+        metric: the metric, which sees only what the protocol keeps.
         protocol: the protocol.
     """
 
@@ -62,7 +62,7 @@ class ProtocolMetric:
             pu21.check_defined(metric)
         options: dict[str, Any] = {}
         if protocol.luma or protocol.hdr:
-            options["rounded"] = False  # where the metric otherwise rounds luma to 8 bits
+            options["rounded"] = False  # for metrics that otherwise round luma to 8 bits
         if protocol.display is not None:
             options["display"] = protocol.display
         self.metric = _with_options(metric, options)
@@ -89,7 +89,7 @@ class ProtocolMetric:
         return self.seen_by(self.metric.function)(reference, distorted)
 
     def seen_by(self, function: PairFunction) -> PairFunction:
-        """A pure function of two images, such as a loss, of what the protocol leaves of them."""
+        """Applies the protocol to both images before a pure function of them, such as a loss."""
 
         def prepared(reference: jax.Array, distorted: jax.Array) -> jax.Array:
             pair = (self._seen(jnp.asarray(image)) for image in (reference, distorted))
@@ -112,7 +112,7 @@ class ProtocolMetric:
             self.metric.expect((height, width), uses)
 
     def batch_class(self, size: tuple[int, int]) -> BatchClass | None:
-        """The class of a pair; see `gsn_jax.metric.Batching`. HDR images are scored alone.
+        """The class of a pair; see `gsn_jax.metric.Batching`. HDR images are not batched.
 
         Raises:
             InputError: as for the metric, or the images are too small for the protocol.
@@ -125,14 +125,14 @@ class ProtocolMetric:
     def score_batch(self, batch: PairBatch) -> jax.Array:
         """Starts to score a batch; see `gsn_jax.metric.Batching`."""
         images = {id(image): image for pair in batch.pairs for image in pair}
-        # Once for each image, so that pairs that share a reference still do.
+        # Once per image: batches recognise a shared reference by its identity.
         seen = {key: self._seen(image) for key, image in images.items()}
         pairs = [(seen[id(first)], seen[id(second)]) for first, second in batch.pairs]
         metric: Any = self.metric
         return metric.score_batch(dataclasses.replace(batch, pairs=pairs))
 
     def quality_map(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
-        """Local scores of what the protocol leaves, see `Metric`.
+        """Local scores of what the protocol keeps, see `Metric`.
 
         Raises:
             InputError: as for a call, or the metric has no map.
@@ -152,7 +152,7 @@ class ProtocolMetric:
         """Scores one pair under each mask of its size; see `gsn_jax.metric.Regional`.
 
         Raises:
-            InputError: as for the metric, or a mask is 0 everywhere within the borders.
+            InputError: as for the metric, or a mask is 0 everywhere in what the protocol keeps.
         """
         regions.check_takes_masks([self.metric])
         check_sizes(reference, distorted)
@@ -168,7 +168,7 @@ class ProtocolMetric:
 
     @property
     def map_grid(self) -> Callable[[int, int], MapGrid] | None:
-        """Maps the height and width of an image to the grid of its map in the whole image."""
+        """Maps the height and width of the whole image to the grid of its map in it."""
         declared = getattr(self.metric, "map_grid", None)
         if declared is None:
             return None
@@ -206,14 +206,14 @@ class ProtocolMetric:
 
 
 def _options(metric: Metric) -> Iterable[str]:
-    """Names of what the metric's function takes; none of a trained model."""
+    """Names of the parameters of the metric's function; none for a trained model."""
     return (
         inspect.signature(metric.function).parameters if isinstance(metric, FunctionMetric) else ()
     )
 
 
 def _with_options(metric: Metric, options: dict[str, Any]) -> Metric:
-    """The metric with those options that it has."""
+    """The metric with those of the options that its function takes."""
     taken = {name: value for name, value in options.items() if name in _options(metric)}
     if not taken or not isinstance(metric, FunctionMetric):
         return metric

@@ -14,8 +14,8 @@ def version_of(metric: Metric) -> str:
     """What a metric's scores depend on besides the package's version; "" for a plain formula.
 
     For a trained model this is its version and a digest of its weights, because two training runs
-    may give their checkpoints the same version. For a metric with the user's weights it is their
-    digest.
+    may give their checkpoints the same version. For a metric with user-supplied weights it is the
+    digest alone.
     """
     weights = getattr(metric, "weights", None)
     if weights is None:

@@ -1,10 +1,10 @@
-"""PU21: HDR images for metrics that were made for the 8-bit values of SDR images.
+"""PU21: encodes HDR images for metrics that were made for 8-bit SDR images.
 
 R. K. Mantiuk, M. Azimi, "PU21: a novel perceptually uniform encoding for adapting existing quality
 metrics for HDR", PCS 2021; the authors' variant `banding_glare`. Values run from 0 for 0.005 cd/m2
-to 595 for 10000, and 256 stands for 100 cd/m2. As the authors do, metrics of a peak (PSNR, SSIM,
-MS-SSIM) take 256 for it, and those whose constants are on the scale of 8 bits (FSIM, VSI) take the
-values as they are. The authors leave VIF open, which is treated like FSIM here, on the luminance.
+to 595 for 10000, and 256 stands for 100 cd/m2. As the authors do, metrics with a peak value (PSNR,
+SSIM, MS-SSIM) use 256 as the peak, and metrics whose constants assume 8 bits (FSIM, VSI) take the
+values as they are. The authors leave VIF open; here it is treated like FSIM, on the luminance.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Array = TypeVar("Array", np.ndarray, jax.Array)
 DARKEST, BRIGHTEST = 0.005, 10_000.0  # cd/m2
 _P = (0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204,
       596.3148142)  # fmt: skip
-# Of R, G and B with the primaries of BT.709, as the authors round them.
+# Weights of R, G and B with BT.709 primaries, as rounded by the authors.
 _LUMINANCE = (0.212656, 0.715158, 0.072186)
 
 _PEAK, _EIGHT_BITS = 256.0, 255.0
 
 
 class _View(NamedTuple):
-    """What a metric gets.
+    """How a metric sees HDR images.
 
     Attributes:
-        white: the PU21 value that becomes 1, which all metrics here take for white.
-        luminance: whether it gets the PU21 values of the luminance, as a gray image.
+        white: the PU21 value that is scaled to 1, which all metrics here take for white.
+        luminance: whether the metric gets PU21 values of the luminance, as a gray image.
     """
 
     white: float
@@ -65,14 +65,14 @@ def encode(luminance: Array) -> Array:
 
 
 def seen_by(name: str, image: Array) -> Array:
-    """What a metric gets of an HDR image.
+    """What a metric sees of an HDR image.
 
     Args:
-        name: of the metric, for which `check_defined` passes.
-        image: `(..., H, W, 3)`, linear RGB of BT.709 in cd/m2.
+        name: name of a metric that passes `check_defined`.
+        image: `(..., H, W, 3)`, linear RGB with BT.709 primaries in cd/m2.
 
     Returns:
-        PU21 values as float32 `(..., H, W, 3)`, in the unit of the metric.
+        PU21 values as float32 `(..., H, W, 3)`, scaled so that 1 is the metric's white.
     """
     view = _VIEWS[name]
     xp: Any = np if isinstance(image, np.ndarray) else jnp
@@ -85,10 +85,10 @@ def seen_by(name: str, image: Array) -> Array:
 
 
 def check_defined(metric: Metric) -> None:
-    """Refuses a metric other than those of this module.
+    """Refuses a metric that is not defined for HDR images.
 
     Raises:
-        InputError: it is one.
+        InputError: the metric is not one of those listed in this module.
     """
     if metric.name not in _VIEWS or not isinstance(metric, FunctionMetric):
         raise InputError(
@@ -108,12 +108,12 @@ def check_peak(peak_nits: float) -> None:
 
 
 def as_luminance(image: ImageLike, where: str, peak_nits: float | None) -> Any:
-    """A path or an array as linear RGB of BT.709 in cd/m2, `(..., H, W, 3)`.
+    """A path or an array as linear RGB with BT.709 primaries in cd/m2, `(..., H, W, 3)`.
 
     Args:
         image: an HDR file, see `gsn_jax.images.load_luminance`; or floats `(..., H, W, 3)`.
         where: what to call the image in an error message.
-        peak_nits: see `gsn_jax.images.load_luminance`; arrays, too, are clipped there.
+        peak_nits: see `gsn_jax.images.load_luminance`; arrays are also clipped to this value.
 
     Raises:
         InputError: the file cannot be read, or the array has another shape or type, or values that

@@ -1,4 +1,4 @@
-"""The scores of two arrays: of all pixels, under a mask, and of tiles."""
+"""Scores of a pair of arrays: of all pixels, under a mask, and of tiles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def score_arrays(
     """The score of two images.
 
     Args:
-        metric: what to score with.
+        metric: the metric to score with.
         reference: `(H, W, 3)`, uint8 or float32 in [0, 1].
         distorted: likewise.
         remember: looks up the reference's features, see `gsn_jax.metric.Remember`.
@@ -59,10 +59,10 @@ def score_masked(metric: Metric, reference: np.ndarray, distorted: np.ndarray, m
     """The score of one pair under a mask.
 
     Args:
-        metric: what to score with.
+        metric: the metric to score with.
         reference: `(H, W, 3)`, uint8 or float32 in [0, 1].
         distorted: likewise.
-        mask: how much each pixel counts. One that is 1 everywhere gives the score of the pair.
+        mask: the weight of each pixel. A mask of ones gives the score of the whole pair.
 
     Raises:
         InputError: the metric takes no masks, the mask is 0 everywhere or has another size, or the
@@ -83,7 +83,7 @@ def masked_scores(
     """The scores of one pair or a batch of pairs under a mask.
 
     Args:
-        metric: what to score with.
+        metric: the metric to score with.
         reference: a path, or an array `(..., H, W, 3)`, see `gsn_jax.images.as_array`.
         distorted: likewise.
         mask: a path, or an array `(H, W)` or `(..., H, W)`, see `gsn_jax.images.masks.as_mask`.
@@ -91,7 +91,7 @@ def masked_scores(
     Raises:
         InputError: an image or the mask cannot be used; or see `score_masked`.
     """
-    read = getattr(metric, "as_pair", as_pair)  # a protocol for HDR has its own
+    read = getattr(metric, "as_pair", as_pair)  # a metric under an HDR protocol has its own
     first, second = (np.asarray(image) for image in read(reference, distorted))
     weights, batch = as_mask(mask), first.shape[:-3]
     check_mask_size(weights, first)
@@ -114,14 +114,14 @@ def masked_scores(
 def score_tiles(
     metric: Metric, reference: np.ndarray, distorted: np.ndarray, tiles: Tiles
 ) -> list[float]:
-    """The scores of the tiles of one pair, row by row; as a mask of each tile gives them.
+    """The scores of the tiles of one pair, row by row: those under a mask of each tile.
 
     Args:
-        metric: what to score with.
+        metric: the metric to score with.
         reference: `(H, W, 3)`, uint8 or float32 in [0, 1].
         distorted: likewise.
-        tiles: number of tiles from top to bottom and from left to right. Under a protocol they
-            divide what it leaves of the image.
+        tiles: number of tiles from top to bottom and from left to right. They divide the part of
+            the image that the metric's protocol keeps.
 
     Raises:
         InputError: the metric takes no masks, or the images are too small.
@@ -145,7 +145,7 @@ def tile_masks(height: int, width: int, tiles: Tiles, border: int = 0) -> Iterat
         height: of the image.
         width: of the image.
         tiles: number of tiles from top to bottom and from left to right.
-        border: so many pixels at each border belong to no tile.
+        border: number of pixels at each border that belong to no tile.
 
     Raises:
         InputError: there are more tiles than pixels along one side.

@@ -1,9 +1,9 @@
 """A resumable store: keyed rows in a file, for runs that continue where they were interrupted.
 
 The first line of the file describes the run: everything its rows depend on. Each further line is
-one row, written whole or not at all, and the last row of a key counts. `gsn score` keeps the scores
-of an unfinished table this way, `gsn evaluate` those of a data set, and each Beam worker those of
-the units it has finished.
+one row; an incomplete row is dropped, and the last row of a key counts. `gsn score` keeps the
+scores of an unfinished table this way, `gsn evaluate` those of a data set, and each Beam worker
+those of the units it has finished.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ def encode(run: Run, rows: Mapping[Any, Any]) -> bytes:
 
 
 def decode(content: bytes) -> tuple[Run | None, Rows, int]:
-    """The run, the rows, and the length of what is whole in a file's content.
+    """The run, the rows, and the length of the undamaged part of a file's content.
 
-    The run is None, and the length 0, where the first line is not one that `encode` writes. Rows
-    end at the first damaged line.
+    The run is None, and the length 0, if the first line is not one that `encode` writes. Rows end
+    at the first damaged line.
     """
     lines = content.splitlines(keepends=True)
     head = _parsed(lines[0]) if lines else None
@@ -54,13 +54,13 @@ def decode(content: bytes) -> tuple[Run | None, Rows, int]:
 
 
 class Store:
-    """Rows in a local file. Use `gsn_jax.storage.exclusive` where several processes may write it.
+    """Rows in a local file. Use `gsn_jax.storage.exclusive` if several processes may write it.
 
     Attributes:
         path: the file.
         rows: key to row.
-        found: description of the run that the file held when it was opened; None if there was no
-            file or its first line is damaged.
+        found: description of the run that the file held at first; None if there was no file or its
+            first line is damaged.
     """
 
     def __init__(self, path: str | os.PathLike[str], run: Run):
@@ -68,8 +68,8 @@ class Store:
 
         Args:
             path: the file, which need not exist.
-            run: everything the rows depend on, as JSON. Rows of another run are left out, and the
-                first row that is added replaces them.
+            run: everything the rows depend on, as JSON. Rows of another run are ignored, and
+                replaced when the first row is added.
 
         Raises:
             OSError: the file cannot be read.
@@ -92,7 +92,7 @@ class Store:
         """Appends a row.
 
         Args:
-            key: what it is the row of; an earlier row of that key no longer counts.
+            key: key of the row; an earlier row with this key no longer counts.
             row: any JSON.
 
         Raises:
@@ -104,7 +104,7 @@ class Store:
         self.rows[key] = row
 
     def open(self) -> None:
-        """Makes the file, if there is none, and drops another run's rows from it.
+        """Creates the file if there is none, and drops the rows of another run from it.
 
         Raises:
             OSError: it cannot be written.
@@ -125,14 +125,14 @@ class Store:
         self.rows, self._end = dict(rows), len(content)
 
     def remove(self) -> None:
-        """Deletes the file, when its rows are no longer needed."""
+        """Deletes the file, once its rows are no longer needed."""
         self.close()
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Closes the file; `add` opens it again."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # a full disk has been reported by `add`
+            with contextlib.suppress(OSError):  # `add` has reported a full disk
                 self._file.close()
             self._file = None
 
@@ -156,7 +156,7 @@ def _line(value: Any) -> bytes:
 
 
 def _parsed(line: bytes) -> Any:
-    """The value of a whole line; None of a damaged one."""
+    """The value of a whole line; None for a damaged one."""
     try:
         return json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
@@ -164,7 +164,7 @@ def _parsed(line: bytes) -> Any:
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Refuses links, which could lead to somebody else's file, and waits for no pipe."""
+    """Opens regular files only: links could lead to somebody else's file, and pipes could block."""
     descriptor = os.open(
         path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666
     )

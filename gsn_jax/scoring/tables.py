@@ -25,10 +25,10 @@ from gsn_jax.scoring.regions import Tiles
 
 FORMATS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 
-# A spreadsheet takes a cell that begins so for a formula, and runs it.
+# Spreadsheets take cells that begin with one of these for formulas, and run them.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-# Columns that hold text, and those that number tiles, from 1; the others hold numbers.
+# Columns of text, of tile numbers (from 1), and of shifts.
 _TEXTS = ("reference", "distorted", "mask", "error")
 _TILE = ("row", "column")
 _SHIFT = ("shift_x", "shift_y")
@@ -36,12 +36,14 @@ _SHIFT = ("shift_x", "shift_y")
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What a table has beside reference, distorted, a column per metric, and error.
+    """What a table has besides reference, distorted, a column per metric, and error.
 
     Attributes:
-        masks: a column with the names of the masks.
-        tiles: a row for each tile after the row of its pair, and columns that number them.
-        shifts: columns with the shift that was undone, in pixels to the right and down.
+        masks: whether there is a column with the names of the masks.
+        tiles: numbers of tiles, each with a row after that of its pair, and columns that number
+            them; None for no tiles.
+        shifts: whether there are columns with the shift that was undone, in pixels to the right and
+            down.
     """
 
     masks: bool = False
@@ -49,12 +51,12 @@ class Layout:
     shifts: bool = False
 
     def columns(self, names: Sequence[str]) -> list[str]:
-        """The columns; `names` are those of the metrics."""
+        """The columns; `names` are the names of the metrics."""
         before = ["mask"] * self.masks + list(_TILE) * bool(self.tiles)
         return ["reference", "distorted", *before, *names, *(_SHIFT * self.shifts), "error"]
 
     def rows(self, item: ScoredPair, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """The rows of a pair, with the columns in their order; None where there is no value."""
+        """The rows of a pair, with the columns in order; None for a missing value."""
         places: list[tuple[int | None, int | None]] = [(None, None)]
         if self.tiles and item.tiles:
             rows, columns = (range(1, count + 1) for count in self.tiles)
@@ -83,7 +85,7 @@ def layout_of(pairs: Sequence[Pair], tiles: Tiles | None, align: str) -> Layout:
 
 
 def format_of(path: str | os.PathLike[str], wanted: str | None = None) -> str:
-    """The format of an output file: `wanted`, or else by its suffix, or else CSV.
+    """The format of an output file: `wanted`, or else that of its suffix, or CSV without a suffix.
 
     Raises:
         InputError: the suffix belongs to no format, or pyarrow, which writes Parquet, is missing.
@@ -119,18 +121,18 @@ def write_scores(
 ) -> None:
     """Writes one row per pair: reference, distorted, a column per metric, and error.
 
-    CSV has 6 decimals, and its versions are in a file beside it, `NAME.csv.json`. JSON Lines has
-    them in every row, Parquet in its metadata under "gsn_jax". A table appears under its name only
-    when it is complete.
+    CSV has 6 decimals; versions and protocol are in a file beside it, `NAME.csv.json`. JSON Lines
+    has them in every row, Parquet in its metadata under "gsn_jax" and "gsn_jax_protocol". A table
+    appears under its name only once it is complete.
 
     Args:
         path: the file.
         scored: the rows.
-        metrics: those that made the scores.
+        metrics: the metrics of the scores.
         form: "csv", "jsonl" or "parquet".
         layout: further columns, and rows for tiles.
         protocol: what the metrics saw of the images, see `gsn_jax.scoring.protocol.described`.
-        escape_formulas: see `write_rows`; ignored for other formats than CSV.
+        escape_formulas: see `write_rows`; for CSV only.
 
     Raises:
         InputError: it cannot be written.
@@ -167,16 +169,17 @@ def write_rows(
     Args:
         file: open for text, with `newline=""`.
         scored: the rows.
-        names: of the metrics, in the order of the columns.
+        names: names of the metrics, in the order of the columns.
         layout: further columns, and rows for tiles.
         escape_formulas: put an apostrophe before names and errors that a spreadsheet would take
-            for formulas (those that begin with = + - @). Such a table no longer names its files.
+            for formulas (those that begin with = + - @). Names changed this way no longer
+            match their files.
     """
 
     def text(cell: str) -> str:
         if escape_formulas and cell.startswith(_FORMULA):
             cell = f"'{cell}"
-        # Line ends and blanks at the beginning, too, must come back as they were.
+        # Line ends and leading blanks, too, must survive being read back.
         if cell.startswith(" ") or any(letter in cell for letter in ',"\r\n'):
             cell = '"' + cell.replace('"', '""') + '"'
         return cell
@@ -206,7 +209,7 @@ def check_target(
         path: the output.
         inputs: files that are read.
         folders: folders that are read, which must not contain the output.
-        form: of the output, if the user names one; a CSV table has a second file beside it.
+        form: the format, if the user names one; a CSV table has a second file beside it.
         overwrite: whether a file that is not a table of scores may be overwritten.
 
     Returns:

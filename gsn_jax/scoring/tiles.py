@@ -1,7 +1,7 @@
-"""Size classes and tiles: images of any size in arrays of few shapes, and a model applied to them.
+"""Size classes and tiles: applies a model to images of any size in arrays of few shapes.
 
 XLA compiles once per shape. An image is put into the top left corner of an array of one of
-`SHAPES`. Where none holds it, or several small ones cost less than a large one, it is cut into
+`SHAPES`. If none holds it, or if several small arrays cost less than a large one, it is cut into
 overlapping tiles. The choice depends on the image's size alone, so a pair's score does not depend
 on what else is scored.
 """
@@ -35,8 +35,8 @@ from gsn_jax.metric import Remember, forget
 
 Shape = tuple[int, int]
 
-# Height and width in pixels. Chosen, among multiples of 32, for little waste on sides from 64 to
-# 2048 in any ratio and on common sizes; two of them are the sizes of common data sets.
+# Heights and widths in pixels. Chosen among multiples of 32 for little waste on common sizes, and
+# on sides from 64 to 2048 in any ratio. Two of them are the image sizes of common data sets.
 SHAPES: tuple[Shape, ...] = (
     (288, 288),
     (128, 512),
@@ -59,10 +59,10 @@ class Tile:
 
     Attributes:
         shape: height and width of the array.
-        top: first row of the image in it, a multiple of the cell.
-        left: first column.
-        height: rows of the image in it; the rows below are empty.
-        width: columns of the image in it.
+        top: row of the image at which the tile begins, a multiple of the cell's side.
+        left: column of the image at which it begins, likewise.
+        height: number of image rows in the tile; the rows below are empty.
+        width: number of image columns in the tile; the columns to the right are empty.
         core: the cells that this tile contributes: first row, row after the last, first column,
             column after the last, within the tile. All pixels that they depend on are in the tile.
     """
@@ -83,12 +83,12 @@ class Tile:
 def cover(
     height: int, width: int, *, reach: int, cell: int, shapes: Sequence[Shape] = SHAPES
 ) -> tuple[Tile, ...]:
-    """The tiles of an image, row by row; a single one where a shape holds it at the least cost.
+    """The tiles of an image, row by row; a single one if that costs least.
 
     Args:
         height: of the image in pixels.
         width: of the image in pixels.
-        reach: how many pixels beyond its own a cell depends on.
+        reach: number of pixels beyond its own that a cell depends on, in each direction.
         cell: side of a cell in pixels; shapes are multiples of it.
         shapes: the available shapes.
 
@@ -116,7 +116,7 @@ def cover(
 
 
 def _count(length: int, side: int, halo: int) -> float:
-    """How many tiles of that side cover a length."""
+    """The number of tiles of that side that cover a length; infinite if the halo fills them."""
     if length <= side:
         return 1
     return 1 + math.ceil((length - side) / (side - 2 * halo)) if side > 2 * halo else math.inf
@@ -138,9 +138,9 @@ def _spans(length: int, side: int, halo: int, cell: int) -> list[tuple[int, int,
 class TiledModel:
     """Scores one pair after the other, each tile by functions compiled for the tile's shape.
 
-    The features of an image and the sums of an image's comparison are compiled apart. XLA allocates
-    the intermediate results of one function together, and allocations above 32 MB go back to the
-    system after every call, which can take longer than the computation.
+    Encoding an image and comparing the features of a pair are compiled separately. XLA allocates
+    the intermediate results of one function together, and allocations above 32 MB are returned to
+    the system after every call, which can take longer than the computation.
     """
 
     def __init__(
@@ -151,13 +151,13 @@ class TiledModel:
         Args:
             model: a model with `encode`, `sums` and `finish` whose `reach` is known, such as
                 `gsn_jax.gsn.GSN`.
-            variables: of the model.
-            calibrate: raw score to what `score` gives.
+            variables: the variables of the model.
+            calibrate: maps raw scores to those that `score` returns.
         """
         self._variables, self._reach = variables, model.reach
         self._cell = model.backbone.strides[-1]
 
-        # The variables are arguments: as constants they would be compiled in, slowly.
+        # The variables are arguments: compiling them in as constants is slow.
         def encode(variables: Any, image: jax.Array, sizes: jax.Array | None) -> Any:
             return model.apply(variables, image, sizes=sizes, method="encode")
 
@@ -190,8 +190,8 @@ class TiledModel:
         self._batch_finish = functools.cache(lambda: on_every_device(finish))
         self._everywhere = functools.cache(lambda: replicated(variables))
 
-        # Calls from one thread run serially, and convolutions of few channels occupy one core only.
-        # So two threads compute the features of the two images.
+        # Calls from one thread run serially, and convolutions with few channels use only one core.
+        # So the features of the two images are computed in two threads.
         self._threads = ThreadPoolExecutor(thread_name_prefix="gsn_jax")
         methods = getattr(model, "partial_sums", ("sums",))
         self._sums = [jax.jit(functools.partial(sums, method)) for method in methods]
@@ -214,12 +214,12 @@ class TiledModel:
     def score_regions(
         self, reference: np.ndarray, distorted: np.ndarray, weights: Float[np.ndarray, "n h w"]
     ) -> list[float]:
-        """The scores of parts of one pair `(H, W, 3)`, whose features are computed once.
+        """The scores of parts of one pair `(H, W, 3)`; its features are computed once.
 
         Args:
             reference: see `score`.
             distorted: see `score`.
-            weights: of the cells of the whole image in each part, in [0, 1].
+            weights: for each part, the weights in [0, 1] of the cells of the whole image.
         """
         totals: list[Any] = [0.0] * len(weights)
         for tile, features in self._tiles(reference, distorted, forget):
@@ -253,7 +253,7 @@ class TiledModel:
     def _tiles(
         self, reference: np.ndarray, distorted: np.ndarray, remember: Remember
     ) -> Iterator[tuple[Tile, tuple[Any, Any]]]:
-        """Each tile with the features of both images."""
+        """Yields each tile with the features of both images."""
         for tile in cover(*reference.shape[:2], reach=self._reach, cell=self._cell):
             encode = functools.partial(self._features, tile=tile)
             beside = self._threads.submit(with_current_config(encode), distorted)
@@ -280,7 +280,7 @@ def _in_tile(weights: np.ndarray, tile: Tile, cell: int) -> np.ndarray:
 
 
 def with_current_config(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with this thread's JAX device and precision, for calls from another thread."""
+    """Binds a function to this thread's JAX device and precision, for calls from another thread."""
     config: Any = jax.config  # its options have no types
     device, precision = config.jax_default_device, config.jax_default_matmul_precision
 
@@ -300,7 +300,7 @@ def core_mask(tile: Tile, cell: int) -> np.ndarray:
 
 
 def cut(image: np.ndarray, tile: Tile) -> np.ndarray:
-    """A tile's part of an image `(H, W, 3)` as float32 in [0, 1], in an array of its shape."""
+    """A tile's part of an image `(H, W, 3)` as float32 in [0, 1], padded to the tile's shape."""
     part = tile.of(image)
     if part.shape[:2] == tile.shape:
         return as_float(part)

@@ -1,4 +1,4 @@
-"""The frames of two videos as pairs, decoded one after the other."""
+"""The frames of a video and its distorted versions as pairs, decoded one after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gsn_jax.metric import Metric, SizeAware
 from gsn_jax.scoring import one_pair
 from gsn_jax.scoring.pairs import Image, Loading, Pair, ScoredPair, shown
 
-# Rates that containers round differently are equal; 24 and 23.976 differ by twice as much.
+# Relative. Containers round rates differently; 24 and 23.976 differ by twice as much.
 _RATE_TOLERANCE = 0.0005
 
 
@@ -29,8 +29,8 @@ class FramePairs:
     Attributes:
         reference: the reference.
         distorted: its versions, with as many frames.
-        every: every how many frames one is scored, beginning with the first.
-        loading: how files are read; transparency does not occur.
+        every: step between scored frames, which begin with the first one.
+        loading: how files are read; `alpha` has no effect.
     """
 
     reference: Video
@@ -55,7 +55,7 @@ class FramePairs:
     def score(
         self, metrics: Sequence[Metric], wanted: Iterable[int] | None = None
     ) -> Iterator[tuple[int, ScoredPair]]:
-        """Scores frames, while the next ones are decoded. Two frames of each video are held.
+        """Scores frames, while the next ones are decoded. Memory holds two frames of each video.
 
         Args:
             metrics: each scores every pair.
@@ -83,8 +83,8 @@ class FramePairs:
     def _frames(self, other: Video, numbers: Sequence[int]) -> Iterator[tuple[Image, Image]]:
         """Frames of the reference and of a version.
 
-        What one of the two files does not say of its colours is taken from the other: an encoder
-        changes labels more often than colours.
+        Colour properties that one file does not state are taken from the other: encoders lose
+        such labels more often than they convert colours.
         """
         default = yuv.default_coding(self.reference.width, self.reference.height)
         sources = [
@@ -114,12 +114,12 @@ def frame_pairs(
         reference: the reference video.
         distorted: its versions.
         every: see `FramePairs`.
-        loading: limit of pixels, and what to do with versions of another size.
+        loading: limit on pixels, and what to do with versions of another size.
 
     Raises:
         InputError: a file is not a video that can be read (see `gsn_jax.images.video.inspect`), or
-            a version differs from the reference in its length or frame rate, or in its size
-            although `loading` does not resize.
+            a version differs from the reference in length or frame rate, or in size if `loading`
+            does not resize.
     """
     loading = loading or Loading()
     for path in (reference, *distorted):
@@ -160,7 +160,7 @@ def _rate(rate: Fraction) -> str:
 
 
 def _ahead(frames: Iterator[tuple[Image, Image]]) -> Iterator[tuple[Image, Image]]:
-    """The same, with the next pair decoded in a thread meanwhile."""
+    """Yields the same frames, and decodes the next pair in a thread meanwhile."""
     with ThreadPoolExecutor(max_workers=1) as executor:
         following = executor.submit(next, frames, None)
         while (images := following.result()) is not None:

@@ -1,1 +1,1 @@
-"""Metrics outside of this process: a local page, Beam pipelines, exported programs."""
+"""Serving metrics: a local page, Beam pipelines, exported programs."""

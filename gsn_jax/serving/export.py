@@ -1,8 +1,8 @@
-"""Metrics for other runtimes, through existing exporters: StableHLO, ONNX, SavedModel.
+"""Exports metrics to other runtimes with existing exporters: StableHLO, ONNX, SavedModel.
 
 An exported function maps `reference` and `distorted`, float32 `(N, H, W, 3)` sRGB in [0, 1], to the
 metric's `scores (N,)`, with weights folded and calibration included. It does not check its input.
-The file is run on a random pair and compared with the metric before it is put in place.
+Before a file is put in place, it is run on a random pair and compared with the metric.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ def export(
     *,
     overwrite: bool = False,
 ) -> float:
-    """Writes a metric's function for another runtime.
+    """Exports a metric's function to another runtime.
 
     Args:
         metric: the metric to export.
         form: one of `FORMATS`.
-        out: file to write; for "savedmodel" a folder.
+        out: file to write; a folder for "savedmodel".
         size: fixed height and width. None allows any size in "stablehlo" and "savedmodel", and
             means `DEFAULT_SIZE` in "onnx". The number of pairs is always free.
         overwrite: replace `out` even if it is not an exported metric. A SavedModel is replaced only
-            with this.
+            with this, and other folders never.
 
     Returns:
         The largest difference between the exported function's scores and the metric's, on a random
@@ -64,7 +64,7 @@ def export(
 
     Raises:
         InputError: an exporter is not installed or cannot take the metric, the scores differ by
-            more than `TOLERANCE`, or `out` cannot be written or is something else.
+            more than `TOLERANCE`, or `out` cannot be written or must not be replaced.
     """
     write, run, extra = {
         "stablehlo": (_write_stablehlo, _run_stablehlo, ""),
@@ -99,10 +99,10 @@ def export(
 
 
 def _check_target(target: Path, form: str, overwrite: bool) -> None:
-    """Refuses to replace what is not an exported metric.
+    """Refuses to replace anything that is not an exported metric.
 
     Raises:
-        InputError: the target exists and is something else, or a SavedModel without `overwrite`.
+        InputError: the target exists and is something else, or is a SavedModel without `overwrite`.
     """
     if form != "savedmodel":
         if target.is_dir():
@@ -200,14 +200,14 @@ def _run_savedmodel(path: Path) -> Function:
     loaded = tf.saved_model.load(str(path))
 
     def run(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        serve = loaded.signatures["serving_default"]  # dies with `loaded`
+        serve = loaded.signatures["serving_default"]  # valid while `loaded` is alive
         return serve(reference=tf.constant(first), distorted=tf.constant(second))["scores"].numpy()
 
     return run
 
 
 def _abstract(size: Size | None) -> jax.ShapeDtypeStruct:
-    """The shape of a batch: of any number of pairs, and of any size if none is given."""
+    """The shape of a batch of any number of images, of any size if `size` is None."""
     from jax import export as jax_export
 
     height, width = size or ("h", "w")
@@ -236,7 +236,7 @@ def _importable(name: str) -> bool:
 
 @contextlib.contextmanager
 def _aside(target: Path) -> Iterator[Path]:
-    """A temporary path, which is moved to `target` if no error occurs."""
+    """Yields a temporary path, which is moved to `target` if no error occurs."""
     folder = target.absolute().parent
     with naming(target), tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as aside:
         partial = Path(aside) / target.name

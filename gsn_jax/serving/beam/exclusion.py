@@ -1,7 +1,7 @@
-"""One run at a time in an output folder; a run that was killed locks nobody out.
+"""Allows one run at a time in an output folder; a killed run does not block later ones.
 
-A local folder is protected by a file lock. Remote file systems have no locks, so there a run
-rewrites a file at regular intervals, and one that has not done so for two minutes counts as dead.
+A local folder is protected by a file lock. Remote file systems have no locks. There, a run rewrites
+a heartbeat file at regular intervals, and counts as dead after two minutes without a heartbeat.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from gsn_jax.errors import InputError
 from gsn_jax.serving.beam import files
 from gsn_jax.storage import exclusive
 
-# Names of the files that this module makes begin with it.
+# Prefix of the names of all files that this module makes.
 RUNNING = "running"
 
-# Seconds between two signs of life, and seconds after which a run without one counts as dead. The
+# Seconds between two heartbeats, and seconds without one after which a run counts as dead. The
 # difference allows for clocks that disagree and for slow writes.
 BEAT, DEAD = 20.0, 120.0
 
@@ -32,10 +32,10 @@ def alone(folder: str) -> Iterator[None]:
     """Admits one run at a time to a folder while the context lasts.
 
     Args:
-        folder: a local one exists.
+        folder: the folder; a local one must exist.
 
     Raises:
-        InputError: another run is in it.
+        InputError: another run is using it.
     """
     refusal = f"another run is writing this folder; {_ADVICE}"
     local = exclusive(files.join(folder, RUNNING), refusal)
@@ -57,7 +57,7 @@ def _living(folder: str) -> Iterator[None]:
         ended.set()
         if beating.ident is not None:
             beating.join()
-        with contextlib.suppress(Exception):  # gone with its folder, if the run has finished
+        with contextlib.suppress(Exception):  # a finished run has deleted the folder
             files.delete(own)
 
 
@@ -72,7 +72,7 @@ def _beat(path: str, ended: threading.Event) -> None:
 
 
 def _refuse_second(folder: str, own: str) -> None:
-    """Called after this run's own first sign: two runs that start at once both see each other."""
+    """Called after this run's first heartbeat, so that runs that start at once see each other."""
     for path in files.listing(folder):
         if os.path.basename(path).startswith(f"{RUNNING}-") and path != own:
             age = time.time() - _signed(path)
@@ -88,5 +88,5 @@ def _signed(path: str) -> float:
     try:
         with files.opened(path) as file:
             return float(file.read())
-    except Exception:  # each file system raises its own errors; that run has just ended
+    except Exception:  # each file system raises its own errors; the other run has just ended
         return 0.0

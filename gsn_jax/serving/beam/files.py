@@ -21,7 +21,7 @@ from gsn_jax.images.files import read_size
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is a URL of a file system, such as `gs://bucket/image.png`."""
+    """Whether a path is a URL, such as `gs://bucket/image.png`."""
     return "://" in path
 
 
@@ -35,7 +35,7 @@ def join(folder: str, *names: str) -> str:
 
 
 def resolve(table: str, name: str) -> str:
-    """The file that a table means by `name`, like `pair_tables.resolve` but with URLs.
+    """The file that a table means by `name`: `pair_tables.resolve`, extended to URLs.
 
     Raises:
         InputError: a relative name leads out of the table's folder.
@@ -52,7 +52,7 @@ def resolve(table: str, name: str) -> str:
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[Any]:
-    """A binary file, open for reading; compressed files are not decompressed.
+    """Opens a file for reading bytes; compressed files are not decompressed.
 
     Raises:
         InputError: the file system is unknown.
@@ -136,14 +136,14 @@ def listing(folder: str) -> list[str]:
 
 
 def write(path: str, text: str) -> None:
-    """Writes a file under a temporary name and renames it."""
+    """Writes a file under a temporary name, then renames it."""
     aside = f"{path}.{os.urandom(4).hex()}.new"
     write_over(aside, text)
     FileSystems.rename([aside], [path])
 
 
 def write_over(path: str, text: str) -> None:
-    """Overwrites a file in place, since not every file system can rename over an existing one."""
+    """Overwrites a file in place: not every file system can rename over an existing file."""
     with contextlib.closing(FileSystems.create(path)) as file:
         file.write(text.encode())
 

@@ -20,7 +20,7 @@ from gsn_jax.serving.beam import files
 from gsn_jax.serving.beam.units import KeptUnits, Task, group_of, units_of
 from gsn_jax.serving.beam.worker import Scorer, Settings
 
-# Names of output files begin with it.
+# Prefix of the names of output files.
 SHARD = "scores"
 
 
@@ -80,10 +80,10 @@ def schema_of(metrics: Iterable[str]) -> pyarrow.Schema:
 
 
 class ReadTable(beam.DoFn):
-    """A pairs table as tuples of `Task`, numbered from 0 in its order."""
+    """Reads a pairs table into `Task` tuples, numbered from 0 in its order."""
 
     def process(self, table: str) -> Iterator[tuple]:
-        """Reads the whole table with a CSV reader, because quoted fields may hold line ends."""
+        """Reads the table as a whole: quoted fields may hold line ends, so it cannot be split."""
         with files.local_copy(table) as path:
             for index, row in enumerate(pair_tables.read_rows(path)):
                 yield tuple(_task(table, index, row))
@@ -101,7 +101,7 @@ def _task(table: str, index: int, row: pair_tables.Row) -> Task:
 
 
 def classify(element: tuple) -> tuple[str, tuple]:
-    """A pair under the key of its group, which depends on the size of the distorted image."""
+    """A pair with the key of its group, which depends on the size of the distorted image."""
     task = Task(*element)
     if task.problem:
         return group_of(task, None), element

@@ -1,8 +1,8 @@
-"""Running the pipeline: on a cluster, in this process, or in local worker processes.
+"""Runs the pipeline: on a cluster, in this process, or in local worker processes.
 
 Clusters retry the work of a worker that died. Beam's local runner does not: it waits for ever for
 the dead process. So it runs in a process of its own (`python -m gsn_jax.serving.beam.runners`),
-which exits when one of its workers dies and is then started again.
+which exits when one of its workers dies, and is then restarted.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from gsn_jax.serving.beam import files
 from gsn_jax.serving.beam.pipeline import Job, build
 from gsn_jax.serving.beam.worker import Settings
 
-# The most times that a local run is started.
+# Maximum number of times that a local run is started.
 ATTEMPTS = 4
 
 # Exit code of the runner's process when a worker has died.
 _WORKER_DIED = 75
 
-# Marks the line in its log that is shown to the user.
+# Marks the line of its log that is shown to the user.
 _SAYS = "gsn: "
 
 _LOCAL = ("", "directrunner", "direct", "fnapirunner")
 
 
 def parse_options(texts: Sequence[str]) -> list[str]:
-    """Beam's flags from texts like `KEY=VALUE` or `KEY`; several local workers become processes.
+    """Beam's flags from texts like `KEY=VALUE` or `KEY`. Local workers are processes by default.
 
     Raises:
         InputError: a text has no valid key.
@@ -67,7 +67,7 @@ def run(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
         say: called with messages for the user.
 
     Returns:
-        The folder below the job's `shards` with the output.
+        The folder with the output, below the job's `shards`.
 
     Raises:
         InputError: the pipeline has failed.
@@ -82,7 +82,7 @@ def run(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
 
 
 def _attempt(job: Job, number: int) -> Job:
-    """The job with a folder for this attempt only, so that a failed one leaves nothing in it."""
+    """The job with an output folder for this attempt alone, where failed ones leave nothing."""
     return dataclasses.replace(job, shards=files.join(job.shards, f"attempt-{number}"))
 
 
@@ -117,7 +117,7 @@ def _reason(error: Exception) -> str:
 
 
 def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) -> str:
-    """A local run in a process group of its own, which is started again when a worker dies."""
+    """A local run in a process group of its own, which is restarted when a worker dies."""
     handle, log = tempfile.mkstemp(prefix="gsn-beam-", suffix=".log")
     told = False
     try:
@@ -148,7 +148,7 @@ def _command(order: str) -> list[str]:
 
 
 def _wait_for(command: Sequence[str], log: IO[bytes]) -> int:
-    """The exit code of a process. Processes that it started and that outlive it are killed."""
+    """Runs a process and returns its exit code. Child processes that outlive it are killed."""
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
     ) as child:
@@ -167,7 +167,7 @@ def _last_words(log: str) -> str:
 
 
 def main() -> None:
-    """The process of a local run."""
+    """Entry point of the process of a local run."""
     order = json.loads(sys.argv[1])
     fields = order["job"]
     settings = Settings(**fields.pop("settings"))
@@ -191,7 +191,7 @@ def _end_with_worker(happened: threading.ExceptHookArgs) -> None:
 
 
 def _end_with_parent() -> None:
-    """Standard input closes when the parent process has ended, whatever the cause."""
+    """Ends this process group with its parent: standard input closes when the parent has ended."""
     sys.stdin.buffer.read()
     os.killpg(0, signal.SIGKILL)
 

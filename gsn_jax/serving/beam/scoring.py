@@ -1,4 +1,4 @@
-"""Scoring a table with a pipeline, into a folder of Parquet files that appear all at once."""
+"""Scores a table with a pipeline, into a folder of Parquet files that appear all at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gsn_jax.serving.beam import exclusion, files, runners
 from gsn_jax.serving.beam.pipeline import SHARD, Job
 from gsn_jax.serving.beam.worker import Settings
 
-# Names in the output folder. Readers of Parquet folders ignore names with an underscore.
+# Names in the output folder. Readers of Parquet folders ignore names that begin with "_".
 SUMMARY = "_summary.json"
 _UNFINISHED = "_unfinished"
 
@@ -40,7 +40,7 @@ class Summary:
     Attributes:
         rows: number of pairs in the table.
         bad: number of pairs that could not be scored.
-        errors: errors of the first of those.
+        errors: errors of the first of those pairs.
         files: names of the Parquet files.
         versions: versions of the package and the models.
         protocol: see `gsn_jax.scoring.protocol.described`.
@@ -64,27 +64,27 @@ def score_table(
     """Scores the pairs of a table into `out/scores-*.parquet`, and `out/_summary.json`.
 
     The files have the columns row (from 0, in the table's order), reference, distorted, one per
-    metric, error, versions and protocol. They appear when every row of the table is in them exactly
+    metric, error, versions and protocol. They appear once they hold every row of the table exactly
     once. Until then, `out/_unfinished` holds the scores so far, and the same call continues from
     them.
 
     Args:
-        table: a pairs table: a path, or a URL of a file system that Beam knows.
-        out: a folder that is new or belongs to an unfinished run: likewise.
+        table: a pairs table; a path, or a URL of a file system that Beam knows.
+        out: a folder, likewise; it is new or belongs to an unfinished run.
         settings: metrics and options.
         flags: Beam's options, see `gsn_jax.serving.beam.runners.parse_options`.
         say: called with messages for the user.
 
     Raises:
-        InputError: the table cannot be read, the folder has other files or a finished run, another
-            run is writing it, or the pipeline has failed.
+        InputError: the table cannot be read or names masks, the folder has other files or a
+            finished run, another run is writing it, or the pipeline has failed.
     """
     if not files.is_remote(out):
         out = str(Path(out).absolute())
     table = table if files.is_remote(table) else str(Path(table).absolute())
     unfinished = files.join(out, _UNFINISHED)
     metrics = by_name.resolve_all(settings.metrics, settings.checkpoint)
-    with files.local_copy(table) as path:  # errors in it are found before machines are started
+    with files.local_copy(table) as path:  # find errors in it before machines are started
         count = 0
         for row in pair_tables.read_rows(path):
             if row.fields.get("mask"):
@@ -114,7 +114,7 @@ def _is_shard(folder: str, path: str) -> bool:
 
 
 def _publish(out: str, made: Sequence[str], summary: Summary) -> Summary:
-    """Moves the output into its folder, and writes the summary with the files' names."""
+    """Moves the shards into the output folder, and writes the summary with their names."""
     names = [f"{SHARD}-{index:05d}-of-{len(made):05d}.parquet" for index in range(len(made))]
     summary = dataclasses.replace(summary, files=names)
     with _writing(out):
@@ -154,8 +154,8 @@ def _refuse_taken(out: str) -> list[str]:
 
 
 def _claim(out: str) -> None:
-    """Marks the folder, and clears files of a run that died while it published its output."""
-    present = _refuse_taken(out)  # once more, since another run may have just finished
+    """Marks the folder as taken, and deletes files that an earlier run left outside its units."""
+    present = _refuse_taken(out)  # again, since another run may have just finished
     unfinished = files.join(out, _UNFINISHED)
     claim = files.join(unfinished, "README.txt")
     kept = claim, files.join(unfinished, "units", ""), files.join(unfinished, exclusion.RUNNING)
@@ -179,10 +179,10 @@ def _writing(out: str) -> Iterator[None]:
 
 
 def _check(shards: Sequence[str], count: int) -> tuple[int, list[str]]:
-    """Checks that the shards have every row once; counts bad pairs and lists their first errors.
+    """Checks that the shards hold every row once; counts bad pairs and lists their first errors.
 
     Raises:
-        InputError: the shards lack a row or have one twice.
+        InputError: the shards lack a row or hold one twice.
     """
     rows: list[np.ndarray] = [np.zeros(0, np.int64)]
     bad = 0

@@ -1,4 +1,4 @@
-"""The work on a unit: read its images, retrying errors that may be temporary, and score them."""
+"""Scores a unit: reads its images, with retries on possibly temporary errors, and scores them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _TEMPORARY = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Metrics and reading options: plain values, which travel to the workers.
+    """Metrics and loading options: plain values, which are sent to the workers.
 
     Attributes:
         metrics: names of the metrics.
@@ -107,7 +107,7 @@ def patiently(read: Callable[[], Any]) -> Any:
 
 
 def _may_be_temporary(error: BaseException | None) -> bool:
-    """Whether a temporary system error is this error or behind it."""
+    """Whether this error, or one that led to it, is a temporary system error."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _TEMPORARY:
             return True
@@ -135,7 +135,7 @@ class Scorer:
         self._one_at_a_time = threading.Lock()
 
     def score(self, name: str, tasks: Sequence[Task], kept: KeptUnits) -> list[dict[str, Any]]:
-        """The rows of a unit, in the order of its pairs. Kept scores are not computed again."""
+        """The rows of a unit, in the order of its pairs. Stored scores are not computed again."""
         with self._one_at_a_time:
             tasks = list(tasks)
             scores = kept.load(name, tasks)
@@ -167,7 +167,7 @@ class Scorer:
 
 @contextlib.contextmanager
 def _fetched(tasks: Sequence[Task]) -> Iterator[tuple[list[Pair], Callable[[str], str]]]:
-    """The pairs with local copies of remote files, and a function that restores their names."""
+    """Yields pairs with local copies of remote files, and a function that restores their names."""
     with tempfile.TemporaryDirectory(prefix="gsn-") as folder:
         copies: dict[str, Path] = {}
         problems: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The local page of `gsn serve`: what it does (`handlers`), how it looks (`layout`), `server`.
+"""The local page of `gsn serve`: what it computes (`handlers`), its `layout`, and its `server`.
 
-It needs Gradio, from the extra `web`; only `layout` and `server` import it.
+It needs Gradio (extra `web`), which only `layout` and `server` import.
 """

@@ -1,9 +1,9 @@
-"""What the page's server refuses before Gradio sees it, as ASGI middleware.
+"""ASGI middleware that refuses requests before they reach Gradio.
 
-A web site that a visitor has open elsewhere must not be able to use the page: by DNS rebinding it
-can make its own host name point here, and by a form or script it can send requests across origins.
-So requests need a known Host, and an Origin, if there is one, that equals it. Uploads are refused
-when the folder of uploads is full.
+Other web sites in a visitor's browser must not be able to use the page: DNS rebinding can point
+their host names here, and their forms and scripts can send requests across origins. So a request
+needs a known Host, and its Origin, if any, must equal the Host. Uploads are refused when the folder
+of uploads is full.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Only the page's own files and pictures; the browser refuses everything else.
+# Allows only the page's own files and pictures; browsers block everything else.
 _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; form-action 'self'"
@@ -30,17 +30,17 @@ _POLICY = (
 
 
 class Guard:
-    """Middleware that checks requests and adds a content security policy to answers."""
+    """Middleware that checks requests and adds a content security policy to responses."""
 
     def __init__(self, app: App, *, hosts: Sequence[str], folder: str, max_bytes: int):
         """Wraps an application.
 
         Args:
             app: the application.
-            hosts: names under which the page can be reached, besides localhost, this computer's
-                own name, and IP addresses, which DNS cannot rebind.
-            folder: where uploads are kept.
-            max_bytes: the most that `folder` may hold.
+            hosts: host names to accept besides localhost, this computer's own name, and IP
+                addresses, which DNS cannot rebind.
+            folder: the folder of uploads.
+            max_bytes: the most bytes that `folder` may hold.
         """
         name = socket.gethostname().lower()
         own = {"localhost", name, f"{name}.local", *(host.lower() for host in hosts)}
@@ -69,7 +69,7 @@ class Guard:
         await self._app(scope, receive, send_with_policy)
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str]:
-        """The status and text of a refusal; (0, "") for a request that may pass."""
+        """The status and text of a refusal; (0, "") if the request may pass."""
         host = headers.get("host", "")
         if not self._is_known(host):
             return 403, "this name is not allowed; start the page with --allow-host NAME"
@@ -95,7 +95,7 @@ class Guard:
 
 
 def _address(origin: str) -> str:
-    """Host and port of an origin; "" of one that is malformed."""
+    """Host and port of an origin; "" if it is malformed."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:

@@ -33,11 +33,11 @@ class Limits:
     """What the page accepts.
 
     Attributes:
-        max_pixels: of one image.
-        max_images: distorted images at once.
-        max_upload_mb: of one file.
-        max_total_mb: of all uploads and pictures that the server holds at a time.
-        alpha: what happens to transparent pixels, see `gsn_jax.images.load_image`.
+        max_pixels: maximum number of pixels of one image.
+        max_images: maximum number of distorted images at once.
+        max_upload_mb: maximum size of one file, in MiB.
+        max_total_mb: maximum size of all uploads and pictures on the server at a time, in MiB.
+        alpha: what to do with transparent pixels, see `gsn_jax.images.load_image`.
     """
 
     max_pixels: int = 4096 * 4096
@@ -52,9 +52,9 @@ class Ranking:
     """The scores of one reference's distorted images.
 
     Attributes:
-        scored: best first; those that could not be scored are in `failed`.
-        failed: pairs with their error.
-        metrics: names of the metrics; the first one ranks.
+        scored: pairs that every metric scored, best first.
+        failed: the other pairs, with their errors.
+        metrics: names of the metrics; the first one determines the order.
     """
 
     scored: tuple[ScoredPair, ...]
@@ -81,12 +81,12 @@ def rank(
     """Scores uploaded files, best first.
 
     Args:
-        reference: path of the uploaded reference; None where there is none yet.
-        distorted: paths of the uploaded distorted images.
-        metrics: names; the first one ranks.
-        resolve: name to metric.
+        reference: path of the uploaded reference; None if there is none yet.
+        distorted: paths of the uploaded distorted images; None likewise.
+        metrics: names of the metrics; the first one determines the order.
+        resolve: maps a name to its metric.
         limits: what is accepted.
-        watch: passes the scored pairs on and shows the progress.
+        watch: passes the scored pairs on and shows progress.
 
     Raises:
         InputError: something is missing, or the reference cannot be used. A bad distorted image
@@ -136,7 +136,7 @@ def rows(ranking: Ranking) -> list[list[str | int]]:
 
 
 def write_csv(folder: str | os.PathLike[str], ranking: Ranking) -> Path:
-    """The ranking as a pairs table with scores, `scores.csv` in the folder."""
+    """Writes the ranking to `scores.csv` in the folder, as a pairs table with scores."""
     path = Path(folder) / "scores.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         tables.write_rows(file, [*ranking.scored, *ranking.failed], ranking.metrics)
@@ -153,14 +153,14 @@ def pictures(
         name: the distorted image to show.
         view: one of `VIEWS`.
         metric: the metric of the map.
-        limits: as for the scoring.
+        limits: as for `rank`.
 
     Returns:
-        uint8 pictures `(h, w, 3)` of one size, reference first, or None if no image is chosen; and
-        the caption as HTML.
+        Two uint8 pictures `(h, w, 3)` of one size, reference first, or None if no image is chosen;
+        and the caption as HTML.
 
     Raises:
-        InputError: the files have been deleted, or cannot be used with the map's metric.
+        InputError: the files have been deleted, or the map's metric cannot be used with them.
     """
     item = ranking.find(name)
     if item is None:

@@ -1,4 +1,4 @@
-"""The layout of the page, and the handler that each control calls."""
+"""The layout of the page, with a handler for each control."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def build(
     """Builds the page.
 
     Args:
-        metrics: names offered, in this order.
+        metrics: names of the metrics to offer, in this order.
         mapped: names of the metrics with a map.
-        resolve: name to metric.
+        resolve: maps a name to its metric.
         limits: what is accepted.
-        folder: where tables for download are kept.
+        folder: folder for tables to download.
     """
     chosen = [name for name in metrics if name in ("gsn", "psnr", "ssim")] or metrics[:1]
     with gr.Blocks(
@@ -145,7 +145,7 @@ def build(
 def _score_files(
     metrics: Sequence[str], resolve: Resolve, limits: Limits, folder: str
 ) -> Callable[..., tuple]:
-    """What the button does."""
+    """The handler of the button."""
 
     def score_files(
         reference: str | None,
@@ -179,7 +179,7 @@ def _score_files(
 
 
 def _show(resolve: Resolve, limits: Limits) -> Callable[..., tuple]:
-    """Shows an image of a ranking, and what is said of it."""
+    """The handler that shows an image of a ranking with its caption."""
 
     def show(found: Ranking | None, name: str | None, view: str, map_name: str) -> tuple:
         if found is None:

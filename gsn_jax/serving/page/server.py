@@ -30,11 +30,11 @@ def running(
 
     Args:
         host: address to listen on; the default can be reached from this computer only.
-        port: None takes the first free one from 7860.
+        port: port to listen on; None takes the first free one from 7860.
         browser: open the page in a browser.
-        checkpoint: folder of a model that takes the place of the shipped gsn.
+        checkpoint: folder of a model that replaces the shipped gsn.
         limits: what the page accepts.
-        allowed_hosts: further host names under which the page may be requested.
+        allowed_hosts: further host names that requests may use.
 
     Raises:
         InputError: Gradio is not installed, the model cannot be read, the port is in use, or the
@@ -89,7 +89,7 @@ def running(
 
 
 def _check_address(host: str, port: int | None) -> None:
-    """Refuses an address that cannot be used, for which Gradio would try a hundred ports."""
+    """Refuses an address that cannot be used; Gradio would try a hundred ports first."""
     reasons = {
         errno.EADDRINUSE: "it is in use; choose another port, or omit --port",
         errno.EADDRNOTAVAIL: "no address of this computer; try 127.0.0.1, or 0.0.0.0 for all",
@@ -106,7 +106,7 @@ def _check_address(host: str, port: int | None) -> None:
 
 
 def _resolver(checkpoint: str | None) -> Resolve:
-    """Name to metric; a checkpoint takes the place of gsn."""
+    """Maps names to metrics; a checkpoint replaces gsn."""
     own = model_metric.load(checkpoint, name="gsn") if checkpoint is not None else None
 
     def resolve(name: str) -> Metric:
@@ -124,7 +124,7 @@ def _private_folder() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _quiet_environment(folder: str) -> Iterator[None]:
-    """Environment variables that Gradio reads when it is imported and when it builds a page."""
+    """Sets environment variables that Gradio reads on import and when it builds a page."""
     ours = {
         "GRADIO_TEMP_DIR": folder,
         "GRADIO_ANALYTICS_ENABLED": "False",
