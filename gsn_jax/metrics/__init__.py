@@ -9,11 +9,12 @@ A pure function takes float arrays `(..., H, W, 3)` of sRGB in [0, 1], the refer
 returns scores `(...)`. It checks shapes and types but not values. A metric's module is imported
 when it is first used.
 
-Most functions also take images of different sizes in arrays of one shape, for which XLA compiles
-one program: each image lies in the top left corner of its array, and
+Most functions also take images of different sizes padded to one array shape, so that XLA compiles
+one program for all: each image lies in the top left corner of its array, and
 `extent=Extent(heights, widths)` (`gsn_jax.images.size_classes`) gives the true sizes, int32 arrays
-of shape `(...)`. The score is that of the image alone, whatever the padding holds, to 1e-6. If the
-shorter side of an image is below 384, that of its array must be too; otherwise the score is NaN.
+of shape `(...)`. The score is that of the image alone to 1e-6, whatever the padding holds. For
+`mdsi`, `vsi` and `sr_sim`, an image whose shorter side is below 384 needs an array whose shorter
+side is below 384 too; otherwise the score is NaN.
 
 To add a metric NAME, write a module with `METRICS = {"NAME": Metric}` and a function `NAME`, and
 add a line to `_MODULES`. A module must not have the name of a metric, because importing it would
@@ -72,7 +73,7 @@ __all__ = ["get", "names", *_MODULES]
 
 
 def names() -> tuple[str, ...]:
-    """Returns the names of all metrics, including those whose weights come with an extra."""
+    """Returns the names of all metrics, including those whose weights are not in this package."""
     return tuple(_MODULES)
 
 
@@ -80,7 +81,7 @@ def get(name: str) -> Metric:
     """Returns the metric of that name.
 
     Raises:
-        InputError: no metric has that name, or the extra that brings its weights is missing.
+        InputError: no metric has that name.
     """
     if name not in _MODULES:
         close = difflib.get_close_matches(name, _MODULES, n=1)

@@ -2,8 +2,8 @@
 
 K. Ding, Y. Liu, X. Zou, S. Wang, K. Ma, "Locally adaptive structure and texture similarity for
 image quality assessment", ACM Multimedia 2021; the authors' PyTorch code of that paper, whose
-file `A-DISTS.py` is a later method with other values. VGG16 is that of DISTS. Nothing but VGG16 was
-trained.
+file `A-DISTS.py` is a later method with other values. VGG16 is that of DISTS, and has the only
+trained weights.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from gsn_jax.pretrained import packages
 
 WINDOW, SIGMA = 21, 7.0
 STABILISER = 1e-6
-# Of each level of VGG16: the dispersion at which a place is as likely texture as structure, and
-# the scale of that logistic function. The image itself takes the first level's probabilities.
+# Per level of VGG16: the dispersion at which a position is as likely texture as structure, and the
+# scale of that logistic function. The image itself uses the probabilities of the first level.
 MIDDLES = (1.0, 2.0, 2.95, 0.97, 0.21)
 SCALES = (0.29, 0.52, 0.56, 0.25, 0.10)
-_AT_ONCE = 16  # channels, so that their moments stay small
+_AT_ONCE = 16  # channels at a time, which bounds the memory of their moments
 
 
 @pairwise("adists", min_size=1)
@@ -42,7 +42,7 @@ def adists(
 ) -> Float[Array, "*batch"]:
     """One minus texture similarity where the reference has texture, structure similarity elsewhere.
 
-    Levels below 21 samples, which smaller images than 336 pixels have, are compared as a whole.
+    Levels smaller than the 21 x 21 window, as in images below 336 pixels, are compared as a whole.
 
     Args:
         reference: sRGB in [0, 1].
@@ -77,7 +77,7 @@ def _distance(
 def _errors(
     x: Float[Array, "h w c"], y: Float[Array, "h w c"]
 ) -> tuple[Float[Array, "_h _w"], Float[Array, "_h _w"], Float[Array, "_h _w"]]:
-    """Of each window: texture and structure errors summed over channels, and mean dispersion."""
+    """Texture and structure errors, summed over channels, and mean dispersion of each window."""
     channels = x.shape[-1]
     at_once = math.gcd(channels, _AT_ONCE)
     groups = (
@@ -94,7 +94,7 @@ def _errors(
 
 
 def _group_errors(x: Float[Array, "n h w"], y: Float[Array, "n h w"]) -> Float[Array, "3 _h _w"]:
-    """Sums over channels: of texture errors, structure errors and dispersions.
+    """Texture errors, structure errors and dispersions, summed over channels.
 
     For the means a and b, 1 - (2ab + c)/(a^2 + b^2 + c) = (a - b)^2 / (a^2 + b^2 + c), and likewise
     var(x - y) / (var x + var y + c) for structure: exactly zero for equal images.
@@ -113,7 +113,7 @@ def _group_errors(x: Float[Array, "n h w"], y: Float[Array, "n h w"]) -> Float[A
 
 
 def _means(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch _h _w"]:
-    """Means under a Gaussian window, or of planes that are smaller than it."""
+    """Means under a Gaussian window, or over whole planes if they are smaller than it."""
     if not _has_windows(planes.shape[-2:]):
         return planes.mean((-2, -1), keepdims=True)
     taps = filters.gaussian_taps(WINDOW, SIGMA)

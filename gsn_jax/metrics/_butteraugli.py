@@ -1,4 +1,4 @@
-"""Butteraugli as in libjxl, its maximum and its 3-norm.
+"""Butteraugli as in libjxl: its maximum and its 3-norm.
 
 J. Alakuijala et al., "Butteraugli", Google, 2016 to 2026; definition and constants of libjxl's
 `butteraugli.cc` and `metrics.cc` (BSD-3-Clause), which differ from those of the original program.
@@ -31,7 +31,7 @@ from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
 MIN_SIZE = 8
-MIN_HALVED = 15  # the smallest side of an image that is compared at half the resolution too
+MIN_HALVED = 15  # the smallest side of an image that is also compared at half resolution
 INTENSITY_TARGET = 80.0  # nits of white
 HALVED_WEIGHT, FULL_WEIGHT = 0.5, 0.85
 NORMS = (3, 6, 12)
@@ -44,12 +44,12 @@ class Contrast(NamedTuple):
     saturation: float
 
 
-# Of X and Y, of the bands from the finest to the coarsest.
+# Contrasts of X and Y, in the finest, fine and medium band.
 FINEST = Contrast(173.5, 5.0), Contrast(1.10039032555, 71.7800275169)
 FINE = Contrast(6923.99476109, 8051.15833247), Contrast(18.7237414387, 4498534.45232)
 MEDIUM = Contrast(8246.75321353, 1009002.70582), Contrast(37.0819870399, 130262059.556)
 LONG_LINES, SHORT_LINES = 0.39905817637, 0.611612573796
-# Weights of squared changes: X, Y of the fine band; X, Y, B of the medium and of the coarse one.
+# Weights of squared changes: X, Y of the fine band; X, Y, B of the medium and coarse bands.
 FINE_SQUARES = 400.0, 1.50815703118
 MEDIUM_SQUARES = 2150.0, 10.6195433239, 16.2176043152
 COARSE_SQUARES = 29.2353797994, 0.844626970982, 0.703646627719
@@ -59,8 +59,8 @@ ACTIVITY_X, ACTIVITY_Y = 2.5, 0.4
 ACTIVITY_GAIN, ACTIVITY_BIAS = 6.19424080439, 12.61050594197
 ACTIVITY_SIGMA = 2.7
 EROSION_STEP, EROSION = 3, (0.45, 0.3, 0.25)
-FAR = 1e9  # in place of neighbours outside the image
-# The threshold of 17.83 was found with white at 255, and is used with 80.
+FAR = 1e9  # stands in for neighbours outside the image
+# libjxl's threshold of 17.83 is for white at 255; log(80) / log(255) adapts it to 80 nits.
 SCALE = 1 / (17.83 * 0.79079917404)
 
 
@@ -109,7 +109,7 @@ def butteraugli_3norm(
 ) -> Float[Array, "*batch"]:
     """The mean of the 3-, 6- and 12-norm of `butteraugli_map`, which libjxl calls its 3-norm.
 
-    Arguments and result are those of `butteraugli`, which is at least as large.
+    Arguments and result are as for `butteraugli`, whose value is at least as large.
     """
     distances = _distances(reference, distorted, intensity_target, extent)
     return _norm(distances, extents.filled(jnp.ones_like(distances), extent), extent)
@@ -134,7 +134,7 @@ def _norm(
     distances: Float[Array, "h w"], weights: Float[Array, "h w"], extent: Extent | None = None
 ) -> Float[Array, ""]:
     """The mean of the weighted norms."""
-    # Relative to the largest distance, whose twelfth power may be too large or too small.
+    # Relative to the largest distance, whose twelfth power may overflow or underflow.
     largest = jax.lax.stop_gradient(_maximum(jnp.where(weights > 0, distances, 0), extent))
     unit = jnp.where(largest > 0, largest, 1)
     cubes = (distances / unit) ** 3
@@ -170,7 +170,7 @@ def _distances_of_levels(
     sizes: list[tuple[int, int]],
     inside: list[Extent | None],
 ) -> list[Float[Array, "_h _w"]]:
-    """The distances of each level, from the light of both images."""
+    """The distances at each level, from linear RGB of both images in nits."""
     margin = opsin.MARGIN
     padded = [
         filters.pad(level, margin, margin, "symmetric", extent)
@@ -234,7 +234,7 @@ def _contrasts(
 def _excess(
     x: Float[Array, "*shape"], y: Float[Array, "*shape"], low: float, high: float
 ) -> Float[Array, "*shape"]:
-    """By how much y lies outside of `low` x to `high` x, negative beyond `high` for positive x."""
+    """Distance of y from the interval between `low` x and `high` x; negative if y is above it."""
     ends = low * x, high * x
     return jnp.clip(y, jnp.minimum(*ends), jnp.maximum(*ends)) - y
 
@@ -257,9 +257,9 @@ def _activity(bands: Bands, areas: Sequence[Area]) -> Float[Array, "2 h w"]:
 
 
 def _eroded(activity: Float[Array, "h w"], inside: Bool[Array, "h w"]) -> Float[Array, "h w"]:
-    """A weighted mean of the three smallest of a pixel's value, twice that twice, and neighbours.
+    """Weighted mean of the three smallest of a pixel's value v, 2 v, 2 v, and its neighbours.
 
-    So texture does not mask where smooth areas are near.
+    Texture thus does not mask errors near smooth areas.
     """
     height, width = activity.shape
     around = jnp.where(inside, activity, FAR)

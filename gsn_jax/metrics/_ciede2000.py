@@ -17,8 +17,8 @@ from gsn_jax.metrics import cielab, colour, finite, masking, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
-# Linear sRGB to XYZ under D65, and the white of D65 for the 2 degree observer, as scikit-image has
-# them.
+# Linear sRGB to XYZ under D65, and the D65 white point for the 2 degree observer, as in
+# scikit-image.
 XYZ = (
     (0.412453, 0.357580, 0.180423),
     (0.212671, 0.715160, 0.072169),
@@ -42,8 +42,8 @@ def ciede2000(
         extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
-        A distance from 0, for equal images, to 100 between black and white, and a little more
-        between some colours; 1 is about a just noticeable difference. Symmetric.
+        A distance from 0 (equal images). Black and white are 100 apart, some colours a little more;
+        1 is about a just noticeable difference. Symmetric.
     """
     return reductions.mean(_differences(reference, distorted), extent)
 
@@ -107,7 +107,7 @@ def _hue_terms(
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """The hue difference, and the mean hue in [0, 2 pi), of two colours (a', b', C').
 
-    From vectors rather than angles, which have no derivative at zero chroma: the mean hue is the
+    Computed from vectors, because angles have no derivative at zero chroma: the mean hue is the
     direction of the bisector, and the difference is 2 sqrt(C1' C2') sin(angle / 2).
     """
     (a1, b1, c1), (a2, b2, c2) = first, second
@@ -126,7 +126,7 @@ def _hue_terms(
     (u1, v1), (u2, v2) = (
         (finite.divide(a, c, 0.0), finite.divide(b, c, 0.0)) for a, b, c in (first, second)
     )
-    # The normal of the units' difference is the bisector that their sum loses when they cancel.
+    # Where the unit vectors nearly cancel, the normal of their difference is the bisector.
     u = jnp.where(acute, u1 + u2, sign * (v2 - v1))
     v = jnp.where(acute, v1 + v2, sign * (u1 - u2))
     defined = (u != 0) | (v != 0)

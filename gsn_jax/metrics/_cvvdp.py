@@ -50,10 +50,11 @@ OPPONENT = (
 # to the first.
 LOWEST, SECOND = 0.2, 0.3228
 BASE_FREQUENCY = 0.1
-BAND_GAINS = (1.0, 2.0)  # of the finest band, and of others
+BAND_GAINS = (1.0, 2.0)  # of the finest band, and of the others
 DARKEST, LARGEST_CONTRAST = 0.01, 1000.0
 SENSITIVITY = 10 ** (-0.2797423303127289 / 20)
-# Of the three channels: gains, exponents of masking, and how much each (row) masks each.
+# Per channel: gains, exponents of masking, and the base-2 logarithm of how much each (row) masks
+# each (column).
 GAINS = (1.0, 1.45, 1.0)
 MASK_EXPONENTS = (1.302622675895691, 2.8885908126831055, 3.6807713508605957)
 CROSS_MASKING = (
@@ -64,10 +65,10 @@ CROSS_MASKING = (
 EXPONENT = 2.264355182647705
 MASKING = 10**-0.7954971194267273
 LARGEST_DIFFERENCE = 10**2.5642454624176025
-# Masking does not depend on phase: it is blurred, where a band is larger than the radius.
+# The blur that makes masking independent of phase, in bands larger than the radius.
 PHASE_SIGMA, RADIUS = 3.0, 6
 BASE_WEIGHTS = (0.0036334486212581396, 1.6627724170684814, 4.11874532699585)
-# Pooling, and from differences to just objectionable differences.
+# Pooling, and the conversion of differences to just objectionable differences.
 STILL = 0.577918291091919
 JOD_SCALE, JOD_EXPONENT, JOD_LINEAR = 0.0439569391310215, 0.9302042722702026, 0.1
 EPSILON = 1e-5
@@ -82,17 +83,17 @@ def cvvdp(
 ) -> Float[Array, "*batch"]:
     """The quality in just objectionable differences (JOD), 10 at best.
 
-    Brightness as a whole is not compared: black and white score 10.
+    Overall brightness is not compared: a black image against a white one scores 10.
 
     Args:
         reference: sRGB in [0, 1], at least 4 x 4.
         distorted: as `reference`.
-        display: what they are seen on, by a name of `gsn_jax.metrics.displays.DISPLAYS` or as a
+        display: a name in `gsn_jax.metrics.displays.DISPLAYS`, or a
             `gsn_jax.metrics.displays.Display`.
 
     Returns:
-        A quality of at most 10; 10 for equal images. If one is 1 lower than another, 75 % of
-        people prefer the other. Not symmetric.
+        A quality of at most 10; 10 for equal images. If two images are 1 apart, 75 % of people
+        prefer the one with the higher score. Not symmetric.
 
     Raises:
         InputError: no display has that name.
@@ -110,7 +111,7 @@ def _weighted(
     *,
     display: str | Display = "standard_4k",
 ) -> Float[Array, ""]:
-    """The quality from weighted means of each band, to whose size the weights are reduced."""
+    """The quality from weighted means of the bands; weights are averaged to each band's size."""
     differences, base, sizes = _differences(reference, distorted, displays.named(display))
     masks = [weights]
     for _ in sizes:
@@ -141,7 +142,7 @@ def cvvdp_map(
 
 
 def _pooled(bands: Float[Array, "3 bands"], base: Float[Array, " 3"]) -> Float[Array, ""]:
-    """The quality, from mean squares of the bands and of the low-pass rest."""
+    """The quality from the mean squares of the bands and of the low-pass residual."""
     base_norm = _root(base, 2) * jnp.asarray(BASE_WEIGHTS, base.dtype)
     per_channel = _norm_4(jnp.concatenate([_root(bands, 2), base_norm[:, None]], -1), -1)
     return _jod(STILL * _norm_4(per_channel, 0))
@@ -153,14 +154,14 @@ def _differences(
     """Visible differences of the channels.
 
     Returns:
-        Those of the bands on a canvas with a gap of `2 * RADIUS`; those of the low-pass rest; and
-        the sizes of the bands.
+        The differences of the bands, on a canvas with a gap of `2 * RADIUS`; the differences of the
+        low-pass residual; and the sizes of the bands.
     """
     height, width, _ = reference.shape
     frequencies = _frequencies(height, width, display.pixels_per_degree)
     sizes = laplacian_pyramid.sizes(height, width, len(frequencies))
     x, y = jnp.moveaxis(_opponent(jnp.stack([reference, distorted]), display), 1, 0)
-    # The pyramid is linear, and of the images' difference loses no bits where that is small.
+    # The pyramid is linear, so it can take the images' difference, which loses no bits where small.
     layers, base = laplacian_pyramid.decomposed(
         jnp.stack([x, y - x], 1), len(frequencies), margin=RADIUS
     )
@@ -185,7 +186,7 @@ def _opponent(images: Float[Array, "2 h w 3"], display: Display) -> Float[Array,
 
 
 def _frequencies(height: int, width: int, pixels_per_degree: float) -> tuple[float, ...]:
-    """The centre of each band above the low-pass rest, in cycles per degree."""
+    """The centre frequency of each band above the low-pass residual, in cycles per degree."""
     finest = pixels_per_degree / 2
     centres = [finest, *(SECOND * finest / 2**k for k in range(14))]
     wanted = 1 + sum(centre > LOWEST for centre in centres)
@@ -215,7 +216,7 @@ def _base_differences(base: Float[Array, "3 2 h w"]) -> Float[Array, "3 h w"]:
 def _masked(
     visible: Float[Array, "3 2 h w"], unblurred: Bool[Array, "h w"]
 ) -> Float[Array, "3 _h _w"]:
-    """Differences of visible contrasts, masked by what both images share, without the margins."""
+    """Differences of visible contrast, masked by what both images share; without the margins."""
     least = jnp.minimum(*jnp.moveaxis(jnp.abs(visible), 1, 0))
     taps = filters.gaussian_taps(2 * RADIUS + 1, PHASE_SIGMA)
     rows = staged(filters.correlate_axis(staged(least), taps, -2))
@@ -239,12 +240,12 @@ def _per_channel(values: Sequence[float], like: Array) -> Float[Array, "3 1 1"]:
 def _power(
     values: Float[Array, "*shape"], exponent: float | Float[Array, "3 1 1"]
 ) -> Float[Array, "*shape"]:
-    """(x + EPSILON)^p - EPSILON^p for x >= 0 and p > 1; zero at zero, however a compiler rounds."""
+    """(x + EPSILON)^p - EPSILON^p for x >= 0 and p > 1; exactly zero at zero, also compiled."""
     return jnp.where(values > 0, (values + EPSILON) ** exponent - EPSILON**exponent, 0)
 
 
 def _root(values: Float[Array, "*shape"], degree: int) -> Float[Array, "*shape"]:
-    """The same for p = 1 / `degree`, without cancellation."""
+    """`_power` for p = 1 / `degree`, without cancellation."""
     exponent = 1 / degree
     return EPSILON**exponent * jnp.expm1(exponent * jnp.log1p(values / EPSILON))
 
@@ -259,7 +260,7 @@ def _norm_4(values: Float[Array, "*shape"], axis: int) -> Float[Array, "*_shape"
 
 
 def _jod(difference: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Of nearly nothing it is linear."""
+    """JOD of a difference; linear for small differences."""
     small = difference <= JOD_LINEAR
     power = jnp.where(small, JOD_LINEAR, difference) ** JOD_EXPONENT
     linear = JOD_LINEAR ** (JOD_EXPONENT - 1) * difference

@@ -20,7 +20,7 @@ from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, fourier, reductions
 from gsn_jax.metrics.preparation import pairwise
 
-LEVELS = 4  # only the bands of the coarsest one are compared
+LEVELS = 4  # only the bands of the coarsest level are compared
 ORIENTATIONS = 8
 WINDOW = 7
 MIN_SIZE = 64  # the coarsest level then holds a window
@@ -36,7 +36,7 @@ def cw_ssim(
 ) -> Float[Array, "*batch"]:
     """Similarity of the luma's complex wavelet coefficients; small shifts hardly matter.
 
-    The mean over eight orientations of the fourth octave in 7 x 7 windows, with a Gaussian weight
+    The mean over 7 x 7 windows and eight orientations of the fourth octave, with Gaussian weights
     around the centre of the image.
 
     Args:
@@ -75,7 +75,7 @@ def _bands(
     )
     half = [jnp.asarray(true, dtype) / 2 for true in size]
     y, x = (kept.astype(dtype) / h for kept, h in zip((rows, columns), half, strict=True))
-    # Beyond the coarsest level, where planes are padded, there are no frequencies.
+    # A padded plane has no frequencies beyond the coarsest level of its image.
     inside = [rows < (_coarsest(size.height) + 1) // 2, columns < (_coarsest(size.width) + 1) // 2]
     masks = jnp.where(inside[0][:, None] & inside[1], _masks(y[:, None], x, 1 / half[1]), 0)
     spectrum = fourier.forward(planes, *forward)[:, None]
@@ -105,8 +105,8 @@ def _losses(
 ) -> Float[Array, "n _h _w"]:
     """1 - 2 |c| / v with c = mean(x conj(y)), v = mean(|x|^2 + |y|^2) over windows.
 
-    From the change d = y - x, so that equal images lose exactly nothing: v - 2 re(c) = mean(|d|^2),
-    and im(c) = mean(im(x conj(d))).
+    Computed from the change d = y - x, so that the loss of equal images is exactly zero:
+    v - 2 re(c) = mean(|d|^2), and im(c) = mean(im(x conj(d))).
     """
     x, y, d = ((values.real, values.imag) for values in (band, band + change, change))
     moments = jnp.stack(
@@ -130,7 +130,7 @@ def _losses(
 
 
 def _weights(shape: tuple[int, ...], size: Extent, sigma: Array) -> Float[Array, "h w"]:
-    """A Gaussian around the centre of the `size`, in an array of `shape`."""
+    """A Gaussian around the centre of an image of `size`, in an array of `shape`; sums to 1."""
     windows = []
     for length, true in zip(shape, size, strict=True):
         place = jnp.arange(length, dtype=jnp.int32)
@@ -146,9 +146,9 @@ def _masks(
     """The transfer functions of the coarsest level.
 
     Args:
-        y: vertical frequencies, 1 being half a cycle per sample.
-        x: horizontal ones.
-        least: the radius that stands in at frequency zero, where the filters are not defined.
+        y: vertical frequencies, relative to Nyquist.
+        x: horizontal frequencies.
+        least: the radius to use at frequency zero, where the filters are not defined.
     """
     radius = jnp.hypot(y, x)
     octave, angle = jnp.log2(jnp.where(radius == 0, least, radius)), jnp.arctan2(y, x)
@@ -159,7 +159,7 @@ def _masks(
 
 
 def _low_pass(octave: Float[Array, "h w"]) -> Float[Array, "h w"]:
-    """A raised cosine that falls from 1 to 0 over the octave below 0."""
+    """A raised cosine that falls from 1 to 0 between octaves -1 and 0."""
     return jnp.cos(jnp.pi / 2 * jnp.clip(octave + 1, 0, 1))
 
 

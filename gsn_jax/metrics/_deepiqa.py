@@ -46,8 +46,8 @@ def deepiqa(
         9, higher is better. (Their LIVE weights give a DMOS, lower is better.) Not symmetric.
 
     Raises:
-        InputError: the images are too small, or no weights are given and the environment names no
-            file of them.
+        InputError: the images are too small, or no weights are given and GSN_DEEPIQA_WEIGHTS names
+            no file.
     """
     variables = (METRICS["deepiqa"].weights if weights is None else weights).variables
     reference, distorted = checked_pair("deepiqa", PATCH, reference, distorted)

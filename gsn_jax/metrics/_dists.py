@@ -34,8 +34,8 @@ class DistsWeights(NamedTuple):
 
     Attributes:
         convolutions: `(kernel, bias)` of VGG16's layers, kernels `(height, width, in, out)`.
-        alpha: non-negative texture weights `(1475,)`: first of the image's 3 channels, then of each
-            level's.
+        alpha: non-negative texture weights `(1475,)`: of the image's 3 channels, then of the
+            channels of each level.
         beta: non-negative structure weights `(1475,)`.
     """
 
@@ -54,7 +54,7 @@ def dists(
 ) -> Float[Array, "*batch"]:
     """DISTS: 1 - sum over channels of alpha * texture + beta * structure similarity.
 
-    Images above 768 x 512 pixels, and padded ones, are computed in bands, in little memory.
+    Images above 768 x 512 pixels, and padded ones, are computed in bands of rows to save memory.
 
     Args:
         reference: sRGB in [0, 1].
@@ -73,7 +73,7 @@ def dists(
     if extent is not None or bands.needed(*reference.shape[:2]):
         levels = _level_statistics((reference, distorted), weights, extent)
         return _pooled(list(map(_errors, levels)), weights)
-    # Each image by itself and not both in one batch, where equal ones may be rounded differently.
+    # One image at a time, because in one batch equal images may be rounded differently.
     first, second = (levels_of(image, weights.convolutions) for image in (reference, distorted))
     return _distance(first, second, weights)
 
@@ -161,8 +161,8 @@ class _Statistics(NamedTuple):
     """Statistics of the features of the reference, of the distorted image, and of their change.
 
     Attributes:
-        number: of positions.
-        means: over the positions.
+        number: number of positions.
+        means: means over the positions.
         squares: sums of squared deviations from the means.
     """
 
@@ -174,7 +174,7 @@ class _Statistics(NamedTuple):
 def _level_statistics(
     pair: Sequence[Float[Array, "h w 3"]], weights: DistsWeights, extent: Extent | None
 ) -> list[_Statistics]:
-    """The statistics of the image and of the five levels, from bands."""
+    """The statistics of the image and of the five levels, computed in bands."""
 
     def add(totals: list[_Statistics], levels: list[bands.Band]) -> list[_Statistics]:
         return [_joined(a, _statistics(b)) for a, b in zip(totals, levels, strict=True)]
@@ -191,7 +191,7 @@ def _statistics(band: bands.Band) -> _Statistics:
     count = inside.sum()
 
     def of(values: Float[Array, "n c"]) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
-        # As matrix products, which on a CPU are several times as fast as XLA's sums.
+        # Matrix products are several times faster than XLA's sums on a CPU.
         mean = finite.divide(_matmul(inside, values)[0], count, 0.0)
         return mean, _matmul(inside, jnp.square(values - mean))[0]
 
@@ -204,7 +204,7 @@ def _matmul(first: Float[Array, "n m"], second: Float[Array, "m k"]) -> Float[Ar
 
 
 def _joined(first: _Statistics, second: _Statistics) -> _Statistics:
-    """The statistics of all positions of two disjoint parts, without cancellation.
+    """The statistics of two disjoint parts together, without cancellation.
 
     T. F. Chan, G. H. Golub, R. J. LeVeque: "Algorithms for computing the sample variance", The
     American Statistician 37(3), 1983.

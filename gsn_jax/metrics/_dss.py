@@ -23,8 +23,8 @@ DC_CONSTANT, AC_CONSTANT = 1000.0, 300.0
 WINDOW, SIGMA = 3, 1.5
 WEIGHT_SIGMA = 1.55  # in frequencies
 NEGLIGIBLE = 0.01  # the weight below which a subband is left out
-WORST = 0.05  # the share of places that count
-MIN_SIZE = 32  # one block of 16 then is the worst share
+WORST = 0.05  # the share of positions that count
+MIN_SIZE = 32  # 16 blocks, whose worst share is one block
 
 
 @pairwise("dss", MIN_SIZE)
@@ -34,10 +34,10 @@ def dss(
     *,
     extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
-    """Similarity of the local deviations of DCT subbands where they are least similar.
+    """Similarity of the local deviations of DCT subbands, pooled where they are least similar.
 
-    Each of the low subbands of 8 x 8 blocks counts with the mean of its worst 5 %. Rows and columns
-    beyond the last whole block are left out.
+    Each low-frequency subband of the 8 x 8 blocks counts with the mean of its worst 5 %. Rows and
+    columns beyond the last whole block are left out.
 
     Args:
         reference: sRGB in [0, 1], at least 32 x 32.
@@ -45,7 +45,7 @@ def dss(
         extent: height and width of padded images, see `gsn_jax.metrics`.
 
     Returns:
-        A quality, 1 for equal images and practically in [0, 1]. Symmetric.
+        A quality, 1 for equal images and in practice within [0, 1]. Symmetric.
     """
     images = 255 * jnp.stack([reference, distorted - reference])
     blocks = block_dct.blocks(colour.mix(images, colour.YIQ[0]))
@@ -57,7 +57,7 @@ def dss(
 
 
 def _subbands() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row, column and weight of each subband that counts, the constant one first."""
+    """Row, column and weight of each subband that counts, DC first."""
     squares = (np.arange(block_dct.SIZE) + 0.5) ** 2
     weights = np.exp(-(squares[:, None] + squares) / (2 * WEIGHT_SIGMA**2))
     rows, columns = np.nonzero(weights >= NEGLIGIBLE)
@@ -76,7 +76,7 @@ def _losses(
     padded = filters.pad(jnp.stack([x, change]), border, border, "constant", extent)
     means = filters.correlate_separable(padded, taps, taps)
     height, width = x.shape[-2:]
-    # About the means: squares of the constant subband would leave float32 few digits.
+    # Moments about the means: raw squares of the DC subband would leave float32 few digits.
     variance, other, covariance = functools.reduce(
         jnp.add,
         (
@@ -89,17 +89,17 @@ def _losses(
     constants = np.full((len(x), 1, 1), AC_CONSTANT)
     constants[0] = DC_CONSTANT
     losses = difference**2 / (variance + other + jnp.asarray(constants, x.dtype))
-    # The constant subband is compared by its structure as well.
+    # The structure of the DC subband is compared as well.
     structure = (deviation[0] * difference[0] - covariance[0]) / (
         deviation[0] * changed[0] + DC_CONSTANT
     )
     worst = _worst(jnp.concatenate([losses, structure[None]]), extent)
-    # The constant subband's similarity is the product of both: (1 - a) (1 - b).
+    # The DC subband's similarity is the product of both: (1 - a) (1 - b).
     return worst[:-1].at[0].add(worst[-1] * (1 - worst[0]))
 
 
 def _products(deviations: Float[Array, "2 subbands h w"]) -> Float[Array, "3 subbands h w"]:
-    """Squares of x and of x + change, and x times the change."""
+    """x^2, (x + change)^2, and x times the change."""
     x, change = deviations
     return jnp.stack([x * x, (x + change) ** 2, x * change])
 
@@ -111,7 +111,7 @@ def _worst(losses: Float[Array, "n h w"], extent: Extent | None) -> Float[Array,
     largest = lax.top_k(flat, most)[0]
     if extent is None:
         return largest.mean(-1)
-    # From a table, because float32 rounds some halves to the other side.
+    # From a table, because float32 would round some halves the other way.
     numbers = np.array([round(WORST * places) for places in range(flat.shape[-1] + 1)], np.int32)
     number = jnp.asarray(numbers)[extent.height * extent.width]
     counted = jnp.arange(most, dtype=jnp.int32) < number

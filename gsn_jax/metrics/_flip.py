@@ -1,4 +1,4 @@
-"""LDR-FLIP, the difference that is seen when two images alternate.
+"""LDR-FLIP, the visible difference when two images alternate.
 
 P. Andersson, J. Nilsson, T. Akenine-Möller, M. Oskarsson, K. Åström, M. D. Fairchild, "FLIP: a
 difference evaluator for alternating images", HPG 2020; constants of the authors' `FLIP.h` 1.7.
@@ -20,12 +20,12 @@ from gsn_jax.metrics import cielab, colour, filters, finite, masking, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
-PIXELS_PER_DEGREE = 67.0  # a 0.7 m wide display of 3840 pixels seen from 0.7 m
+PIXELS_PER_DEGREE = 67.0  # a display 0.7 m and 3840 pixels wide, seen from 0.7 m
 Q_C, P_C, P_T, Q_F = 0.7, 0.4, 0.95, 0.5
 FEATURE_WIDTH = 0.082  # degrees from peak to trough of the edge detector
 # Contrast sensitivity as sums of Gaussians: gain and width; achromatic, red-green, blue-yellow.
 SENSITIVITY = (((1.0, 0.0047),), ((1.0, 0.0053),), ((34.1, 0.04), (13.5, 0.025)))
-NEGLIGIBLE = 1e-10  # a filter's tap, relative to the sum of all
+NEGLIGIBLE = 1e-10  # taps below this share of their sum are dropped
 XYZ = tuple(
     tuple(number / 73733382 for number in row)
     for row in (
@@ -56,7 +56,7 @@ def flip(
         reference: sRGB in [0, 1].
         distorted: as `reference`.
         extent: height and width of padded images, see `gsn_jax.metrics`.
-        pixels_per_degree: of visual angle.
+        pixels_per_degree: pixels per degree of visual angle.
 
     Returns:
         A distance in [0, 1]; 0 for equal images. Symmetric.
@@ -85,7 +85,7 @@ def _errors(
     opponent = _opponent(jnp.stack([linear[0], linear[1] - linear[0]]))
     filtered, features = _filtered(opponent, pixels_per_degree, extent)
     # Filters are linear: the change is filtered instead of the distorted image, so that equal
-    # images differ by exactly nothing. The offset of the opponent space does not change.
+    # images differ by exactly zero. The filters do not change the offset of the opponent space.
     seen = [_hunt_lab(planes) for planes in (filtered[:, 0], filtered[:, 0] + filtered[:, 1])]
     error = _redistributed(finite.power(_hyab(*seen), Q_C))
     edges, points = (_length_change(features[i], features[i + 1]) for i in (0, 2))
@@ -103,7 +103,7 @@ def _opponent(linear: Float[Array, "2 h w 3"]) -> Float[Array, "3 2 h w"]:
 def _filtered(
     opponent: Float[Array, "3 2 h w"], pixels_per_degree: float, extent: Extent | None
 ) -> tuple[Float[Array, "3 2 h w"], Float[Array, "4 2 h w"]]:
-    """What the eye resolves of each plane, and the responses to edges and points along x and y."""
+    """Planes as the eye resolves them, and responses to edges and points along x and y."""
     rows, columns = (np.array(taps) for taps in _taps(pixels_per_degree))
     radius = rows.shape[1] // 2
     luminance, red_green, blue_yellow = opponent
@@ -116,7 +116,7 @@ def _filtered(
 def _correlate(
     planes: Float[Array, "n 2 h w"], taps: np.ndarray, axis: int
 ) -> Float[Array, "n 2 _h _w"]:
-    """`filters.correlate_axis` with taps `(n, size)` of its own for each plane."""
+    """`filters.correlate_axis` with different taps for each plane, `(n, size)`."""
     size = planes.shape[axis] - taps.shape[1] + 1
     return reductions.add(
         lax.slice_in_dim(planes, i, i + size, axis=planes.ndim + axis)
@@ -127,7 +127,7 @@ def _correlate(
 
 @functools.lru_cache(maxsize=8)
 def _taps(pixels_per_degree: float) -> tuple[tuple, tuple]:
-    """The taps along y and x of the eight separable filters, all of one odd size."""
+    """The taps of the eight separable filters along y and along x, all of the same odd size."""
     widest = max(width for channel in SENSITIVITY for _, width in channel)
     radius = math.ceil(3 * math.sqrt(widest / (2 * math.pi**2)) * pixels_per_degree)
     deviation = FEATURE_WIDTH / 2 * pixels_per_degree
@@ -155,13 +155,13 @@ def _taps(pixels_per_degree: float) -> tuple[tuple, tuple]:
 
 
 def _balanced(taps: np.ndarray) -> np.ndarray:
-    """Scales the positive taps to the sum 1 and the negative ones to -1."""
+    """Scales the positive taps to sum to 1, and the negative ones to -1."""
     return np.where(taps > 0, taps / taps[taps > 0].sum(), taps / -taps[taps < 0].sum())
 
 
 def _hunt_lab(opponent: Float[Array, "3 h w"]) -> Float[Array, "3 h w"]:
     """L*, a*, b* of the nearest displayable colours; chroma grows with lightness, after Hunt."""
-    # The offset of Y, 16, would be added here and subtracted again.
+    # The offset of Y, 16, would only be added here and subtracted again.
     y = opponent[0] / 116
     x, z = y + opponent[1] / 500, y - opponent[2] / 200
     planes = [plane * white for plane, white in zip((x, y, z), WHITE, strict=True)]
@@ -197,7 +197,7 @@ def _redistributed(error: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def _length_change(
     first: Float[Array, "2 h w"], second: Float[Array, "2 h w"]
 ) -> Float[Array, "h w"]:
-    """By how much the vectors (first[0], second[0]) grow when the second planes are added."""
+    """Absolute change in length of (first[0], second[0]) when adding (first[1], second[1])."""
     (x, dx), (y, dy) = first, second
     before = finite.sqrt(x * x + y * y)
     after = finite.sqrt((x + dx) ** 2 + (y + dy) ** 2)

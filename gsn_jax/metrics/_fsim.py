@@ -98,7 +98,7 @@ def _terms(
     luma, *chroma = (
         filters.box_downsample(colour.mix(images, row), factor, "constant") for row in colour.YIQ
     )
-    # One image after the other, so that equal images meet the very same arithmetic.
+    # One image at a time, so that the arithmetic for equal images is identical.
     both = jnp.stack([luma[0], luma[0] + luma[1]])
     first, second = staged(lax.map(phase_congruency, reductions.without_offset(both)))
     local = 1 - dissimilarity(first, second - first, T1)

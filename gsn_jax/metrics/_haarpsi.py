@@ -30,7 +30,7 @@ def haarpsi(
     *,
     extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
-    """Similarity of Haar coefficients, weighted by the coarsest ones, with chroma.
+    """Similarity of Haar coefficients and chroma, weighted by the coarsest coefficients.
 
     Args:
         reference: sRGB in [0, 1], at least 16 x 16.
@@ -57,7 +57,7 @@ def _pooled(
         reductions.total(weights, extent).sum(0),
         0.0,
     )
-    # The inverse of the sigmoid, from its value 1 for a share of sigmoid(alpha).
+    # logit(sigmoid(alpha) - loss) / alpha, written as a difference from 1, its value at loss 0.
     share = 1 / (1 + odds)
     return (1 + (jnp.log1p(-loss / share) - jnp.log1p(loss / (1 - share))) / ALPHA) ** 2
 
@@ -66,7 +66,7 @@ def _pooled(
 def haarpsi_map(
     reference: Float[Array, "*batch h w 3"], distorted: Float[Array, "*batch h w 3"]
 ) -> Float[Array, "*batch h2 w2"]:
-    """Weighted mean `(..., ceil(H / 2), ceil(W / 2))` of the three similarity maps; up = better."""
+    """Weighted mean `(..., ceil(H / 2), ceil(W / 2))` of three similarity maps; up = better."""
     dissimilarities, weights = _terms(reference, distorted)
     return 1 - finite.divide((dissimilarities * weights).sum(0), weights.sum(0), 0.0)
 
@@ -107,7 +107,7 @@ def _terms(
 def _mean_dissimilarity(
     first: Float[Array, "2 h w"], second: Float[Array, "2 h w"]
 ) -> Float[Array, "h w"]:
-    """Mean dissimilarity of two bands, each given with its change."""
+    """Mean dissimilarity of two bands, each stacked with its change."""
     return (
         magnitude_dissimilarity(first[0], first[1], C)
         + magnitude_dissimilarity(second[0], second[1], C)

@@ -21,7 +21,7 @@ from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
 NOISE = 0.4  # variance of the visual noise
-TOLERANCE = 1e-6  # of a variance, on the scale of 8 bits
+TOLERANCE = 1e-6  # variances below this count as zero, on the 8-bit scale
 # As in matlabPyrTools, the taps sum to the square root of two, so that each level is twice as
 # strong as the one before; SSIM's constants and the noise stay the same.
 BINOMIAL = tuple(2**0.5 * tap / 16 for tap in (1, 4, 6, 4, 1))
@@ -35,9 +35,9 @@ def iw_ssim(
     extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
-    """SSIM of five Laplacian bands, each pooled with its local information content.
+    """SSIM on a Laplacian pyramid of five levels, weighted by local information content.
 
-    A mean below zero counts as zero, as in `ms_ssim`.
+    The low-pass residual is not weighted. A mean below zero counts as zero, as in `ms_ssim`.
 
     Args:
         reference: sRGB in [0, 1], at least 161 x 161.
@@ -72,7 +72,7 @@ def _weighted_mean(
 ) -> Float[Array, ""]:
     border = WINDOW // 2 - 1
     weights = information[border:-border, border:-border]
-    # Without any information, in a flat reference, all places count the same.
+    # A flat reference has no information; then all positions count the same.
     informed = reductions.total(weights, extent) > 0
     weighted = reductions.weighted_mean(values, weights, extent)
     return jnp.where(informed, weighted, reductions.mean(values, extent))
@@ -109,11 +109,11 @@ def _expand(
 def _information(
     band: Float[Array, "2 h w"], parent: Float[Array, "h2 w2"] | None, extent: Extent | None
 ) -> Float[Array, "h-2 w-2"]:
-    """Mutual information in bits of both images with the scene.
+    """Mutual information between the scene and both images, in bits.
 
     Args:
         band: a Laplacian band of the reference and its change.
-        parent: the reference's next coarser band, where it takes part.
+        parent: the reference's next coarser band; None leaves it out of the model.
         extent: where the image is in the band.
     """
     gain_change, error = (field[1:-1, 1:-1] for field in _channel(band, extent))
@@ -130,7 +130,7 @@ def _information(
         ratio = ((error + (1 + gain * gain) * NOISE) * signal + NOISE * error) / NOISE**2
         return total + jnp.log1p(jnp.maximum(ratio, 0)), None
 
-    # A loop, whose body XLA compiles once instead of once per eigenvalue.
+    # A loop, so that XLA compiles the body only once.
     return lax.scan(add, jnp.zeros_like(error), signal)[0] / math.log(2)
 
 
@@ -166,7 +166,7 @@ def _enlarging(size: int, true: Array | int, dtype: jnp.dtype) -> Float[Array, "
 
     Args:
         size: number of samples in the array.
-        true: the number n of samples of the image.
+        true: n, the number of samples of the image.
         dtype: of the matrix.
     """
     last = 4 * true - 4

@@ -1,7 +1,7 @@
 """LPIPS: learned perceptual image patch similarity, version 0.1, on AlexNet or VGG16.
 
 R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang: "The Unreasonable Effectiveness of Deep
-Features as a Perceptual Metric", CVPR 2018. As in the authors' code: images are normalised as for
+Features as a Perceptual Metric", CVPR 2018. As in the authors' code, images are normalised as for
 ImageNet, features are divided by their norm over channels, and squared differences are weighted per
 channel, averaged over each level, and summed over five levels. Images are not resized.
 """
@@ -56,7 +56,7 @@ def lpips_alex(
     *,
     extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
-    """LPIPS v0.1 on AlexNet: the authors' default, and their best one for judging images.
+    """LPIPS v0.1 on AlexNet: the authors' default, and their best for judging images.
 
     Args:
         reference: sRGB in [0, 1], at least 31 x 31.
@@ -91,7 +91,7 @@ def lpips_alex_map(
     distorted: Float[Array, "*batch h w 3"],
     weights: LpipsWeights | None = None,
 ) -> Float[Array, "*batch h w"]:
-    """The local distances of `lpips_alex`: the sum of all levels, each enlarged bilinearly.
+    """The local distances of `lpips_alex`: the sum of all levels, each upsampled bilinearly.
 
     Their mean is close to the score but not equal to it, as with the authors' `spatial=True`.
     """
@@ -106,9 +106,9 @@ def lpips_vgg(
     *,
     extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
-    """LPIPS v0.1 on VGG16: closer to the usual perceptual loss when optimised.
+    """LPIPS v0.1 on VGG16: closer to the traditional perceptual loss, for use as a loss.
 
-    Images above 768 x 512 pixels, and padded ones, are computed in bands, in little memory.
+    Images above 768 x 512 pixels, and padded ones, are computed in bands of rows to save memory.
 
     Args:
         reference: sRGB in [0, 1], at least 16 x 16.
@@ -153,7 +153,7 @@ def lpips_vgg_map(
     distorted: Float[Array, "*batch h w 3"],
     weights: LpipsWeights | None = None,
 ) -> Float[Array, "*batch h w"]:
-    """The local distances of `lpips_vgg`, as `lpips_alex_map`."""
+    """The local distances of `lpips_vgg`; see `lpips_alex_map`."""
     return _local(_vgg16, reference, distorted, weights or published_weights("vgg16"))
 
 
@@ -182,7 +182,7 @@ def _distance(
     distorted: Float[Array, "h w 3"],
     weights: LpipsWeights,
 ) -> Float[Array, ""]:
-    # Each image by itself and not both in one batch, where equal ones may be rounded differently.
+    # One image at a time, because in one batch equal images may be rounded differently.
     first, second = (_features(backbone, image, weights) for image in (reference, distorted))
     return _mean_difference(first, second, weights)
 
@@ -209,7 +209,7 @@ def _masked(
     distorted: Float[Array, "h w 3"],
     mask: Float[Array, "h w"],
 ) -> Float[Array, ""]:
-    """The distance with the positions of each level weighted by the mask, reduced to its size."""
+    """The distance with each level weighted by the mask, resized to the level's size."""
     weights = published_weights(network)
     first, second = (_features(backbone, image, weights) for image in (reference, distorted))
     return reductions.add(
@@ -278,7 +278,7 @@ def _normalised_change(
     energy_change = jnp.sum(change * (first + second), axis=-1, keepdims=True)
     growth = finite.divide(energy_change, norm + other_norm, 0.0)
     norm, other_norm = norm + 1e-10, other_norm + 1e-10
-    # Two forms of the same: nothing cancels if one divides by the larger norm.
+    # Two forms of the same; the one that divides by the larger norm avoids cancellation.
     unit = jnp.where(other_norm < norm, second / other_norm, first / norm)
     return (change - unit * growth) / jnp.maximum(norm, other_norm)
 

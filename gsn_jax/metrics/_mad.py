@@ -5,10 +5,10 @@ the role of strategy", Journal of Electronic Imaging 19(1), 2010.
 
 Public tables of MAD list the values of the PyTorch port in IQA-optimization and pyiqa, so the port
 is the default here. It departs from the paper: it measures R, G and B; it regroups the block
-statistics so that those of one place are compared with the error of another; it reads the contrast
-sensitivity of an image that is not square in the wrong order; it weights the orientations of the
-log-Gabor bands instead of the scales; and it takes half the least deviation of neighbouring blocks
-for the reference. In these points `corrected=True` follows the paper and the authors'
+statistics, so that those of one block are compared with the error of another; it reads the contrast
+sensitivity of non-square images in the wrong order; it weights the orientations of the log-Gabor
+bands instead of the scales; and as the reference's deviation it takes half the smallest deviation
+of neighbouring blocks. With `corrected=True` these points follow the paper and the authors'
 `MAD_index_april_2010.m`, on luma; no official values are known for it.
 """
 
@@ -28,7 +28,7 @@ from gsn_jax.metrics.preparation import pairwise
 
 MIN_SIZE = 32
 LUMINANCE_FACTOR, LUMINANCE_POWER = 0.02874, 2.2 / 3
-DARKEST = 0.5  # below this luminance of a block, nothing is visible
+DARKEST = 0.5  # blocks below this luminance show no errors
 THRESHOLD = -5.0  # log contrast, of the reference and of the distortion
 FREQUENCIES = 32  # cycles per degree at the Nyquist limit
 SCALES, ORIENTATIONS = 5, 4
@@ -45,12 +45,12 @@ def mad(
     *,
     corrected: bool = False,
 ) -> Float[Array, "*batch"]:
-    """Visible error, which counts in good images, blended with changed appearance, in bad ones.
+    """Visible error, which counts in good images, blended with change of appearance, in bad ones.
 
     Args:
         reference: sRGB in [0, 1], at least 32 x 32.
         distorted: as `reference`.
-        corrected: whether to follow the paper instead of the port; see the module.
+        corrected: whether to follow the paper instead of the port; see the module docstring.
 
     Returns:
         A distance from 0 (equal images), mostly below 300. Not symmetric.
@@ -65,7 +65,7 @@ def mad(
 
 
 def _regrouped(planes: Float[Array, "p h w"]) -> Float[Array, "p h w"]:
-    """Lays the values out as `(h, w, planes)` and reads them as `(planes, h, w)`, as the port."""
+    """Lays values out as `(h, w, planes)` but reads `(planes, h, w)`, as the port does."""
     return jnp.moveaxis(planes, 0, -1).reshape(planes.shape)
 
 
@@ -84,7 +84,7 @@ def _root_mean_square(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch
 
 
 def _detection(planes: Float[Array, "p 2 h w"], corrected: bool) -> Float[Array, "p _h _w"]:
-    """Visible local error of the planes of both images, in [0, 255]."""
+    """Visible local error of planes in [0, 255]."""
     size = planes.shape[-2:]
     light, other_light = jnp.moveaxis(_luminance(planes), 1, 0)
     sensitivity = jnp.asarray(_sensitivity(*size, corrected), planes.dtype)
@@ -113,7 +113,7 @@ def _luminance(planes: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def _least_neighbour(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch h w"]:
-    """The least of each value and of those above, to the left, and above to the left of it."""
+    """The minimum of each value and its upper, left and upper left neighbours."""
     for axis in (-2, -1):
         before = jnp.concatenate(
             [lax.slice_in_dim(plane, 0, 1, axis=axis), lax.slice_in_dim(plane, 0, -1, axis=axis)],
@@ -124,7 +124,7 @@ def _least_neighbour(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch 
 
 
 def _appearance(planes: Float[Array, "2 h w"], *, corrected: bool) -> Float[Array, "_h _w"]:
-    """Change of the log-Gabor statistics of one plane of both images, in [0, 255]."""
+    """Change of the log-Gabor statistics of one plane in [0, 255]."""
     dtype = planes.dtype
     # The filters ignore an offset; without it, a flat plane has no response at all.
     spectrum = jnp.fft.fft2(reductions.without_offset(planes))
@@ -159,7 +159,7 @@ def _grids(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     y = np.arange(-height / 2, height / 2) / (height / 2)
     x, y = np.meshgrid(x, y)
     radius = np.hypot(x, y)
-    # The original means the zero frequency, but takes its lower right neighbour.
+    # The original intends the zero frequency, but sets its lower right neighbour.
     radius[round(height / 2 + 1), round(width / 2 + 1)] = 1
     log_radius = np.log(radius + EPSILON)
     log_radius[round(height / 2), round(width / 2)] = 1e3  # no response
@@ -176,7 +176,7 @@ def _sensitivity(height: int, width: int, corrected: bool) -> np.ndarray:
     x = np.arange(-(width - 1) / 2, (width + 1) / 2)
     y = np.arange(-(height - 1) / 2, (height + 1) / 2)
     plane = (x + 1j * y[:, None]) / width * 2 * FREQUENCIES
-    oblique = 0.15 * np.cos(4 * np.angle(plane)) + 0.85  # diagonals are seen less
+    oblique = 0.15 * np.cos(4 * np.angle(plane)) + 0.85  # the eye is less sensitive to diagonals
     frequency = np.abs(plane) / oblique
     csf = 2.6 * (0.0192 + 0.114 * frequency) * np.exp(-((0.114 * frequency) ** 1.1))
     csf[frequency < 7.8909] = 0.9809

@@ -81,9 +81,9 @@ def _missing_from_one(
 ) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
     """Real and imaginary part of 1 - s^(1/4), with s = 1 - `dissimilarity`.
 
-    The method's deviation is about the mean, so a constant does not matter; the fourth root, which
-    magnifies rounding, is taken without cancellation. A negative s has a complex root, as in the
-    authors' code.
+    The index is a deviation about the mean, so the added constant does not matter. It lets the
+    fourth root, which magnifies rounding errors, be taken without cancellation. A negative s has a
+    complex root, as in the authors' code.
     """
     small = dissimilarity < 0.5
     accurate = -jnp.expm1(POWER * jnp.log1p(-jnp.where(small, dissimilarity, 0)))
@@ -103,7 +103,7 @@ def _dissimilarity(
     images = 255 * jnp.stack([reference, distorted - reference])
     planes = jnp.stack([colour.mix(images, row) for row in LHM])
     (light, first, second), extent = filters.viewed(planes, "constant", extent)
-    slopes = gradients(light, PREWITT, extent)  # linear: of the reference and of the change
+    slopes = gradients(light, PREWITT, extent)  # linear, so [1] holds those of the change
     vector, change = [plane[0] for plane in slopes], [plane[1] for plane in slopes]
     # The fused image is the mean of both, half the change away from each.
     half = [step / 2 for step in change]

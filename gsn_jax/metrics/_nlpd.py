@@ -73,7 +73,7 @@ def _bands(plane: Float[Array, "2 h w"], extent: Extent | None) -> list[Float[Ar
 def _normalized_change(
     band: Float[Array, "h w"], change: Float[Array, "h w"], level: int, extent: Extent | None
 ) -> Float[Array, "h w"]:
-    """Change of a band over its local amplitude, computed from the change of the band itself."""
+    """Change of the normalized band, computed from the change of the band."""
     amplitude = SIGMAS[level] + _pooled(jnp.abs(band), NEIGHBOURS[level], extent)
     growth = _pooled(magnitude_change(band, change), NEIGHBOURS[level], extent)
     return (change * amplitude - band * growth) / (amplitude * (amplitude + growth))
@@ -87,7 +87,7 @@ def _decimate(plane: Float[Array, "2 h w"], extent: Extent | None) -> Float[Arra
 def _interpolate(
     plane: Float[Array, "2 h2 w2"], shape: tuple[int, ...], extent: Extent | None
 ) -> Float[Array, "2 h w"]:
-    """Zero insertion and the 5-tap filter, as its two phases, with repeated border samples."""
+    """Zero insertion and the 5-tap filter in polyphase form; border samples are repeated."""
     plane = filters.pad(plane, 1, 1, "edge", extent)
     for axis in (plane.ndim - 2, plane.ndim - 1):
         even = filters.correlate_axis(plane, (2 * TAPS[0], 2 * TAPS[2], 2 * TAPS[4]), axis)
@@ -103,7 +103,7 @@ def _pooled(
     neighbours: dict[tuple[int, int], float],
     extent: Extent | None,
 ) -> Float[Array, "h w"]:
-    """Weighted sum over the neighbours of each sample."""
+    """Weighted sum of each sample's neighbours."""
     height, width = magnitude.shape[-2:]
     padded = filters.pad(magnitude, 2, 2, "constant", extent)
     return reductions.add(

@@ -3,7 +3,7 @@
 E. Prashnani, H. Cai, Y. Mostofi, P. Sen: "PieAPP: Perceptual Image-Error Assessment through
 Pairwise Preference", CVPR 2018. Eleven convolutions compute features of each 64 x 64 patch of
 both images, and two small regressors turn the differences of these features into the patch's error
-and weight. The authors' network takes BGR in [0, 255]; images are converted to that here. Users
+and weight. The authors' network takes BGR in [0, 255], to which images are converted here. Users
 supply the weights, which the authors publish as `PieAPPv0.1.pth`.
 """
 
@@ -30,7 +30,7 @@ PATCH = 64
 SPARSE_STRIDE = 27  # the authors' default
 
 _LAYERS = 11
-_POOLED = (2, 4, 6, 8, 10)  # layers (counted from 1) that maximum pooling follows
+_POOLED = (2, 4, 6, 8, 10)  # layers (counted from 1) before max pooling
 _COMPARED = (3, 5, 7, 9, 11)  # layers whose differences give the error
 _CHANNELS = (64, 128, 256, 256, 512)
 _SIZES = (32, 16, 8, 4, 2)
@@ -45,8 +45,9 @@ class PieappWeights(NamedTuple):
 
     Attributes:
         convolutions: `(kernel (3, 3, in, out), bias)` of eleven layers.
-        error: `(kernel, bias)` of two dense layers: 120832 feature differences to 512 to 1.
-        weight: the same for 2048 differences of the last layer: to 512 to 1.
+        error: `(kernel, bias)` of two dense layers, 120832 feature differences to 512 to 1.
+        weight: `(kernel, bias)` of two dense layers, 2048 differences of the last layer to 512
+            to 1.
         scale: factor and offset of the error, `(2,)`.
     """
 
@@ -68,22 +69,22 @@ def pieapp(
         reference: sRGB in [0, 1], at least 64 x 64.
         distorted: as `reference`.
         weights: what `read_pieapp` returns; by default the file that GSN_PIEAPP_WEIGHTS names.
-        stride: step between patches, from the top left corner: 27 is the authors' sparse mode (and
-            that of piq and pyiqa), 6 their dense mode, which is slower and more accurate.
+        stride: step between patches, from the top left corner: 27 is the authors' sparse mode
+            (also the choice of piq and pyiqa), 6 their dense mode, slower and more accurate.
 
     Returns:
-        Errors, float32, about 0 to 5 for photographs, not bounded; lower is better. Equal images
-        score a small constant, which depends only on the weights. Not symmetric.
+        Errors, float32, about 0 to 5 for photographs, unbounded; lower is better. Equal images
+        score a small constant that depends only on the weights. Not symmetric.
 
     Raises:
-        InputError: the images are too small, or no weights are given and the environment names no
-            file of them.
+        InputError: the images are too small, or no weights are given and GSN_PIEAPP_WEIGHTS names
+            no file.
     """
     weights = METRICS["pieapp"].weights if weights is None else weights
     reference, distorted = checked_pair("pieapp", PATCH, reference, distorted)
     size, leading = reference.shape[-3:], reference.shape[:-3]
     first, second = (jnp.reshape(image, (-1, *size)) for image in (reference, distorted))
-    # One pair after the other: its patches are a batch already.
+    # One pair at a time: its patches already form a batch.
     scores = lax.map(lambda pair: _score(pair[0], pair[1], weights, stride), (first, second))
     return scores.reshape(leading)
 

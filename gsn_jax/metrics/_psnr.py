@@ -36,7 +36,7 @@ def psnr(
     if extent is not None:
         squares = jnp.where(extents.mask(squares.shape[:-1], extent)[..., None], squares, 0)
     squares = squares.reshape((*first.shape[:-2], -1))
-    # Rows first: a CPU adds whole rows many numbers at a time.
+    # Over the rows first, because a CPU adds whole rows with vector instructions.
     mse = squares.sum(-2).sum(-1) / (3 * count)
     return _decibels(mse + eps)
 

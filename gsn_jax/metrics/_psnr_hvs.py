@@ -59,7 +59,7 @@ def psnr_hvs(
 ) -> Float[Array, "*batch"]:
     """PSNR of the luma with DCT coefficients weighted by contrast sensitivity.
 
-    Blocks of 8 x 8 side by side; rows and columns beyond the last whole block are left out.
+    Uses non-overlapping 8 x 8 blocks; rows and columns beyond the last whole block are left out.
 
     Args:
         reference: sRGB in [0, 1], at least 8 x 8.
@@ -82,9 +82,9 @@ def psnr_hvs_m(
     extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
-    """`psnr_hvs` less what the contrast within the block masks; shapes and units as there.
+    """`psnr_hvs` with errors reduced by contrast masking within each block; arguments as there.
 
-    Also infinite where every error is masked.
+    Also infinite if every error is masked.
     """
     errors = _block_errors(reference, distorted, masked=True, rounded=rounded)
     return _decibels(errors, extents.whole_blocks(extent, BLOCK))
@@ -97,7 +97,7 @@ def psnr_hvs_map(
     *,
     rounded: bool = True,
 ) -> Float[Array, "*batch h8 w8"]:
-    """The negative weighted square error per block, `(..., H // 8, W // 8)`, in squared levels."""
+    """Negative weighted squared error per block, `(..., H // 8, W // 8)`, in squared levels."""
     return -_block_errors(reference, distorted, masked=False, rounded=rounded)
 
 
@@ -119,7 +119,7 @@ def _masked(
     weights: jax.Array,
     **options: Any,
 ) -> jax.Array:
-    """The score of a map under weights of its blocks."""
+    """The score with weighted blocks."""
     errors = -local(reference, distorted, **options)
     return _level(reductions.weighted_mean(errors, weights))
 
@@ -140,7 +140,7 @@ def _block_errors(
     masked: bool,
     rounded: bool = True,
 ) -> Float[Array, "h8 w8"]:
-    """The mean square of the weighted coefficients' errors in each block."""
+    """The mean squared error of the weighted coefficients in each block."""
     images = jnp.stack([reference, distorted])
     luma = colour.luma(images, weights=colour.STUDIO_LUMA, rounded=rounded)
     blocks = block_dct.blocks(luma)
@@ -157,7 +157,7 @@ def _block_errors(
 def _mask(
     blocks: Float[Array, "2 h8 w8 8 8"], coefficients: Float[Array, "2 h8 w8 8 8"]
 ) -> Float[Array, "2 h8 w8"]:
-    """The masking effect of each block: weighted energy, less where it is an edge."""
+    """The masking effect of each block: its weighted energy, reduced for edges."""
     weights = np.array(MASKING)
     weights[0, 0] = 0
     energy = (coefficients * coefficients * jnp.asarray(weights, blocks.dtype)).sum((-2, -1))

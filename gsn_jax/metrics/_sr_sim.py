@@ -21,7 +21,7 @@ from gsn_jax.metrics.similarity import SCHARR, dissimilarity, gradients, length_
 
 C1, C2 = 0.40, 225.0  # saliency, gradient
 GRADIENT_POWER = 0.5
-REDUCTION = 4  # for the saliency
+REDUCTION = 4  # of the resolution for the saliency
 AVERAGE = 3
 WINDOW, SIGMA = 10, 3.8
 MIN_SIZE = 40  # the saliency map then holds a window
@@ -102,7 +102,7 @@ def _saliency(luma: Float[Array, "2 h w"], extent: Extent | None) -> Float[Array
     padded = filters.pad(log_amplitude, AVERAGE // 2, AVERAGE // 2, "edge", small)
     residual = jnp.exp(log_amplitude - filters.correlate_separable(padded, taps, taps))
     residual = extents.filled(residual, small) / extents.count(residual, small)
-    # The phase of zero is zero.
+    # A zero coefficient has phase zero.
     cosine = finite.divide(spectrum.real, amplitude, 1.0)
     sine = finite.divide(spectrum.imag, amplitude, 0.0)
     wave = fourier.inverse(lax.complex(residual * cosine, residual * sine), rows, columns)
@@ -126,11 +126,11 @@ def _resized(
     """MATLAB's `imresize(..., "bicubic")` by the factors `targets` / `sources`.
 
     Args:
-        planes: whose first rows and columns, as many as `sizes` says, are the images.
+        planes: with the images in the top left corners.
         shape: height and width of the result.
         sizes: height and width of the images.
-        targets: how many rows and columns `sources` rows and columns become.
-        sources: likewise.
+        targets: number of rows and columns that `sources` rows and columns become.
+        sources: see `targets`.
     """
     rows, columns = (
         resizing.matrix(

@@ -88,7 +88,7 @@ def ms_ssim(
         distorted: as `reference`.
         extent: height and width of padded images, see `gsn_jax.metrics`.
         pooling: "product" of powers, as in the paper, or the weighted "sum" that the authors'
-            code offers as `wtd_sum`, which needs no such rule.
+            code offers as `wtd_sum`, where negative terms count as they are.
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
@@ -112,13 +112,13 @@ def ms_ssim(
 
 
 class StructuralTerms(NamedTuple):
-    """Local terms of SSIM, each one minus a similarity, so that they are accurate around 0.
+    """Local terms of SSIM; the first two are one minus a similarity, which is accurate around 0.
 
     Attributes:
         luminance: (m_x - m_y)^2 / (m_x^2 + m_y^2 + C1), with the local means m of both images.
         contrast: var(x - y) / (v_x + v_y + C2), with the local variances v; one minus the
             contrast-structure term.
-        luminance_similarity: one minus `luminance`, accurate around 0 as well.
+        luminance_similarity: one minus `luminance`, computed to be accurate around 0 as well.
     """
 
     luminance: Float[Array, "h w"]
@@ -143,8 +143,8 @@ def structural_terms(
     """The local terms `(H - 10, W - 10)` of both images.
 
     Args:
-        planes: the reference and its change, on the scale of 8 bits, less `offsets`. Variances
-            ignore an offset, and centred values lose fewer bits in float32.
+        planes: the reference and its change on the 8-bit scale, minus `offsets`. Variances ignore
+            an offset, and centred values lose fewer bits in float32.
         offsets: what was subtracted from both planes.
     """
     x, change = planes
@@ -165,13 +165,13 @@ def structural_terms(
 
 
 def _centred(planes: Float[Array, "2 h w"]) -> tuple[Float[Array, "2 h w"], Float[Array, "2 1 1"]]:
-    """The arguments of `structural_terms` for planes of 8-bit luma and their change."""
+    """The arguments of `structural_terms` for 8-bit luma and its change."""
     offsets = jnp.array([127.5, 0], planes.dtype)[:, None, None]
     return planes - offsets, offsets
 
 
 def _valid_grid(height: int, width: int) -> MapGrid:
-    """Where the centres of whole windows lie in the image."""
+    """Where the window centres lie in the image."""
     del height, width
     return MapGrid(first=(WINDOW - 1) / 2)
 

@@ -1,8 +1,8 @@
 """SSIMULACRA 2, version 2.1.
 
 J. Sneyers, "SSIMULACRA 2", Cloudinary, 2022, updated April 2023; definition, weights and constants
-of the author's `ssimulacra2.cc`. The blur is D. Charalampidis, "Recursive implementation of the
-Gaussian filter using truncated cosine functions", IEEE TSP 64(14), 2016, as in libjxl.
+of the author's `ssimulacra2.cc`. The blur follows D. Charalampidis, "Recursive implementation of
+the Gaussian filter using truncated cosine functions", IEEE TSP 64(14), 2016, as in libjxl.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ OPSIN = (
 BIAS = 0.0037930732552754493
 SCALE, CUBIC = 0.9562382616834844, (2.326765642916932, -0.020884521182843837, 6.248496625763138e-05)
 EXPONENT = 0.6276336467831387
-# Of channel X, Y and B, of each of six scales, of the means and the 4-norms: the weights of the
-# structural error, of added edges and of lost ones.
+# Weights by channel (X, Y, B), scale (six), norm (mean, 4-norm) and error (structure, added edges,
+# lost edges), the last index fastest.
 # fmt: off
 WEIGHTS = (
     0.0, 0.0007376606707406586, 0.0, 0.0, 0.0007793481682867309, 0.0,
@@ -71,10 +71,10 @@ def ssimulacra2(
     *,
     extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
-    """Weighted structural errors, added and lost edges in XYB at six scales.
+    """Weighted sum of structural errors, added edges and lost edges in XYB, at six scales.
 
-    A scale is left out where the one before is below 8 pixels; the weights of smaller images then
-    shift, as in the author's code.
+    Halving stops at the first scale below 8 pixels. With fewer than six scales, the list of weights
+    is read without gaps, so terms get other weights, as in the author's code.
 
     Args:
         reference: sRGB in [0, 1], at least 8 x 8.
@@ -83,7 +83,7 @@ def ssimulacra2(
 
     Returns:
         A quality of at most 100; 100 for equal images. 90 is visually lossless, 70 high, 50 medium
-        and 30 low quality; below zero the distortion is very strong. Not symmetric.
+        and 30 low quality; a negative value means very strong distortion. Not symmetric.
     """
     images = jnp.moveaxis(jnp.stack([reference, distorted]), -1, 0)
     linear = staged(colour.linear_srgb(images))
@@ -92,8 +92,8 @@ def ssimulacra2(
         levels.append(filters.halved(levels[-1], inside[-1]))
         inside.append(extents.decimated(inside[-1]))
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
-    # The blur has zeros outside the image anyway, so all scales can share one canvas: one large
-    # program compiles and runs faster than six.
+    # The blur pads with zeros anyway, so all scales can share one canvas: one large program
+    # compiles and runs faster than six.
     mask = canvas.mask(sizes, inside, RADIUS).astype(linear.dtype)
     errors = staged(
         mask * _errors(staged(mask * _positive_xyb(staged(canvas.place(levels, RADIUS)))))
@@ -114,7 +114,7 @@ def ssimulacra2(
 
 
 def _number(inside: list[Extent | None]) -> Int[Array, ""] | int:
-    """How many scales the image has: one more than those of at least 8 pixels, at most all."""
+    """The number of scales of the image: one more than have at least 8 pixels, at most all."""
     number: Any = 1
     for extent in inside[:-1]:
         number += 1 if extent is None else (jnp.minimum(*extent) >= MIN_SIZE).astype(jnp.int32)
@@ -122,7 +122,7 @@ def _number(inside: list[Extent | None]) -> Int[Array, ""] | int:
 
 
 def _weights(scales: int) -> np.ndarray:
-    """The weights of an image of 1, 2, ... scales, `(scales, 3, scales, 2, 3)`."""
+    """The weights for images of 1, 2, ... scales, `(scales, 3, scales, 2, 3)`."""
     weights = np.zeros((scales, 3, scales, 2, 3))
     for number in range(1, scales + 1):
         used = np.reshape(WEIGHTS[: 18 * number], (3, number, 2, 3))
@@ -132,7 +132,7 @@ def _weights(scales: int) -> np.ndarray:
 
 def _positive_xyb(linear: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"]:
     """The opponent colours X, Y and B - Y of linear RGB, shifted and scaled into [0, 1]."""
-    # The floor matters for values far outside of [0, 1] only, where the root has no slope.
+    # The floor only matters for values far outside [0, 1]; their gradient is zero.
     long, middle, short = (
         roots.root(jnp.maximum(sum(w * linear[i] for i, w in enumerate(row)) + BIAS, 1e-9), 3)
         - math.cbrt(BIAS)
@@ -176,7 +176,7 @@ def _taps() -> tuple[float, ...]:
     r = signs * p * p / np.sin(omega)  # their second moments
     rho = np.exp(-0.5 * (SIGMA * omega) ** 2) / RADIUS
     zeta = np.cross(p, r)
-    # Unit sum and variance, and otherwise nearest to the Gaussian.
+    # Unit sum, variance SIGMA^2, and otherwise closest to the Gaussian.
     beta = np.linalg.solve(np.stack([p, r, zeta]), np.array([1, RADIUS**2 - SIGMA**2, zeta @ rho]))
     offsets = np.arange(1 - RADIUS, RADIUS)
     return tuple((beta @ np.cos(np.outer(omega, offsets))).tolist())

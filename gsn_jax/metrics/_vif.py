@@ -20,8 +20,8 @@ BLOCK = 3
 LEVELS = 4
 NOISE = 0.4  # variance of the visual noise
 TOLERANCE = 1e-12
-FLOOR = 0.01  # nats added to both sides of the ratio; they matter for a flat reference only
-MIN_SIZE = 72  # the coarsest level then holds whole blocks inside its border
+FLOOR = 0.01  # nats added to numerator and denominator; only matters for a flat reference
+MIN_SIZE = 72  # leaves whole blocks inside the border of the coarsest level
 
 
 @pairwise("vif", MIN_SIZE)
@@ -41,14 +41,14 @@ def vif(
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
-        A quality from 0; 1 for equal images, above 1 for enhanced contrast. A flat reference holds
-        no information: the value is then 1. Not symmetric.
+        A quality of at least 0; 1 for equal images, above 1 for enhanced contrast. A flat reference
+        has no information and scores 1. Not symmetric.
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
-    planes = planes - reductions.middle(planes, extent)  # no band sees an offset
+    planes = planes - reductions.middle(planes, extent)  # the bands ignore an offset
     levels = [_whole_blocks(bands) for bands in steerable.oriented_bands(planes, LEVELS, extent)]
     blocks = [extents.whole_blocks(extents.decimated(extent, 2**k), BLOCK) for k in range(LEVELS)]
-    # All small matrices in one call, which costs more than its arithmetic.
+    # One call for all small matrices, because the call costs more than its arithmetic.
     covariances = jnp.stack(
         [_covariance(bands[:, 0], inside) for bands, inside in zip(levels, blocks, strict=True)]
     )
@@ -73,11 +73,11 @@ def _information(
     eigenvalues: Float[Array, "2 n"],
     inverses: Float[Array, "2 n n"],
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """What a level gains or loses of its information, and all of it, in nats.
+    """Change of the information at one level, and the reference's information, in nats.
 
     Args:
         bands: both orientations of the reference and of the change.
-        extent: the whole blocks that are in the image.
+        extent: number of whole blocks in the image, down and across.
         window: side of the windows whose statistics describe a block.
         eigenvalues: of the covariance of both orientations' blocks.
         inverses: of these covariances.

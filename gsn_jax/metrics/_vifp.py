@@ -39,8 +39,8 @@ def vifp(
         rounded: whether luma is rounded to 8 bits, as `rgb2gray` does.
 
     Returns:
-        A quality from 0; 1 for equal images, above 1 for enhanced contrast. A flat reference holds
-        no information: the value is then 1. Not symmetric.
+        A quality of at least 0; 1 for equal images, above 1 for enhanced contrast. A flat reference
+        has no information and scores 1. Not symmetric.
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
     planes = planes - reductions.middle(planes, extent)  # variances ignore an offset
@@ -64,12 +64,12 @@ def _information(
     taps: tuple[float, ...],
     windows: Extent | None,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """What one scale gains or loses of its information, and all of it, in nats."""
+    """Change of the information at one scale, and the reference's information, in nats."""
     mean = filters.correlate_separable(x, taps, taps)
     variance, change_variance, covariance = (
         _window_covariance(*pair, taps) for pair in ((x, x), (change, change), (x, change))
     )
-    # What rounding leaves of a flat window's variance is no information.
+    # The variance that rounding leaves in a flat window is not information.
     tolerance = jnp.maximum((8 * jnp.finfo(x.dtype).eps * mean) ** 2, TOLERANCE)
     variance = jnp.where(variance < tolerance, 0, variance)
     gain_change, error = distortion_channel(variance, change_variance, covariance, tolerance)

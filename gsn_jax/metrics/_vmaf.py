@@ -1,11 +1,11 @@
-"""VMAF of still images, version 0.6.1 and its variant without enhancement gain.
+"""VMAF for still images: version 0.6.1 and its variant without enhancement gain.
 
 Z. Li, A. Aaron, I. Katsavounidis, A. Moorthy, M. Manohara, "Toward a practical perceptual video
 quality metric", Netflix Technology Blog, 2016; Z. Li, K. Swanson, C. Bampis, L. Krasula, A. Aaron,
-"Toward a better quality metric for the video community", 2020, for `vmaf_neg`. Definition of
-libvmaf's features in floating point. `vmaf_v0.6.1.npy` holds the support vectors of its models
-`vmaf_float_v0.6.1` and `vmaf_float_v0.6.1neg`, which are the same: Copyright (c) 2016-2020 Netflix,
-Inc., BSD-2-Clause-Patent, see `vmaf_v0.6.1.LICENSE`.
+"Toward a better quality metric for the video community", 2020, for `vmaf_neg`. The features follow
+libvmaf's floating-point definitions. `vmaf_v0.6.1.npy` holds the support vectors that its models
+`vmaf_float_v0.6.1` and `vmaf_float_v0.6.1neg` share: Copyright (c) 2016-2020 Netflix, Inc.,
+BSD-2-Clause-Patent, see `vmaf_v0.6.1.LICENSE`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from gsn_jax.metrics.information_fidelity import information_kept
 from gsn_jax.metrics.preparation import pairwise
 
 MIN_SIZE = 17
-ENHANCED = 100.0  # the gain up to which enhanced contrast counts
-# Of the features detail, motion, and information at four scales: to the support vectors' range.
+ENHANCED = 100.0  # largest gain of contrast that counts in `vmaf`
+# Map the features (detail, motion, information at four scales) to the support vectors' range.
 SLOPES = (
     2.8098077502505414,
     0.06264407466686016,
@@ -56,11 +56,11 @@ def vmaf(
     extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
-    """VMAF 0.6.1 of one frame: kept detail and information, fused by support vectors.
+    """VMAF 0.6.1 of one frame: detail and information features, fused by a support vector machine.
 
-    The features are those of the luma of BT.601 in the studio range, which FFmpeg makes of RGB
-    images by default, without motion: the first frame of a video has none either. The viewer sees
-    1080 lines from three times their height.
+    The features are computed from BT.601 luma in the studio range, to which FFmpeg converts RGB
+    images by default. Motion is zero, as in the first frame of a video. The viewing distance is
+    three times the height of 1080 lines.
 
     Args:
         reference: sRGB in [0, 1], at least 17 x 17.
@@ -69,8 +69,8 @@ def vmaf(
         rounded: whether luma is rounded to 8 bits, as in a video.
 
     Returns:
-        A quality from 0 to 100, clipped to these, where the gradient is zero. Equal images score
-        97.43, as there is no motion, and up to 0.02 less where they have little contrast; enhanced
+        A quality, clipped to [0, 100]; the gradient is zero where it is clipped. Equal images score
+        97.43 because there is no motion, and up to 0.02 less if they have little contrast; enhanced
         contrast can score more. Not symmetric.
     """
     return _score(reference, distorted, extent, rounded, ENHANCED)
@@ -84,7 +84,7 @@ def vmaf_neg(
     extent: Extent | None = None,
     rounded: bool = True,
 ) -> Float[Array, "*batch"]:
-    """`vmaf` in which enhanced contrast is no gain; arguments and units as there."""
+    """`vmaf` without credit for enhanced contrast; arguments and units as there."""
     return _score(reference, distorted, extent, rounded, 1.0)
 
 
@@ -95,7 +95,7 @@ def _score(
     rounded: bool,
     gain_limit: float,
 ) -> Float[Array, ""]:
-    """The score from features that count contrast up to `gain_limit` times the reference's."""
+    """The score, where contrast counts up to `gain_limit` times the reference's."""
     planes = colour.luma_and_change(
         reference, distorted, weights=colour.STUDIO_LUMA, rounded=rounded
     )
@@ -107,20 +107,20 @@ def _score(
 
 
 def _fused(features: Float[Array, " 6"]) -> Float[Array, ""]:
-    """The support vector regression, and its result on the scale of the score."""
+    """Support vector regression, rescaled to the range of the score."""
     weights, vectors, slopes, intercepts = (
         jnp.asarray(values, features.dtype)
         for values in (_vectors()[:, 0], _vectors()[:, 1:], SLOPES, INTERCEPTS)
     )
     distance = ((slopes * features + intercepts - vectors) ** 2).sum(-1)
-    # The weights sum to zero, so exp may be expm1, which leaves less to cancel.
+    # The weights sum to zero, so expm1 can replace exp, which leaves less to cancel.
     raw = (weights * jnp.expm1(-GAMMA * distance)).sum() - RHO
     return jnp.clip((raw - SCORE_INTERCEPT) / SCORE_SLOPE, 0, BEST)
 
 
 @functools.cache
 def _vectors() -> np.ndarray:
-    """The weight of each support vector, and the vector, `(211, 7)`."""
+    """The support vectors, each after its weight, `(211, 7)`."""
     return np.load(Path(__file__).with_name("vmaf_v0.6.1.npy"))
 
 

@@ -71,7 +71,7 @@ def _masked(
 
 
 def saliency(image: Float[Array, "h w 3"], extent: Extent | None = None) -> Float[Array, "h w"]:
-    """SDSP saliency in [0, 1] of an image in [0, 1]; zero for a flat one."""
+    """SDSP saliency in [0, 1] of an sRGB image in [0, 1]; zero for a flat image."""
     height, width = image.shape[:2]
     channels = jnp.moveaxis(image, -1, 0)
     offsets = reductions.middle(channels, extent)  # resizing would not keep a flat plane flat
@@ -89,7 +89,7 @@ def saliency(image: Float[Array, "h w 3"], extent: Extent | None = None) -> Floa
 
 @functools.cache
 def _priors() -> tuple[np.ndarray, np.ndarray]:
-    """Returns the log-Gabor transfer function for `rfft2`, and the prior for the centre."""
+    """Returns the log-Gabor transfer function for `rfft2`, and the centre prior."""
     radius, _ = log_gabor.polar_frequencies(SALIENCY_SIZE, SALIENCY_SIZE)
     band = np.where(radius <= 0.5, log_gabor.radial(radius, OMEGA, SIGMA_F), 0)
     squares = (np.arange(1, SALIENCY_SIZE + 1) - SALIENCY_SIZE / 2) ** 2
@@ -110,7 +110,7 @@ def _terms(
 ) -> tuple[Float[Array, "h2 w2"], Float[Array, "h2 w2"], Extent | None]:
     """Local similarities, their weights, and the extent of both."""
     images = 255 * jnp.stack([reference, distorted - reference])
-    # One image after the other, so that equal images meet the very same arithmetic.
+    # One image at a time, so that the arithmetic for equal images is identical.
     both = jnp.stack([reference, distorted])
     salient = lax.map(functools.partial(saliency, extent=extent), both)
     planes = jnp.stack([salient, *(colour.mix(images, row) for row in LMN)])

@@ -13,7 +13,7 @@ SIZE = 8
 
 
 def blocks(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h8 w8 8 8"]:
-    """The whole blocks, side by side; samples beyond the last one are left out."""
+    """The non-overlapping blocks; samples beyond the last whole block are left out."""
     rows, columns = (size // SIZE for size in planes.shape[-2:])
     whole = planes[..., : rows * SIZE, : columns * SIZE]
     split = whole.reshape(*planes.shape[:-2], rows, SIZE, columns, SIZE)

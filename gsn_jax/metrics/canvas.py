@@ -1,6 +1,6 @@
 """Several scales of an image on one plane: one large program compiles faster than many small ones.
 
-The first scale lies at the top left, and right of it the others, one below the other.
+The first scale lies at the top left, with the others stacked to its right.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gsn_jax.metrics import extents
 
 
 def place(levels: Sequence[Float[Array, "*shape"]], gap: int) -> Float[Array, "*batch h w"]:
-    """All scales on one plane, with `gap` samples of zeros between any two."""
+    """All scales on one plane, with `gap` zeros between any two."""
     first, *others = levels
     width = others[0].shape[-1] if others else 0
     column = [_extended(level, level.shape[-2] + gap, width) for level in others]
@@ -32,11 +32,11 @@ def place(levels: Sequence[Float[Array, "*shape"]], gap: int) -> Float[Array, "*
 def mask(
     sizes: Sequence[tuple[int, int]], inside: Sequence[Extent | None], gap: int
 ) -> Float[Array, "h w"]:
-    """1 where a scale has a sample, elsewhere 0.
+    """1 inside the image at each scale, 0 elsewhere.
 
     Args:
         sizes: height and width of each scale.
-        inside: the image's extent in each.
+        inside: the image's extent at each scale.
         gap: as for `place`.
     """
     ones = [extents.filled(jnp.ones(n), extent) for n, extent in zip(sizes, inside, strict=True)]
@@ -44,7 +44,7 @@ def mask(
 
 
 def index(shape: Sequence[int], sizes: Sequence[tuple[int, int]], gap: int) -> Int[Array, "h w"]:
-    """To which scale each sample of a canvas belongs, or the next to its left or above it.
+    """The index of each sample's scale; gaps belong to the scale to their left or above them.
 
     Args:
         shape: of the canvas.
@@ -60,12 +60,12 @@ def index(shape: Sequence[int], sizes: Sequence[tuple[int, int]], gap: int) -> I
 def borders(
     shape: Sequence[int], sizes: Sequence[tuple[int, int]], inside: Sequence[Extent]
 ) -> list[tuple[Bool[Array, "h w"], Bool[Array, "h w"]]]:
-    """Where the first and the last row, and the first and the last column, of each scale are.
+    """Masks of the first and last rows, and of the first and last columns, of all scales.
 
     Args:
         shape: of a canvas without gaps.
-        sizes: height and width of each scale's place.
-        inside: those of the image in the top left corner of each.
+        sizes: height and width of each scale on the canvas.
+        inside: height and width of the image in the top left corner of each scale.
     """
     height, width = shape
     corners = _corners(sizes, 0)
@@ -121,9 +121,9 @@ def inner_totals(
 
     Args:
         planes: the canvas.
-        sizes: height and width of each scale's place.
-        inside: those of the image in the top left corner of each.
-        border: maps heights or widths of the image to how much is left out at both ends.
+        sizes: height and width of each scale on the canvas.
+        inside: height and width of the image in the top left corner of each scale.
+        border: maps heights or widths of the image to the number of samples left out at each end.
     """
     corners = np.array(_corners(sizes, 0), np.int32)
     spans = []
@@ -138,7 +138,7 @@ def inner_totals(
 
 
 def _corners(sizes: Sequence[tuple[int, int]], gap: int) -> list[tuple[int, int]]:
-    """The row and column where each scale begins."""
+    """The row and column of each scale's first sample."""
     rows = itertools.accumulate((height + gap for height, _ in sizes[1:-1]), initial=0)
     column = sizes[0][1] + gap
     return [(0, 0), *((row, column) for row in rows)][: len(sizes)]

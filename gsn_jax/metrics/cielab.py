@@ -1,4 +1,4 @@
-"""The nonlinearity of CIE L*a*b*, with the exact constants of CIE 15:2004."""
+"""CIE L*a*b*, with the exact constants of CIE 15:2004."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gsn_jax.metrics.roots import root
 def from_ratios(
     x: Float[Array, "*shape"], y: Float[Array, "*shape"], z: Float[Array, "*shape"]
 ) -> Float[Array, "3 ..."]:
-    """L*, a* and b* of tristimulus values divided by those of the white."""
+    """L*, a* and b* of tristimulus values relative to the white point."""
     x, y, z = _response(x), _response(y), _response(z)
     return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 

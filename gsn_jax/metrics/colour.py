@@ -12,7 +12,7 @@ from gsn_jax.metrics import reductions, roots
 
 # First row of MATLAB's rgb2gray: the luma of inv([1 .956 .621; 1 -.272 -.647; 1 -1.106 1.703]).
 LUMA = (0.298936021293775, 0.587043074451121, 0.114020904255103)
-# BT.601 luma in the studio range, less its offset of 16 levels, as MATLAB's rgb2ycbcr has it.
+# BT.601 luma in the studio range, as in MATLAB's rgb2ycbcr but without its offset of 16 levels.
 STUDIO_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
 # Luma, I and Q to three digits, as the authors of FSIM and many others write them.
 YIQ = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
@@ -30,7 +30,7 @@ def mix(
 
 @jax.custom_jvp
 def to_8bit(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Rounds to whole numbers, as storing in 8 bits does; the gradient is the identity's."""
+    """Rounds to whole numbers, as storing in 8 bits does; the gradient is that of the identity."""
     return jnp.round(values)
 
 
@@ -64,7 +64,7 @@ def luma_and_change(
     weights: Sequence[float] = LUMA,
     rounded: bool = True,
 ) -> Float[Array, "2 *batch h w"]:
-    """Stacks the reference's `luma` and what has to be added to it to get the distorted one's.
+    """Stacks the reference's `luma` and the change, distorted minus reference.
 
     The change is exactly zero for equal pixels, and stays accurate for nearly equal ones.
     """
@@ -72,8 +72,8 @@ def luma_and_change(
     if not rounded:
         return jnp.stack([first, 255 * mix(distorted - reference, weights)])
     change = luma(distorted, weights=weights) - first
-    # A compiler may round the luma of both images differently, so that a half goes up in one and
-    # down in the other.
+    # Compiled code may round equal pixels differently in the two images: a half up in one, down in
+    # the other.
     equal = (reference == distorted).all(-1)
     return jnp.stack([first, change - jax.lax.stop_gradient(jnp.where(equal, change, 0))])
 
@@ -88,7 +88,7 @@ def linear_srgb(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def lab_d50(planes: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"]:
     """Converts planes of sRGB in [0, 1] to CIE L*a*b* under D50, without chromatic adaptation.
 
-    Combining the primaries of D65 with the white of D50 is the choice of VSI's authors.
+    VSI's authors combine D65 primaries with the white point of D50.
     """
     linear = linear_srgb(planes)
     channels = jnp.moveaxis(linear, 0, -1)

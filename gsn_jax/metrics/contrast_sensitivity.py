@@ -2,7 +2,7 @@
 
 M. Ashraf, R. K. Mantiuk, A. Chapiro, S. Wuerger, "castleCSF - A contrast sensitivity function of
 color, area, spatiotemporal frequency, luminance and eccentricity", Journal of Vision 24(4), 2024.
-`castle_csf.npy` is the table of it in version 0.5.7 of the package `cvvdp` (MIT).
+`castle_csf.npy` is the table in version 0.5.7 of the package `cvvdp` (MIT).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-# The table's rows are luminances in nits, its columns frequencies in cycles per degree, both at
-# equal distances of logarithms.
+# The table's rows are luminances in nits, its columns frequencies in cycles per degree, both
+# logarithmically spaced.
 LUMINANCES, FREQUENCIES = (0.005, 10000.0), (0.1, 64.0)
 
 
@@ -28,8 +28,8 @@ def sensitivity(
     """Sensitivity of the achromatic, red-green and yellow-violet channel.
 
     Args:
-        luminance: to which the eye is adapted, in nits.
-        band: index of the sample's frequency.
+        luminance: adaptation luminance, in nits.
+        band: index of each sample's frequency in `frequencies`.
         frequencies: of the bands, in cycles per degree.
     """
     table = _logarithms(frequencies)
@@ -49,7 +49,7 @@ def sensitivity(
 
 @functools.cache
 def _logarithms(frequencies: tuple[float, ...]) -> np.ndarray:
-    """Natural logarithms, of each channel, frequency and luminance, `(3, N, 32)`."""
+    """Natural log of the sensitivity per channel, frequency and luminance, `(3, N, 32)`."""
     table = np.load(Path(__file__).with_name("castle_csf.npy")).astype(np.float64)
     low, high = map(math.log, FREQUENCIES)
     places = (np.log(frequencies) - low) / (high - low) * (table.shape[-1] - 1)

@@ -1,4 +1,4 @@
-"""VMAF's measure of lost detail, ADM2: how much visible wavelet contrast is restored.
+"""VMAF's detail loss feature, ADM2: how much visible wavelet contrast is preserved.
 
 S. Li, F. Zhang, L. Ma, K. N. Ngan, "Image quality assessment by separately evaluating detail losses
 and additive impairments", IEEE TMM 13(5), 2011; visibility thresholds of A. B. Watson, G. Y. Yang,
@@ -20,15 +20,15 @@ from gsn_jax.metrics import canvas, extents, filters, finite, reductions
 from gsn_jax.metrics.staging import staged
 
 SCALES = 4
-# Daubechies' wavelet of two vanishing moments.
+# Daubechies' wavelet with two vanishing moments.
 LOW = (0.482962913144690, 0.836516303737469, 0.224143868041857, -0.129409522550921)
 HIGH = (LOW[3], -LOW[2], LOW[1], -LOW[0])
-PIXELS_PER_DEGREE = 3 * 1080 * math.pi / 180  # 1080 lines from three times their height
-# Watson et al.: the threshold's scale, width and frequency, this for diagonal details lower; and
-# the amplitudes of the basis functions per scale, of horizontal and vertical and of diagonal ones.
+PIXELS_PER_DEGREE = 3 * 1080 * math.pi / 180  # 1080 lines seen from three times their height
+# Watson et al.: the threshold's scale, width and frequency, and the factor for diagonal details;
+# and per scale the amplitudes of the basis functions, straight (horizontal, vertical) and diagonal.
 THRESHOLD, WIDTH, FREQUENCY, DIAGONAL = 0.495, 0.466, 0.401, 0.534
 AMPLITUDES = ((0.67234, 0.72709), (0.41317, 0.49428), (0.22727, 0.28688), (0.11792, 0.15214))
-COSINE = math.cos(math.radians(1))  # contrast that turns by less is gain
+COSINE = math.cos(math.radians(1))  # details that turn by less count as enhanced
 MASKING = 1 / 30
 NOISE = 1 / 32
 
@@ -39,9 +39,9 @@ def detail_kept(
     """The share of the reference's visible detail that the distorted image keeps.
 
     Args:
-        planes: luma of the reference and of the distorted image on the 8-bit scale, any offset.
+        planes: 8-bit luma of the reference and of the distorted image, up to an offset.
         extent: height and width of padded images.
-        gain_limit: how much more contrast than the reference's counts as detail.
+        gain_limit: largest gain of contrast that counts; 1 ignores enhanced contrast.
 
     Returns:
         1 for equal images; above 1 for enhanced contrast if `gain_limit` allows it.
@@ -52,7 +52,7 @@ def detail_kept(
         extent = extents.decimated(extent)
         inside.append(extent or Extent(*planes.shape[-2:]))
         levels.append(_sensitivity(scale, details) * details)
-    # One program for all scales compiles faster than four.
+    # One program for all scales compiles faster than one per scale.
     reference, distorted = jnp.moveaxis(staged(canvas.place(levels, 0)), 1, 0)
     restored = _restored(reference, distorted, gain_limit)
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
@@ -65,7 +65,7 @@ def detail_kept(
 def _analysed(
     planes: Float[Array, "2 h w"], extent: Extent | None
 ) -> tuple[Float[Array, "2 h2 w2"], Float[Array, "3 2 h2 w2"]]:
-    """One level of the wavelet transform: averages; horizontal, vertical and diagonal details."""
+    """One level of the wavelet transform: averages, and horizontal, vertical, diagonal details."""
     sizes = planes.shape[-2:] if extent is None else extent
     low, high = (
         [
@@ -95,10 +95,10 @@ def _sensitivity(scale: int, like: Array) -> Float[Array, "3 1 1 1"]:
 def _restored(
     reference: Float[Array, "3 h w"], distorted: Float[Array, "3 h w"], gain_limit: float
 ) -> Float[Array, "3 h w"]:
-    """What of the distorted details are the reference's, weaker or as they are.
+    """The part of the distorted details that stems from the reference, at most as strong as it.
 
-    Where horizontal and vertical details together keep their direction, up to `gain_limit` times
-    the reference's: there contrast was enhanced.
+    Where horizontal and vertical details together keep their direction, contrast was enhanced, and
+    the part may be up to `gain_limit` times as strong as the reference.
     """
     gain: float | Array = 1.0
     if gain_limit != 1:
@@ -116,7 +116,7 @@ def _restored(
 def _mask(
     added: Float[Array, "3 h w"], sizes: list[tuple[int, int]], inside: list[Extent]
 ) -> Float[Array, "h w"]:
-    """The contrast that added details hide: of all directions, in 3 x 3 windows."""
+    """The contrast that added details of all directions in a 3 x 3 window mask."""
     strength = staged(reductions.add(jnp.abs(added)))
     around = strength
     for axis, (first, last) in zip(
@@ -133,7 +133,7 @@ def _mask(
 def _strengths(
     cubes: Float[Array, "2 3 h w"], sizes: list[tuple[int, int]], inside: list[Extent]
 ) -> Float[Array, " 2"]:
-    """The 3-norms of all directions and scales, added; without borders."""
+    """The sum of the 3-norms of all directions and scales, excluding borders."""
     heights, widths = (
         jnp.stack([jnp.asarray(size, jnp.int32) for size in side])
         for side in zip(*inside, strict=True)
@@ -145,5 +145,5 @@ def _strengths(
 
 
 def _border(size: Array) -> Array:
-    """A tenth of the image, of which the details at every side do not count."""
+    """Number of details that do not count at each end: about a tenth of the size."""
     return jnp.maximum((size - 5) // 10, 0)

@@ -1,4 +1,4 @@
-"""Displays on which images are seen, for metrics whose score depends on that."""
+"""Displays, for metrics whose score depends on the viewing conditions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ REFLECTIVITY = 0.005
 
 
 class Display(NamedTuple):
-    """What images are seen on.
+    """A display and its viewing conditions.
 
     Attributes:
-        pixels_per_degree: of visual angle.
+        pixels_per_degree: pixels per degree of visual angle.
         peak: luminance of white, in nits.
         black: luminance of black, in nits.
         reflected: luminance of reflected light, in nits.
@@ -45,23 +45,23 @@ def seen_from(
     lux: float,
     reflectivity: float = REFLECTIVITY,
 ) -> Display:
-    """A display that is seen from a distance.
+    """A display at a viewing distance.
 
     Args:
         resolution: width and height, in pixels.
-        inches: its diagonal.
-        metres: the distance.
+        inches: the diagonal.
+        metres: the viewing distance.
         peak: luminance of white, in nits.
         black: luminance of black, in nits.
         lux: ambient light.
-        reflectivity: the share of that which the screen reflects.
+        reflectivity: the share of the ambient light that the screen reflects.
     """
     pixel = inches * 0.0254 / math.hypot(*resolution)
     degrees = 2 * math.degrees(math.atan(pixel / 2 / metres))
     return Display(1 / degrees, peak, black, reflectivity * lux / math.pi)
 
 
-# Of these names in version 0.5.7 of the package `cvvdp`.
+# As under these names in version 0.5.7 of the package `cvvdp`.
 DISPLAYS = {
     "standard_4k": seen_from((3840, 2160), 30, 0.7472, peak=200, black=0.2, lux=250),
     "standard_fhd": seen_from((1920, 1080), 24, 0.6, peak=200, black=0.2, lux=250),
@@ -70,7 +70,7 @@ DISPLAYS = {
 
 
 def named(display: str | Display) -> Display:
-    """A display, which may be given by its name in `DISPLAYS`.
+    """Returns a display as it is, or looks up its name in `DISPLAYS`.
 
     Raises:
         InputError: no display has that name.
@@ -91,15 +91,15 @@ _OPTIONAL = ("E_ambient", "k_refl", "colorspace", "name", "source")
 
 
 def read(path: str | os.PathLike[str]) -> Display:
-    """A display from a JSON file: one entry of the package `cvvdp`'s `display_models.json`.
+    """Reads a display from a JSON file in the format of `cvvdp`'s `display_models.json`, one entry.
 
-    That is an object with `resolution` ([width, height]), `diagonal_size_inches`,
-    `viewing_distance_meters` or `viewing_distance_inches`, `max_luminance` in nits, `contrast` or
-    `min_luminance`, and if there is ambient light, `E_ambient` in lux and `k_refl`, the share of it
-    which the screen reflects (0.005). `colorspace` can only be sRGB.
+    The entry is an object with `resolution` ([width, height]), `diagonal_size_inches`,
+    `viewing_distance_meters` or `viewing_distance_inches`, `max_luminance` in nits, and `contrast`
+    or `min_luminance`. With ambient light it also has `E_ambient` in lux and `k_refl`, the share
+    of it that the screen reflects (default: 0.005). `colorspace` can only be sRGB.
 
     Raises:
-        InputError: the file cannot be read, or describes no such display.
+        InputError: the file cannot be read, or is not such an entry.
     """
     try:
         entry = json.loads(Path(path).read_text(encoding="utf-8"))

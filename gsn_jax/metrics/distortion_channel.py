@@ -1,7 +1,7 @@
-"""The distortion model of VIF and IW-SSIM: distorted = gain * reference + error, place by place.
+"""The distortion model of VIF and IW-SSIM: locally, distorted = gain * reference + error.
 
-Everything is computed from the change d = distorted - reference, so that equal images have a gain
-of exactly 1 and no error, and nearly equal ones lose no bits to cancellation.
+Everything is computed from the change, distorted - reference, so that equal images have a gain of
+exactly 1 and no error, and nearly equal ones lose no bits to cancellation.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def distortion_channel(
     covariance: Float[Array, "*shape"],
     tolerance: float | Float[Array, "*shape"],
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
-    """Returns the gain minus one, and the variance of the error, of the least-squares fit.
+    """Returns the gain minus one and the error variance of the least-squares fit.
 
-    Where the reference is flat nothing of it can be kept: the gain is 0, unless nothing changed.
+    Where the reference is flat, the gain is 0, or 1 if nothing changed.
 
     Args:
         variance: of the reference, >= 0.
@@ -28,7 +28,7 @@ def distortion_channel(
         covariance: of the reference and the change.
         tolerance: a variance of the reference below this counts as zero.
     """
-    # Rounding may leave more covariance than the variances allow.
+    # Rounding may give a larger covariance than the variances allow.
     bound = finite.sqrt(variance * change_variance)
     covariance = jnp.where(jnp.abs(covariance) > bound, jnp.sign(covariance) * bound, covariance)
     flat = variance < tolerance
@@ -44,7 +44,7 @@ def information_change(
     signal: Float[Array, "*shape"],
     noise: float,
 ) -> Float[Array, "*shape"]:
-    """Information in nats that the channel adds to, or (below 0) takes from, the reference's.
+    """Change of the reference's information in the channel, in nats; negative where it is lost.
 
     log(1 + gain^2 signal / (error + noise)) - log(1 + signal / noise), exactly 0 for a gain of 1
     without error. A gain below 0 counts as 0.

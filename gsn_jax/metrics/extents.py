@@ -1,7 +1,8 @@
-"""Planes whose image fills only a part of the array: extents of derived planes, and masks.
+"""Images that fill only part of their array: extents of derived planes, and masks.
 
-`None` stands for an image that fills its array. Padding may hold any finite values: sums leave it
-out (`reductions`), and filters see the border at the image's edge (`filters.pad`).
+The extent `None` means that the image fills its array. Padding may hold any finite values: sums
+leave it out (`reductions`), and filters apply the border rule at the edge of the image
+(`filters.pad`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from gsn_jax.images.size_classes import Extent
 
 
 def inside(extent: Extent | None, lost: int) -> Extent | None:
-    """The extent of a "valid" correlation, which loses so many rows and columns."""
+    """The extent after a "valid" correlation that loses `lost` rows and columns."""
     return extent and Extent(extent.height - lost, extent.width - lost)
 
 
 def decimated(extent: Extent | None, factor: int | jax.Array = 2) -> Extent | None:
-    """The extent of every `factor`-th row and column, the first included."""
+    """The extent after keeping every `factor`-th row and column, starting with the first."""
     return extent and Extent(*((size + factor - 1) // factor for size in extent))
 
 
@@ -41,7 +42,7 @@ def count(plane: Float[Array, "*batch h w"], extent: Extent | None) -> jax.Array
 
 
 def mask(shape: tuple[int, ...], extent: Extent) -> Bool[Array, "*batch h w"]:
-    """True where planes of that shape belong to the image; `extent` may have leading axes."""
+    """True inside the image, for planes of the given shape; `extent` may have leading axes."""
     rows, columns = (
         jnp.arange(size, dtype=jnp.int32) < jnp.asarray(true)[..., None]
         for size, true in zip(shape[-2:], extent, strict=True)
@@ -52,5 +53,5 @@ def mask(shape: tuple[int, ...], extent: Extent) -> Bool[Array, "*batch h w"]:
 def filled(
     plane: Float[Array, "*batch h w"], extent: Extent | None, value: float = 0.0
 ) -> Float[Array, "*batch h w"]:
-    """The plane with one value in place of the padding."""
+    """The plane with the padding set to `value`."""
     return plane if extent is None else jnp.where(mask(plane.shape, extent), plane, value)

@@ -27,7 +27,7 @@ def correlate_axis(
 ) -> Float[Array, "*_shape"]:
     """The "valid" correlation with `taps` along one axis: N samples become N - len(taps) + 1.
 
-    Of these, every `stride`-th is computed, the first included.
+    Only every `stride`-th of these is computed, starting with the first.
     """
     size = (image.shape[axis] - len(taps)) // stride * stride + 1
     axis %= image.ndim
@@ -45,7 +45,7 @@ def correlate_varying(
     axis: int,
     stride: int = 1,
 ) -> Float[Array, "*_shape"]:
-    """`correlate_axis` with taps of its own for each of the n samples of the result."""
+    """`correlate_axis` with different taps for each of the n samples of the result."""
     span = stride * (weights.shape[1] - 1) + 1
     shape = [-1] + [1] * (-1 - axis)
     terms = (
@@ -59,19 +59,19 @@ def correlate_varying(
 def mirrored_taps(
     taps: Sequence[float], before: int, size: Array | int, count: int, stride: int, *, last: bool
 ) -> Float[Array | np.ndarray, "k n"]:
-    """The weights for `correlate_varying` that mirror the image at its borders.
+    """Weights for `correlate_varying` that mirror the image at its borders.
 
-    What lies around the image does not count. This compiles faster than `pad`.
+    Samples around the image have no influence. Compiles faster than `pad`.
 
     Args:
-        taps: those inside the image.
-        before: how many of them lie before the sample they belong to.
-        size: number of the image's samples, the first in the array.
+        taps: of the filter.
+        before: number of taps before the sample that the result belongs to.
+        size: number of samples of the image, which come first in the array.
         count: number of results.
-        stride: distance of the results.
-        last: whether the last sample is mirrored itself; the first is not.
+        stride: step between results.
+        last: whether mirroring repeats the last sample; it never repeats the first.
     """
-    xp: Any = np if isinstance(size, int) else jnp  # constants where the size is one
+    xp: Any = np if isinstance(size, int) else jnp  # constants if the size is static
     numbers = np.arange(len(taps), dtype=np.int32)
     centre = stride * np.arange(count, dtype=np.int32)
     place = abs(centre + numbers[:, None] - before)
@@ -109,8 +109,8 @@ def pad(
 ) -> Float[Array, "*batch _h _w"]:
     """Pads height and width alike; `mode` as in `numpy.pad` ("constant" pads with zeros).
 
-    With an `extent` the border follows the image's last row and column, not the array's; "reflect"
-    then needs more than `after` rows and columns, and "symmetric" as many.
+    With an `extent` the border follows the last row and column of the image, not of the array. The
+    image then needs more than `after` rows and columns for "reflect", and `after` for "symmetric".
 
     The result is stored (`staged`): mirrored indices inside a loop over taps are slow to compile
     and to run.
@@ -151,7 +151,7 @@ def pad_axis(
 
 
 def viewing_factor(height: int, width: int) -> int:
-    """`max(1, round(min(H, W) / 256))`, the factor by which many authors decimate first.
+    """`max(1, round(min(H, W) / 256))`, the factor by which many methods decimate first.
 
     Halves are rounded up, as in MATLAB.
     """
@@ -168,8 +168,8 @@ def box_downsample(
 
     Args:
         image: the planes.
-        factor: width of the window, and step.
-        mode: "constant" for zeros outside (`conv2`), "symmetric" for a mirror (`imfilter`).
+        factor: size and step of the window.
+        mode: "constant" for zeros outside (`conv2`), "symmetric" to mirror (`imfilter`).
         extent: where the image is in the planes.
 
     Returns:
@@ -193,7 +193,7 @@ def box_downsample(
 def halved(
     planes: Float[Array, "*batch h w"], extent: Extent | None = None
 ) -> Float[Array, "*batch h2 w2"]:
-    """Means of 2 x 2 samples; an odd border is repeated."""
+    """Means of 2 x 2 samples; an odd last row or column is repeated."""
     if extent is None:
         odd = [(0, size % 2) for size in planes.shape[-2:]]
         padded = jnp.pad(planes, [(0, 0)] * (planes.ndim - 2) + odd, mode="edge")
@@ -208,8 +208,9 @@ def viewed(
 ) -> tuple[Float[Array, "*batch _h _w"], Extent | None]:
     """`box_downsample` by the `viewing_factor`, and the extent of the result.
 
-    Padded images whose smaller side is below 384, which are not decimated, must come in arrays of
-    which that is true as well (`fits_viewed`): larger arrays give half their height and width.
+    Padded images whose shorter side is below 384 are not decimated. The shorter side of their
+    arrays must be below 384 too (`fits_viewed`), because larger arrays yield half their height and
+    width.
     """
     height, width = planes.shape[-2:]
     largest = viewing_factor(height, width)

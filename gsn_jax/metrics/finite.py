@@ -1,7 +1,7 @@
 """Roots, powers and quotients whose gradients stay finite where the mathematical ones do not.
 
-`jnp.where` alone does not suffice: the gradient of the branch that is not taken is computed too,
-and 0 * inf is NaN. So the argument of that branch is replaced as well.
+`jnp.where` alone is not enough: JAX also differentiates the branch that is not taken, and
+0 * inf is NaN. So the argument of that branch is replaced as well.
 """
 
 from __future__ import annotations

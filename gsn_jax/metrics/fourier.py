@@ -1,7 +1,7 @@
-"""Discrete Fourier transforms as matrix products: of any size, which may be data.
+"""Discrete Fourier transforms as matrix products, whose size may be traced.
 
-XLA compiles an FFT for one size. For few frequencies or small planes a product with the matrix of
-the transform is as fast, and the true size of a padded plane only changes the matrix.
+XLA compiles an FFT for one size only. For few frequencies or small planes a product with the
+transform's matrix is as fast, and the true size of a padded plane changes nothing but the matrix.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ Matrix = tuple[Float[Array, "n m"], Float[Array, "n m"]]
 def matrix(frequencies: Int[Array, " n"], samples: int, size: Any, dtype: jnp.dtype) -> Matrix:
     """Cosines and sines of 2 pi k j / N, for frequencies k and samples j; zero from sample N on.
 
-    The phase is a whole number modulo N, reduced to an eighth of a turn: the entries are exact to
-    the precision of their type, whatever k j is.
+    The phase k j is reduced modulo N in integers, and then to an eighth of a turn, so the entries
+    are exact to the precision of their type.
 
     Args:
         frequencies: k, from -N to N.
         samples: number of samples in the array, at most 2^14.
-        size: N, an int32; it may be data.
+        size: N, an int32; it may be traced.
         dtype: of the matrix.
     """
     places = jnp.arange(samples, dtype=jnp.int32)
@@ -43,9 +43,9 @@ def matrix(frequencies: Int[Array, " n"], samples: int, size: Any, dtype: jnp.dt
 def forward(
     planes: Float[Array, "*batch h w"], rows: Matrix, columns: Matrix
 ) -> Complex[Array, "*batch n m"]:
-    """The transform at some frequencies, given the matrices of both axes.
+    """The transform at the frequencies of the matrices of both axes.
 
-    What a plane holds beyond its size has no influence.
+    Samples beyond a plane's size have no influence.
     """
     real, imaginary = (_product(part, planes) for part in (rows[0], -rows[1]))
     cosine, sine = (part.T for part in columns)
@@ -58,7 +58,7 @@ def forward(
 def inverse(
     spectrum: Complex[Array, "*batch n m"], rows: Matrix, columns: Matrix
 ) -> Complex[Array, "*batch h w"]:
-    """The sum over frequencies that `forward` inverts, without the division by their number."""
+    """The inverse of `forward`, without the division by the number of frequencies."""
     real, imaginary = spectrum.real, spectrum.imag
     cosine, sine = (part.T for part in rows)
     real, imaginary = (

@@ -1,7 +1,7 @@
-"""VMAF's measure of kept information: VIF in the pixel domain, scale by scale.
+"""VMAF's information fidelity features: VIF in the pixel domain, one value per scale.
 
-H. R. Sheikh, A. C. Bovik, "Image information and visual quality", IEEE TIP 15(2), 2006; windows,
-borders and limits of libvmaf's `float_vif`. `vifp` is the authors' own.
+H. R. Sheikh, A. C. Bovik, "Image information and visual quality", IEEE TIP 15(2), 2006, with the
+windows, borders and limits of libvmaf's `float_vif`. `vifp` is the authors' own version.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from gsn_jax.metrics.staging import staged
 SCALES = 4
 NOISE = 2.0  # variance of the visual noise
 TOLERANCE = 1e-10
-FLAT_LOSS = (NOISE / 255) ** 2  # per unit of variance where the reference has less than the noise
+# Bits lost per unit of the distorted variance, where the reference's variance is below the noise.
+FLAT_LOSS = (NOISE / 255) ** 2
 
 
 def information_kept(
@@ -28,14 +29,14 @@ def information_kept(
     """The share of the reference's information that the distorted image keeps at each scale.
 
     Args:
-        planes: luma of the reference on the 8-bit scale, any offset, and what has to be added to it
-            to get the distorted image's.
+        planes: 8-bit luma of the reference, up to an offset, and the change, distorted minus
+            reference.
         extent: height and width of padded images.
-        gain_limit: how much more contrast than the reference's counts.
+        gain_limit: largest gain of contrast that counts; 1 ignores enhanced contrast.
 
     Returns:
-        Nearly 1 for equal images: flat windows lose a trace. Above 1 for enhanced contrast if
-        `gain_limit` allows it.
+        For equal images 1, or slightly less because of flat windows. Above 1 for enhanced contrast
+        if `gain_limit` allows it.
     """
     planes = planes.at[0].add(-reductions.middle(planes[0], extent))
     levels, inside = [], []
@@ -51,7 +52,7 @@ def information_kept(
             inner = (..., *[slice(radius // 2, -(radius // 2))] * 2)
             planes = _smoothed(padded[:2][inner], radius // 2, size, 2)
             extent = extents.whole_blocks(extent, 2)
-    # One program for the statistics of all scales compiles faster than four.
+    # One program for the statistics of all scales compiles faster than one per scale.
     information = staged(_information(staged(canvas.place(levels, 0)), gain_limit))
     sizes = [(level.shape[-2], level.shape[-1]) for level in levels]
     change, whole = canvas.inner_totals(information, sizes, inside)
@@ -61,13 +62,13 @@ def information_kept(
 def _smoothed(
     padded: Float[Array, "*batch h w"], radius: int, extent: Extent, stride: int = 1
 ) -> Float[Array, "*batch _h _w"]:
-    """Means under a Gaussian window; an odd border is left out.
+    """Means under a Gaussian window; rows and columns beyond a multiple of `stride` are dropped.
 
     Args:
-        padded: with `radius` samples more on each side, whatever they are.
+        padded: planes with `radius` extra samples on each side, whose values do not matter.
         radius: of the window.
-        extent: height and width of the image, which is mirrored.
-        stride: distance of the windows.
+        extent: height and width of the image, which is mirrored at its borders.
+        stride: step between windows.
     """
     taps = filters.gaussian_taps(2 * radius + 1, (2 * radius + 1) / 5)
     planes = padded
@@ -79,7 +80,7 @@ def _smoothed(
 
 
 def _information(means: Float[Array, "5 h w"], gain_limit: float) -> Float[Array, "2 h w"]:
-    """What each window gains or loses of its information, and all of it, in nats."""
+    """Change of the information in each window, and the reference's information, in nats."""
     mean, mean_change, square, change_square, product = means
     variance = jnp.maximum(square - mean * mean, 0)
     change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)

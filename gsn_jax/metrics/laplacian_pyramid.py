@@ -3,8 +3,8 @@
 P. J. Burt, E. H. Adelson, "The Laplacian pyramid as a compact image code", IEEE Transactions on
 Communications 31(4), 1983, with the borders of the authors' code of ColorVideoVDP.
 
-Small scales are products with one matrix for the rows and one for the columns: many short loops
-take long to compile.
+Small scales are products with one matrix for the rows and one for the columns, because many short
+loops take long to compile.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from gsn_jax.metrics import filters, reductions
 from gsn_jax.metrics.staging import staged
 
 KERNEL = (0.05, 0.25, 0.4, 0.25, 0.05)
-# Planes whose longer side is at most that are multiplied by matrices.
+# Planes whose longer side is at most this are multiplied by matrices.
 SMALL = 256
 
 
 class _Axis(NamedTuple):
-    """Matrices that make the scales of one axis.
+    """Matrices that compute all scales along one axis.
 
     Attributes:
-        layers: of each scale, what is there and what the next scale has there, with margins.
-        last: the last scale.
+        layers: two matrices per scale, for its samples and for those of the next scale expanded to
+            its size, both with margins.
+        last: the matrix for the last scale.
     """
 
     layers: list[tuple[np.ndarray, np.ndarray]]
@@ -40,14 +41,14 @@ class _Axis(NamedTuple):
 
 
 def sizes(height: int, width: int, count: int) -> list[tuple[int, int]]:
-    """Height and width of `count` scales, from the finest on."""
+    """Height and width of `count` scales, finest first."""
     return [(-(-height // 2**k), -(-width // 2**k)) for k in range(count)]
 
 
 def decomposed(
     planes: Float[Array, "c *batch h w"], count: int, margin: int
 ) -> tuple[list[Float[Array, "c1 *batch _h _w"]], Float[Array, "c *batch _h _w"]]:
-    """The band-pass layers of planes, from the finest on, and what is left.
+    """The band-pass layers of planes, finest first, and the low-pass residual.
 
     Args:
         planes: of several channels.
@@ -55,8 +56,8 @@ def decomposed(
         margin: number of samples by which layers are mirrored beyond each border.
 
     Returns:
-        Of each layer the channels, and then the surround of the first channel; and the low-pass
-        rest of all channels.
+        The layers, each with all channels followed by the surround of the first channel; and the
+        low-pass residual of all channels.
     """
     layers: list[jax.Array] = []
     while len(layers) < count and max(planes.shape[-2:]) > SMALL:
@@ -66,8 +67,8 @@ def decomposed(
         layers.append(filters.pad(staged(layer), margin, margin, "reflect"))
         planes = smaller
     height, width = planes.shape[-2:]
-    # As in the authors' code, the right border is treated as if there were as many columns as rows
-    # modulo two.
+    # As in the authors' code, the parity of the number of rows also decides how the right border is
+    # treated.
     odds = tuple(rows % 2 == 1 for rows, _ in sizes(height, width, count - len(layers)))
     rows, columns = (_axis(size, odds, margin) for size in (height, width))
     for row, column in zip(rows.layers, columns.layers, strict=True):
@@ -77,7 +78,7 @@ def decomposed(
 
 
 def reduced(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
-    """Smoothed, and every second row and column."""
+    """Smooths, then keeps every second row and column."""
     height, width = planes.shape[-2:]
     odd = height % 2 == 1
     padded = filters.pad(planes, 2, 2, "constant")
@@ -86,7 +87,7 @@ def reduced(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch h2 w2"]:
 
 
 def expanded(planes: Float[Array, "*batch h w"], size: Sequence[int]) -> Float[Array, "*batch H W"]:
-    """Twice as large, interpolated with the kernel."""
+    """Interpolates to twice the size with the kernel, cropped to `size`."""
     if max(size) <= SMALL:
         return _product(planes, *map(_expanding, planes.shape[-2:], size))
     planes = filters.pad(planes, 1, 1, "constant")
@@ -96,7 +97,7 @@ def expanded(planes: Float[Array, "*batch h w"], size: Sequence[int]) -> Float[A
 
 
 def _interleaved(padded: Float[Array, "*shape"], axis: int, size: int) -> Float[Array, "*_shape"]:
-    """Twice as many samples along an axis with zeros at both ends, cut to a size."""
+    """Twice as many samples along an axis that has a zero at each end, cropped to `size`."""
     count = padded.shape[axis] - 2
     both = (
         reductions.add(
@@ -121,10 +122,10 @@ def _along(
 def _product(
     planes: Float[Array, "*batch h w"], rows: np.ndarray, columns: np.ndarray
 ) -> Float[Array, "*batch H W"]:
-    """Planes whose columns are multiplied by one matrix, and whose rows by another."""
+    """Applies the matrix `rows` along the height and `columns` along the width."""
     left, right = (jnp.asarray(matrix, planes.dtype) for matrix in (rows, columns.T))
     precision = lax.Precision.HIGHEST
-    # The rows stay in front until both are done: one transposition, and no loop of its own for it.
+    # Rows stay in front until both products are done: one transposition, without a loop of its own.
     product = jnp.tensordot(left, planes, (1, -2), precision=precision)
     return jnp.moveaxis(jnp.tensordot(product, right, 1, precision=precision), 0, -2)
 
@@ -148,7 +149,7 @@ def _expanding(size: int, length: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _reducing_taps(size: int, odd: bool) -> np.ndarray:
-    """Weights of the five samples around each second one, `(5, n)`: others at the borders."""
+    """Weights of the five samples around every second one, `(5, n)`; borders have their own."""
     short = min(size, 12 + size % 2)
     matrix = np.pad(_reduced_rows(np.eye(short), odd), [(0, 0), (2, 2)])
     taps = np.stack([row[2 * k : 2 * k + 5] for k, row in enumerate(matrix)], 1)
@@ -157,7 +158,7 @@ def _reducing_taps(size: int, odd: bool) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _expanding_taps(count: int) -> np.ndarray:
-    """Weights of a sample and its neighbours for the two samples that it becomes, `(2, 3, n)`."""
+    """Weights of a sample and its neighbours for the two samples it becomes, `(2, 3, n)`."""
     short = min(count, 6)
     matrix = np.pad(_expanded_rows(np.eye(short)), [(0, 0), (1, 1)])
     taps = np.stack([row[k // 2 : k // 2 + 3] for k, row in enumerate(matrix)], 1)
@@ -165,14 +166,14 @@ def _expanding_taps(count: int) -> np.ndarray:
 
 
 def _lengthened(taps: np.ndarray, more: int) -> np.ndarray:
-    """Repeats the weights in the middle, which are those far from any border."""
+    """Repeats the middle weights, which are those away from the borders."""
     middle = taps.shape[-1] // 2
     repeats = np.where(np.arange(taps.shape[-1]) == middle, more + 1, 1)
     return np.repeat(taps, repeats, -1)
 
 
 def _reduced_rows(planes: np.ndarray, odd: bool) -> np.ndarray:
-    """Every second of the smoothed rows, whose number is taken to be odd or not."""
+    """Smooths, then keeps every second row, with the border for an odd or even number of rows."""
     last_but_one, last = planes[-2], planes[-1]
     if odd == (len(planes) % 2 == 1):
         after, far = last, last_but_one
@@ -186,7 +187,7 @@ def _reduced_rows(planes: np.ndarray, odd: bool) -> np.ndarray:
 
 
 def _expanded_rows(planes: np.ndarray) -> np.ndarray:
-    """Twice as many rows."""
+    """Interpolates to twice as many rows."""
     before, here, after = np.r_[planes[:1], planes[:-1]], planes, np.r_[planes[1:], planes[-1:]]
     even = 2 * (KERNEL[0] * before + KERNEL[2] * here + KERNEL[4] * after)
     odd = 2 * (KERNEL[1] * here + KERNEL[3] * after)

@@ -1,7 +1,7 @@
 """Butteraugli's detector of lines, which libjxl calls the Malta kernel.
 
-A change counts more where it forms a line. Sixteen lines of 5, or of 7 to 9 points run through each
-pixel, all of the same length.
+A change counts more where it forms a line. Sixteen lines of about equal length run through each
+pixel. They have 5 points (`SHORT`), or 7 to 9 (`LONG`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Half = tuple[Point, ...]
 
 
 def _orientations(half: Half) -> set[Half]:
-    """The halves of a line's images under mirroring and transposition."""
+    """The halves of all lines that mirroring and transposing `half` gives."""
     turned = {half, tuple((x, y) for y, x in half)}
     mirrored = {tuple((y, -x) for y, x in one) for one in turned}
     return _without_opposite(turned | mirrored)
 
 
 def _without_opposite(halves: set[Half]) -> set[Half]:
-    """Keeps one of the two halves of a line, whose points are opposite."""
+    """Keeps one half of each line; the other half has the opposite offsets."""
     return {max(half, tuple((-y, -x) for y, x in half)) for half in halves}
 
 
@@ -35,7 +35,7 @@ def _lines(*halves: tuple[int, Half]) -> tuple[tuple[int, Half], ...]:
     return tuple((count, one) for count, half in halves for one in sorted(_orientations(half)))
 
 
-# Half of each kind of line, as offsets from the pixel, and how often the kind counts.
+# How often each kind of line counts, and one half of it as offsets from the pixel.
 SHORT = _lines(
     (1, ((0, 2), (0, 4))),
     (1, ((2, 2), (3, 3))),
@@ -54,7 +54,7 @@ LONG = _lines(
 def energy(
     planes: Float[Array, "n h w"], lines: tuple[tuple[int, Half], ...]
 ) -> Float[Array, "h w"]:
-    """The squared sums along the lines through each pixel, added over lines and planes."""
+    """Squared sums along the lines through each pixel, added over lines and planes."""
     height, width = planes.shape[-2:]
     padded = filters.pad(staged(planes), RADIUS, RADIUS, "constant")
 

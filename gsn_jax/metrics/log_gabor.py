@@ -16,7 +16,7 @@ import numpy as np
 def polar_frequencies(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Radius (cycles per sample) and angle (radians) of each FFT bin; the radius at DC is 0.
 
-    The frequencies of an odd size N are spaced by 1 / (N - 1), as in the original.
+    For an odd size N the frequencies are spaced by 1 / (N - 1), as in the original.
     """
 
     def axis(size: int) -> np.ndarray:

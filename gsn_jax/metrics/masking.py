@@ -1,7 +1,7 @@
-"""Pooling under a mask: scores from local values and a weight for each of them.
+"""Pooling under a mask: scores from weighted local values.
 
-The functions of a metric's `masked` (see `gsn_jax.metric.FunctionMetric`) take one pair `(H, W, 3)`
-and weights in [0, 1] on the grid of the metric's map, and give a score.
+A metric's `masked` function (see `gsn_jax.metric.FunctionMetric`) takes one pair `(H, W, 3)` and
+weights in [0, 1] on the grid of the metric's map, and returns a score.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from gsn_jax.metrics import finite, reductions
 
 
 def mean_of(local: Callable[..., jax.Array], best: float = 0.0) -> Callable[..., jax.Array]:
-    """The `masked` of a metric that is the mean of its map.
+    """The `masked` function of a metric that is the mean of its map.
 
     Args:
         local: the metric's `map_function`.
-        best: its value where both images are equal, which the mean keeps exactly.
+        best: its value where both images are equal. Equal images score exactly that.
     """
     return functools.partial(_mean, local, best)
 
@@ -41,12 +41,12 @@ def _mean(
 def deviation(
     values: Float[Array, "h w"], weights: Float[Array, "h w"], *, unbiased: bool
 ) -> Float[Array, ""]:
-    """Weighted standard deviation; with weights of 0 and 1 that of the values where they are 1.
+    """Weighted standard deviation; weights of 0 and 1 select the values at the ones.
 
     Args:
         values: the values.
         weights: not all 0.
-        unbiased: whether to divide by W - sum(weights^2) / W in place of W = sum(weights); with
+        unbiased: whether to divide by W - sum(weights^2) / W instead of W = sum(weights). With
             weights of 0 and 1 that is n - 1. The deviation of a single value is 0.
     """
     total = reductions.total(weights)

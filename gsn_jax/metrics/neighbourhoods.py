@@ -1,4 +1,4 @@
-"""The Gaussian scale mixture model of small neighbourhoods, which VIF and IW-SSIM share."""
+"""The Gaussian scale mixture model of small neighbourhoods that VIF and IW-SSIM share."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from gsn_jax.metrics import extents, finite, reductions
 def windows(
     plane: Float[Array, "*batch h w"], size: int, step: int
 ) -> Float[Array, "size*size *batch _h _w"]:
-    """All `size` x `size` windows at multiples of `step`, one plane per place in the window.
+    """All `size` x `size` windows at multiples of `step`, one plane per position in the window.
 
-    A loop over the places, whose body XLA compiles once instead of once per place.
+    Loops over the positions, so that XLA compiles the body only once.
     """
     height, width = (length - size + 1 for length in plane.shape[-2:])
 
@@ -50,9 +50,9 @@ def spectrum(
     """Eigenvalues and inverses of covariance matrices.
 
     Neighbouring pixels are nearly dependent, so eigenvalues are floored at what the precision
-    resolves. A zero matrix, which a band without any signal has, gets a zero inverse. The
-    derivatives are those of the eigenvalues and of the inverse, which stay finite where those of
-    the eigenvectors do not.
+    resolves. The zero matrix of a band without any signal gets a zero inverse. The gradient is that
+    of the eigenvalues and of the inverse, which stays finite where that of the eigenvectors does
+    not.
     """
     values, vectors = jnp.linalg.eigh(covariance)
     number = values.shape[-1]

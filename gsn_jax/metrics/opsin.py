@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 from gsn_jax.metrics import filters, reductions
 from gsn_jax.metrics.staging import staged
 
-# Absorption of light by the three kinds of cones, and their response to darkness.
+# Absorption of linear RGB by the three kinds of cones, and their response to darkness.
 ABSORBANCE = (
     (0.29956550340058319, 0.63373087833825936, 0.077705617820981968),
     (0.22158691104574774, 0.69391388044116142, 0.0987313588422),
@@ -26,10 +26,10 @@ ABSORBANCE = (
 DARK = (1.7557483643287353, 1.7557483643287353, 12.226454707163354)
 # The compressed response is GAIN log(v + BIAS) + OFFSET.
 GAIN, BIAS, OFFSET = 19.245013259874995, 9.9710635769299145, -23.16046239805755
-# Widths of the blurs: of the surround that a cone adapts to, and between the bands.
+# Sigmas of the blurs: of the surround that a cone adapts to, and between the bands.
 SURROUND, COARSE, MEDIUM, FINE = 1.2, 7.15593339443, 3.22489901262, 1.56416327805
 MARGIN = 2
-REACH = 16  # of the widest blur
+REACH = 16  # radius of the widest blur
 OPPONENT = ((1.0, -1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 COARSE_MIX = (
     (33.832837186260, 0.0, 0.0),
@@ -43,14 +43,14 @@ SUPPRESSION, UNSUPPRESSED = 46.0, 0.653020556257
 
 
 class Curve(NamedTuple):
-    """An odd function of slope `inner` up to `knee` and of slope `outer` from there on."""
+    """An odd function with slope `inner` up to `knee` and slope `outer` beyond."""
 
     outer: float
     inner: float
     knee: float
 
 
-# Small values are dropped or count twice, large ones grow more slowly.
+# Small values are dropped or doubled; large ones grow more slowly.
 KEPT = Curve(1.0, 1.0, 0.0)
 MEDIUM_DROPPED, MEDIUM_DOUBLED = Curve(1.0, 0.0, 0.29), Curve(1.0, 2.0, 0.1)
 FINE_DROPPED, FINE_DOUBLED = Curve(1.0, 0.0, 1.5), Curve(1.0, 2.0, 0.132)
@@ -61,7 +61,7 @@ FINEST_BENT = Curve(FINEST_GAIN * SLOPE, FINEST_GAIN, 5.19175294647)
 
 
 class Area(NamedTuple):
-    """Where an image lies on a plane: at the top, from a column on."""
+    """Where an image lies on a plane: at the top, starting at column `left`."""
 
     left: int
     height: int | Array
@@ -81,7 +81,7 @@ def responses(padded: Float[Array, "3 2 _h _w"]) -> Float[Array, "3 2 h w"]:
     """X, Y and B of linear RGB in nits; each cone adapts to its surround of 5 x 5 pixels.
 
     Args:
-        padded: with `MARGIN` more pixels on each side, the mirrored image.
+        padded: linear RGB, mirrored by `MARGIN` pixels on each side.
     """
     taps = _taps(SURROUND)
     light = padded[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
@@ -98,7 +98,7 @@ def _absorbed(light: Float[Array, "3 2 h w"]) -> Float[Array, "3 2 h w"]:
 def _mixed(
     planes: Float[Array, "c 2 h w"], rows: Sequence[Sequence[float]]
 ) -> Float[Array, "r 2 h w"]:
-    """The product with a matrix, of every channel at once: stacking separate planes is slower."""
+    """The product with a matrix, for all channels at once: stacking single planes is slower."""
     columns = zip(*rows, strict=True)
     return reductions.add(_per_channel(c, planes) * p for c, p in zip(columns, planes, strict=True))
 
@@ -108,12 +108,12 @@ def _per_channel(values: Sequence[float], like: Float[Array, "*shape"]) -> Float
 
 
 def _compression(cone: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The compressed response relative to the response; positive from the dark one on."""
+    """The compressed response relative to the response; positive for responses >= DARK."""
     return (GAIN * jnp.log(cone + BIAS) + OFFSET) / cone
 
 
 def bands(colours: Float[Array, "3 2 h w"], areas: Sequence[Area]) -> Bands:
-    """Splits opponent colours, zero outside of the areas, into bands."""
+    """Splits opponent colours, which are zero outside the areas, into bands."""
     coarse = blur(colours, COARSE, areas)
     rest = colours - coarse
     medium = blur(rest, MEDIUM, areas)
@@ -130,7 +130,7 @@ def bands(colours: Float[Array, "3 2 h w"], areas: Sequence[Area]) -> Bands:
 
 
 def _curved(planes: Float[Array, "c 2 h w"], *curves: Curve) -> Float[Array, "c 2 h w"]:
-    """Applies its own curve to each channel."""
+    """Applies one curve per channel."""
     outer, inner, knee = (_per_channel(v, planes) for v in zip(*curves, strict=True))
     return outer * planes + (inner - outer) * jnp.clip(planes, -knee, knee)
 
@@ -138,10 +138,10 @@ def _curved(planes: Float[Array, "c 2 h w"], *curves: Curve) -> Float[Array, "c 
 def blur(
     planes: Float[Array, "*batch h w"], sigma: float, areas: Sequence[Area]
 ) -> Float[Array, "*batch h w"]:
-    """A Gaussian cut off at 2.25 sigma; borders get the mean of what lies inside.
+    """A Gaussian blur truncated at 2.25 sigma and renormalised at the borders.
 
     Args:
-        planes: zero outside of the areas, which are at least `REACH` samples apart.
+        planes: zero outside the areas, which are at least `REACH` samples apart.
         sigma: standard deviation.
         areas: where the images are. The result is zero elsewhere.
     """
@@ -160,7 +160,7 @@ def blur(
 
 
 def mask(planes: Float[Array, "*batch h w"], areas: Sequence[Area]) -> Bool[Array, "h w"]:
-    """Where the planes belong to an area."""
+    """True inside the areas."""
     rows, columns = (jnp.arange(size, dtype=jnp.int32) for size in planes.shape[-2:])
     inside = (
         (rows < area.height)[:, None] & (columns >= area.left) & (columns < area.left + area.width)
@@ -173,10 +173,10 @@ def _inverse_weights(
     taps: tuple[float, ...], positions: np.ndarray, size: int | Array
 ) -> np.ndarray | Float[Array, " n"]:
     """One over the sum of the taps that lie in [0, size); 0 at positions outside."""
-    xp: Any = np if isinstance(size, int) else jnp  # constants where the size is one
+    xp: Any = np if isinstance(size, int) else jnp  # constants if the size is static
     positions = positions.astype(np.int32)
     radius = len(taps) // 2
-    sums = xp.asarray(np.cumsum(taps[radius:]))  # of the taps up to a distance
+    sums = xp.asarray(np.cumsum(taps[radius:]))  # of the taps up to each distance
     before, after = (xp.clip(d, 0, radius) for d in (positions, size - 1 - positions))
     inside = (positions >= 0) & (positions < size)
     return xp.where(inside, 1 / (sums[before] + sums[after] - taps[radius]), 0)

@@ -11,10 +11,10 @@ from gsn_jax.metrics import reductions
 
 
 def median(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch"]:
-    """The median over the last two axes of values >= 0; its gradient goes to the middle values.
+    """The median over the last two axes of values >= 0; the gradient goes to the middle values.
 
-    It bisects the bit patterns, which are ordered like the numbers as long as no sign bit is set.
-    That takes one counting pass per bit and is many times faster on a CPU than a sort.
+    Bisects the bit patterns, which sort like the numbers as long as no sign bit is set. That takes
+    one counting pass per bit, and is many times faster than sorting on a CPU.
     """
     count = plane.shape[-2] * plane.shape[-1]
     values = lax.stop_gradient(plane)
@@ -24,7 +24,7 @@ def median(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch"]:
 
 
 def _smallest(values: jax.Array, rank: int) -> jax.Array:
-    """The element of that rank, counted from 0, `(..., 1, 1)`."""
+    """The element `(..., 1, 1)` of the given rank, counted from 0."""
     bits_type = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
     bits = lax.bitcast_convert_type(values, bits_type)
 
@@ -40,7 +40,7 @@ def _smallest(values: jax.Array, rank: int) -> jax.Array:
 
 
 def _next(values: jax.Array, lower: jax.Array, rank: int) -> jax.Array:
-    """The element of that rank, given that `lower` is the one before it."""
+    """The element of the given rank, where `lower` is the element before it."""
     not_above = reductions.total((values <= lower).astype(jnp.float32))[..., None, None]
     above = jnp.where(values > lower, values, jnp.inf).min((-2, -1), keepdims=True)
     return jnp.where(not_above > rank, lower, above)

@@ -1,7 +1,7 @@
 """Phase congruency, as FSIM uses it.
 
-P. Kovesi, "Image features from phase congruency", Videre 1(3), 1999: four scales and four
-orientations of log-Gabor filters, noise compensation from the median response.
+P. Kovesi, "Image features from phase congruency", Videre 1(3), 1999: log-Gabor filters at four
+scales and four orientations, with a noise threshold from the median response.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _energy(responses: list[Complex[Array, "*batch h w"]]) -> Float[Array, "*bat
 def filter_bank(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Transfer functions `(ORIENTATIONS, SCALES, H, W)` and noise factors `(ORIENTATIONS,)`.
 
-    The noise threshold of an orientation is its factor times the root of the median squared
+    The noise threshold of an orientation is its factor times the square root of the median squared
     response at the finest scale.
     """
     radius, angle = log_gabor.polar_frequencies(height, width)
@@ -80,7 +80,7 @@ def filter_bank(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _noise_factor(filters: np.ndarray) -> float:
-    """Threshold per root of the median energy, for Gaussian noise (Rayleigh amplitudes)."""
+    """Threshold over the root of the median energy, for Gaussian noise (Rayleigh amplitudes)."""
     impulses = np.fft.ifft2(filters).real * math.sqrt(filters[0].size)
     own = (impulses**2).sum()
     cross = (impulses.sum(0) ** 2).sum() - own  # twice the sum over pairs of scales

@@ -1,4 +1,4 @@
-"""What all pure metric functions share: checks of shape and type, precision, and batches."""
+"""What all pure metric functions share: shape and type checks, precision, and batching."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ def pairwise(
 ) -> Callable[[PairFunction], PairFunction]:
     """Makes a function of one pair `(H, W, 3)` work on pairs `(..., H, W, 3)`.
 
-    On a CPU the pairs of a batch are computed one after the other. Each one then stays in the
-    cache, which is several times faster than one pass per operation over the whole batch; the
-    memory is that of one pair; and a pair's score does not depend on its batch. Elsewhere the whole
-    batch is computed at once.
+    On a CPU the pairs of a batch are computed one by one. Each pair then stays in the cache, which
+    is several times faster than passing over the whole batch for every operation; memory is that of
+    one pair; and a pair's score does not depend on its batch. On other devices the whole batch is
+    computed at once.
 
     Args:
         name: of the metric, for error messages.
         min_size: smallest height and width for which the metric is defined.
-        viewed: whether the function decimates by `filters.viewed`. The result is NaN where a
-            padded image does not fit it.
+        viewed: whether the function decimates by `filters.viewed`. The result is then NaN for a
+            padded image that `filters.fits_viewed` rejects.
 
     Returns:
         A decorator. The decorated function raises `InputError` as `checked_pair` does, and
-        computes in at least float32. If the function takes an `extent`, so does the decorated one:
-        images of any sizes in the top left corners of the arrays, with their heights and widths
-        `(...)`.
+        computes in at least float32. If the function takes an `extent`, so does the decorated one,
+        with heights and widths `(...)` of images in the top left corners of the arrays.
     """
 
     def decorate(function: PairFunction) -> PairFunction:
@@ -76,7 +75,7 @@ def pairwise(
 def checked_pair(
     name: str, min_size: int, reference: jax.Array, distorted: jax.Array
 ) -> tuple[Float[Array, "*batch h w 3"], Float[Array, "*batch h w 3"]]:
-    """Both images in one precision of at least float32.
+    """Checks two images and converts them to a common type of at least float32.
 
     Half precision becomes float32, because variances are differences of large numbers, which 8 bits
     of mantissa cannot hold. float32 and float64 stay as they are.

@@ -1,6 +1,6 @@
-"""Sums over planes that are fast on a CPU and exact on accelerators.
+"""Sums over planes that are fast on a CPU and in full precision on accelerators.
 
-Where a function takes an `extent`, it leaves out the padding of a plane; see `extents`.
+Functions with an `extent` leave out the padding of a plane; see `extents`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def total(
 ) -> Float[Array, "*batch"]:
     """The sum over the last two axes.
 
-    It is a product with ones because XLA's CPU backend fuses a reduction with whatever computes its
-    input, and then computes that input one scalar at a time. The precision is explicit because
-    accelerators would otherwise multiply with fewer bits.
+    Computed as a product with ones, because XLA's CPU backend fuses a reduction with whatever
+    computes its input, and then computes that input one scalar at a time. The precision is explicit
+    because accelerators would otherwise multiply with fewer bits.
     """
     if extent is None:
         ones = jnp.ones(plane.shape[-1], plane.dtype)
@@ -36,10 +36,10 @@ def total(
 
 
 def add(planes: Iterable[Float[Array, "*shape"]]) -> Float[Array, "*shape"]:
-    """The sum of arrays, one after the other.
+    """The sum of arrays, added one by one.
 
-    XLA's CPU backend reduces along a leading axis, and computes everything fused with that, one
-    scalar at a time; sums of whole planes are about ten times faster.
+    XLA's CPU backend reduces along a leading axis one scalar at a time, with everything fused into
+    the reduction; adding whole planes is about ten times faster.
     """
     return functools.reduce(jnp.add, planes)
 
@@ -59,10 +59,10 @@ def centred(
 def without_offset(
     plane: Float[Array, "*batch h w"], extent: Extent | None = None
 ) -> Float[Array, "*batch h w"]:
-    """The plane around zero, for filters that ignore an offset; exactly zero for a flat plane.
+    """The plane centred on zero, for filters that ignore an offset; exactly zero for a flat plane.
 
-    The middle is subtracted first, and then the mean of the rest: the mean alone is not exact for a
-    flat plane, and the middle alone leaves an offset where few pixels differ from the others.
+    Subtracts the middle first, and then the mean of the rest: the mean alone is inexact for a flat
+    plane, and the middle alone leaves an offset where few pixels differ from the others.
     """
     return centred(plane - middle(plane, extent), extent)
 
@@ -83,8 +83,8 @@ def middle(
 ) -> Float[Array, "*batch 1 1"]:
     """The middle of the plane's range, without gradient.
 
-    Subtracting it before squaring or filtering leaves float32 more bits for what varies, and leaves
-    exactly zero of a flat plane.
+    Subtracting it before squaring or filtering leaves float32 more bits for the variation, and
+    makes a flat plane exactly zero.
     """
     low, high = extremes(jax.lax.stop_gradient(plane), extent)
     return (low + high) / 2

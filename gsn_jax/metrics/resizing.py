@@ -23,14 +23,14 @@ def resize_bilinear(
 ) -> Float[Array, "*batch {height} {width}"]:
     """Resizes planes to `height` x `width`.
 
-    Rows are weighted sums of slices and columns a matrix product: the faster way on each axis.
+    Rows are weighted sums of slices, columns a matrix product: each is faster on its axis.
 
     Args:
         image: the planes.
         height: of the resulting arrays.
         width: of the resulting arrays.
-        extent: where the image is in the planes.
-        target: the height and width of the resized image, if it does not fill the arrays.
+        extent: height and width of the image, if it does not fill the planes.
+        target: height and width of the resized image, if it does not fill the resulting arrays.
     """
     if extent is not None or target is not None:
         sizes = [image.shape[-2:], (height, width), extent or image.shape[-2:]]
@@ -74,17 +74,17 @@ def matrix(
     source: Int[Array, ""] | int | None = None,
     kernel: Callable[[Array], Array] = linear,
 ) -> Float[Array, "n size"]:
-    """The weights of the input samples that make some of the output samples, along one axis.
+    """Weights of the input samples for the given output samples, along one axis.
 
-    Distances are quotients of whole numbers, so that sizes can be data and float32 suffices.
+    Distances are quotients of integers, so sizes may be traced and float32 is precise enough.
 
     Args:
-        samples: which output samples.
+        samples: indices of the output samples.
         size: number of input samples in the array.
         true: number of input samples of the image.
         target: number of output samples that `source` input samples become.
         dtype: of the weights.
-        source: by default `true`.
+        source: see `target`; `true` by default.
         kernel: maps distances, in samples of the coarser grid, to weights.
     """
     source = true if source is None else source
@@ -97,16 +97,16 @@ def matrix(
         distance = (centres - (2 * places + 1) * target).astype(dtype) / (2 * target_)
         return kernel(stretch * jnp.abs(distance))
 
-    # Each sample with its mirror images beyond both ends.
+    # Each sample together with its mirror images beyond both ends.
     both = reductions.add(weights(p) for p in (inputs, -1 - inputs, 2 * true - 1 - inputs))
     used = jnp.where(inputs < true, both, 0)
-    # The weights of a sample within the image sum to at least one; beyond it they need be finite.
+    # Inside the image, a sample's weights sum to at least one; outside, they only must be finite.
     return used / jnp.maximum(used.sum(1, keepdims=True), 0.5)
 
 
 @functools.lru_cache(maxsize=32)
 def bilinear_taps(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and weights `(taps, target)` of the input samples that make each output sample."""
+    """Indices and weights `(taps, target)` of the input samples for each output sample."""
     scale = target / size
     stretch = min(scale, 1)  # a wider kernel when shrinking
     centres = (np.arange(target) + 0.5) / scale - 0.5
@@ -121,7 +121,7 @@ def bilinear_taps(size: int, target: int) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=32)
 def bilinear_matrix(size: int, target: int) -> np.ndarray:
-    """The matrix `(size, target)` that resamples a row of samples."""
+    """The matrix `(size, target)` that resamples a row."""
     matrix = np.zeros((size, target))
     for sample, weight in zip(*bilinear_taps(size, target), strict=True):
         np.add.at(matrix, (sample, np.arange(target)), weight)

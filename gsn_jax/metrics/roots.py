@@ -1,4 +1,4 @@
-"""Cube and fifth roots, faster than the general power of XLA's CPU backend and as accurate."""
+"""Cube and fifth roots, as accurate as the power function of XLA's CPU backend, and faster."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from jax import lax
 from jaxtyping import Array, Float
 
 _ONE = 0x3F800000  # the bits of 1 in float32
-_STEPS = 3  # leave 2e-7 of an error of 5 %
+_STEPS = 3  # reduce the initial error of 5 % to 2e-7
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def root(values: Float[Array, "*shape"], degree: int) -> Float[Array, "*shape"]:
-    """The root of a degree of 3 or 5, of positive normal numbers.
+    """The cube or fifth root (`degree` 3 or 5) of positive normal numbers.
 
-    In float32 by Newton's method. It starts from a division of the number's bits, which are almost
-    its logarithm.
+    float32 uses Newton's method. The first estimate comes from dividing the bit pattern, which
+    approximates the logarithm, by the degree.
     """
     if values.dtype != jnp.float32:
         return values ** (1 / degree)

@@ -1,4 +1,4 @@
-"""The dissimilarities that most gradient-based metrics share, and image gradients.
+"""Image gradients, and the dissimilarities that most gradient-based metrics share.
 
 Many methods compare values x and y by the similarity (2 x y + c) / (x^2 + y^2 + c). The functions
 here return one minus that, (x - y)^2 / (x^2 + y^2 + c), computed from the change y - x. Both forms
@@ -55,8 +55,8 @@ def length_dissimilarity(
         vector: the components of the vectors.
         change: what is added to each component.
         constant: c of the similarity.
-        masking: this many times the product of the lengths is subtracted from both sides of the
-            similarity's fraction.
+        masking: factor of the product of the lengths, which is subtracted from the numerator and
+            the denominator of the similarity.
     """
     pairs = list(zip(vector, change, strict=True))
     energy = reductions.add(component * component for component in vector)
@@ -94,7 +94,7 @@ def gradients(
 
     Args:
         image: the planes.
-        smoothing: the three taps across the difference, e.g. `PREWITT`.
+        smoothing: three taps perpendicular to the difference, e.g. `PREWITT`.
         extent: where the image is in the planes.
     """
     padded = filters.pad(image, 1, 1, "constant", extent)

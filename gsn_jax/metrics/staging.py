@@ -1,4 +1,4 @@
-"""Stores an intermediate result, so that XLA does not compute it again for every use."""
+"""Stores an intermediate result, so that XLA does not recompute it for every use."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jaxtyping import Array, Float
 def staged(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Returns the values unchanged, computed once and stored.
 
-    XLA's CPU backend fuses chains of filters into one loop that computes each intermediate value
-    anew for every tap; the size of the code, its compile time and its running time then grow with
-    the product of the taps. The backend drops `optimization_barrier` before it fuses, but it does
-    not fuse across a conditional. The barriers here keep it from seeing, before it drops them, that
-    the first branch is never taken and that both branches are the same; so the conditional costs no
-    loop of its own.
+    XLA's CPU backend fuses chains of filters into one loop that recomputes each intermediate value
+    for every tap; code size, compile time and run time then grow with the product of the taps. The
+    backend drops `optimization_barrier` before it fuses, but it does not fuse across a conditional.
+    The barriers here keep the conditional alive until then: they hide that the first branch is
+    never taken and that both branches are the same. Once they are dropped, both branches return
+    their argument, so the conditional costs no loop of its own.
     """
 
     def on_cpu(x: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The two oriented bands per scale of a steerable pyramid that VIF uses.
+"""The steerable pyramid of VIF, with two oriented bands per scale.
 
 E. P. Simoncelli, W. T. Freeman, "The steerable pyramid", ICIP 1995; coefficients of the order-5
 filters (`sp5Filters`) of matlabPyrTools. Each filter is exactly a sum of at most five
@@ -31,7 +31,7 @@ _LOW = [
     [-0.01888864, 0.00821200, 0.06554076, 0.12852666, 0.16339236],
     [-0.01924108, 0.02005976, 0.07962786, 0.16339236, 0.20193080],
 ]
-_BAND = [  # the left columns; the right ones have the opposite sign, and the middle one is zero
+_BAND = [  # the middle column is zero, and the right half has the opposite sign
     [0.00277643, -0.00986904, -0.01021852, 0.0],
     [0.00496194, -0.00893064, -0.03075356, 0.0],
     [0.01026699, 0.01189859, -0.08226445, 0.0],
@@ -47,7 +47,7 @@ def oriented_bands(
     """Horizontal and vertical bands `(2, ..., ceil(H / 2^k), ceil(W / 2^k))`, finest first.
 
     Args:
-        plane: what to decompose.
+        plane: the planes to decompose.
         levels: number of dyadic levels.
         extent: where the image is in the plane.
     """
@@ -68,7 +68,7 @@ def _correlate(
 ) -> list[Float[Array, "*batch h w"]]:
     """The response to a filter, and if `turned` also to its transpose.
 
-    The separable terms are the passes of a loop: unrolled, they take XLA seconds to compile.
+    Loops over the separable terms, because XLA takes seconds to compile them unrolled.
     """
     terms = jnp.asarray(np.array(_separable(name)), plane.dtype)  # (term, axis, tap)
     half = terms.shape[-1] // 2
@@ -91,7 +91,7 @@ def _correlate(
 def _correlate_axis(
     image: Float[Array, "*shape"], taps: Float[Array, " taps"], axis: int
 ) -> Float[Array, "*_shape"]:
-    """`filters.correlate_axis` with taps that are data."""
+    """`filters.correlate_axis` with taps in an array."""
     size = image.shape[axis] - taps.size + 1
     return reductions.add(
         lax.slice_in_dim(image, shift, shift + size, axis=image.ndim + axis) * taps[shift]

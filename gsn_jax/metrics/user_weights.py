@@ -1,4 +1,4 @@
-"""Metrics whose weights the user has to get: an environment variable names the file."""
+"""Metrics whose weights users supply in a file that an environment variable names."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def weights_path(variable: str, wanted: str) -> Path:
 class UserWeightsMetric:
     """A pure function `(reference, distorted, weights) -> score` as a `Metric`.
 
-    The weights are read at the first call. They are an argument of the compiled function, because
-    every compiled program would otherwise hold its own copy of some hundred megabytes.
+    The weights are read at the first call. They are an argument of the compiled function; otherwise
+    every compiled program would hold its own copy of a few hundred megabytes.
 
     Attributes:
         name: registry name.
@@ -60,7 +60,7 @@ class UserWeightsMetric:
     has_map: bool = dataclasses.field(default=False, init=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The fields alone: a copy reads the weights and compiles anew."""
+        """Only the fields: a copy rereads the weights and recompiles."""
         return declared_fields(self)
 
     @functools.cached_property
@@ -92,7 +92,7 @@ class UserWeightsMetric:
     def quality_map(
         self, reference: images.ImageLike, distorted: images.ImageLike
     ) -> Float[Array, "*batch h w"]:
-        """Always refused: these methods have no map.
+        """Not available: these metrics have no map.
 
         Raises:
             InputError: always.

@@ -19,7 +19,7 @@ from gsn_jax.backbones.fast_convolution import convolve
 PATCH = 32
 FEATURES = 512
 WIDTHS = (32, 32, 64, 64, 128, 128, 256, 256, 512, 512)
-# Added to every weight, so that an image whose patches all get weight 0 has a score (their mean).
+# Added to every weight, so that an image whose patches all have weight 0 gets their mean.
 WEIGHT_FLOOR = 1e-6
 
 
@@ -32,18 +32,18 @@ class WaDIQaM(nn.Module):
     weights a DMOS (up = worse); this project's labels are quality in [0, 1].
 
     Evaluation uses the non-overlapping grid of patches from the top left corner, as the authors'
-    code does; what is left at the right and bottom is not seen. Training uses the same grid, so
-    random patches come from random crops in the input pipeline: a crop of 192 x 192 has 36
-    patches, about the authors' 32 per image.
+    code does; the rest at the right and bottom is ignored. Training uses the same grid, so random
+    patches come from random crops in the input pipeline: a crop of 192 x 192 has 36 patches, close
+    to the authors' 32 per image.
 
     Attributes:
-        weighted: average patches by learned weights (the published WaDIQaM); False is their plain
-            mean (DIQaM).
-        dropout: rate between the regressors' two layers, in training.
-        input_scale: what images in [0, 1] are multiplied by; the authors' weights expect 255.
-        dtype: type of the convolutions' computation, float32 or bfloat16; regressors, average
+        weighted: average the patches with learned weights (the published WaDIQaM); False takes
+            their plain mean (DIQaM).
+        dropout: rate between the two layers of each regressor, in training.
+        input_scale: factor for images in [0, 1]; the authors' weights expect 255.
+        dtype: type in which convolutions are computed, float32 or bfloat16; regressors, average
             and parameters stay float32.
-        remat: recompute every pair of convolutions in the backward pass instead of storing it.
+        remat: recompute each pair of convolutions in the backward pass instead of storing it.
     """
 
     weighted: bool = True
@@ -58,7 +58,7 @@ class WaDIQaM(nn.Module):
     def __call__(
         self, reference: jax.Array, distorted: jax.Array, train: bool = False
     ) -> jax.Array:
-        """Raw scores `(N,)`; training needs the random stream "dropout".
+        """Raw scores `(N,)`; training needs the PRNG stream "dropout".
 
         Args:
             reference: `(N, H, W, 3)` in [0, 1].
@@ -72,7 +72,7 @@ class WaDIQaM(nn.Module):
             raise ValueError(f"two (N, H, W, 3) arrays, got {reference.shape}, {distorted.shape}")
         if min(reference.shape[1:3]) < PATCH:
             raise ValueError(f"images of at least {PATCH} x {PATCH}, got {reference.shape}")
-        # A pair's images are neighbours, so that they stay on their device in a divided batch.
+        # A pair's images are adjacent, so that a sharded batch keeps them on one device.
         images = jnp.stack([reference, distorted], axis=1).reshape(-1, *reference.shape[1:])
         features = self._encode(patch_grid(images))
         features = features.reshape(reference.shape[0], 2, -1, FEATURES)
@@ -85,7 +85,7 @@ class WaDIQaM(nn.Module):
         return jnp.sum(quality * weights, axis=-1) / jnp.sum(weights, axis=-1)
 
     def _encode(self, patches: jax.Array) -> jax.Array:
-        """`(P, 32, 32, 3)` patches as `(P, 512)` float32 features; maximum pooling after pairs."""
+        """`(P, 32, 32, 3)` patches to `(P, 512)` float32 features; pooled every two layers."""
 
         def stage(module: nn.Module, features: jax.Array, first: int) -> jax.Array:
             for index in (first, first + 1):
@@ -111,7 +111,7 @@ class WaDIQaM(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """3 x 3, stride 1, one zero beyond the border."""
+    """3 x 3 convolution with stride 1 and a border of one zero."""
 
     features: int
     dtype: Any
@@ -125,7 +125,7 @@ class _Convolution(nn.Module):
 
 
 def patch_grid(images: jax.Array) -> jax.Array:
-    """The non-overlapping patches `(N * rows * columns, 32, 32, C)` of `(N, H, W, C)`.
+    """Splits `(N, H, W, C)` into non-overlapping patches `(N * rows * columns, 32, 32, C)`.
 
     The grid starts at the top left corner; incomplete patches are left out.
     """
