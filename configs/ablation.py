@@ -3,9 +3,9 @@
     gsn train --config ablation.py:m4 --workdir runs/ablation_m4
     gsn ablation --out runs/ablation    # all arms with several seeds, and the table
 
-The argument names an arm of `gsn_jax.benchmark.ablation.arms.ARMS`: m1 to m4 vary network and loss,
-mae and norm_in_norm the loss on the network of m4. `--config ablation_m4` is short for
-`--config ablation.py:m4`. theta = 0 is the plain network. The poster's "MSE" is read as the
+The argument names an arm of `gsn_jax.benchmark.ablation.arms.ARMS`: m1 to m4 vary network and loss;
+mae and norm_in_norm change the loss of m4. `--config ablation_m4` is short for
+`--config ablation.py:m4`. theta = 0 gives a plain CNN. The poster's "MSE" is read as the
 pairwise term of its loss, the mean squared difference of the normalised vectors (alpha = 1,
 beta = 0), and "MSE+KL" as its whole loss. Norm-in-Norm is that of Li et al., ACM MM 2020, with
 p = 1 and q = 2, which that paper recommends.
@@ -21,7 +21,7 @@ ALIASES = {f"ablation_{arm}": arm for arm in ARMS}
 
 
 def get_config(arm: str = "") -> ConfigDict:
-    """What all arms share, with this arm's network and loss."""
+    """The settings that all arms share, with the network and loss of `arm`."""
     if arm not in ARMS:
         raise ValueError(f"choose ablation.py:ARM with ARM one of {', '.join(ARMS)}")
     return ablation_config(ARMS[arm])

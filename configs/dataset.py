@@ -16,7 +16,7 @@ ALIASES = {name: name for name in NAMES}
 
 
 def get_config(name: str = "") -> ConfigDict:
-    """The defaults, on the data set of this name."""
+    """The defaults, trained on the data set `name`."""
     if name not in NAMES:
         raise ValueError(f"choose dataset.py:NAME with NAME one of {', '.join(NAMES)}")
     config = base_config()

@@ -12,5 +12,5 @@ from gsn_jax.training.config import base_config
 
 
 def get_config() -> ConfigDict:
-    """The defaults of `gsn_jax.training.config`; only the data are missing."""
+    """The defaults of `gsn_jax.training.config`; `data.train` is still empty."""
     return base_config()

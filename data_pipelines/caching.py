@@ -1,4 +1,4 @@
-"""A cache of decoded reference images, since each belongs to many distorted ones."""
+"""A cache of decoded reference images, since many pairs share a reference."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from data_pipelines.sources import PairSource, check_sizes
 
 
 class ImageCache:
-    """A thread-safe cache that drops the least recently used images.
+    """A thread-safe LRU cache of images.
 
     A pickled copy starts empty.
 
     Args:
-        budget: largest number of bytes of pixels to hold; 0 keeps nothing.
+        budget: memory limit in bytes of pixels; 0 disables the cache.
     """
 
     def __init__(self, budget: int):
@@ -31,7 +31,7 @@ class ImageCache:
         self.bytes = 0
 
     def get(self, key: Hashable, load: Callable[[], np.ndarray]) -> np.ndarray:
-        """The image under `key`, read-only; from `load()` if it is not in the cache."""
+        """The read-only image for `key`, from the cache or else from `load()`."""
         with self._lock:
             if key in self._images:
                 self._images.move_to_end(key)

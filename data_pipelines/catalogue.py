@@ -1,4 +1,4 @@
-"""Data sets by name: listing, preparing and opening them."""
+"""Data sets by name: lists, prepares and opens them."""
 
 from __future__ import annotations
 
@@ -44,12 +44,13 @@ def builder(
 
     Args:
         name: one of `names()`.
-        data_dir: where prepared sets are, a folder or a URL; by default TFDS's folder
-            (`~/tensorflow_datasets`, or the environment variable `TFDS_DATA_DIR`).
+        data_dir: folder or URL of the prepared sets; by default TFDS's folder (environment
+            variable `TFDS_DATA_DIR`, or `~/tensorflow_datasets`).
         **options: other arguments of the builder.
 
     Raises:
-        InputError: there is no such data set, or what is prepared of it is damaged.
+        InputError: there is no such data set, its prepared files are damaged, or `data_dir` is a
+            URL and does not hold it.
     """
     if name not in _BUILDERS:
         raise InputError(f"no data set {name!r}; there are {', '.join(_BUILDERS)}")
@@ -71,16 +72,17 @@ def builder(
 def load(
     name: str, split: str = "train", data_dir: str | os.PathLike[str] | None = None
 ) -> PairSource:
-    """The pairs of a prepared data set, with random access.
+    """Opens a prepared data set for random access to its pairs.
 
     Args:
         name: one of `names()`.
-        split: `"train"` has all pairs that may be trained on, `"all"` every pair; some sets have
-            more splits (`"reserved"` of `tid2013_regenerated`).
+        split: `"train"` for the pairs that may be trained on, `"all"` for every pair; some sets
+            have more splits (`"reserved"` of `tid2013_regenerated`).
         data_dir: see `builder`.
 
     Raises:
-        InputError: there is no such data set or split, or the set is not prepared or damaged.
+        InputError: there is no such data set or split, or the set is not prepared or is
+            damaged.
     """
     found = builder(name, data_dir)
     if not found.is_prepared():
@@ -94,7 +96,7 @@ def load(
 
 @contextlib.contextmanager
 def _damage_named(name: str, folder: str | os.PathLike[str] | None) -> Iterator[None]:
-    """Raises `InputError` for whatever TFDS raises on damaged files of a prepared set."""
+    """Turns whatever TFDS raises on damaged files of a prepared set into `InputError`."""
     try:
         yield
     except InputError:
@@ -115,7 +117,7 @@ def prepare(
     progress: Progress | None = None,
     **options: Any,
 ) -> PairBuilder:
-    """Verifies the authors' files and stores them for `load`, unless that was done before.
+    """Verifies the authors' files and stores them for `load`; a prepared set is left as it is.
 
     Args:
         name: one of `names()`.
@@ -125,8 +127,9 @@ def prepare(
         **options: other arguments of the builder.
 
     Raises:
-        InputError: something is missing or wrong; the message lists it, and nothing is stored. Or
-            the set was prepared from another table or with other options, or is being prepared.
+        InputError: something is missing or wrong; the message lists it, and nothing is stored.
+            Or the set was prepared from another table or with other options, another process is
+            preparing it, the disk is full, or `data_dir` is a URL.
     """
     import tensorflow_datasets as tfds
 
@@ -160,7 +163,7 @@ def prepare(
 
 @contextlib.contextmanager
 def _on_a_disk_with_room(folder: Path) -> Iterator[None]:
-    """Raises `InputError` where the disk is full or fails."""
+    """Raises `InputError` if the disk is full or fails."""
     try:
         yield
     except Exception as error:
@@ -174,7 +177,7 @@ def _on_a_disk_with_room(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Locks the preparation of a set, and removes what a killed preparation left behind.
+    """Locks the preparation of a set and removes what a killed one left behind.
 
     Raises:
         InputError: another preparation is running.
@@ -194,5 +197,5 @@ def _alone(folder: Path) -> Iterator[None]:
     finally:
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-        with contextlib.suppress(OSError):  # not empty: it holds the set or another version
+        with contextlib.suppress(OSError):  # not empty if it holds this or another version
             folder.parent.rmdir()

@@ -1,8 +1,8 @@
-"""Image files to uint8 arrays for the input pipeline, by the quickest faithful way.
+"""Fast, faithful decoding of image files to uint8 arrays for the input pipeline.
 
-Plain 8-bit RGB or gray PNG and 24-bit BMP, which is what the data sets consist of, have only one
-possible reading, so OpenCV (PNG, about twice as fast as Pillow) and NumPy (BMP) read them. Every
-other file goes through `gsn_jax.images.load_image`.
+Most data sets consist of plain 8-bit RGB or gray PNG or 24-bit BMP files. These can be read in only
+one way, so OpenCV (PNG, about twice as fast as Pillow) and NumPy (BMP) decode them. Every other
+file goes through `gsn_jax.images.load_image`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gsn_jax.images.files import Alpha
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LARGEST_PLAIN_FILE = 4 * files.MAX_PIXELS  # bytes
-# Chunks that do not change the pixels that `load_image` returns.
+# Chunks that do not affect the pixels returned by `load_image`.
 _PNG_HARMLESS = {b"IHDR", b"pHYs", b"tIME", b"tEXt", b"iTXt", b"zTXt", b"sRGB", b"bKGD", b"IDAT"}
 
 
 def read_image(path: str | os.PathLike[str], *, alpha: Alpha = "refuse") -> np.ndarray:
-    """An image file as sRGB, uint8 `(H, W, 3)`; deeper files are rounded to 8 bits.
+    """Reads an image file as sRGB, uint8 `(H, W, 3)`; more than 8 bits are rounded to 8.
 
     Equal to `gsn_jax.images.load_image` for 8-bit files.
 
@@ -35,7 +35,7 @@ def read_image(path: str | os.PathLike[str], *, alpha: Alpha = "refuse") -> np.n
     try:
         image = decode_plain(files.read_file(path, _LARGEST_PLAIN_FILE))
     except InputError:
-        image = None  # load_image finds the words for it
+        image = None  # load_image reports the error
     if image is not None:
         return image
     image = files.load_image(path, alpha=alpha)
@@ -43,12 +43,12 @@ def read_image(path: str | os.PathLike[str], *, alpha: Alpha = "refuse") -> np.n
 
 
 def decode_plain(data: bytes) -> np.ndarray | None:
-    """A sound plain 8-bit PNG or 24-bit BMP as uint8 `(H, W, 3)`; None for any other file."""
+    """Decodes an intact plain 8-bit PNG or 24-bit BMP to uint8 `(H, W, 3)`; None for others."""
     return _decode(data) if is_plain_png(data) else _decode_plain_bmp(data)
 
 
 def as_png(path: str | os.PathLike[str]) -> tuple[bytes, tuple[int, int]]:
-    """An image file as a PNG for `decode_png`, and its height and width.
+    """Reads an image file; returns it as a PNG for `decode_png`, with its height and width.
 
     Raises:
         InputError: as for `read_image`.
@@ -58,11 +58,11 @@ def as_png(path: str | os.PathLike[str]) -> tuple[bytes, tuple[int, int]]:
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """A uint8 array `(H, W, 3)` as PNG that is quick to read.
+    """Encodes uint8 `(H, W, 3)` as a PNG that decodes fast.
 
-    Nothing is deflated: array_record compresses its records by itself (Zstandard), and the
-    difference to the row above ("up") is what lets it. So stored, photographs take no more space
-    than as ordinary PNG, and are read in a third of the time.
+    The data is filtered but not deflated: array_record compresses its records (Zstandard), and
+    the "up" filter (difference to the row above) makes them compressible. Photographs take no more
+    space than as ordinary PNG, and decode in a third of the time.
     """
     bgr = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
     settings = (cv2.IMWRITE_PNG_COMPRESSION, 0, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP)
@@ -73,7 +73,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def decode_png(data: bytes, where: str) -> np.ndarray:
-    """What `encode_png` wrote, as uint8 `(H, W, 3)`; array_record has checked that it is whole.
+    """Decodes the output of `encode_png` to uint8 `(H, W, 3)`; array_record has verified the bytes.
 
     Raises:
         InputError: it is damaged.
@@ -89,9 +89,9 @@ def _decode(data: bytes) -> np.ndarray | None:
 
 
 def is_plain_png(data: bytes) -> bool:
-    """Whether these are the bytes of a sound 8-bit gray or RGB PNG without colour profile.
+    """Whether `data` is an intact 8-bit gray or RGB PNG without a colour profile.
 
-    OpenCV fills in what is missing of a damaged file, hence the look at the checksums.
+    This verifies the checksums, because OpenCV silently fills in missing parts of damaged files.
     """
     if data[:8] != _PNG_SIGNATURE or len(data) < 45 or data[12:16] != b"IHDR":
         return False
@@ -115,7 +115,7 @@ def is_plain_png(data: bytes) -> bool:
 
 
 def _decode_plain_bmp(data: bytes) -> np.ndarray | None:
-    """A bottom-up 24-bit BMP without compression, else None."""
+    """Decodes a bottom-up, uncompressed 24-bit BMP; None for other files."""
     if data[:2] != b"BM" or len(data) < 54:
         return None
     start, header, width, height, _, bits, compression = struct.unpack("<IIiiHHI", data[10:34])

@@ -13,11 +13,11 @@ import numpy as np
 class DevicePrefetcher(Iterator[dict[str, jax.Array]]):
     """Builds global arrays from the local batches of all processes, a few batches ahead.
 
-    It has the `get_state`, `set_state` and `close` of the iterator, if that has them; its position
-    is that of the batches it has returned.
+    `get_state`, `set_state` and `close` act on the iterator, if it has them. The saved position
+    counts the batches returned, not those read ahead.
 
     Args:
-        iterator: yields dicts of arrays `(batch_size, ...)`, the part of this process.
+        iterator: yields dicts of arrays `(batch_size, ...)`, this process's part of the batch.
         sharding: of the global arrays `(process_count * batch_size, ...)`.
         depth: batches to transfer ahead; 0 transfers on demand.
     """
@@ -64,7 +64,7 @@ class DevicePrefetcher(Iterator[dict[str, jax.Array]]):
         return self._state
 
     def set_state(self, state: Any) -> None:
-        """Continues at `state`; drops what was read ahead."""
+        """Continues at `state`, dropping the batches read ahead."""
         self._queue.clear()
         self._iterator.set_state(state)
         self._state = state

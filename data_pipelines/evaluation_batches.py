@@ -22,11 +22,11 @@ from data_pipelines.sources import PairSource
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """The pairs that a process loads in one step.
+    """The pairs that one process loads in one step.
 
     Attributes:
-        indices: `batch_size` pairs of equal size; the last ones may be repetitions that fill up.
-        real: how many, from the start, are no repetitions.
+        indices: `batch_size` pairs of equal size, padded by repeating the last one.
+        real: number of pairs before the padding.
     """
 
     indices: tuple[int, ...]
@@ -36,7 +36,7 @@ class Step:
 def plan(
     sizes: Sequence[tuple[int, int]], batch_size: int, process_index: int, process_count: int
 ) -> list[Step]:
-    """The steps of one process. All processes have as many, with the same image size in each.
+    """The steps of one process. All have the same number of steps, with equal image sizes in each.
 
     Args:
         sizes: height and width of each pair.
@@ -84,11 +84,11 @@ def eval_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> Generator[Batch]:
-    """Whole images of every pair, batched by size, so that a compiled function sees few shapes.
+    """Batches whole images of every pair by size, so that a compiled function sees few shapes.
 
     Over all processes, every pair is valid in exactly one batch. Every process gets the same
-    number of batches in the same order of sizes, so that collective operations stay in step. The
-    last batch of a size is filled up with repeated pairs, which are not valid.
+    number of batches, with sizes in the same order, so that collective operations stay in step. The
+    last batch of a size is padded with repeated pairs, which are marked as not valid.
 
     Args:
         source: the pairs.
@@ -110,7 +110,7 @@ def eval_batches(
 
 
 def _batches(dataset: grain.MapDataset) -> Generator[Batch]:
-    """Iterates, and stops the decoding threads at the end or when the caller stops early."""
+    """Iterates; stops the decoding threads at the end or when the caller stops early."""
     iterator = iter(iterate(dataset, 0, default_threads(None, 0)))
     try:
         yield from iterator

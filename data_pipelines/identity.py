@@ -1,4 +1,4 @@
-"""Digests that tell whether the images or the labels of a source are still the same."""
+"""Digests that tell whether the images or labels of a source have changed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _SAMPLE = 16384  # bytes
 
 
 def identity_of_images(source: PairSource, further: Iterable[str] = ()) -> str:
-    """Digest of the names and, where a source has them, the files of its images, in their order.
+    """Digest of the image names in their order and of samples of the image files, if there are any.
 
-    The folder and the labels do not matter.
+    It does not depend on the folder or on the labels.
 
     Args:
         source: the pairs.
-        further: whatever else counts.
+        further: other strings to include.
 
     Raises:
         OSError: a file cannot be read.
@@ -34,7 +34,7 @@ def identity_of_images(source: PairSource, further: Iterable[str] = ()) -> str:
 
 
 def identity_of_pairs(source: PairSource) -> str:
-    """Digest of the images and of all labels of a source.
+    """Digest of the images and all labels of a source.
 
     Raises:
         OSError: a file cannot be read.
@@ -50,7 +50,7 @@ def _column(source: PairSource, name: str) -> bytes:
 
 
 def _identity_of_file(path: Path) -> str:
-    """Size and hash of samples of a file; hashing whole files is slower than many metrics."""
+    """Size and hash of samples of a file, since hashing whole files is slower than many metrics."""
     digest = hashlib.blake2b(digest_size=8)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size

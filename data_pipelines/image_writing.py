@@ -17,9 +17,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Writes uint8 `(H, W, 3)` losslessly, as .png or .webp by the suffix.
+    """Writes uint8 `(H, W, 3)` losslessly as PNG or WebP, depending on the suffix.
 
-    A temporary file is renamed, so that `path` is never incomplete.
+    Writes a temporary file and renames it, so `path` is never incomplete.
     """
     with replacing(path, shared=True) as partial:
         Image.fromarray(image).save(partial, **_OPTIONS[path.suffix])

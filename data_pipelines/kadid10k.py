@@ -1,12 +1,12 @@
-"""KADID-10k's distortions for any photograph: as strong as its five levels, with people's opinion.
+"""KADID-10k's distortions and mean opinions, at its five levels, for any photograph.
 
 Lin, Hosu and Saupe, "KADID-10k: A Large-scale Artificially Distorted IQA Database", QoMEX 2019.
 The strengths are those of the authors' generator, the same for every photograph of 512 x 384
 pixels. Opinions are means of the published table over its 81 photographs. `gsn synthesize --like
 kadid10k` labels other photographs with them.
 
-Here are types that `tid2013_regenerated` lacks and that the generator defines without MATLAB's own
-functions. The generator also stretches every image to the full range, which is left out.
+This module has the types that `tid2013_regenerated` lacks and that the generator defines without
+MATLAB functions. The generator also stretches every image to the full range; this module does not.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Typical:
     """One of KADID-10k's types at its five levels.
 
     Attributes:
-        opinions: mean grades of levels 1 to 5, from 1 to 5 (imperceptible).
-        strengths: of those levels, in the unit of `function`.
-        function: the distortion; None is the bank's.
+        opinions: mean grades of levels 1 to 5, on a scale from 1 to 5 (imperceptible).
+        strengths: strengths of those levels, in the unit of `function`.
+        function: the distortion; None for the one in the distortion bank.
     """
 
     opinions: Five
@@ -45,7 +45,7 @@ class Typical:
 
 
 def _diffusion(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """Chroma of CIE Lab blurred and raised at once."""
+    """Blurs the chroma of CIE Lab and multiplies it by `amount`."""
     planes = rgb_to_lab(image)
     blurred = cv2.GaussianBlur(
         planes[..., 1:], (0, 0), 1.5 * amount + 2, borderType=cv2.BORDER_REFLECT_101
@@ -55,7 +55,7 @@ def _diffusion(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
 
 
 def _shift(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """The green channel displaced near edges, down and to the right in a random direction."""
+    """Displaces the green channel near edges, in a random direction between down and right."""
     direction = rng.random(2)
     down, right = np.rint(amount * direction / np.hypot(*direction))
     gray = luma(image)
@@ -76,7 +76,7 @@ def _curve(values: np.ndarray, middle: float) -> np.ndarray:
 
 
 def _brighten(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """A rising curve of the samples, mixed with one of the lightness."""
+    """Mean of a curve on the samples (weight 2/3) and the same curve on the lightness (1/3)."""
     middle, planes = 0.5 + amount / 2, rgb_to_lab(image)
     planes[..., 0] = 100 * _curve(planes[..., 0] / 100, middle)
     samples = 255 * _curve(image.astype(np.float32) / 255, middle)
@@ -84,12 +84,12 @@ def _brighten(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
 
 
 def _darken(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """A falling curve of the samples."""
+    """Darkens the samples by a curve that keeps black and white."""
     return to_uint8(255 * _curve(image.astype(np.float32) / 255, 0.5 - amount / 2))
 
 
 def _pixelate(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """Reduced and enlarged by the nearest sample."""
+    """Reduces and enlarges with nearest-neighbour interpolation."""
     height, width = image.shape[:2]
     share = 0.95 - amount**0.6
     small = (max(1, int(width * share)), max(1, int(height * share)))
@@ -116,7 +116,7 @@ TYPICAL = {
 
 NAMES = tuple(TYPICAL)
 
-# Types of both data sets: strengths and opinions of KADID-10k, strengths and number in TID2013.
+# Types in both data sets: KADID-10k's strengths and opinions, TID2013's strengths and type number.
 _SHARED: tuple[tuple[Sequence[float], Sequence[float], Sequence[float], int], ...] = (
     (
         [255 * variance**0.5 for variance in (0.001, 0.002, 0.003, 0.005, 0.01)],
@@ -167,9 +167,9 @@ def check(name: str) -> None:
 
 @functools.cache
 def _scale() -> tuple[float, float]:
-    """The line that maps opinions to TID2013's, fitted where both have a strength of a type.
+    """Slope and offset that map grades to TID2013's scale, fitted to the strengths that both cover.
 
-    TID2013's opinion of a strength between two of its levels is interpolated over its logarithm.
+    Between levels, TID2013's opinion is interpolated over the logarithm of the strength.
     """
     grades: list[float] = []
     mos: list[float] = []

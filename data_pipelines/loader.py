@@ -1,6 +1,6 @@
 """Batches for training: shuffled, cropped, sharded by process, exactly resumable.
 
-A batch depends only on the source, the seed and its number: not on the number of threads or worker
+A batch depends only on the source, the seed and its number, not on the number of threads or worker
 processes, nor on where a run was stopped and resumed. The *global* batch, which is the batches of
 all processes in order, does not depend on the number of processes either.
 """
@@ -25,7 +25,7 @@ from gsn_jax.errors import InputError
 Batch = dict[str, np.ndarray]
 
 CACHE_BYTES = 512 * 2**20
-_AHEAD = 2  # batches to have ready, per decoding process
+_AHEAD = 2  # batches to prefetch per decoding process
 
 
 Window = tuple[int, int, bool]  # top, left, whether mirrored
@@ -44,13 +44,13 @@ class Augment:
     flip: bool = True
 
     def window(self, height: int, width: int, rng: np.random.Generator) -> Window:
-        """A window of an image of this size, uniform over all positions."""
+        """Draws a window of an image of this size, uniformly over all positions."""
         top = int(rng.integers(height - self.crop_size + 1))
         left = int(rng.integers(width - self.crop_size + 1))
         return top, left, self.flip and int(rng.integers(2)) == 1
 
     def apply(self, image: np.ndarray, window: Window) -> np.ndarray:
-        """Cuts the window out of `(H, W, 3)`: a new array `(crop_size, crop_size, 3)`."""
+        """Crops `(H, W, 3)` to the window: a new array `(crop_size, crop_size, 3)`."""
         top, left, mirror = window
         crop = image[top : top + self.crop_size, left : left + self.crop_size]
         return np.ascontiguousarray(crop[:, ::-1] if mirror else crop)
@@ -107,7 +107,7 @@ class TrainLoader(Iterator[Batch]):
         self._threads = threads
         self._position = 0
         self._open: list[Any] = []  # the Grain iterator, if it is running
-        # Also runs at exit, before the worker processes lose what they need to stop.
+        # Also runs at exit, while the worker processes can still be stopped.
         weakref.finalize(self, _close_all, self._open)
 
     def __next__(self) -> Batch:
@@ -117,19 +117,19 @@ class TrainLoader(Iterator[Batch]):
         batch = next(self._open[0])
         self._position += 1
         if self._workers:
-            # Workers hand over shared memory, which ends with them.
+            # Workers return shared memory, which is freed when they stop.
             batch = {name: np.array(value) for name, value in batch.items()}
         return batch
 
     def get_state(self) -> dict[str, Any]:
-        """The position as a small dict for the checkpoint, which JSON can hold."""
+        """The position, as a small JSON-compatible dict for the checkpoint."""
         return {**self._identity, "next_batch": self._position}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Restores a position from `get_state`.
 
-        The number of workers and threads may differ, and for an equal global batch also the number
-        of processes.
+        The number of workers and threads may differ, and, if the global batch is equal, the number
+        of processes too.
 
         Raises:
             InputError: the state belongs to other data, another seed or another global batch.
@@ -144,7 +144,7 @@ class TrainLoader(Iterator[Batch]):
         self._position = int(state["next_batch"])
 
     def close(self) -> None:
-        """Stops threads and worker processes; keeps the position."""
+        """Stops the threads and worker processes; keeps the position."""
         _close_all(self._open)
 
 
@@ -166,30 +166,29 @@ def train_loader(
     process_count: int = 1,
     cache_bytes: int = CACHE_BYTES,
 ) -> TrainLoader:
-    """Endless random crops of all pairs, in an order shuffled anew in every epoch.
+    """Batches of random crops of all pairs, without end, reshuffled in every epoch.
 
-    A global batch may begin in one epoch and end in the next, so that every epoch shows every pair
-    exactly once.
+    Every epoch contains every pair exactly once, so a global batch may span two epochs.
 
     Args:
         source: the pairs.
         batch_size: pairs per batch *of this process*; the global batch is `process_count` times it.
-        crop_size: side of the square window, the same in both images.
-        seed: decides order, windows and mirroring.
+        crop_size: side in pixels of the square window, the same in both images.
+        seed: determines order, windows and mirroring.
         flip: whether to mirror half of the crops left to right.
         num_workers: decoding processes; 0 decodes in threads of this process, which is as fast on
-            few cores because decoders release the interpreter's lock.
+            few cores because the decoders release the GIL.
         num_threads: threads per decoding process; by default all cores, or 1 in a worker process.
         process_index: which part of the global batch to return, `jax.process_index()`.
         process_count: number of parts, `jax.process_count()`.
-        cache_bytes: memory for decoded reference images, for all workers together.
+        cache_bytes: memory for decoded reference images, shared among all workers.
 
     Returns:
         An iterator over dicts of `reference` and `distorted`, uint8 `(batch_size, crop_size,
         crop_size, 3)`, and `quality`, float32 `(batch_size,)` in [0, 1], up = better.
 
     Raises:
-        InputError: a setting is out of range; while iterating: an image cannot be read or is
+        InputError: a setting is out of range, or, while iterating, an image cannot be read or is
             smaller than the crop.
     """
     check_process(batch_size, process_index, process_count, num_workers)
@@ -228,7 +227,7 @@ def in_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> TrainLoader:
-    """Batches endless examples in the given order; see `train_loader`."""
+    """Batches an endless sequence of examples in the given order; see `train_loader`."""
     batches = _Part(examples, batch_size, process_index, process_count).batch(
         batch_size, drop_remainder=True
     )
@@ -244,28 +243,28 @@ def in_batches(
 def iterate(
     batches: grain.MapDataset, workers: int, threads: int, ahead: int = _AHEAD
 ) -> grain.IterDataset:
-    """Decodes elements ahead, in threads or worker processes, and keeps their order."""
+    """Prefetches elements in threads or worker processes, keeping their order."""
     stream = batches.to_iter_dataset(
         grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(ahead, threads))
     )
     if workers == 0:
         return stream
     if not flags.FLAGS.is_parsed():
-        # Grain reads absl's flags here, which only `absl.app.run` parses: use the defaults.
+        # Grain reads absl's flags, which only `absl.app.run` would parse: use the defaults.
         flags.FLAGS.mark_as_parsed()
     options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=ahead)
     return stream.mp_prefetch(options)
 
 
 def default_threads(threads: int | None, workers: int) -> int:
-    """Threads per decoding process: the given number, else all cores, or 1 in worker processes."""
+    """Threads per decoding process: the given number, or else all cores, or 1 in a worker."""
     if threads is not None:
         return threads
     return 1 if workers else parallel.cores()
 
 
 def check_crop(source: PairSource, index: int, image: tuple[int, int], size: int) -> None:
-    """Checks that the images of a pair, of height and width `image`, are as large as the crop.
+    """Checks that a pair's images, `image` = (height, width), are at least as large as the crop.
 
     Raises:
         InputError: they are smaller.
@@ -293,6 +292,6 @@ def check_process(batch_size: int, index: int, count: int, workers: int = 0) -> 
 
 
 def fingerprint(source: PairSource) -> int:
-    """Checksum of names and labels, which tells whether a saved position belongs to the source."""
+    """Checksum of names and labels, to tell whether a saved position belongs to the source."""
     names = "\n".join(source.fields["distorted"].tolist()).encode()
     return zlib.crc32(np.ascontiguousarray(source.quality).tobytes(), zlib.crc32(names))

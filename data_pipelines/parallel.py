@@ -26,14 +26,14 @@ def cores() -> int:
 def run(
     function: Callable[[Job], Result], jobs: Sequence[Job], workers: int | None = None
 ) -> Iterator[Result]:
-    """Yields results in any order. One worker runs here; several are spawned processes.
+    """Yields results as they complete. One worker means this process; more are spawned.
 
-    When the caller stops, the jobs that wait are not begun.
+    When the caller stops iterating, pending jobs are cancelled.
 
     Args:
-        function: an importable function (it is pickled by name) without side effects on others.
-        jobs: its picklable arguments.
-        workers: number of processes; one per core by default.
+        function: importable, since it is pickled by name; calls must not depend on each other.
+        jobs: its arguments, picklable.
+        workers: number of processes; by default one per core.
 
     Raises:
         InputError: a process was killed.
@@ -58,7 +58,7 @@ def run(
 
 
 def _begin() -> None:
-    """Starts a worker of one thread: Ctrl-C is the parent's, and it ends with the parent."""
+    """Initialises a worker: one OpenCV thread, ignores Ctrl-C, exits when the parent does."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -1,7 +1,8 @@
 """`tid2013_regenerated`: TID2013 rebuilt from the Kodak photographs.
 
 For every (scene, type, level) with a faithful recipe, the strength is solved so that the RGB PSNR
-equals the image's published PSNR, and the image gets its published mean opinion score.
+equals the published PSNR, unless the exact strength is known. The image gets its published mean
+opinion score.
 `docs/datasets.md` defines "faithful" and lists the types that are left out.
 """
 
@@ -27,7 +28,7 @@ COLUMNS = ("reference", "distorted", "score", "score_std", "type", "level", "gro
 _TABLE = "pairs.csv"
 _VERSION_FILE = "regeneration.txt"
 
-# Largest deviation from the published PSNR (dB), SSIM and GMSD; other images are left out.
+# Largest accepted deviation from the published PSNR (dB), SSIM and GMSD.
 LARGEST_MISS = {"psnr": 0.3, "ssim": 0.03, "gmsd": 0.04}
 
 Key = tuple[int, int, int]
@@ -55,17 +56,17 @@ def regenerate(
 ) -> Path:
     """Writes the data set and returns the path of its pairs table.
 
-    Keeps existing images, so that an interrupted run continues, and writes the table last. Equal
-    arguments give equal files.
+    Keeps existing images, so an interrupted run can continue, and writes the table last. Leaves out
+    images that deviate by more than `LARGEST_MISS`. Equal arguments give equal files.
 
     Args:
         photos: folder with the Kodak photographs `kodim01.png` to `kodim24.png`.
         tables: folder with `tid2013_per_image_metrics.csv.gz`, or that file.
         out: folder to write `pairs.csv`, `reference/` and `distorted/` to.
         progress: called with the numbers of images done and in total.
-        types: numbers of TID2013's types; the faithful ones by default.
-        scenes: 1 to 24 without 23; all by default.
-        workers: processes; one per core by default.
+        types: numbers of TID2013's types; by default the faithful ones.
+        scenes: scene numbers, 1 to 24 except 23; by default all.
+        workers: number of processes; by default one per core.
 
     Raises:
         InputError: a photograph or the table is missing or wrong, or `out` holds images of another
@@ -97,7 +98,7 @@ def regenerate(
 
 
 def write_one(job: Job) -> None:
-    """Writes one image, or a note on how it misses the published values."""
+    """Writes one image, or a note if it deviates too much from the published values."""
     reference = crops.reference(job.photos, job.key[0])
     image = make(reference, job.key, job.target).image
     missed = misses(reference, image, job.target)
@@ -108,7 +109,7 @@ def write_one(job: Job) -> None:
 
 
 def misses(reference: np.ndarray, image: np.ndarray, target: Published) -> list[str]:
-    """One line for each value that differs from the published one by more than `LARGEST_MISS`."""
+    """One line for each value that deviates from the published one by more than `LARGEST_MISS`."""
     found = []
     for name, largest in LARGEST_MISS.items():
         value = getattr(fidelity, name)(reference, image)
@@ -122,7 +123,7 @@ def _miss(path: Path) -> Path:
 
 
 def make(reference: np.ndarray, key: Key, target: Published) -> Match:
-    """Regenerates the image of (scene, type, level): the variant nearest in PSNR and SSIM."""
+    """Regenerates the image of (scene, type, level); picks the variant closest in PSNR and SSIM."""
     recipe = RECIPES[key[1]]
     matches = [
         matching.distort(
@@ -157,7 +158,7 @@ def _check(types: Iterable[int], scenes: Iterable[int]) -> None:
 
 
 def _claim(out: Path) -> None:
-    """Creates the folders; refuses a folder that another version began."""
+    """Creates the folders; refuses one with other files or from another version of the recipes."""
     mark = out / _VERSION_FILE
     if mark.is_file():
         if mark.read_text(encoding="utf-8").strip() != VERSION:

@@ -1,7 +1,7 @@
 """Tables and prepared sets at URLs, copied to this machine's disk before they are read.
 
-A training reads every image in every epoch, in random order; a bucket answers each request in tens
-of milliseconds. So each file is fetched once, and again only where it has changed at the URL.
+Training reads every image in every epoch, in random order, and each request to a bucket takes tens
+of milliseconds. So each file is fetched once, and again only if it has changed at the URL.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from gsn_jax.errors import InputError, disk_failure
 from gsn_jax.images import pair_tables
 from gsn_jax.storage import replacing, user_cache, write_text
 
-_VERSIONS = ".versions.json"  # of the copied files, as the storage names them
-_AT_ONCE = 32  # requests, which mostly wait
-_PART = 1000  # files, after which a copying that is stopped goes on
+_VERSIONS = ".versions.json"  # the storage's version identifier of each copied file
+_AT_ONCE = 32  # concurrent requests, which mostly wait
+_PART = 1000  # files per part; a stopped copy resumes after the last whole part
 _SHOWN = 10  # missing files that an error lists
 
 
@@ -31,10 +31,12 @@ def local_table(url: str) -> Path:
     """Copies a pairs table and the images that it names; returns the copy of the table.
 
     Args:
-        url: of any storage that fsspec knows, such as `gs://BUCKET/FOLDER/pairs.csv`.
+        url: URL of the table on any storage that fsspec supports, such as
+            `gs://BUCKET/FOLDER/pairs.csv`.
 
     Raises:
-        InputError: the table or an image cannot be read, or an image lies outside its folder.
+        InputError: the table or an image cannot be read, or an image lies outside the
+            table's folder.
     """
     storage, path = _open(url)
     where, name = posixpath.split(path)
@@ -48,11 +50,11 @@ def local_table(url: str) -> Path:
 
 
 def local_folder(url: str) -> Path | None:
-    """Copies all files below a folder; None where there are none.
+    """Copies all files below a folder; returns the copy, or None if there are no files.
 
     Raises:
-        InputError: a file cannot be read, or its name leads out of the folder, as one in a bucket
-            can.
+        InputError: a file cannot be read, or its name leads out of the folder, which names in a
+            bucket can.
     """
     storage, path = _open(url)
     with _readable(url):
@@ -77,7 +79,7 @@ def _open(url: str) -> tuple[Any, str]:
 
 
 def _names(url: str, table: Path) -> Iterable[str]:
-    """The images of a table, relative to it; broken rows are the business of who reads it."""
+    """The image paths in a table, relative to it; broken rows are left to the table's reader."""
     names: dict[str, None] = {}
     for row in pair_tables.read_rows(table):
         for column in () if row.problem else ("reference", "distorted"):
@@ -98,7 +100,7 @@ def _leads_out(name: str) -> bool:
 
 @contextlib.contextmanager
 def _copies(url: str) -> Iterator[Path]:
-    """The folder of what is copied from below a URL; one process at a time changes it."""
+    """The folder for copies of the files below a URL, locked by this process."""
     import filelock
 
     name = hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
@@ -116,7 +118,7 @@ def _copies(url: str) -> Iterator[Path]:
 
 
 def _fetch(storage: Any, url: str, folder: Path, wanted: Mapping[str, Path]) -> None:
-    """Copies to the folder what is not there in the same version."""
+    """Copies the files that are missing from the folder or have changed."""
     missing: list[str] = []
     items = iter(wanted.items())
     while part := list(itertools.islice(items, _PART)):
@@ -136,7 +138,7 @@ def _fetch(storage: Any, url: str, folder: Path, wanted: Mapping[str, Path]) -> 
 
 
 def _fetch_one(storage: Any, known: Mapping[str, Any], path: str, file: Path) -> str | None:
-    """Copies a file unless it is there; returns its version, None if it does not exist."""
+    """Copies a file unless it is up to date; returns its version, or None if it does not exist."""
     try:
         version = str(storage.ukey(path))
         if known.get(path) != version or not file.is_file():
@@ -157,7 +159,7 @@ def _read_versions(folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _readable(url: str) -> Iterator[None]:
-    """Raises `InputError` for whatever a storage raises; of a full disk the caller tells."""
+    """Turns errors of a storage into `InputError`; the caller reports a full disk."""
     try:
         yield
     except InputError:

@@ -1,13 +1,13 @@
-"""Photographs that several data sets share, so that a cross-set evaluation can report overlaps.
+"""Photographs that data sets share, so that a cross-data-set evaluation can report overlaps.
 
 The Kodak suite (24 photographs) is the source of TID2013's references 1-24, which are 512 x 384
 crops of photographs 1-24 in this order (Ponomarenko et al., 2015; reference 25 is artificial), and
 of 19 of LIVE's 29 references (Sheikh et al., 2006, took them from the Internet and CD-ROMs).
 
-LIVE names its references by their content. Most names match one Kodak photograph only (`caps`,
+LIVE names its references by their content. Most names match only one Kodak photograph (`caps`,
 `parrots`, `lighthouse2` with its landscape format). The entries marked as likely match two
 photographs (four sailing boats, two in each format; two seascapes); for overlaps it does not matter
-which of the two it is. LIVE's six upright references are Kodak's six upright photographs.
+which of the two it is. LIVE's six portrait-format references are Kodak's six.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def scene(dataset: str, reference_id: str) -> str:
 def shared(
     first: str, first_ids: Iterable[str], second: str, second_ids: Iterable[str]
 ) -> list[tuple[str, str, str]]:
-    """The contents that two data sets share.
+    """The scenes that two data sets share.
 
     Args:
         first: name of a data set, e.g. "tid2013".

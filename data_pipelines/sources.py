@@ -14,7 +14,7 @@ import numpy as np
 
 from gsn_jax.errors import InputError
 
-# The columns of labels and names, with their types.
+# Columns of labels and image names, with their types.
 FIELDS = {
     "score": np.float64,
     "score_std": np.float64,
@@ -35,7 +35,7 @@ class PairSource(abc.ABC):
     - `reference`, `distorted`: uint8 `(H, W, 3)`, sRGB, of equal shape;
     - `score`: float, as published; `score_std`: float, NaN if not published;
     - `quality`: float32 in [0, 1], up = better;
-    - `reference_id`: str, the content; splits keep pairs of one content together;
+    - `reference_id`: str, the content; splits keep pairs with the same content together;
     - `distortion_type`: str; `distortion_level`: int, 0 if unknown.
     """
 
@@ -44,7 +44,7 @@ class PairSource(abc.ABC):
 
     @property
     def fields(self) -> dict[str, np.ndarray]:
-        """Columns `(N,)` of labels and image names, by the names in `FIELDS`."""
+        """Columns `(N,)` of labels and image names, keyed as in `FIELDS`."""
         return self._fields
 
     @property
@@ -66,7 +66,7 @@ class PairSource(abc.ABC):
         """The distorted image of pair `index`, uint8 `(H, W, 3)`."""
 
     def reference_key(self, index: int) -> Hashable:
-        """A key that two pairs share if and only if they have the same reference image."""
+        """A key of the reference image; pairs with equal keys have the same image."""
         return str(self._fields["reference"][index])
 
     def image_size(self, index: int) -> tuple[int, int] | None:
@@ -75,12 +75,12 @@ class PairSource(abc.ABC):
         return None
 
     def files(self, index: int) -> tuple[Path, ...]:
-        """The files of both images of pair `index`; () of a source that has none."""
+        """The files of both images of pair `index`; () if the source has no image files."""
         del index
         return ()
 
     def labels(self, index: int) -> dict[str, Any]:
-        """The labels in `source[index]`, as Python values."""
+        """The labels in `source[index]`: Python values, but `quality` is a NumPy float32."""
         row = {name: column[index].item() for name, column in self._fields.items()}
         del row["reference"], row["distorted"]
         row["quality"] = np.float32(row["quality"])
@@ -172,7 +172,7 @@ class Subset(PairSource):
 class Rescaled(Subset):
     """All pairs of `source` with another mapping from score to quality.
 
-    People may not use all of a set's nominal range, and data sets for the same training need
+    Observers may not use the whole nominal range, and data sets that are trained on together need
     comparable qualities.
     """
 
@@ -196,9 +196,9 @@ class Rescaled(Subset):
 class Concatenated(PairSource):
     """All pairs of several sources, one source after the other.
 
-    Contents keep their ids, so that a photograph in two sources stays on one side of a split. If
-    equal ids mean different photographs (TID2013's and KADID-10k's `i01`), pass `names`, which
-    become prefixes: `tid2013/i01`.
+    Reference ids are kept, so that a photograph in two sources stays on one side of a split. If
+    equal ids mean different photographs (`i01` in TID2013 and KADID-10k), pass `names` to prefix
+    them: `tid2013/i01`.
     """
 
     def __init__(self, sources: Sequence[PairSource], names: Sequence[str] | None = None):

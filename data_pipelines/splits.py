@@ -1,7 +1,7 @@
 """Splits by reference content: no photograph is on two sides.
 
-A hash of the seed and the reference id decides the side of a reference, so that a split does not
-depend on the machine, library versions or the order of the pairs.
+References are ordered by a hash of the seed and their id, so a split does not depend on the
+machine, library versions or the order of the pairs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RATIOS_2 = (0.8, 0.2)
 def split(
     source: PairSource, ratios: Sequence[float] = RATIOS_3, seed: int = 0
 ) -> tuple[Subset, ...]:
-    """Splits a source in the given proportions of *references*, with all pairs of each.
+    """Splits a source by *references*, in the given proportions; each keeps all its pairs.
 
     Args:
         source: the pairs.
@@ -30,7 +30,7 @@ def split(
         seed: seed of the split.
 
     Returns:
-        One source per ratio, with at least one reference each; together they have every pair once.
+        One source per ratio, each with at least one reference; every pair is in exactly one.
 
     Raises:
         InputError: a ratio is not positive, or there are fewer references than ratios.
@@ -44,7 +44,7 @@ def split(
 
 
 def kfold(source: PairSource, k: int = 5, seed: int = 0) -> list[tuple[Subset, Subset]]:
-    """The `k` pairs (training, test) of a cross-validation; each reference is tested once.
+    """The `k` splits (training, test) of a cross-validation; each reference is tested once.
 
     Args:
         source: the pairs.
@@ -68,7 +68,7 @@ def kfold(source: PairSource, k: int = 5, seed: int = 0) -> list[tuple[Subset, S
 def seeded_splits(
     source: PairSource, ratios: Sequence[float] = RATIOS_3, seeds: Sequence[int] = range(10)
 ) -> list[tuple[Subset, ...]]:
-    """One split per seed: the ten 60/20/20 (or, with `RATIOS_2`, 80/20) splits of a report."""
+    """One split per seed; by default ten 60/20/20 splits (80/20 with `RATIOS_2`)."""
     return [split(source, ratios, seed) for seed in seeds]
 
 
@@ -76,7 +76,7 @@ def check_disjoint(*sources: PairSource) -> None:
     """Checks that no reference occurs in two of the sources.
 
     Raises:
-        InputError: some do; the message names the first ones.
+        InputError: some do; the message names the first ten.
     """
     seen: dict[str, int] = {}
     shared = []
@@ -101,7 +101,7 @@ def _shuffled(references: Iterable[str], seed: int, parts: int) -> list[str]:
 
 
 def _counts(total: int, ratios: Sequence[float]) -> np.ndarray:
-    """Number of references in each part: at least one, by largest remainder."""
+    """Number of references in each part by largest remainder, at least one."""
     shares = np.asarray(ratios, np.float64) / np.sum(ratios) * total
     counts = np.maximum(np.floor(shares), 1).astype(int)
     while counts.sum() < total:

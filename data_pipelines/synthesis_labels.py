@@ -2,19 +2,20 @@
 
 - "ensemble": classical metrics and LPIPS, fused to follow TID2013's opinion scores. With d_m the
   distance of metric m (0 = identical), quality = sigmoid(b + o - sum_m w_m log(d_m + e_m)),
-  w >= 0. The offset o belongs to the distortion type, if TID2013 has that type or a similar one.
-  `scripts/fit_synthesis_labels.py` fits the coefficients, which are in `synthesis_weights`. For
-  types with an offset, 30 % of the label "level" are mixed in; it orders levels that metrics hardly
-  distinguish (a change of saturation). Restored images (groups scaling and restoration, unless
-  TID2013 has a similar type) get the mean of LPIPS and DISTS, each mapped to quality: LPIPS was
-  trained on human judgements of such images, DISTS tolerates other textures of the same kind, and
-  classical metrics agree least with people there (Zhang et al., CVPR 2018).
-- "level": TID2013's mean opinion of the type and level, or of the level for other types. It does
-  not depend on the photograph.
-- NAME of a metric with values in [0, 1]: one of `gsn_jax.metrics`, or whatever else the caller's
-  `find` knows, such as a model that teaches another.
+  w >= 0. The offset o is that of the distortion type or of the similar one in `LIKE`, and 0 for
+  types that were not fitted. `scripts/fit_synthesis_labels.py` fits the coefficients in
+  `synthesis_weights`. For types that TID2013 has, and those like them, the label "level" has a
+  weight of 30 %; it orders levels that metrics hardly distinguish (changes of saturation). Restored
+  images (groups scaling and restoration, except types of TID2013) get the mean of LPIPS and DISTS
+  instead, each mapped to quality: LPIPS was trained on human judgements of such images, DISTS
+  tolerates resampled texture, and classical metrics agree least with people there (Zhang et al.,
+  CVPR 2018).
+- "level": TID2013's mean opinion of the type and level, averaged over all types for types that it
+  lacks. It does not depend on the photograph.
+- NAME of a metric with values in [0, 1]: one of `gsn_jax.metrics`, or anything else that the
+  caller's `find` knows, such as a teacher model.
 
-No label rises with the level within a photograph and type (isotonic regression).
+Within a photograph and type, labels never rise with the level (isotonic regression).
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ from gsn_jax.pretrained import packages
 
 DEFAULT = "ensemble"
 
-Find = Callable[[str], Metric]  # a metric by its name; raises InputError where there is none
+Find = Callable[[str], Metric]  # returns a metric by name; raises InputError if there is none
 
-# The mean opinion score of TID2013 (0-9) that becomes quality 1; the best image has 7.21.
+# TID2013's mean opinion score (0-9) that maps to quality 1; the best image has 7.21.
 BEST_MOS = 7.2
 
-# Share of the label "level" in "ensemble".
+# Weight of the label "level" in "ensemble".
 _LEVEL_SHARE = 0.3
 
-# Distortions that get the offset and levels of one of TID2013's.
+# Distortions that use the offset and level opinions of a similar type of TID2013.
 LIKE = {
     "colour_diffusion": "chromatic_aberration",
     "colour_shift": "chromatic_aberration",
@@ -85,7 +86,7 @@ def registered(name: str) -> Metric:
 
 @functools.lru_cache(maxsize=1)
 def _found(name: str, find: Find) -> Metric:
-    """Once per process: a model in a folder would be read and compiled for every photograph."""
+    """Cached, since a model in a folder would be loaded and compiled for every photograph."""
     return find(name)
 
 
@@ -113,18 +114,18 @@ def label(
     distorted: Sequence[np.ndarray],
     find: Find = registered,
 ) -> list[float]:
-    """The quality of one photograph's images of one distortion type.
+    """The quality labels of one photograph under one distortion type.
 
     Args:
         name: see `check`.
         kind: the distortion's name.
-        levels: rising levels.
+        levels: ascending levels.
         reference: uint8 `(H, W, 3)`.
         distorted: one uint8 `(H, W, 3)` per level.
-        find: what gives a metric by its name.
+        find: returns a metric by name.
 
     Returns:
-        One value in [0, 1] per level, not rising.
+        One value in [0, 1] per level, up = better, non-increasing.
     """
     values: Sequence[float] | np.ndarray
     if name == "level":
@@ -157,14 +158,14 @@ def _is_restored(kind: str) -> bool:
 
 
 def restored_quality(values: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " n"]:
-    """Quality `(N,)` of restored images from their distances `(N, M)` by `weights.RESTORED`."""
+    """Quality `(N,)` of restored images from distances `(N, M)` under `weights.RESTORED`."""
     floors, offsets, slopes = np.transpose(list(weights.RESTORED.values()))
     logs = np.log(np.maximum(values, 0) + floors)
     return np.mean(1 / (1 + np.exp(-(offsets - slopes * logs))), axis=1)
 
 
 def _number(kind: str) -> int | None:
-    """TID2013's number of the type or of the similar type in `LIKE`; None without either."""
+    """TID2013's number of the type, or of the similar one in `LIKE`; None if there is neither."""
     from data_pipelines import distortions
 
     return distortions.get(LIKE.get(kind, kind)).tid2013
@@ -177,7 +178,7 @@ def falling(values: ArrayLike) -> np.ndarray:
 
 
 def level_quality(kind: str, level: int) -> float:
-    """TID2013's mean opinion of a type and level as quality; for other types, of the level."""
+    """TID2013's mean opinion as quality: of the type and level, or of the level for other types."""
     number = _number(kind)
     opinions = weights.MEAN_MOS if number is None else weights.MOS[number]
     return min(opinions[level - 1] / BEST_MOS, 1.0)
@@ -186,7 +187,7 @@ def level_quality(kind: str, level: int) -> float:
 def distances(
     names: Sequence[str], reference: np.ndarray, distorted: Sequence[np.ndarray]
 ) -> np.ndarray:
-    """Distances `(N, M)` of N images by M metrics, 0 = identical."""
+    """Distances `(N, M)` of N images under M metrics, 0 = identical."""
     features = FeatureCache()
     metrics = {name: registered(name) for name in names}
     return np.array(
@@ -201,7 +202,7 @@ def distances(
 
 
 def ensemble_quality(kind: str, values: Float[np.ndarray, "n m"]) -> Float[np.ndarray, " n"]:
-    """Fused quality `(N,)` from distances `(N, M)` by `weights.METRICS`."""
+    """Fused quality `(N,)` from distances `(N, M)` under `weights.METRICS`."""
     offset = weights.BIAS + weights.OFFSETS.get(LIKE.get(kind, kind), 0.0)
     logs = np.log(np.maximum(values, 0) + weights.FLOORS)
     return 1 / (1 + np.exp(-(offset - logs @ np.asarray(weights.WEIGHTS))))
@@ -213,10 +214,13 @@ def distance(
     """Distance of a metric's score from its value for identical images, >= 0.
 
     Args:
-        metric: scores arrays.
+        metric: must implement `ReferenceCaching`.
         reference: uint8 `(H, W, 3)`.
         distorted: uint8 `(H, W, 3)`.
-        remember: keeps the reference's features, see `gsn_jax.metric.Remember`.
+        remember: caches the reference's features, see `gsn_jax.metric.Remember`.
+
+    Raises:
+        TypeError: the metric does not score arrays.
     """
     if not isinstance(metric, ReferenceCaching):
         raise TypeError(f"{metric.name} does not score arrays")

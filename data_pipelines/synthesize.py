@@ -1,8 +1,8 @@
 """Synthesises a data set of distorted photographs: pairs table, references, distorted images.
 
 One job per photograph writes its images and then its part of the table; the table is assembled when
-all parts exist. An interrupted run can therefore continue, and gives the same bytes as one that was
-not interrupted.
+all parts exist. An interrupted run can therefore continue, and gives the same bytes as one without
+interruption.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ class Settings:
     Attributes:
         types: names of distortions.
         without: types to leave out after each photograph has drawn its types.
-        levels: whole levels from 1 to 5, rising.
+        levels: whole levels from 1 to 5, ascending.
         seed: seed of all random draws.
         size: crop photographs around their centre to at most this many pixels per side, or None.
         label: "ensemble", "level", or the name of a metric or model; see `synthesis_labels`.
-        like: a data set in `LIKE`, whose strengths and mean opinions are used, the opinions in
-            place of `label`; "" uses the levels of the distortion bank.
-        consensus: share of the mean over photographs in each label, from 0 to 1. Metrics depend on
-            content more than people do.
+        like: a data set in `LIKE`, whose strengths replace those of the distortion bank and whose
+            mean opinions replace `label`; "" for none.
+        consensus: weight, 0 to 1, of the mean over all photographs in each label, because metrics
+            depend on content more than people do.
         types_per_photo: number of types to draw for each photograph; None for all.
-        identical: whether to pair each photograph with itself as well (level 0, score 1).
+        identical: whether to also pair each photograph with itself (level 0, score 1).
         suffix: ".png" or ".webp", both lossless.
     """
 
@@ -80,8 +80,8 @@ def find_photos(source: Path) -> list[Path]:
     """The photographs of a folder and its subfolders, sorted.
 
     Raises:
-        InputError: there is no such folder, it has no photographs, or two of them differ only in
-            suffix.
+        InputError: there is no such folder, it has no photographs, or two of them have the same
+            name apart from the suffix.
     """
     if not source.is_dir():
         raise InputError(f"{source}: no such folder; give the folder with the photographs")
@@ -117,11 +117,11 @@ def synthesize(
         settings: see `Settings`.
         progress: called with the numbers of photographs done and in total.
         workers: number of processes; one per core by default.
-        find: gives the metric of `settings.label`; a function that other processes can import.
+        find: returns the metric of `settings.label`; other processes must be able to import it.
 
     Raises:
-        InputError: see `find_photos`; or a photograph cannot be read or is too small; or `out`
-            holds something else, or a data set with other settings.
+        InputError: see `find_photos`; or a setting is wrong, a photograph cannot be read or is too
+            small, or `out` holds something else or a data set with other settings.
     """
     source, out = Path(source), Path(out)
     photos = find_photos(source)
@@ -157,7 +157,7 @@ def _check(settings: Settings, find: synthesis_labels.Find) -> None:
 def agreeing(rows: Sequence[Sequence[str]], share: float) -> list[tuple[object, ...]]:
     """Moves the score of each row by `share` towards the mean of its type and level.
 
-    This keeps the order of a photograph's levels, since the means have the same order.
+    This preserves the order of a photograph's levels, since the means have the same order.
     """
     if share == 0:
         return [tuple(row) for row in rows]
@@ -226,7 +226,7 @@ def _scores(job: _Job, kind: str, photo: np.ndarray, images: Sequence[np.ndarray
 
 
 def _drawn(settings: Settings, seed: int) -> Sequence[str]:
-    """The types of one photograph, in the order of the settings."""
+    """The types drawn for one photograph, in the order of the settings."""
     wanted, types = settings.types_per_photo, list(settings.types)
     if wanted is not None and wanted < len(types):
         chosen = np.random.default_rng(seed).permutation(len(types))[:wanted]
@@ -258,7 +258,7 @@ def _rows(part: Path) -> list[list[str]]:
 
 
 def _name(photo: Path, source: Path) -> str:
-    """The photograph's id: its path in the folder without suffix, joined by `__`."""
+    """The photograph's id: its path below the folder without suffix, parts joined by `__`."""
     return "__".join(photo.relative_to(source).with_suffix("").parts)
 
 
@@ -267,7 +267,7 @@ def _part(job: _Job) -> Path:
 
 
 def _claim(out: Path, settings: Settings) -> None:
-    """Creates the folders; refuses a folder with something else in it."""
+    """Creates the folders; refuses one with other files or other settings."""
     text = json.dumps({"version": _VERSION, **dataclasses.asdict(settings)}, indent=1) + "\n"
     mark = out / _SETTINGS
     if mark.is_file():

@@ -1,4 +1,4 @@
-"""A pairs table as a source of pairs: a CSV file of images with their opinion scores.
+"""A pairs table (a CSV file of images with opinion scores) as a source of pairs.
 
 `gsn_jax.images.pair_tables` reads the file; this module checks its scores and images.
 """
@@ -26,11 +26,12 @@ class PairTable(PairSource):
     """The pairs of a CSV file in UTF-8 with a header line.
 
     Columns: `reference,distorted,score[,quality][,score_std][,type][,level][,group]`; others are
-    ignored. Relative paths start at the table's folder and stay inside it; other images have
-    absolute paths. `group` names the content and defaults to the reference's path.
+    ignored. Relative paths are relative to the table's folder and must stay inside it; other images
+    need absolute paths. `group` names the content and defaults to the reference's path.
 
-    `quality` is the column of that name; without it, the score mapped linearly from `score_range`;
-    without a range, the score itself, which then lies in [0, 1] (1 - score if lower is better).
+    `quality` is the column of that name. Without that column, it is the score mapped linearly from
+    `score_range`; without a range, the score must lie in [0, 1] and is used as it is, or as
+    1 - score if lower is better.
 
     Args:
         path: the table.
@@ -39,7 +40,7 @@ class PairTable(PairSource):
         higher_is_better: direction of the score; False maps the largest score to quality 0.
         score_column: name of the column with the score, e.g. "mos".
         group_column: name of the column with the content.
-        type_column: name of the column with the type of distortion.
+        type_column: name of the column with the distortion type.
 
     Attributes:
         path: the table.
@@ -127,13 +128,14 @@ def quality_of(
 
     Args:
         scores: the opinion scores.
-        lines: their line numbers in the table, for errors.
-        path: the table, for errors.
+        lines: their line numbers in the table, for error messages.
+        path: the table, for error messages.
         score_range: see `PairTable`.
         higher_is_better: see `PairTable`.
 
     Raises:
-        InputError: a score lies outside `score_range`, or outside [0, 1] without a range.
+        InputError: a score lies outside `score_range`, or outside [0, 1] without a range; or the
+            range is empty.
     """
     values = np.asarray(scores, np.float64)
     low, high = score_range or (0.0, 1.0)
@@ -150,7 +152,11 @@ def quality_of(
 
 
 def _read_rows(path: Path, score_column: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and fields of each row; a broken row is an error."""
+    """Line number and fields of each row.
+
+    Raises:
+        InputError: the table cannot be read, or a row is broken.
+    """
     for row in pair_tables.read_rows(path, (score_column,)):
         if row.problem:
             raise InputError(f"{path}, line {row.line}: {row.problem}")
@@ -170,10 +176,10 @@ def _number(
 
 
 def number(value: Any) -> float:
-    """A finite number from a table's cell.
+    """The finite number in a table's cell.
 
     Raises:
-        ValueError: it is none; `4_5`, which Python reads as 45, is none either.
+        ValueError: it is not one; nor is `4_5`, which Python reads as 45.
     """
     if isinstance(value, str) and "_" in value:
         raise ValueError(f"{value!r} is not a number")
@@ -219,7 +225,7 @@ def _resolve(table: str | os.PathLike[str], line: int, name: str) -> Path:
 
 
 def _check_files(path: Path, lines: list[int], files: dict[str, list[Path]]) -> None:
-    """Checks that all images exist, before hours of training.
+    """Checks that all images exist, rather than failing after hours of training.
 
     Raises:
         InputError: some do not; the message lists the first ones.

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Requests a Cloud TPU slice, on which every host trains as soon as it is granted:
+# Requests a Cloud TPU slice; every host starts training as soon as it is granted:
 # deploy/tpu-queued.sh NAME ZONE ACCELERATOR_TYPE BUCKET, e.g. gsn us-west4-a v5litepod-16 gs://mine
-# BUCKET/data/pairs.csv is the table of pairs. The run is kept in BUCKET/runs/NAME.
+# BUCKET/data/pairs.csv is the pairs table. The run is stored in BUCKET/runs/NAME.
 set -euo pipefail
 name=$1 zone=$2 type=$3 bucket=$4
 
@@ -12,7 +12,7 @@ v6e-*) runtime=v2-alpha-tpuv6e ;;
 *) runtime=tpu-ubuntu2204-base ;;
 esac
 
-# Runs on every host, after each boot: a slice that comes back continues the run.
+# Runs on every host after each boot, so that a restarted slice resumes the run.
 startup=$(mktemp)
 trap 'rm -f "$startup"' EXIT
 cat > "$startup" << EOF
@@ -22,14 +22,14 @@ export HOME=/root
 curl -LsSf https://astral.sh/uv/install.sh | env UV_INSTALL_DIR=/usr/local/bin sh
 uv venv --allow-existing --python 3.12 /opt/gsn
 uv pip install --python /opt/gsn/bin/python 'gsn_jax[tpu,gcs]'
-# 75: another host was lost; SIGTERM, which precedes a preemption, saves and ends with 0.
+# 75: another host was lost, so retry. SIGTERM before a preemption saves and exits with 0.
 until /opt/gsn/bin/gsn train --config default --workdir '$bucket/runs/$name' \\
     --config.data.train='$bucket/data/pairs.csv' --config.data.batch_size=512; do
     [ \$? -eq 75 ] || exit 1
 done
 EOF
 
-# Spot capacity is cheaper and may be taken away; leave --spot out to keep it.
+# Spot capacity is cheaper but may be preempted; omit --spot to avoid that.
 gcloud compute tpus queued-resources create "$name" --node-id="$name" --zone="$zone" \
     --accelerator-type="$type" --runtime-version="$runtime" --spot \
     --metadata-from-file=startup-script="$startup"

@@ -1,4 +1,4 @@
-"""The common base of the builders: it verifies the images, stores them and reads whole pairs."""
+"""Base class of the builders: verifies the images, stores them and reads whole pairs."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Pair:
         distorted: name of the distorted image, unique in the set.
         distorted_path: its file; None if it is missing.
         score: the published score.
-        reference_id: the content; splits keep pairs of one content together.
+        reference_id: the content; splits keep pairs with the same content together.
         distortion_type: the set's name for the distortion.
-        distortion_level: the set's level of strength; 0 if it has none.
+        distortion_level: the set's level for the strength; 0 if it has none.
         score_std: the published standard deviation, or NaN.
         quality: in [0, 1], up = better; None maps the score linearly from the set's range.
         split: name of the pair's split.
@@ -52,21 +52,22 @@ class Pair:
 
 
 class _Info(tfds.core.DatasetInfo):
-    """Information that is stored with the prepared set only."""
+    """Dataset information that is never looked up on TFDS's server."""
 
     def initialize_from_bucket(self) -> None:
-        """Does nothing: TFDS's server does not know these sets, and asking leaves a folder."""
+        """Does nothing: the server does not know these sets, and asking leaves a folder behind."""
 
 
 class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Builds a data set of pairs from `manual_dir`; a subclass reads the authors' table.
 
-    The records of the split `references` are the reference images, those of the other splits the
-    distorted images. The labels are stored once, in the set's metadata. `as_data_source` joins all
-    three to whole pairs.
+    The split `references` holds the reference images; the other splits hold the distorted images.
+    The labels are stored once, in the set's metadata. `as_data_source` joins all three into whole
+    pairs.
     """
 
-    # Nothing is downloaded. TFDS would look for checksums with a package that it does not install.
+    # Nothing is downloaded. Without this, TFDS would look for checksums with a package that it does
+    # not install.
     url_infos: ClassVar[dict[str, Any]] = {}
 
     VERSION = tfds.core.Version("1.0.0")
@@ -122,11 +123,11 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
         )
 
     def is_prepared(self) -> bool:
-        """Whether the set is in `data_dir`; unlike TFDS's method, it does not warn if not."""
+        """Whether the set is in `data_dir`; unlike TFDS's method, does not warn if it is not."""
         return (Path(self.data_dir) / "dataset_info.json").is_file()
 
     def check_same(self, manual_dir: Path) -> None:
-        """Checks that the prepared set has the same origin; published sets always have.
+        """Checks that the prepared set came from this folder's table; published sets always pass.
 
         Raises:
             InputError: it was made from another table or with other options.
@@ -136,7 +137,7 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
         """Silences TFDS's message about a download, since there is none."""
 
     def _log_download_done(self) -> None:
-        """Silences TFDS's message about its end; the caller reports what is ready."""
+        """Silences TFDS's final message; the caller reports the result."""
 
     def _download_and_prepare(
         self,
@@ -190,7 +191,7 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
             Record(pair.split, pair.distorted_path, pair.distorted, pair.reference)
             for pair in pairs
         ]
-        # TFDS's `self.info` names the final folder; the records go to a temporary one until then.
+        # `self.info` names the final folder, but TFDS has the records written to a temporary one.
         info = self._make_info(DatasetIdentity.from_builder(self))
         sizes = write_records(info, records, problems, self._progress)
         self.info.set_splits(info.splits)
@@ -215,19 +216,20 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
         }
 
     def records(self, split: str) -> Any:
-        """The records of one split as TFDS reads them: `name`, and `image` as PNG bytes."""
+        """The records of one split as read by TFDS: `name`, and `image` as PNG bytes."""
         return super().as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
 
     def as_data_source(self, split: Any = None, **kwargs: Any) -> Any:
         """Whole pairs with random access; see `PreparedPairs`.
 
         Args:
-            split: `"train"` or another split of the set; `"all"` joins them. None returns a dict
-                of all splits.
-            **kwargs: TFDS's other arguments, which are refused: pairs are always decoded.
+            split: `"train"` or another split of the set, `"all"` for all of them together, or
+                None for a dict of all splits.
+            **kwargs: not supported; TFDS's signature has them.
 
         Raises:
             InputError: there is no such split.
+            TypeError: `kwargs` are given.
         """
         if kwargs:
             raise TypeError(f"as_data_source of {self.name} takes no {', '.join(kwargs)}")

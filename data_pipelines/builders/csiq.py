@@ -1,4 +1,4 @@
-"""CSIQ: 30 references, 6 types of distortion at 4 to 5 levels, DMOS that falls with quality."""
+"""CSIQ: 30 references, 6 types of distortion at 4 to 5 levels, DMOS (lower is better)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from data_pipelines.builders.inputs import Inputs, Problems
 from data_pipelines.tables import number
 from gsn_jax.errors import InputError
 
-# The table's name of a type -> (our name, folder and file name part).
+# The table's name for a type -> (our name, name of its folder and part of its file names).
 TYPES = {
     "noise": ("white_noise", "awgn"),
     "jpeg": ("jpeg", "jpeg"),
@@ -76,7 +76,7 @@ class Csiq(PairBuilder):
 
 
 def _rows(table: Path) -> list[tuple[int, tuple[Any, ...]]]:
-    """Row number and the values of `_COLUMNS` of each row below the sheet's heading.
+    """Row number and values of `_COLUMNS` for each row below the header.
 
     Raises:
         InputError: the file has no such sheet.

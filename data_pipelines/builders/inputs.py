@@ -1,4 +1,4 @@
-"""The files of a data set as its authors publish them: a folder, or archives in a folder."""
+"""The files of a data set as its authors publish them: in a folder, unpacked or as archives."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ SHOWN = 10
 
 
 class Problems:
-    """Collects what is missing or wrong, so that one error lists it all."""
+    """Collects everything that is missing or wrong, to report it in one error."""
 
     def __init__(self) -> None:
         self._found: list[str] = []
 
     def add(self, problem: str) -> None:
-        """Adds a problem: a few words that name the file or line."""
+        """Adds a problem, described by a few words that name the file or line."""
         self._found.append(problem)
 
     def __len__(self) -> int:
         return len(self._found)
 
     def raise_if_any(self, where: str) -> None:
-        """Raises an error that lists the first ten problems and counts all.
+        """Raises an error with the number of problems and the first ten of them.
 
         Raises:
             InputError: there are problems.
@@ -51,14 +51,14 @@ class Problems:
 
 
 class Inputs:
-    """Finds files below a folder, ignoring the case of their names; unpacks archives first.
+    """Finds files below a folder, ignoring case; unpacks archives first.
 
-    An archive is unpacked into a temporary folder if its name matches one of the patterns and no
-    folder of its name lies beside it. The temporary folder is removed at the end.
+    An archive is unpacked into a temporary folder if its name matches one of the patterns and there
+    is no folder of the same name beside it. The temporary folder is removed on exit.
 
     Args:
         folder: the folder with the data, or one archive.
-        archives: patterns of lower-case archive names without their ending, e.g. `tid2013*`.
+        archives: lower-case patterns of archive names without their extension, e.g. `tid2013*`.
         scratch: where to create the temporary folder.
         progress: called while unpacking.
 
@@ -106,7 +106,7 @@ class Inputs:
         return None
 
     def glob(self, pattern: str) -> list[Path]:
-        """The files in folders named `FOLDER` that match `FOLDER/PATTERN` (lower case), sorted."""
+        """The files matching `FOLDER/PATTERN` (lower case) at any depth, sorted by name."""
         folder, name = pattern.split("/")
         found: dict[str, Path] = {}
         for entries in self._index.values():
@@ -147,7 +147,7 @@ class Inputs:
 
 
 def _stem(path: Path, endings: Sequence[str]) -> str | None:
-    """The name of an archive without its ending; None for other files."""
+    """The name of an archive without its extension; None for other files."""
     for ending in sorted(endings, key=len, reverse=True):
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
@@ -155,7 +155,7 @@ def _stem(path: Path, endings: Sequence[str]) -> str | None:
 
 
 def _index(folders: Sequence[Path]) -> dict[str, list[tuple[Path, tuple[str, ...]]]]:
-    """Lower-case file name to its paths, each with its lower-case parts below the folder."""
+    """Maps lower-case file names to paths, each with its lower-case parts from the folder on."""
     index = collections.defaultdict(list)
     for folder in folders:
         if not folder.is_dir():
@@ -177,7 +177,7 @@ def read_lines(table: Path) -> list[str]:
     """The lines of a text file with labels.
 
     Raises:
-        InputError: it cannot be read, or is not text in UTF-8.
+        InputError: it cannot be read, or is not UTF-8 text.
     """
     try:
         return table.read_text("utf-8-sig").splitlines()

@@ -1,4 +1,4 @@
-"""A folder with a pairs table as a TFDS data set."""
+"""A TFDS data set from a folder with a pairs table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gsn_jax.errors import InputError
 
 
 class IqaTable(PairBuilder):
-    """Reads the one CSV file of the folder, or its `pairs.csv`; see `PairTable` for the columns.
+    """Reads the folder's `pairs.csv` or only CSV file; see `PairTable` for the columns.
 
     Args:
         score_range: smallest and largest possible score, if the scores are not in [0, 1].
@@ -56,7 +56,7 @@ class IqaTable(PairBuilder):
         return pairs_of_table(table)
 
     def check_same(self, manual_dir: Path) -> None:
-        """See `PairBuilder`; a folder that is gone is not compared."""
+        """See `PairBuilder`; passes if the folder no longer exists."""
         stored = self.info.metadata.get("origin")
         if not stored or not manual_dir.exists():
             return
@@ -87,10 +87,10 @@ class IqaTable(PairBuilder):
 
 
 def pairs_of_table(table: PairTable) -> list[Pair]:
-    """The rows of a table for a builder; an optional column `split` names the splits.
+    """The rows of a table as `Pair`s; the optional column `split` assigns them to splits.
 
     Raises:
-        InputError: the name of a split is not allowed.
+        InputError: the name of a split is not valid.
     """
     fields = {name: column.tolist() for name, column in table.fields.items()}
     splits = table.text.get("split", ["train"] * len(table))

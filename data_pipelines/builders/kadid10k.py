@@ -1,4 +1,4 @@
-"""KADID-10k: 81 references, 25 types of distortion at 5 levels, degradation scores that rise."""
+"""KADID-10k: 81 references, 25 types of distortion at 5 levels, scores (higher is better)."""
 
 from __future__ import annotations
 

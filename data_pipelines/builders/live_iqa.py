@@ -1,4 +1,4 @@
-"""LIVE release 2: 29 references, 5 types of distortion, DMOS that falls with quality."""
+"""LIVE release 2: 29 references, 5 types of distortion, DMOS (lower is better)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from data_pipelines.builders.base import Pair, PairBuilder
 from data_pipelines.builders.inputs import Inputs, Problems
 from gsn_jax.errors import InputError
 
-# Folder, our name of the type, number of its images, in the order of the 982 rows.
+# Folder, our name for the type and its number of images, in the order of the 982 rows.
 FOLDERS = (
     ("jp2k", "jpeg2000", 227),
     ("jpeg", "jpeg", 233),
@@ -63,7 +63,7 @@ class LiveIqa(PairBuilder):
         pairs = []
         for row, (folder, kind, _, number) in enumerate(rows):
             if scores["orgs"][row]:
-                continue  # a reference, which was shown among the distorted images
+                continue  # a reference shown among the distorted images
             distorted = f"{folder}/img{number}.bmp"
             try:
                 reference = str(names[row][0])

@@ -1,4 +1,4 @@
-"""PIPAL, training part: 200 references, 116 distortions of each, Elo scores that rise."""
+"""PIPAL, training part: 200 references, 116 distortions of each, Elo scores (higher is better)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _NAME = re.compile(r"(A\d{4})_(\d\d)_(\d\d)\.bmp", re.IGNORECASE)
 class Pipal(PairBuilder):
     """Reads `Train_Label/A0001.txt` (`name,elo`) of each `Train_Ref/A0001.bmp`.
 
-    `distortion_type` is the first of the two numbers in a name, the kind of algorithm ("00"
-    traditional, ... "06"). `distortion_level` is the second, the algorithm; it is not a strength.
+    `distortion_type` is the first of the two numbers in a name, the group of algorithms ("00",
+    the traditional ones, to "06"). `distortion_level` is the second, the algorithm, not a strength.
     """
 
     TITLE = "PIPAL (training part): 23200 distorted images with Elo scores"

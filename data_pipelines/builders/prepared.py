@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PreparedPairs(PairSource):
-    """Random access to the pairs of some splits of a prepared set.
+    """Random access to the pairs in some splits of a prepared set.
 
     Labels and sizes come from the set's metadata; the records hold the images.
     """
@@ -53,10 +53,10 @@ class PreparedPairs(PairSource):
         return decoding.decode_png(record["image"], f"{self._where}: {self.describe(index)}")
 
     def _record(self, records: Any, position: int, name: str) -> dict[str, Any]:
-        """A record of a file.
+        """Reads one record.
 
         Raises:
-            InputError: the file is damaged or gone.
+            InputError: the file is damaged or missing.
         """
         try:
             return records[position]

@@ -1,4 +1,4 @@
-"""TID2013: 25 references, 24 types of distortion at 5 levels, mean opinion scores."""
+"""TID2013: 25 references, 24 types of distortion at 5 levels, MOS (higher is better)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Tid2013(PairBuilder):
         return pairs
 
     def _deviations(self, inputs: Inputs, problems: Problems, count: int) -> list[float]:
-        """The numbers in `mos_std.txt`; NaN without the file."""
+        """The `count` numbers in `mos_std.txt`; NaN if there is no such file."""
         nothing = [float("nan")] * count
         table = inputs.find("mos_std.txt")
         if table is None:

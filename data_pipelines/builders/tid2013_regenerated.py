@@ -18,8 +18,7 @@ class Tid2013Regenerated(PairBuilder):
 
     `manual_dir` may also be a folder that `regenerate_tid2013.regenerate` wrote.
 
-    The split `reserved` has the reserved scenes, `train` all others. References have the ids of
-    TID2013.
+    The split `reserved` has the reserved scenes, `train` all others. Reference ids are TID2013's.
     """
 
     TITLE = "TID2013 rebuilt from the Kodak photographs, distortions matched by published PSNR"

@@ -1,7 +1,7 @@
 """Writes verified images to array_record files in one streaming pass.
 
-TFDS's default writer sorts a split: in memory, or on disk with the help of TensorFlow. Its
-`SequentialWriter` needs neither, since it keeps the order given.
+TFDS's default writer sorts each split, in memory or on disk with TensorFlow. Its `SequentialWriter`
+needs neither, since it keeps the given order.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Record(NamedTuple):
     Attributes:
         split: name of its split.
         path: its file; None if it is missing.
-        name: its name, stored beside the image.
-        reference: name of its reference, which has the same size; its own for a reference.
+        name: its name, stored with the image.
+        reference: name of its reference, which must have the same size; for a reference, its own.
     """
 
     split: str
@@ -44,14 +44,14 @@ class Record(NamedTuple):
 
 
 class _Serializer(ExampleSerializer):
-    """Gives an example the same bytes in every process: protobuf's maps have no order otherwise."""
+    """Serialises examples deterministically; protobuf's maps have no fixed order otherwise."""
 
     def serialize_example(self, example: Any) -> bytes:
         return self.get_tf_example(example).SerializeToString(deterministic=True)
 
 
 class _Writer(tfds.core.SequentialWriter):
-    """Writes a set to the same bytes whenever it is prepared."""
+    """Writes the same bytes every time a set is prepared."""
 
     def __init__(self, info: tfds.core.DatasetInfo):
         super().__init__(info, _SHARD, file_format="array_record")
@@ -61,12 +61,12 @@ class _Writer(tfds.core.SequentialWriter):
 def write_records(
     info: tfds.core.DatasetInfo, records: Sequence[Record], problems: Problems, progress: Progress
 ) -> dict[str, Size]:
-    """Decodes every image; stores them until the first problem.
+    """Decodes all images; stops storing them at the first problem.
 
     Args:
-        info: information on the set, whose folder exists; its splits are set.
-        records: what to store, each reference before its distorted images.
-        problems: collects images that are missing, unreadable or of another size.
+        info: information on the set, whose folder must exist; its splits are set here.
+        records: images to store, each reference before its distorted images.
+        problems: collects images that are missing, unreadable or not the size of their reference.
         progress: called after each chunk.
 
     Returns:
@@ -103,10 +103,10 @@ def _read(record: Record) -> tuple[bytes, Size] | str:
 
 
 def _mismatch(record: Record, size: Size, sizes: dict[str, Size]) -> str:
-    """Notes a reference's size, or describes how a distorted image differs from it ("" if not)."""
+    """Records a reference's size, or describes how a distorted one differs ("" if it does not)."""
     if record.split == REFERENCES:
         sizes[record.name] = size
-    wanted = sizes.get(record.reference, size)  # a bad reference is reported by itself
+    wanted = sizes.get(record.reference, size)  # a bad reference is reported separately
     if size == wanted:
         return ""
     return "{}: size {} x {} differs from {} x {} of its reference".format(

@@ -9,8 +9,8 @@
 It holds the 24 types of TID2013 (Ponomarenko et al., Signal Processing: Image Communication 30,
 2015), the 25 of KADID-10k (Lin, Hosu and Saupe, QoMEX 2019), artefacts of scaling and restoration
 by filters and small networks, and combinations of two. The strengths of the levels are our own,
-from hardly visible (1) to severe (5). Functions are deterministic: equal arguments give equal bytes
-with the same versions of the libraries underneath.
+from barely visible (1) to severe (5). Functions are deterministic: equal arguments give equal bytes
+with equal versions of the underlying libraries.
 """
 
 from data_pipelines.distortions.entry import LEVELS, Distortion

@@ -23,7 +23,7 @@ def gaussian_blur(image: RGB, sigma: float, rng: np.random.Generator) -> RGB:
 
 
 def lens_blur(image: RGB, radius: float, rng: np.random.Generator) -> RGB:
-    """Out of focus: convolution with a disk of `radius` pixels, with a smooth edge."""
+    """Out of focus: convolution with an antialiased disk of `radius` pixels."""
     return _convolve(image, disk(radius))
 
 
@@ -33,14 +33,14 @@ def motion_blur(image: RGB, length: float, rng: np.random.Generator) -> RGB:
 
 
 def disk(radius: float) -> np.ndarray:
-    """Area of a disk in each pixel, summing to 1: float32 `(k, k)`, k odd."""
+    """Coverage of each pixel by a disk, normalised to sum 1: float32 `(k, k)`, k odd."""
     half = int(np.ceil(radius + 0.5))
     y, x = _subpixels(half)
     return _area(np.hypot(y, x) <= max(radius, 0.5), half)
 
 
 def line(length: float, angle: float) -> np.ndarray:
-    """Area of a centred line of width 1 in each pixel, summing to 1: float32 `(k, k)`."""
+    """Coverage of each pixel by a centred line of width 1, normalised: float32 `(k, k)`, k odd."""
     half = int(np.ceil(length / 2 + 1))
     y, x = _subpixels(half)
     along = x * np.cos(angle) + y * np.sin(angle)

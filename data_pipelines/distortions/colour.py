@@ -25,19 +25,19 @@ def scale_chroma(image: RGB, factor: float) -> RGB:
 
 
 def saturation(image: RGB, change: float, rng: np.random.Generator) -> RGB:
-    """Chroma (Cb, Cr) lowered by the factor `1 - change`; beyond 1 the hues invert."""
+    """Multiplies the chroma (Cb, Cr) by `1 - change`; hues invert for a change above 1."""
     return scale_chroma(image, 1 - change)
 
 
 def saturation_hsv(image: RGB, change: float, rng: np.random.Generator) -> RGB:
-    """The saturation of HSV lowered by the factor `1 - change`."""
+    """Multiplies the saturation of HSV by `1 - change`."""
     planes = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
     planes[..., 1] = planes[..., 1] * np.float32(1 - change)
     return to_uint8(cv2.cvtColor(planes, cv2.COLOR_HSV2RGB) * 255)
 
 
 def saturation_lab(image: RGB, change: float, rng: np.random.Generator) -> RGB:
-    """The chroma of CIE Lab (a, b) raised by the factor `1 + change`."""
+    """Multiplies the chroma of CIE Lab (a, b) by `1 + change`."""
     planes = rgb_to_lab(image)
     planes[..., 1:] *= np.float32(1 + change)
     return lab_to_rgb(planes)
@@ -54,7 +54,7 @@ def colour_diffusion(image: RGB, sigma: float, rng: np.random.Generator) -> RGB:
 
 
 def colour_shift(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """The green channel moved by `amount` pixels in a random direction."""
+    """Moves the green channel by `amount` pixels in a random direction."""
     angle = rng.uniform(0, 2 * np.pi)
     planes = image.copy()
     planes[..., 1] = translate(image[..., 1], amount * np.sin(angle), amount * np.cos(angle))
@@ -62,7 +62,7 @@ def colour_shift(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
 
 
 def chromatic_aberration(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """Red moved right, blue left by `amount` pixels and both blurred, like a simple lens."""
+    """Moves red right and blue left by `amount` pixels and blurs both, like a simple lens."""
     planes = image.copy()
     for channel, sign in ((0, 1), (2, -1)):
         moved = translate(image[..., channel], 0, sign * amount)
@@ -73,7 +73,7 @@ def chromatic_aberration(image: RGB, amount: float, rng: np.random.Generator) ->
 
 
 def translate(plane: np.ndarray, down: float, right: float) -> np.ndarray:
-    """A plane `(H, W)` moved by pixels, its border repeated; uint8."""
+    """Moves a plane `(H, W)` by pixels, replicating its border; uint8."""
     matrix = np.array([[1, 0, right], [0, 1, down]], np.float32)
     height, width = plane.shape
     moved = cv2.warpAffine(

@@ -36,10 +36,10 @@ _CHROMA_WEIGHT = np.array([1, 0.6, 0.6], np.float32)
 
 
 def jpeg_bytes(image: RGB, scale: float, largest_step: int = 255, **options: int) -> bytes:
-    """A 4:2:0 JPEG whose quantisation tables are annex K's times `scale` percent.
+    """Encodes 4:2:0 JPEG with the quantisation tables of annex K times `scale` percent.
 
-    libjpeg's quality q is a scale of 5000 / q below 50, and of 200 - 2 q above. Baseline JPEG has
-    steps up to 255; a larger `largest_step` writes extended JPEG.
+    libjpeg's quality q means a scale of 5000 / q below 50, and of 200 - 2 q above. Baseline JPEG
+    has steps up to 255; a larger `largest_step` writes extended JPEG.
     """
     tables = [
         [int(np.clip((value * scale + 50) // 100, 1, largest_step)) for value in table]
@@ -53,7 +53,7 @@ def jpeg_bytes(image: RGB, scale: float, largest_step: int = 255, **options: int
 
 
 def decode(data: bytes) -> np.ndarray:
-    """An encoded image as uint8 RGB `(H, W, 3)`."""
+    """Decodes an image to uint8 RGB `(H, W, 3)`."""
     with Image.open(io.BytesIO(data)) as image:
         return np.array(image.convert("RGB"))
 
@@ -66,8 +66,8 @@ def jpeg(image: RGB, scale: float, rng: np.random.Generator) -> RGB:
 def jpeg2000(image: RGB, ratio: float, rng: np.random.Generator) -> RGB:
     """Encodes as JPEG 2000 (9/7 wavelet) at a compression ratio and decodes.
 
-    Encodes Y, Cb and Cr with the chroma scaled by 0.6, the visual weighting that comes nearest to
-    TID2013's published values.
+    Scales the chroma by 0.6 before encoding, the visual weighting that comes closest to TID2013's
+    published values.
     """
     planes = (rgb_to_ycbcr(image) - _NEUTRAL) * _CHROMA_WEIGHT + _NEUTRAL
     buffer = io.BytesIO()
@@ -105,7 +105,7 @@ def dct_coder(image: RGB, step: float, rng: np.random.Generator) -> RGB:
 
 
 def noisy_compression(image: RGB, sigma: float, rng: np.random.Generator) -> RGB:
-    """White noise, then a DCT coder whose step follows the noise."""
+    """White noise, then a DCT coder with a step of `2 * sigma`."""
     return dct_coder(white_noise(image, sigma, rng), 2 * sigma, rng)
 
 

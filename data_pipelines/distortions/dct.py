@@ -7,7 +7,7 @@ import scipy.fft
 
 
 def block_dct(plane: np.ndarray, size: int) -> np.ndarray:
-    """Coefficients `(rows, columns, size, size)` of a plane `(H, W)`, padded by reflection."""
+    """Coefficients `(rows, columns, size, size)` of a plane `(H, W)`, padded symmetrically."""
     height, width = plane.shape
     padded = np.pad(plane, ((0, -height % size), (0, -width % size)), mode="symmetric")
     rows, columns = padded.shape[0] // size, padded.shape[1] // size

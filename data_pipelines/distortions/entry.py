@@ -27,7 +27,7 @@ class Distortion:
         group: e.g. "noise".
         function: maps (image uint8 `(H, W, 3)`, strength, generator) to an image of the same
             shape and type. Equal arguments and generator states give equal bytes.
-        strengths: strengths of levels 1 to 5, rising; more strength is more distortion.
+        strengths: strengths of levels 1 to 5, ascending; more strength is more distortion.
         bounds: range of strengths on which the function is defined.
         unit: unit of the strength.
         description: one sentence.
@@ -48,7 +48,7 @@ class Distortion:
     kadid10k: int | None = None
 
     def strength_at(self, level: float) -> float:
-        """Strength of a level from 1 to 5; between whole levels, interpolated geometrically.
+        """Strength of a level from 1 to 5, interpolated geometrically between whole levels.
 
         Raises:
             InputError: the level lies outside 1 to 5.
@@ -75,13 +75,13 @@ class Distortion:
         Args:
             image: sRGB, uint8 `(H, W, 3)`; it is not changed.
             level: 1 (slight) to 5 (severe), may be fractional.
-            seed: seed of random draws, which do not depend on the strength: the noise field of a
-                seed only grows with it.
+            seed: seed of the random draws. Most distortions draw the same noise or positions at
+                every strength.
             strength: in the distortion's own unit, within `bounds`; instead of a level.
 
         Raises:
-            InputError: the image is not uint8 `(H, W, 3)`; or not exactly one of level and
-                strength is given; or it is out of range.
+            InputError: the image is not uint8 `(H, W, 3)` of at least 16 x 16 pixels, not exactly
+                one of level and strength is given, or it is out of range.
         """
         check_image(image, self.name)
         if strength is not None and level is None:
@@ -112,5 +112,5 @@ def check_image(image: RGB, name: str) -> None:
 
 
 def generator(name: str, seed: int) -> np.random.Generator:
-    """Random generator of a distortion and a seed; other names give other draws."""
+    """Random generator for a distortion and a seed; different names give different draws."""
     return np.random.default_rng([zlib.crc32(name.encode()), seed])

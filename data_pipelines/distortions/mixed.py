@@ -32,7 +32,7 @@ _PAIRS = (
 
 @dataclasses.dataclass(frozen=True)
 class _Chain:
-    """Applies two distortions at the same level, which is the strength."""
+    """Applies two distortions at the same level, which serves as the strength."""
 
     first: Distortion
     second: Distortion

@@ -1,8 +1,8 @@
 """Artefacts of restoration by small convolutional networks.
 
-Networks fail differently from filters: they sharpen edges beyond any kernel and replace texture by
-smooth areas or by wrong texture. Each network predicts a residual of an RGB image, given the
-strength of the damage. `scripts/train_restoration_networks.py` trains them and writes
+Networks fail differently from filters: they sharpen edges more than any linear filter, and replace
+texture with smooth areas or with wrong texture. Each network predicts a residual of an RGB image,
+given the strength of the damage. `scripts/train_restoration_networks.py` trains them and writes
 `networks.npz`.
 """
 
@@ -25,10 +25,10 @@ Generator = np.random.Generator
 Layers = Sequence[tuple[np.ndarray, np.ndarray]]
 
 FILE = "networks.npz"
-# Kernel sizes of all networks; the file determines the widths.
+# Kernel sizes, equal in all networks; the file determines the widths.
 KERNELS = (5, 3, 3, 3, 3)
 REACH = sum(size // 2 for size in KERNELS)
-# Rows computed at once: they fit into the cache, and memory does not grow with the image.
+# Rows computed at once, so few that they fit into the cache and bound the memory.
 _ROWS = 32
 
 upscaled = functools.partial(scaling.upscaled, up="bicubic")
@@ -40,7 +40,7 @@ DAMAGE: dict[str, Callable[[np.ndarray, float, Generator], np.ndarray]] = {
     "denoising": white_noise,
     "deblocking": jpeg,
 }
-# Strengths that each network was trained for; stronger damage counts as the strongest.
+# Range of strengths each network was trained for; other strengths are clipped to it.
 TRAINED = {
     "upscaling": (1.0, 4.0),
     "texture": (1.0, 7.0),
@@ -50,7 +50,7 @@ TRAINED = {
 
 
 def condition(kind: str, strength: float) -> float:
-    """The strength scaled to [0, 1] for the network's fourth input plane."""
+    """Maps the strength to [0, 1] for the fourth input plane: linearly from 0, else by its log."""
     low, high = TRAINED[kind]
     known = min(max(strength, low), high)
     return known / high if low == 0 else math.log(known / low) / math.log(high / low)
@@ -85,7 +85,7 @@ def convolve(planes: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.nda
     """Correlation without padding: `(C, H, W)`, `(k, k, C, D)`, `(D,)` to `(D, H-k+1, W-k+1)`."""
     size, _, channels, depth = kernel.shape
     height, width = planes.shape[1] - size + 1, planes.shape[2] - size + 1
-    # Horizontal shifts are copied; vertical ones are views of the products, which saves copies.
+    # Only horizontal shifts are copied; vertical ones are views of the products.
     columns = np.concatenate([planes[:, :, right : right + width] for right in range(size)])
     rows = kernel.reshape(size, size * channels, depth).transpose(0, 2, 1).reshape(size * depth, -1)
     products = (rows @ columns.reshape(size * channels, -1)).reshape(size, depth, -1, width)

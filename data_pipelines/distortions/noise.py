@@ -16,7 +16,7 @@ Generator = np.random.Generator
 _SIGMAS = (5.7, 8.06, 11.4, 16.1, 22.7)
 
 
-# Share of the noise's standard deviation in Y, Cb and Cr, fitted to TID2013's published values.
+# Relative standard deviation of the noise in Y, Cb and Cr, fitted to TID2013's published values.
 _LUMA_LESS = np.array([0.5, 1, 1], np.float32)
 
 
@@ -39,7 +39,7 @@ def correlated_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
 
 
 def masked_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
-    """Noise in Y, Cb and Cr that follows the local contrast, so that texture masks it."""
+    """Noise in Y, Cb and Cr in proportion to the local contrast, so that texture masks it."""
     plane = luma(image)
     mean = cv2.GaussianBlur(plane, (0, 0), 3)
     variance = np.maximum(cv2.GaussianBlur(plane * plane, (0, 0), 3) - mean * mean, 0)
@@ -68,15 +68,15 @@ def impulse_noise(image: RGB, density: float, rng: Generator) -> RGB:
 
 
 def multiplicative_noise(image: RGB, sigma: float, rng: Generator) -> RGB:
-    """Speckle: every sample times one plus Gaussian noise."""
+    """Speckle: multiplies every sample by one plus Gaussian noise."""
     noise = rng.standard_normal(image.shape, np.float32)
     return to_uint8(image * (1 + np.float32(sigma) * noise))
 
 
 def comfort_noise(image: RGB, step: float, rng: Generator) -> RGB:
-    """A DCT coder (32 x 32 blocks) that sends small coefficients without their sign.
+    """Simulates a DCT coder (32 x 32 blocks) that omits the signs of coefficients below `step`.
 
-    Coefficients below `step` resemble noise; random signs keep the texture's energy.
+    Such coefficients resemble noise; random signs preserve the texture's energy.
     """
     height, width = image.shape[:2]
     planes = rgb_to_ycbcr(image)

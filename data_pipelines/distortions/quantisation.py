@@ -1,4 +1,4 @@
-"""Quantisation of samples, of the palette (with and without dithering) and of positions."""
+"""Quantisation of samples, colours (a palette with or without dithering) and positions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _to_palette(image: RGB, share: float, dither: Image.Dither) -> RGB:
 
 
 def pixelate(image: RGB, size: float, rng: np.random.Generator) -> RGB:
-    """Replaces blocks of about `size` pixels by their mean colour."""
+    """Replaces blocks of about `size` x `size` pixels with their mean colour."""
     height, width = image.shape[:2]
     small = (max(1, round(width / size)), max(1, round(height / size)))
     reduced = cv2.resize(image.astype(np.float32), small, interpolation=cv2.INTER_AREA)

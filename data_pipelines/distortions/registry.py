@@ -41,7 +41,7 @@ _ENTRIES = {entry.name: entry for module in _MODULES for entry in module.DISTORT
 
 
 def names(group: str | None = None) -> tuple[str, ...]:
-    """The names of all distortions, or of one group's, in a fixed order.
+    """The names of all distortions, or of those in one group, in a fixed order.
 
     Raises:
         InputError: there is no such group.
@@ -69,12 +69,20 @@ def get(name: str) -> Distortion:
 
 
 def of_tid2013(index: int) -> Distortion:
-    """The distortion that represents type 1 to 24 of TID2013."""
+    """The distortion that represents type 1 to 24 of TID2013.
+
+    Raises:
+        InputError: there is no such type.
+    """
     return _numbered("tid2013", index)
 
 
 def of_kadid10k(index: int) -> Distortion:
-    """The distortion that represents type 1 to 25 of KADID-10k."""
+    """The distortion that represents type 1 to 25 of KADID-10k.
+
+    Raises:
+        InputError: there is no such type.
+    """
     return _numbered("kadid10k", index)
 
 

@@ -15,7 +15,7 @@ Generator = np.random.Generator
 
 
 def denoising(image: RGB, sigma: float, rng: Generator) -> RGB:
-    """White noise, then sliding-window DCT denoising with the matching threshold."""
+    """White noise, then sliding-window DCT denoising with a matching threshold."""
     return _dct_denoise(white_noise(image, sigma, rng), 2.7 * sigma)
 
 
@@ -38,13 +38,13 @@ def _dct_denoise(image: RGB, threshold: float) -> RGB:
 
 
 def median_filter(image: RGB, size: float, rng: Generator) -> RGB:
-    """White noise of 2 `size`, then a median over about `size` x `size` pixels."""
+    """White noise of sigma `2 * size`, then a median over about `size` x `size` pixels."""
     noisy = white_noise(image, 2 * size, rng)
     return cv2.medianBlur(noisy, 2 * round(size / 2) + 1)
 
 
 def bilateral_filter(image: RGB, sigma: float, rng: Generator) -> RGB:
-    """White noise, then a bilateral filter whose range follows the noise."""
+    """White noise, then a bilateral filter that grows with the noise."""
     noisy = white_noise(image, sigma, rng)
     return cv2.bilateralFilter(noisy, 9, 3.5 * sigma, 1 + sigma / 8)
 
@@ -57,13 +57,13 @@ def nlmeans(image: RGB, sigma: float, rng: Generator) -> RGB:
 
 
 def deblocking(image: RGB, scale: float, rng: Generator) -> RGB:
-    """JPEG, then a bilateral filter that hides the blocks."""
+    """JPEG, then a bilateral filter that smooths the block edges."""
     reach = float(np.sqrt(scale))
     return cv2.bilateralFilter(jpeg(image, scale, rng), 7, 1.5 * reach, 2.0)
 
 
 def sharpening(image: RGB, amount: float, rng: Generator) -> RGB:
-    """Unsharp masking: adds `amount` times the difference to a Gaussian blur of 2 pixels."""
+    """Unsharp masking: adds `amount` times the difference from a Gaussian blur (sigma 2)."""
     values = image.astype(np.float32)
     return to_uint8(values + amount * (values - cv2.GaussianBlur(values, (0, 0), 2)))
 
@@ -71,8 +71,8 @@ def sharpening(image: RGB, amount: float, rng: Generator) -> RGB:
 def sparse_sampling(image: RGB, lost: float, rng: Generator) -> RGB:
     """Drops a share `lost` of the pixels and reconstructs them from the rest.
 
-    Reconstruction: thresholding of overlapping 8 x 8 DCTs with a falling threshold, keeping the
-    known pixels in every round (Guleryuz, 2006).
+    Each round of the reconstruction thresholds overlapping 8 x 8 DCTs, with a falling threshold,
+    and restores the known pixels (Guleryuz, 2006).
     """
     known = rng.random(image.shape[:2], np.float32) >= lost
     planes = rgb_to_ycbcr(image)

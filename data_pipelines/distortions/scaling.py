@@ -1,4 +1,4 @@
-"""Downscaling and upscaling, as in the evaluation of super-resolution."""
+"""Downscaling and upscaling, as in super-resolution benchmarks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNIT = "scale factor"
 
 
 def resize(image: RGB, width: int, height: int, filter_name: str) -> RGB:
-    """Pillow's resampling with one of nearest, bilinear, bicubic, lanczos, box, hamming."""
+    """Resamples with Pillow: nearest, bilinear, bicubic, lanczos, box or hamming."""
     resampling = Image.Resampling[filter_name.upper()]
     return np.array(Image.fromarray(image).resize((width, height), resampling))
 
@@ -37,7 +37,7 @@ def upscaled(image: RGB, factor: float, rng: Generator, *, up: str, down: str = 
 
 
 def upscaled_sharpened(image: RGB, factor: float, rng: Generator) -> RGB:
-    """Enlarges with Lanczos and sharpens in proportion to the factor."""
+    """Reduces, enlarges with Lanczos, and sharpens, more for larger factors."""
     return sharpening(upscaled(image, factor, rng, up="lanczos"), min(factor - 1, 4) / 2, rng)
 
 
@@ -56,7 +56,7 @@ def upscaled_noise(image: RGB, factor: float, rng: Generator) -> RGB:
 
 
 def back_projection(image: RGB, factor: float, rng: Generator) -> RGB:
-    """Enlarges by iterated back-projection (Irani and Peleg, 1991): sharp, with ringing."""
+    """Reduces, enlarges by iterated back-projection (Irani and Peleg, 1991): sharp, ringing."""
     height, width = image.shape[:2]
     small = _reduce(image, factor).astype(np.float32)
     estimate = _resize_float(small, width, height)

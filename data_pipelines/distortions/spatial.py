@@ -14,9 +14,10 @@ _MOST = 4096
 
 
 def pattern_noise(image: RGB, count: float, rng: np.random.Generator) -> RGB:
-    """Replaces small patches by the image a few pixels beside them.
+    """Replaces small patches with copies of the image a few pixels away.
 
-    `count` patches of 15 x 15 pixels per 512 x 384 pixels; a fraction makes a lower patch.
+    There are `count` patches of 15 x 15 pixels per 512 x 384 pixels; a fraction gives a patch of
+    fewer rows.
     """
     height, width = image.shape[:2]
     size = min(_PATCH, height // 2, width // 2)
@@ -35,7 +36,7 @@ def pattern_noise(image: RGB, count: float, rng: np.random.Generator) -> RGB:
 
 
 def blocks(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """Offsets the colour of 32 x 32 blocks by `amount` (of 255), each in a random direction."""
+    """Offsets the colour of 32 x 32 blocks by `amount` (of 255), with a random sign per channel."""
     height, width = image.shape[:2]
     places = rng.random((_MOST, 2))
     signs = rng.choice([-1, 1], (_MOST, 3))
@@ -62,7 +63,7 @@ def colour_blocks(image: RGB, count: float, rng: np.random.Generator) -> RGB:
 
 
 def jitter(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
-    """Takes every pixel from a random place nearby, bilinearly; Gaussian of `amount` pixels."""
+    """Samples every pixel bilinearly at a random offset, Gaussian with sigma `amount` pixels."""
     height, width = image.shape[:2]
     moves = np.float32(amount) * rng.standard_normal((2, height, width), np.float32)
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -77,7 +78,7 @@ def jitter(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
 
 
 def _parts(count: float) -> list[tuple[int, float]]:
-    """Indices of the whole items in `count` with 1, then the index and size of the remainder."""
+    """(index, share) of the items in `count`: share 1 of whole items, then the remainder."""
     whole = min(int(count), _MOST - 1)
     parts = [(index, 1.0) for index in range(whole)]
     return [*parts, (whole, count - whole)] if count > whole else parts

@@ -25,12 +25,12 @@ def mean_shift(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
 
 
 def brighten(image: RGB, power: float, rng: np.random.Generator) -> RGB:
-    """Raises lightness and keeps black and white: L to L ** (1 / (1 + power))."""
+    """Raises lightness, keeping black and white: L becomes L ** (1 / (1 + power))."""
     return _lightness_curve(image, 1 / (1 + power))
 
 
 def darken(image: RGB, power: float, rng: np.random.Generator) -> RGB:
-    """Lowers lightness and keeps black and white: L to L ** (1 + power)."""
+    """Lowers lightness, keeping black and white: L becomes L ** (1 + power)."""
     return _lightness_curve(image, 1 + power)
 
 

@@ -19,7 +19,7 @@ def jpeg_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
     """A JPEG stream with flipped bits, decoded by libjpeg.
 
     Restart markers after every 8 coding units limit the reach of an error. Markers are not
-    damaged, since transports protect packet headers. A fraction blends in the last error.
+    damaged, since transports protect packet headers. A fractional error is blended in.
     """
     data = jpeg_bytes(image, _TABLE_SCALE, restart_marker_blocks=_RESTART_BLOCKS)
     places = _flips(data, rng)
@@ -34,7 +34,7 @@ def jpeg_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
 
 
 def _flips(data: bytes, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Positions (byte, bit) of bits whose flip neither creates nor breaks a marker."""
+    """Random positions (byte, bit) where a flip neither creates nor breaks a marker."""
     start = data.index(b"\xff\xda") + 14
     stream = np.frombuffer(data, np.uint8)
     places = rng.integers(start, len(data) - 2, 4 * _ERRORS)
@@ -59,10 +59,10 @@ def _damage(data: bytes, places: list[tuple[int, int]]) -> bytes:
 
 
 def jpeg2000_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
-    """Replaces the lower bit planes of code blocks of a 9/7 wavelet transform by noise.
+    """Adds noise to code blocks of a 9/7 wavelet transform, each block in one random channel.
 
-    An error in a code block's arithmetic code destroys the rest of the block: every coefficient
-    keeps its high bits and gets random low bits, up to about half of the block's largest.
+    An error in a code block's arithmetic code destroys the lower bits of its coefficients. This is
+    modelled by Gaussian noise with 0.5 or 1 times (1 + the block's standard deviation).
     """
     planes = rgb_to_ycbcr(image)
     bands = wavelet.decompose(planes, 5)
@@ -90,7 +90,7 @@ def jpeg2000_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
 
 
 def _code_size(rest: np.ndarray) -> float:
-    """Approximate bits of a code block, since long blocks are hit more often."""
+    """Approximate coded size of a block, in bits of luma; larger blocks are hit more often."""
     block = rest[:_CODE_BLOCK, :_CODE_BLOCK, 0]
     return float(np.log2(2 + np.abs(block)).sum())
 

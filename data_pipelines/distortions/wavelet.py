@@ -9,7 +9,7 @@ _SCALE = 1.230174104914001
 
 
 def decompose(image: np.ndarray, levels: int) -> list[np.ndarray]:
-    """Bands of `(H, W, C)`, finest first: HL, LH, HH of each level, then the mean image LL."""
+    """Bands of `(H, W, C)`, finest first: HL, LH, HH of each level, then the low-pass LL."""
     bands = []
     low = np.asarray(image, np.float64)
     for _ in range(levels):
@@ -42,7 +42,7 @@ def reconstruct(bands: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
 
 
 def _forward(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high band of a transform along axis 0."""
+    """Low-pass and high-pass band along axis 0."""
     even, odd = signal[0::2].copy(), signal[1::2].copy()
     for index, factor in enumerate(_LIFTING):
         if index % 2 == 0:

@@ -1,1 +1,1 @@
-"""What is known about TID2013's images beyond their opinion scores."""
+"""How TID2013's images were made: crops, recipes and published measurements."""

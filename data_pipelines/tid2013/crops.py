@@ -1,8 +1,8 @@
 """Where TID2013's reference images lie inside the Kodak photographs.
 
 TID2013's references 1 to 24 are 512 x 384 crops of the photographs kodim01 to kodim24. JPEG
-confirms the offsets: compressing a crop at qualities 80, 60, 23, 8 and 4 gives all five published
-PSNRs of the scene to the table's five decimals; see `docs/datasets.md`. Reference 25 is
+confirms the offsets: compressing a crop at qualities 80, 60, 23, 8 and 4 reproduces all five
+published PSNRs of the scene to the table's five decimals; see `docs/datasets.md`. Reference 25 is
 synthetic, not a Kodak photograph; reference 23 matches no window of kodim23.
 """
 
@@ -44,12 +44,12 @@ OFFSETS = {
     24: (116, 65),
 }
 
-# Scenes that no training split has.
+# Scenes that are kept out of every training split.
 RESERVED = frozenset({1, 3, 4, 6, 8, 19, 21, 23})
 
 
 def reference(photos: Path, scene: int) -> np.ndarray:
-    """TID2013's reference image of a scene: uint8 `(384, 512, 3)`.
+    """Crops TID2013's reference image of a scene: uint8 `(384, 512, 3)`.
 
     Args:
         photos: folder with `kodim01.png` to `kodim24.png`.

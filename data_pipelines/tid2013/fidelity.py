@@ -1,8 +1,8 @@
 """PSNR, SSIM and GMSD as in the table of published per-image values.
 
 They differ from the library's metrics: SSIM also smooths across the colour channels, and GMSD uses
-luma rounded to integers. On images that are known exactly (JPEG) they agree with the published
-values: PSNR and GMSD to the table's five decimals, SSIM to 0.0001.
+luma rounded to integers. On images that are known exactly (JPEG), PSNR and GMSD agree with the
+published values to the table's five decimals, and SSIM to 0.0001.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def psnr(reference: RGB, distorted: RGB) -> float:
 
 
 def ssim(reference: RGB, distorted: RGB) -> float:
-    """SSIM of the `(H, W, 3)` volumes: a three-dimensional Gaussian window, sigma 1.5, 11 taps."""
+    """SSIM of the `(H, W, 3)` volumes with a 3-D Gaussian window: sigma 1.5, 11 taps per axis."""
     x, y = reference.astype(np.float64), distorted.astype(np.float64)
     mean_x, mean_y = _smooth(x), _smooth(y)
     var_x = _smooth(x * x) - mean_x**2

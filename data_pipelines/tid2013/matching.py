@@ -1,4 +1,4 @@
-"""The strength at which a distortion reaches a given PSNR."""
+"""Finds the strength at which a distortion gives a target PSNR."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def match_psnr(
     """Searches for the strength whose PSNR is nearest to `target`.
 
     The search is the Illinois variant of regula falsi on PSNR over log-strength. Every third step
-    bisects, so that the search also ends at the jumps of a stepped distortion.
+    bisects, so that the search also converges at jumps of the PSNR. Without a bracket, the nearer
+    end of `bounds` is returned.
 
     Args:
         distort: maps a strength to uint8 `(H, W, 3)`; PSNR falls as the strength rises.

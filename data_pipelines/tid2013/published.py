@@ -23,7 +23,7 @@ class Published:
         mos: mean opinion score, 0-9, up = better.
         mos_std: its standard deviation.
         psnr: over R, G and B, in dB.
-        ssim: of the H x W x 3 volume; see `fidelity.ssim`.
+        ssim: SSIM of the H x W x 3 volume; see `fidelity.ssim`.
         gmsd: gradient magnitude similarity deviation, up = worse.
     """
 

@@ -1,7 +1,7 @@
 """Recipes that regenerate TID2013's distortion types: one or more functions of a strength.
 
-A recipe's variants differ in what a strength cannot express (a sign). `regenerate_tid2013` takes
-the variant whose SSIM is nearest to the published SSIM.
+A recipe's variants differ in what a strength cannot express, such as a sign. `regenerate_tid2013`
+picks the variant that comes closest to the published PSNR and SSIM.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Recipe:
     """How to regenerate one type.
 
     Attributes:
-        number: 1 to 24 in TID2013.
+        number: 1 to 24, as in TID2013.
         name: name in the distortion bank.
         variants: the candidate distortions.
         bounds: smallest and largest strength of the search, both above zero.
@@ -45,7 +45,7 @@ def _of_bank(number: int, **changes: Any) -> Recipe:
 
 
 def _blur(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """MATLAB's `imfilter` with an 11 x 11 Gaussian; the image is padded with black."""
+    """MATLAB's `imfilter` with an 11 x 11 Gaussian; pads the image with black."""
     kernel = cv2.getGaussianKernel(11, sigma)
     return to_uint8(
         cv2.sepFilter2D(
@@ -76,7 +76,7 @@ _CHANGES: dict[int, dict[str, Any]] = {
 }
 RECIPES = {number: _of_bank(number, **_CHANGES.get(number, {})) for number in range(1, 25)}
 
-# Identifies the data set: increase it when a recipe's images change.
+# Identifies the data set; increase it when the images of a recipe change.
 VERSION = "2"
 
 # Types whose regenerated images agree with the published values, see docs/datasets.md.

@@ -1,11 +1,11 @@
-"""TID2013's distortions for any photograph: as strong as its five levels, with people's opinion.
+"""TID2013's distortions and mean opinions, at its five levels, for any photograph.
 
 Opinions of a type and level depend little on the scene: the mean over the other scenes of
-`tid2013_regenerated` has an SRCC of 0.94 with a scene's own opinions. The means therefore label
+`tid2013_regenerated` has an SRCC of 0.94 with a scene's own opinions. The means can therefore label
 other photographs with the same distortions, see `gsn synthesize --like tid2013`.
 
 Opinions and PSNRs are means of the published table (`published`) over the scenes that are not
-reserved. Strengths come from `recipes`, or from solving such scenes where they hardly vary:
+reserved. Strengths come from `recipes`, or were solved for on such scenes, where they hardly vary:
 denoising (the median of six scenes), mean shift and contrast (the same for all).
 """
 
@@ -31,11 +31,11 @@ class Typical:
     """One of TID2013's types at its five levels.
 
     Attributes:
-        mos: mean opinion of levels 1 to 5, 0-9, up = better. For contrast it does not fall: odd
-            levels lower the contrast, even ones raise it.
+        mos: mean opinion of levels 1 to 5, 0-9, up = better. Not monotonic for contrast: odd levels
+            lower the contrast, even ones raise it.
         psnr: PSNR in dB over R, G and B, if the strength depends on the photograph.
         strengths: the strengths, if they are the same for every photograph.
-        function: the distortion; None is the recipe's.
+        function: the distortion; None for the recipe's.
     """
 
     mos: Five
@@ -67,7 +67,7 @@ _BY_PSNR = {
 
 _BY_STRENGTH: dict[int, tuple[Five, Sequence[float] | None, Function | None]] = {
     7: ((5.43, 4.90, 4.25, 3.56, 2.85), RECIPES[7].values, None),
-    # TID2013 blurs black into the borders, which would matter more in a small photograph.
+    # TID2013 pads with black before blurring, which would affect small photographs more.
     8: ((5.68, 5.03, 4.15, 3.31, 2.47), RECIPES[8].values, blur.gaussian_blur),
     9: ((6.01, 5.72, 4.72, 3.43, 2.05), (7.1, 10.3, 18.2, 36.0, 83.0), None),
     10: ((5.91, 5.69, 4.90, 3.41, 2.16), RECIPES[10].values, None),
@@ -83,7 +83,7 @@ TYPICAL = {
     },
 }
 
-# By name in the distortion bank.
+# Type numbers by name in the distortion bank.
 NUMBERS = {of_tid2013(number).name: number for number in sorted(TYPICAL)}
 
 NAMES = tuple(NUMBERS)
@@ -93,17 +93,17 @@ def distort(name: str, image: np.ndarray, level: int, seed: int = 0) -> np.ndarr
     """Distorts a photograph as TID2013 would.
 
     Args:
-        name: one of `NUMBERS`.
+        name: one of `NAMES`.
         image: uint8 `(H, W, 3)`.
         level: 1 to 5.
         seed: seed of random draws; all levels of a type use the same draws.
 
     Returns:
-        uint8 `(H, W, 3)`, with the nearest possible PSNR if the type's cannot be reached (chroma
-        noise in a gray photograph).
+        uint8 `(H, W, 3)`, with the nearest possible PSNR if the type's cannot be reached (as with
+        saturation of a gray photograph).
 
     Raises:
-        InputError: the type is not in `NUMBERS`.
+        InputError: the type is not in `NAMES`.
     """
     check(name)
     number = NUMBERS[name]
