@@ -1,4 +1,4 @@
-"""Agreement of a metric with people: correlations, the logistic fit, confidence intervals.
+"""Agreement of a metric with opinion scores: correlations, logistic fit, confidence intervals.
 
 Every function takes `predictions` (a metric's scores, in either direction) and `scores` (opinion
 scores) as vectors of the same length. The correlation of a constant vector is undefined: NaN.
@@ -56,7 +56,7 @@ def rmse(predictions: ArrayLike, scores: ArrayLike) -> float:
 def main_score(predictions: ArrayLike, scores: ArrayLike) -> float:
     """|PLCC| + |SRCC| in [0, 2], the main score of the NTIRE challenges, up = better.
 
-    Absolute values, because a distance falls where opinions rise.
+    Absolute values are used, because a distance falls as opinion scores rise.
 
     Raises:
         ValueError: see `plcc`.
@@ -70,8 +70,9 @@ class LogisticFit:
 
     Attributes:
         parameters: (b1, b2, b3, b4).
-        converged: whether the least-squares solver met its tolerance. If it did not, or if the
-            data are constant or fewer than the parameters, these are the best parameters found.
+        converged: whether the least-squares solver met its tolerance. If it did not, the parameters
+            are the best ones found. It is also False for constant data and for fewer than 4 pairs;
+            f is then the mean of the scores.
     """
 
     parameters: tuple[float, float, float, float]
@@ -86,7 +87,7 @@ def logistic_fit(predictions: ArrayLike, scores: ArrayLike) -> LogisticFit:
     """Fits the 4-parameter logistic of VQEG from predictions to scores by least squares.
 
     VQEG, "Final Report from the Video Quality Experts Group on the Validation of Objective Models
-    of Video Quality Assessment, Phase II", 2003. A falling relation gives b1 < b2.
+    of Video Quality Assessment, Phase II", 2003. A decreasing relation gives b1 < b2.
 
     Args:
         predictions: `(N,)` metric scores.
@@ -135,7 +136,7 @@ def bootstrap_ci(
     """Percentile bootstrap confidence interval, resampled by reference content.
 
     Images of the same reference are not independent. Whole groups are drawn with replacement, so
-    that the interval tells how the statistic varies with *new* contents.
+    that the interval shows how the statistic would vary with *new* content.
 
     Args:
         statistic: e.g. `srcc`.
@@ -150,7 +151,7 @@ def bootstrap_ci(
         Lower and upper bound; NaN if there are fewer than two groups.
 
     Raises:
-        ValueError: see `plcc`, or `groups` has another length.
+        ValueError: see `plcc`, or `groups` has a different length.
     """
     predictions, scores = _check(predictions, scores)
     labels = np.arange(len(scores)) if groups is None else np.asarray(groups)
@@ -169,7 +170,7 @@ def bootstrap_ci(
 def bootstrap_samples(
     groups: Sequence[object] | np.ndarray, *, resamples: int = 1000, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bootstrap samples that draw as many whole groups as there are, with replacement.
+    """Draws bootstrap samples of whole groups, with replacement, as many groups as there are.
 
     Args:
         groups: `(N,)` group of each pair, e.g. its reference.
@@ -177,7 +178,7 @@ def bootstrap_samples(
         seed: seed of the draws.
 
     Returns:
-        The number of each pair's group, `(N,)`, and how often each sample draws each group,
+        The index of each pair's group, `(N,)`, and how often each sample draws each group,
         `(resamples, groups)`; both int64.
     """
     _, membership = np.unique(np.asarray(groups), return_inverse=True)
@@ -202,7 +203,7 @@ def _least_squares(
     x: np.ndarray, y: np.ndarray, start: tuple[float, ...]
 ) -> tuple[np.ndarray, float, bool]:
     """Parameters found from one start, their squared error, and whether MINPACK converged."""
-    # The parameters' covariance, which is not used, overflows where they are undetermined.
+    # The parameters' covariance, which is not used, overflows if they are undetermined.
     with np.errstate(over="ignore"):
         found, _, about, _, status = optimize.leastsq(
             lambda b: _logistic(x, *b) - y,

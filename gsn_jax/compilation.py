@@ -1,4 +1,4 @@
-"""Compiled functions of image pairs: few programs for many sizes, and a bounded number of them."""
+"""Compiled functions of image pairs, with a bounded number of programs for many image sizes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 from gsn_jax.images import as_float
 from gsn_jax.images.size_classes import Shape, extent_of, placed
 
-# A function is compiled for every image size. After this many sizes all its programs are dropped,
-# and compiled again as needed.
+# A function is compiled for every image size. After this many sizes, all its programs are dropped
+# and recompiled as needed.
 _KEPT_SIZES = 32
 
-# From this many pairs of one size, a program for that size alone is compiled: padding then costs
-# more time than the compilation.
+# From this many pairs of one size on, a program for exactly that size is compiled: padding would
+# then cost more time than the compilation.
 FREQUENT = 8
 
 
 class PairProgram:
     """A function of one pair, compiled per size class, and once more for each frequent size.
 
-    Scores of the programs for a class and for the exact size differ by at most 1e-6, relative for
-    scores above 1.
+    The scores of the size-class program and the exact-size program differ by at most 1e-6, relative
+    for scores above 1.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class PairProgram:
         Args:
             function: maps two float arrays `(H, W, 3)` in [0, 1] to a score.
             size_class: maps a height and width to the shape of the padded images, which the
-                function takes with their `extent`; None where it takes none.
+                function takes with their `extent`; None if it takes no padded images.
         """
         self._exact, self._padded = bounded_jit(function), jax.jit(function)
         self._size_class = size_class
         self._uses: collections.Counter[Shape] = collections.Counter()
 
     def expect(self, size: Shape, uses: int) -> None:
-        """Announces how many pairs of a height and width will be scored."""
+        """Announces how many pairs of this height and width will be scored."""
         self._uses[size] = max(self._uses[size], uses)
 
     def shape_of(self, size: Shape) -> Shape | None:
-        """The size class for one more pair of a height and width; None for the size itself."""
+        """Counts one more pair of this size; returns its size class, or None for the exact size."""
         self._uses[size] += 1
         if self._size_class is None or self._uses[size] >= FREQUENT:
             return None
@@ -70,7 +70,7 @@ class PairProgram:
         distorted: np.ndarray | jax.Array,
         shape: Shape | None,
     ) -> jax.Array:
-        """The same in arrays of a shape that `shape_of` gave."""
+        """As a call, with the images padded to `shape`, from `shape_of`; None for no padding."""
         if shape is None:
             return self._exact(as_float(reference), as_float(distorted))
         pair = placed(reference, shape), placed(distorted, shape)
@@ -78,7 +78,7 @@ class PairProgram:
 
 
 def bounded_jit(function: Callable[..., Any], kept: int = _KEPT_SIZES) -> Callable[..., Any]:
-    """`jax.jit` that drops its executables after `kept` different shapes of its arguments.
+    """`jax.jit` that drops its executables after `kept` different shapes of the arguments.
 
     A folder of images may hold thousands of sizes, and each executable takes megabytes.
     """

@@ -1,7 +1,7 @@
-"""The error that bad input raises.
+"""The error raised for bad input.
 
-Whatever goes wrong because of the input (a missing file, sizes that differ, a score that is not a
-number) is an `InputError`: one line that says what is wrong, where, and what to do. The command
+Anything that fails because of the input (a missing file, sizes that differ, a score that is not a
+number) raises an `InputError`: one line that says what is wrong, where, and what to do. The command
 line prints that line and exits with code 2; library users catch a `ValueError`.
 """
 
@@ -11,7 +11,7 @@ import errno
 import os
 import re
 
-# Codes of the `OSError` that writing to a full or failing disk raises.
+# `errno` of the `OSError` raised on writing to a full or failing disk.
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _DISK_WORDS = re.compile("|".join(re.escape(os.strerror(code)) for code in sorted(DISK_ERRORS)))
@@ -27,9 +27,9 @@ class InputError(ValueError):
 
 
 def disk_failure(error: BaseException) -> str | None:
-    """Why a disk could not be written, such as "No space left on device"; None of another error.
+    """Why writing to a disk failed, e.g. "No space left on device"; None for any other error.
 
-    Libraries in C++ (Orbax, ArrayRecord) raise a ValueError or RuntimeError with such words.
+    C++ libraries (Orbax, ArrayRecord) raise a ValueError or RuntimeError with the same words.
     """
     if isinstance(error, OSError):
         return error.strerror if error.errno in DISK_ERRORS else None

@@ -1,4 +1,4 @@
-"""Fusion of the features of a pair, level by level: joint features, and errors."""
+"""Level-by-level fusion of a pair's features into joint features and errors."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from gsn_jax.backbones.resampling import at_stride, halve, reduce_by
 from gsn_jax.heads import NonNegativeDense, visibility
 from gsn_jax.images.padded import Sizes, clear, halved
 
-# Texture and structure are compared in windows of this many blocks along each side, each block of
-# two by two cells: 96 pixels.
+# Side of the windows in which texture and structure are compared, in blocks of 2 x 2 cells: 96
+# pixels for cells of 16.
 WINDOW = 3
 
-# Means over the cells of a level that its textures and structures follow from, per channel.
+# Number of means per channel from which texture and structure errors are computed.
 MEANS = 4
 
-# Makes changes, which are small, count about as much as the features beside them.
+# Scales changes, which are small, to about the magnitude of the features.
 CHANGE_GAIN = 5.0
 
-# Numbers of one image's features to compare at a time: few enough for the cache.
+# Feature values of one image to process at a time: few enough for the CPU cache.
 _TOGETHER = 1 << 20
 
-# In units of squared features, which are of the order of 1: below it differences count absolutely.
+# In units of squared features, which are of order 1. Below it, differences count absolutely.
 _FLOOR = 0.05
-# DISTS's stabilisers c1 and c2, in the same units: where a whole image has next to no texture, a
-# small change of it is a large one.
+# DISTS's constants c1 and c2, in the same units: where a whole image has next to no texture, even a
+# small change is a large one.
 STRUCTURE_FLOOR = 1e-6
 
 _EPSILON = 1e-4  # a root's slope at 0 would be infinite
@@ -43,18 +43,18 @@ def similarity_error(
 ) -> Float[Array, "*batch c"]:
     """(a - b)^2 / (a^2 + b^2 + floor), from 0 to 2: the form of SSIM and GMSD, with masking.
 
-    Below the positive `floor`, of one number or one per channel, differences count absolutely.
+    Below `floor`, a positive number or one per channel, differences count absolutely.
     """
     return (a - b) ** 2 / (a**2 + b**2 + floor)
 
 
 class FusedLevel(NamedTuple):
-    """What the fusion of a level gives, `(N, rows, columns, channels)` each.
+    """The results of `LevelFusion`, each `(N, rows, columns, channels)`.
 
     Attributes:
-        joint: joint features of both images, which say how visible each error is.
+        joint: joint features of both images, which determine how visible each error is.
         errors: non-negative errors; exactly 0 where the features agree.
-        means: means over the cells of the features a and b, of a^2 + b^2 and of (a - b)^2.
+        means: per-cell means of the features a and b, of a^2 + b^2 and of (a - b)^2.
     """
 
     joint: jax.Array
@@ -84,10 +84,10 @@ class LevelFusion(nn.Module):
         distorted: Float[Array, "n h w c"],
         sizes: Sizes = None,
     ) -> FusedLevel:
-        """Joint features and errors, `width` each, at the target stride.
+        """Joint features and errors, `width` channels each, at the target stride.
 
-        Three errors per channel are mixed: of the features themselves, and of the texture and
-        structure of the window around.
+        Three errors per channel are mixed: that of the features themselves, and those of texture
+        and structure in the surrounding window.
         """
         channels = reference.shape[-1]
         start = nn.initializers.constant(float(np.log(np.expm1(_FLOOR))))
@@ -131,7 +131,7 @@ def cell_statistics(
     stride: int,
     target: int,
 ) -> list[jax.Array]:
-    """Means over the cells: of the similarity error, of a, b, a^2 + b^2 and (a - b)^2.
+    """Per-cell means of the similarity error, a, b, a^2 + b^2 and (a - b)^2.
 
     Args:
         reference: features a.
@@ -158,21 +158,22 @@ def in_bands(
     *,
     cell: int,
 ) -> list[jax.Array]:
-    """`function` of large features, some rows of cells at a time.
+    """Applies `function` to large features, some rows of cells at a time.
 
-    Its results are small, and those in between would be as large as the features. On a CPU memory
-    of such sizes goes back to the system after every call, which takes longer than the computation.
+    Its results are small, but its intermediates would be as large as the features. On a CPU, blocks
+    of memory that large are returned to the system after every call, which takes longer than the
+    computation.
 
     Args:
-        function: of features `(N, h, w, C)` each and their true sizes; gives `(N, rows, columns,
+        function: maps features `(N, h, w, C)` and their true sizes to arrays `(N, rows, columns,
             C)`, where no cell depends on another.
         features: `(N, H, W, C)` each.
         sizes: true heights and widths of the features.
-        cell: rows of features in a row of cells.
+        cell: rows of features per row of cells.
     """
     count, height, width, channels = features[0].shape
     if not (isinstance(height, int) and isinstance(width, int)):
-        return function(*features, sizes)  # an exporter does not know them
+        return function(*features, sizes)  # symbolic in an exporter
     rows, rest = divmod(height, cell)
     fit = max(1, _TOGETHER // (cell * width * channels))
     if rest or rows <= fit:
@@ -191,8 +192,8 @@ def in_bands(
 
 
 def spread(blocks: Float[Array, "n h2 w2 c"], shape: Sequence[int]) -> Float[Array, "n h w c"]:
-    """Every block's value in its two by two cells, for cells `(N, H, W, C)` of this shape."""
-    for axis in (1, 2):  # as products with zeros and ones, whatever an exporter knows of the shapes
+    """Copies the value of every block to its 2 x 2 cells; `shape` is the cells', `(N, H, W, C)`."""
+    for axis in (1, 2):  # as products with 0 and 1, which work with symbolic shapes too
         chosen = jnp.arange(shape[axis])[:, None] // 2 == jnp.arange(blocks.shape[axis])
         spread = jnp.tensordot(
             chosen.astype(blocks.dtype), blocks, (1, axis), precision=jax.lax.Precision.HIGHEST
@@ -204,19 +205,19 @@ def spread(blocks: Float[Array, "n h2 w2 c"], shape: Sequence[int]) -> Float[Arr
 def concatenated(
     reference: Float[Array, "n h w c"], distorted: Float[Array, "n h w c"]
 ) -> tuple[jax.Array, jax.Array]:
-    """The features of a level side by side, as the reference's and the change, both scaled."""
+    """Reference features, and the change to the distorted ones; both normalised per position."""
     energy = (reference**2 + distorted**2).mean(axis=-1, keepdims=True) / 2
     scale = 1 / jnp.sqrt(energy + _FLOOR)
     return reference * scale, CHANGE_GAIN * (distorted - reference) * scale
 
 
 def roots(errors: jax.Array) -> jax.Array:
-    """Errors on the scale of features, 0 for 0, with a finite slope there."""
+    """Square roots of errors; 0 at 0, with a finite slope there."""
     return jnp.sqrt(errors + _EPSILON) - _EPSILON**0.5
 
 
 def window_means(blocks: Sequence[jax.Array], sizes: Sizes = None) -> list[jax.Array]:
-    """Means over the window around each block, as far as it is inside the image.
+    """Means over the part inside the image of the window around each block.
 
     Args:
         blocks: `(N, rows, columns, C)` each.
@@ -244,7 +245,7 @@ def texture_and_structure_errors(
     texture_floor: jax.Array | float,
     structure_floor: jax.Array | float,
 ) -> tuple[jax.Array, jax.Array]:
-    """One minus DISTS's similarities (Ding et al., IEEE TPAMI 2022), without their cancellation.
+    """One minus DISTS's similarities (Ding et al., IEEE TPAMI 2022), computed without cancellation.
 
     With means m, variances v and the variance v_d of the difference, the texture error is
     (m_a - m_b)^2 / (m_a^2 + m_b^2 + c1) and the structure error v_d / (v_a + v_b + c2), both from
@@ -263,10 +264,10 @@ def texture_and_structure_errors(
 
 
 def global_errors(means: Sequence[Float[Array, "*batch c"]]) -> Float[Array, "*batch 2*c"]:
-    """Texture errors of all channels, then structure errors, with DISTS's stabilisers.
+    """Texture errors of all channels, then structure errors, with DISTS's constants.
 
     Args:
-        means: see `texture_and_structure_errors`, over the image.
+        means: as in `texture_and_structure_errors`, over the whole image.
     """
     errors = texture_and_structure_errors(means, STRUCTURE_FLOOR, STRUCTURE_FLOOR)
     return jnp.concatenate(errors, axis=-1)

@@ -4,8 +4,8 @@
     model = GSN(backbone=VGG16(conv=functools.partial(CDConv, theta=0.7)))
     scores = model.apply(variables, reference, distorted)  # (N,), up = better
 
-Both images pass one backbone of central difference convolutions. Spatial attention weights each
-level. Features of the same level are fused, then the levels are. A map of local errors, a map of
+Both images pass through one backbone of central difference convolutions. Spatial attention weights
+each level. The features of each level are fused, then all levels. A map of local errors, a map of
 weights and a global branch give one score per image.
 """
 
@@ -45,13 +45,13 @@ Features = Sequence[jax.Array]  # one (N, h, w, C) per level
 
 
 class Comparison(NamedTuple):
-    """What the network sees in a pair, on the grid of the backbone's last level.
+    """The comparison of a pair, on the grid of the backbone's last level.
 
     Attributes:
         errors: local errors >= 0, exactly 0 where the features agree.
         weights: their weights > 0.
         context: fused features of all levels.
-        means: each of `gsn_jax.fusion.FusedLevel` of all levels in turn.
+        means: those of `gsn_jax.fusion.FusedLevel`: the first of all levels, then the second, etc.
     """
 
     errors: Float[Array, "n rows columns"]
@@ -63,21 +63,22 @@ class Comparison(NamedTuple):
 class GSN(nn.Module):
     """Scores distorted images against their references; up = better.
 
-    Scores are raw: the losses fix neither their offset nor their scale, and
-    `gsn_jax.models.calibration` turns them into quality in [0, 1]. An identical pair has the
-    highest score, `gsn_jax.heads.IDENTITY_SCORE`, by construction.
+    Scores are raw: `gsn_jax.losses.gsn_loss` does not fix their offset, and
+    `gsn_jax.models.calibration` maps them to quality in [0, 1]. An identical pair has the highest
+    score, `gsn_jax.heads.IDENTITY_SCORE`, by construction.
 
     Attributes:
-        backbone: features of one image, see `gsn_jax.backbones`; its `conv` says whether its
-            convolutions are central difference or plain.
+        backbone: extracts the features of one image, see `gsn_jax.backbones`; its `conv` decides
+            whether its convolutions are central difference or plain.
         conv: the convolution of the cross-level fusion.
-        attention: kernel size of the spatial attention per level, 0 for none. Where the backbone
-            has more levels than sizes are given, the finest take the first size too.
+        attention: kernel size of the spatial attention per level, 0 for none. If there are fewer
+            sizes than levels, the first size is also used for the finest levels.
         width: channels that each level is fused to.
         dtype: type of the attention's computation, float32 or bfloat16; the backbone has its own.
             Parameters, comparison and head are float32.
-        hold_weights: whether gradients take the weight of an error for a constant; values stay the
-            same. For losses: an image could otherwise hide its errors instead of having fewer.
+        hold_weights: whether gradients treat the weights of errors as constant (stop_gradient);
+            values stay the same. For use as a loss: an optimised image could otherwise hide its
+            errors instead of reducing them.
         remat: recompute the fusion of each level in the backward pass instead of storing it.
     """
 
@@ -115,7 +116,7 @@ class GSN(nn.Module):
     ) -> Float[Array, " n"]:
         """Raw scores of sRGB images in [0, 1].
 
-        With `train` the share of the global branch is drawn from the random stream "share", see
+        With `train`, the share of the global branch is drawn from the random stream "share", see
         `gsn_jax.heads.drawn_share`.
 
         Raises:
@@ -129,7 +130,7 @@ class GSN(nn.Module):
     ) -> Float[Array, "n rows columns"]:
         """Raw local scores on the grid of the backbone's last level, up = better.
 
-        The error of the whole image counts in every cell as much as the cell's own.
+        In every cell, the global error counts as much as the cell's own.
         """
         pair = self.compare(*encode_pair(self.encode, reference, distorted))
         context, *means = (x.mean(axis=(1, 2)) for x in (pair.context, *pair.means))
@@ -137,7 +138,7 @@ class GSN(nn.Module):
         return raw_scores(pair.errors, whole[:, None, None], self.sensitivity)
 
     def encode(self, images: Float[Array, "n h w 3"], sizes: Sizes = None) -> Features:
-        """Attended features of single images; with true `sizes` of the images alone."""
+        """Attended features of single images; `sizes` are the true sizes of padded images."""
         levels = self.backbone(images) if sizes is None else self.backbone(images, sizes=sizes)
         return [
             level if attend is None else attend(level)
@@ -169,8 +170,7 @@ class GSN(nn.Module):
         """Sums over the cells that `finish` turns into scores.
 
         The sums of an image's tiles add up to those of the image, see `gsn_jax.scoring.tiles`.
-        `cells` says which cells to sum (bool), or how much each counts (floats in [0, 1]); None for
-        all of them.
+        `cells` selects the cells to sum (bool) or weights them (floats in [0, 1]); None for all.
         """
         pair = self.compare(reference, distorted, sizes)
         inside = jnp.ones(pair.errors.shape) if cells is None else cells.astype(jnp.float32)
@@ -181,7 +181,7 @@ class GSN(nn.Module):
         return jnp.concatenate(sums, axis=-1)
 
     def finish(self, sums: Float[Array, "*batch s"], train: bool = False) -> Float[Array, "*batch"]:
-        """Raw scores of `sums`; `train` as in a call."""
+        """Raw scores from the result of `sums`; `train` as in a call."""
         errors = sums[..., 0] / sums[..., 1]
         context, means = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
         whole = self._judge_whole(context, means)
@@ -190,14 +190,15 @@ class GSN(nn.Module):
 
     @property
     def reach(self) -> int | None:
-        """Pixels beyond its own that a cell of the map sees; None where the backbone gives none."""
+        """Extent of a map cell's receptive field beyond the cell, in pixels; None if unknown."""
         backbone = self.backbone
         if backbone.reach is None:
             return None
         sizes = attention_sizes(self.attention, len(backbone.strides))
         levels = zip(backbone.reach, backbone.strides, sizes, strict=True)
         attended = max(reach + stride * (size // 2) for reach, stride, size in levels)
-        # Fusion looks one cell around, the windows of texture some blocks of two.
+        # The fusion sees one cell around. The windows of texture see `WINDOW // 2` blocks of two
+        # cells around, and the other cell of their own block.
         return attended + backbone.strides[-1] * (1 + 2 * (WINDOW // 2) + 1)
 
     def _judge_whole(self, context: jax.Array, means: jax.Array) -> jax.Array:

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Raw score of an identical pair: on the labels' scale, quality 1.
+# Raw score of an identical pair; on the scale of the labels, quality 1.
 IDENTITY_SCORE = 1.0
 
-# How much of a score is the global branch's; the rest is the error map's.
+# Share of the global branch in a score; the rest is that of the error map.
 GLOBAL_SHARE = 0.5
 
 
@@ -23,7 +23,7 @@ def encode_pair(
     """Features of both images of every pair, from one pass over all images.
 
     The images of a pair are neighbours in the batch, so that both stay on one device when the
-    batch is divided.
+    batch is sharded.
 
     Raises:
         ValueError: the shapes differ or are not `(N, H, W, 3)`.
@@ -39,7 +39,7 @@ def encode_pair(
 
 
 def attention_sizes(sizes: Sequence[int], levels: int) -> tuple[int, ...]:
-    """One kernel size per level; too short a list repeats its first size for the finest levels."""
+    """One kernel size per level; a shorter list repeats its first size for the finest levels."""
     if not 0 < len(sizes) <= levels:
         raise ValueError(f"attention needs 1 to {levels} kernel sizes (0: none), got {sizes}")
     return (sizes[0],) * (levels - len(sizes)) + tuple(sizes)
@@ -48,7 +48,7 @@ def attention_sizes(sizes: Sequence[int], levels: int) -> tuple[int, ...]:
 class AnchoredScores(nn.Module):
     """Sums the errors of all levels, weighted by their context; 0 where there is no error.
 
-    At the start all weights are equal.
+    At initialisation, all weights are equal.
     """
 
     @nn.compact
@@ -64,10 +64,10 @@ class AnchoredScores(nn.Module):
 
 
 class GlobalBranch(nn.Module):
-    """The error of a whole image on a logarithmic scale; 0 where there is none.
+    """The global error of an image on a logarithmic scale; 0 if there is none.
 
     Attributes:
-        width: number of sums of errors that the context can tell apart.
+        width: number of mixtures of errors, each with a gate that depends on the context.
     """
 
     width: int
@@ -76,11 +76,11 @@ class GlobalBranch(nn.Module):
     def __call__(
         self, context: Float[Array, "*batch f"], errors: Float[Array, "*batch e"]
     ) -> Float[Array, "*batch"]:
-        """Mixes the errors of texture and structure, weighted by the mean context of the image."""
+        """Mixes the texture and structure errors, gated by the mean context of the image."""
         mixed = NonNegativeDense(self.width, name="mix")(errors)
         visible = mixed * visibility(self.width)(context)
-        # Typical errors of DISTS, 0.05 to 0.4, become steps of quality from 0.3 to 1.4. With larger
-        # ones a training first learns to hide the errors, and never recovers.
+        # Maps typical errors of DISTS, 0.05 to 0.4, to 0.3 to 1.4. With larger values, training
+        # first learns to hide the errors, and never recovers.
         sensitivity = self.param("sensitivity", nn.initializers.constant(2.0), ())
         error = NonNegativeDense(1, name="sum")(visible)[..., 0]
         return jnp.log1p(error * jnp.exp(sensitivity))
@@ -95,28 +95,28 @@ def raw_scores(
     """Raw scores, `IDENTITY_SCORE` where there is no error.
 
     Args:
-        errors: of the error map, from 0 to infinity; they count on a logarithmic scale, as
-            sensation does.
-        overall: of the global branch, on that scale.
-        sensitivity: logarithm of what the errors of the map are multiplied by.
-        share: how much of the score is the global branch's.
+        errors: errors of the map, from 0 to infinity; they count on a logarithmic scale, as
+            perception does.
+        overall: errors of the global branch, already on a logarithmic scale.
+        sensitivity: logarithm of the factor that the errors of the map are multiplied by.
+        share: share of the global branch in the score.
     """
     local = jnp.log1p(errors * jnp.exp(sensitivity))
     return IDENTITY_SCORE - (local + share * (overall - local))
 
 
 def drawn_share(key: jax.Array) -> Float[Array, ""]:
-    """The share of the global branch in a training step: all, half or nothing.
+    """A random share of the global branch for a training step: 0, 1/2 or 1.
 
-    So each part learns to judge alone; otherwise the part that learns faster, which need not
-    generalise better, would leave nothing to the other. It is drawn once per batch, so that ranks
-    within the batch mean something.
+    Each branch thus learns to judge alone. Otherwise the one that learns faster, which need not
+    generalise better, would leave the other nothing to learn. All pairs of a batch have the same
+    share, so that their scores are comparable.
     """
     return jax.random.randint(key, (), 0, 3) / 2
 
 
 def visibility(channels: int, name: str = "visibility") -> Callable[[jax.Array], jax.Array]:
-    """A layer that gives a factor from 0 to 2 per channel; all start at 1."""
+    """A gate: a layer that gives a factor from 0 to 2 per channel, 1 at initialisation."""
     dense = nn.Dense(channels, kernel_init=nn.initializers.zeros, name=name)
     return lambda x: 2 * nn.sigmoid(dense(x))
 
@@ -153,9 +153,9 @@ def weighted_sums(
 ) -> Float[Array, "n c"]:
     """Weighted sums over positions.
 
-    As a matrix product, which on a CPU is several times as fast as XLA's sum.
+    Computed as a matrix product, which on a CPU is several times as fast as XLA's sum.
     """
-    batch, height, width, channels = x.shape  # named, since an exporter may not know them
+    batch, height, width, channels = x.shape  # may be symbolic, so -1 is avoided below
     row = weights.reshape(batch, 1, height * width)
     columns = x.reshape(batch, height * width, channels)
     return jnp.matmul(row, columns, precision=jax.lax.Precision.HIGHEST)[:, 0]

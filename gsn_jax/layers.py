@@ -1,6 +1,6 @@
 """The layers of the GSN: central difference convolution and spatial attention.
 
-Like `flax.linen.Conv`, both take the convolution to compute with as an argument.
+Like `flax.linen.Conv`, both accept an implementation of the convolution as an argument.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def central_difference_kernel(
         theta: share of the central difference, 0 (plain convolution) to 1.
 
     Raises:
-        ValueError: an even kernel size has no centre.
+        ValueError: the kernel size is even, so that it has no centre, and theta is not 0.
     """
     return _add_to_centre(kernel, -theta)
 
@@ -43,14 +43,15 @@ def init_from_plain(
     """The kernel whose central difference convolution equals the plain convolution of `kernel`.
 
     The inverse of `central_difference_kernel`: the centre tap becomes
-    w_c + theta / (1 - theta) * sum_k w_k. It carries pretrained plain weights over exactly.
+    w_c + theta / (1 - theta) * sum_k w_k. It converts pretrained plain weights exactly.
 
     Args:
         kernel: kh and kw odd. A NumPy array gives a NumPy array.
         theta: share of the central difference, 0 <= theta < 1.
 
     Raises:
-        ValueError: theta is 1 or more (the kernel's sum is lost then), or an even kernel size.
+        ValueError: theta is outside [0, 1) (at 1, the kernel's sum would be lost), or the kernel
+            size is even and theta is not 0.
     """
     if not 0 <= theta < 1:
         raise ValueError(f"init_from_plain needs 0 <= theta < 1, got {theta}")
@@ -105,7 +106,7 @@ def convolve(
     """Convolution with `padding` zeros on every side; None for half the kernel size.
 
     With half the kernel size, window i is centred on i * stride, and the result has
-    ceil(h / strides[0]) rows and ceil(w / strides[1]) columns. `make_convolution` gives a
+    ceil(h / strides[0]) rows and ceil(w / strides[1]) columns. `make_convolution` returns a
     replacement for `jax.lax.conv_general_dilated`.
     """
     convolution = make_convolution() if make_convolution else jax.lax.conv_general_dilated
@@ -139,12 +140,12 @@ class CDConv(nn.Module):
         feature_group_count: number of channel groups; divides both channel numbers.
         dtype: type of the computation, e.g. bfloat16; None takes the input's.
         param_dtype: type of the parameters.
-        kernel_init: distribution of the *folded* kernel at the start. A kernel drawn as usual would
-            sum to 1 - theta of the draw when folded, and the layer would start almost blind to the
-            mean of its input. At theta = 1 the draw is used as it is.
-        bias_init: distribution of the bias at the start.
-        conv_general_dilated_cls: gives the convolution to compute with, as in `flax.linen.Conv`;
-            None for XLA's.
+        kernel_init: initialiser of the *folded* kernel. If it initialised the kernel itself,
+            folding would multiply the sum of the kernel by 1 - theta, and the layer would start
+            almost blind to the mean of its input. For theta = 1, it initialises the kernel itself.
+        bias_init: initialiser of the bias.
+        conv_general_dilated_cls: returns the convolution to use, as in `flax.linen.Conv`; None for
+            XLA's.
     """
 
     features: int
@@ -185,7 +186,7 @@ class CDConv(nn.Module):
         y = convolve(x, kernel, self.strides, groups, self.padding, self.conv_general_dilated_cls)
         if self.use_bias:
             bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype)
-            # In the parameters' precision, or the bias's gradient would be a sum in bfloat16.
+            # In the parameters' precision, or the bias's gradient would be summed in bfloat16.
             y = (y + bias).astype(dtype)
         return y
 
@@ -196,10 +197,10 @@ class CDConv(nn.Module):
 
 @jax.custom_jvp
 def channel_maximum(x: Float[Array, "*batch c"]) -> Float[Array, "*batch 1"]:
-    """The maximum over the channels; channels that share it share the gradient.
+    """The maximum over the channels; channels that tie share the gradient.
 
     The gradient of `jnp.max` is 0 / 0 where no channel equals the maximum. That happens when the
-    compiler computes `x` twice, with other roundings.
+    compiler computes `x` twice, with different rounding.
     """
     return x.max(axis=-1, keepdims=True)
 
@@ -220,11 +221,11 @@ class SpatialAttention(nn.Module):
     `(N, H, W, C)`.
 
     Attributes:
-        kernel_size: k, odd; CDCN++ takes 7, 5, 3 for the low, middle and high level.
+        kernel_size: k, odd; CDCN++ uses 7, 5, 3 for the low, middle and high level.
         dtype: type of the computation; None takes the input's.
         param_dtype: type of the parameters.
-        conv_general_dilated_cls: gives the convolution to compute with, as in `flax.linen.Conv`;
-            None for XLA's.
+        conv_general_dilated_cls: returns the convolution to use, as in `flax.linen.Conv`; None for
+            XLA's.
     """
 
     kernel_size: int = 7

@@ -38,7 +38,7 @@ def mse_loss(
 def mae_loss(
     predictions: Float[Array, " n"], labels: Float[Array, " n"], *, axis_name: AxisName = None
 ) -> Float[Array, ""]:
-    """Mean absolute error, >= 0: the baseline of the comparison of losses.
+    """Mean absolute error, >= 0: a baseline in the comparison of losses.
 
     Raises:
         ValueError: predictions and labels do not have the same shape `(N,)`.
@@ -167,7 +167,7 @@ def gsn_loss(
             batches: at a correlation of 0.83 it is about nine times as large at N = 16, and twice
             at N = 64.
         q: order of the pairwise term's normalisation.
-        temperature: of the listwise term.
+        temperature: temperature of the listwise term.
         axis_name: see the module.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Folders of runs and models, on a disk or in a bucket of Google Cloud Storage; files and locks."""
+"""Folders of runs and models, on a disk or in Google Cloud Storage; writing files, and locks."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from typing import Any, cast
 
 from gsn_jax.errors import InputError
 
-# What file systems without locks answer.
+# `errno` of the errors raised by file systems without locks.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether a path names something that is not on a disk, such as `gs://bucket/folder`."""
+    """Whether a path is a URL, such as `gs://bucket/folder`, and not on a disk."""
     return "://" in os.fspath(path)
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> Path:
-    """The folder of the user's caches: `XDG_CACHE_HOME`, or the system's own."""
+    """The user's cache folder: `XDG_CACHE_HOME`, or the default of the operating system."""
     given = Path(environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute():
         return given
@@ -35,10 +35,10 @@ def user_cache(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def folder(path: str | os.PathLike[str]) -> Path:
-    """A folder as an absolute path; one of a bucket as the `etils.epath.Path` that acts as a path.
+    """A folder as an absolute path; in a bucket, as an `etils.epath.Path`, which behaves like one.
 
-    In a bucket a file appears whole, whatever happens while it is written. A folder exists only by
-    the files in it, and cannot be renamed at once.
+    In a bucket, files are written atomically. A folder exists only through the files in it, and
+    cannot be renamed atomically.
 
     Raises:
         InputError: checkpoints cannot be stored there, or a package is missing.
@@ -61,18 +61,19 @@ def folder(path: str | os.PathLike[str]) -> Path:
 def exclusive(
     path: str | os.PathLike[str], refusal: str, *, remove: bool = False
 ) -> Iterator[None]:
-    """Holds a lock while the context lasts. The system releases it however the process ends.
+    """Holds a lock while the context lasts.
 
-    On file systems without locks nothing is locked.
+    The operating system releases the lock however the process ends. On file systems without locks,
+    nothing is locked.
 
     Args:
-        path: an empty file that is made for the lock; its folder exists.
-        refusal: the error's text where another process holds the lock.
-        remove: delete the file at the end.
+        path: an empty file to create for the lock, in an existing folder.
+        refusal: the error message if another process holds the lock.
+        remove: whether to delete the file at the end.
 
     Raises:
         InputError: another process holds the lock.
-        OSError: the file cannot be made.
+        OSError: the file cannot be created.
     """
     import filelock
 
@@ -95,12 +96,12 @@ def exclusive(
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator[Path]:
-    """A temporary name in the same folder; at the end that file replaces `path` atomically.
+    """Yields a temporary path in the same folder, whose file replaces `path` atomically at the end.
 
     Args:
         path: the file to replace.
-        shared: other processes may write the same file at the same time. Otherwise what a killed
-            process has left is replaced, too.
+        shared: whether other processes may write the same file at the same time. If not, the
+            temporary file of a killed process is removed.
 
     Raises:
         OSError: a file cannot be written or replaced.
@@ -117,7 +118,7 @@ def replacing(path: str | os.PathLike[str], *, shared: bool = False) -> Iterator
 
 
 def stamp(file: str | os.PathLike[str] | None) -> list[int] | None:
-    """Size and modification time, which change with a file; None where there is none."""
+    """Size and modification time of a file, to detect changes; None if there is no file."""
     with contextlib.suppress(OSError, ValueError):
         if file is not None:
             state = os.stat(file)
@@ -126,7 +127,7 @@ def stamp(file: str | os.PathLike[str] | None) -> list[int] | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file in UTF-8, on a disk or in a bucket; `path` is never incomplete."""
+    """Writes a UTF-8 text file atomically, on a disk or in a bucket."""
     if is_url(path):
         path.write_text(text, encoding="utf-8")
         return
@@ -135,7 +136,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows, the header among them, as a CSV table."""
+    """Rows, including the header, as a CSV table."""
     file = io.StringIO()
     csv.writer(file, lineterminator="\n").writerows(rows)
     return file.getvalue()

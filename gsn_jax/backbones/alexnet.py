@@ -22,24 +22,25 @@ NAMES = tuple(f"conv{index}" for index in range(1, len(LAYERS) + 1))
 
 POOLED = (1, 2)  # the layers whose input is pooled
 _STRIDES = (4, 8, 16, 16, 16)
-# Pixels beyond its own cell that a feature of each level sees, most of them below and to the right.
+# Extent of each level's receptive field beyond a feature's own cell, in pixels; it extends furthest
+# below and to the right.
 _REACH = (5, 25, 49, 65, 81)
-# The middle of the first window of each level, in pixels.
+# Centre of the receptive field of each level's first feature, in pixels.
 _CENTRES = (3, 7, 15, 15, 15)
 
 
 class AlexNet(nn.Module):
     """The five rectified convolutions of AlexNet.
 
-    Windows of the stem and of the poolings that reach over the right or the lower border see zeros,
-    so that levels halve exactly and no pixel is lost. The published network leaves them out.
+    Stem and pooling windows that extend beyond the right or the lower border see zeros there, so
+    that levels halve exactly and no pixel is lost. The published network drops these windows.
 
     Attributes:
-        conv: the convolution, called as `flax.linen.Conv`.
+        conv: the convolution, called like `flax.linen.Conv`.
         level_count: how many levels, 1 to 5, from the first.
         dtype: type of the computation.
         remat: recompute each level in the backward pass instead of storing it.
-        complete_windows: leave those windows out, as LPIPS does.
+        complete_windows: drop those windows, as LPIPS does.
     """
 
     conv: Callable[..., nn.Module] = CDConv
@@ -65,7 +66,7 @@ class AlexNet(nn.Module):
 
     @property
     def reach(self) -> tuple[int, ...]:
-        """Pixels beyond its own that a feature of each level sees."""
+        """Extent of each level's receptive field beyond a feature's own cell, in pixels."""
         return _REACH[: self.level_count]
 
     @property
@@ -74,8 +75,7 @@ class AlexNet(nn.Module):
         return _CENTRES[self.level_count - 1]
 
     def level_sizes(self, sizes: Any) -> list[Any]:
-        """Heights or widths of the levels of images of these heights or widths, as numbers or
-        arrays."""
+        """Heights or widths of the levels, given those of the images, as numbers or arrays."""
         levels = []
         for index, (_, size, stride, border) in enumerate(LAYERS[: self.level_count]):
             if index in POOLED:
@@ -113,8 +113,8 @@ class AlexNet(nn.Module):
 
 
 def _pad_for_stem(images: jax.Array) -> jax.Array:
-    """Zeros around `(N, H, W, 3)` so that the stem's windows begin where the published ones do,
-    and their number is H / 4 and W / 4, rounded up."""
+    """Pads `(N, H, W, 3)` with zeros, so that the stem's windows begin where the published ones do
+    and number ceil(H / 4) x ceil(W / 4)."""
     _, size, stride, border = LAYERS[0]
     beyond = [
         stride * (-(-length // stride) - 1) + size - border - length for length in images.shape[1:3]

@@ -1,4 +1,4 @@
-"""The features of AlexNet with given weights, of padded images: rows beyond them cost little."""
+"""AlexNet features of padded images, with given weights; rows beyond an image cost little."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def features(
 def _rectified(
     x: Float[Array, "1 h w c"], weights: Weights, stride: int, border: int, rows: int, needed: Array
 ) -> Float[Array, "1 _h _w _c"]:
-    """A convolution and ReLU, `rows` rows at a time; arbitrary from row `needed` on."""
+    """Convolution and ReLU, `rows` rows at a time; the result is arbitrary from row `needed` on."""
     kernel, bias = weights
     size, height = kernel.shape[0], x.shape[1]
     count = (height + 2 * border - size) // stride + 1
@@ -74,7 +74,7 @@ def _rectified(
 def _convolved(
     window: Float[Array, "1 h w c"], kernel: Array | np.ndarray, stride: int, border: int
 ) -> Float[Array, "1 _h _w _c"]:
-    """Without the rows whose windows reach beyond the first or the last one."""
+    """Convolution without the rows whose windows extend beyond the first or the last row."""
     if stride == 1:
         return fast_convolution.convolve(window, kernel, complete_rows=True)
     return lax.conv_general_dilated(

@@ -1,8 +1,8 @@
-"""VGG16's features of large images in little memory: one band of rows after the other.
+"""VGG16 features of large images in little memory, one band of rows at a time.
 
-A band of every level is computed from a band of the level before and the rows above it that its
-windows reach, which are kept. So no feature is computed twice, and memory grows with the width of
-the image only. Each convolution lags one row behind its input, because it waits for the row below.
+Each level's band is computed from the band of the level before and the rows above it that its
+windows reach, which are kept. So no feature is computed twice, and memory grows only with the width
+of the image. Each convolution lags one row behind its input, because it waits for the row below.
 
 The height and the width may be data: the image is then in the top left corner of its array. Bands
 beyond it cost nothing.
@@ -26,27 +26,26 @@ from gsn_jax.backbones.imagenet import normalise_images
 from gsn_jax.backbones.resampling import l2_pool, max_pool_complete
 from gsn_jax.images.size_classes import Extent, Shape
 
-# Images of more pixels are computed in bands: whole, they take 2 kB of memory per pixel.
+# Larger images are computed in bands: as a whole, they would take 2 kB of memory per pixel.
 WHOLE = 768 * 512
 
-# Sides of padded images. Only columns beyond an image cost time.
+# Sides of the arrays of padded images. The heights are few, as only padded columns cost time.
 _HEIGHTS = (176, 704, 1408, 2816, 5632)
 _WIDTHS = (96, 128, 176, 224, 288, 448, 576, 704, 864, 1088, 1344, 1664, 1920, 2432, 3072, 3840)
 
-# Rows of a band of the image. 16 times fewer remain at the last level, where the fast convolution
-# computes four rows at a time.
+# Image rows of a band: four at the last level, as many as the fast convolution computes at a time.
 _ROWS = 64
-# Above that width in pixels, half as many, which bounds the memory.
+# Bands of images above this width in pixels have half as many rows, to bound the memory.
 _WIDE = 2048
 
 Total = TypeVar("Total")
 
 
 class Band(NamedTuple):
-    """Some rows of a level.
+    """A band of rows of a level.
 
     Attributes:
-        features: of each image, zero beyond the level.
+        features: features of each image, zero beyond the level.
         inside: which positions are in the level.
     """
 
@@ -55,11 +54,11 @@ class Band(NamedTuple):
 
 
 class Pooling(NamedTuple):
-    """What halves the features of a level for the next one.
+    """How the features of a level are halved for the next one.
 
     Attributes:
-        pool: maps `(N, H, W, C)` to half the height and width; a window begins at most one row
-            above its even row and ends at most one below.
+        pool: maps `(N, H, W, C)` to half the height and width; row i depends at most on the rows
+            2 i - 1 to 2 i + 1.
         rounded_up: whether half of an odd size is rounded up, not down.
     """
 
@@ -81,8 +80,8 @@ class _Level(NamedTuple):
     Attributes:
         start: first row of the input's band, which may be above the level.
         rows: number of rows of the band.
-        height: of the level, in rows.
-        width: of the level, in columns.
+        height: height of the level, in rows.
+        width: width of the level, in columns.
     """
 
     start: Int[Array, ""]
@@ -91,19 +90,19 @@ class _Level(NamedTuple):
     width: Any
 
     def inside(self, lag: int, columns: int) -> Bool[Array, "rows columns"]:
-        """Which positions of a band that lags behind the input are in the level."""
+        """Which positions of a band that is `lag` rows behind the input are in the level."""
         rows = self.start - lag + jnp.arange(self.rows, dtype=jnp.int32)
         across = jnp.arange(columns, dtype=jnp.int32) < self.width
         return ((rows >= 0) & (rows < self.height))[:, None] & across
 
 
 def needed(height: int, width: int) -> bool:
-    """Whether images of that size are computed in bands though they fill their arrays."""
+    """Whether images of this size are computed in bands even if they are not padded."""
     return height * width > WHOLE
 
 
 def size_class(height: int, width: int) -> Shape | None:
-    """The shape of the arrays of padded images; None where there is none."""
+    """The shape of the array for a padded image of this size; None if it is too large."""
     fitting = [
         next((size for size in sizes if size >= side), None)
         for sizes, side in ((_HEIGHTS, height), (_WIDTHS, width))
@@ -135,18 +134,18 @@ def sum_over_bands(
     start: Total,
     add: Callable[[Total, list[Band]], Total],
 ) -> Total:
-    """Adds up what a function gives for each band of the images and of VGG16's five levels.
+    """Accumulates a function over the bands of the images and of VGG16's five levels.
 
     The images are computed one after the other, so that equal ones have equal features.
 
     Args:
-        images: of one size, in [0, 1].
+        images: images of one size, in [0, 1].
         convolutions: `(kernel, bias)` of the 13 layers.
-        pooling: between the levels.
-        extent: height and width of the images, where they do not fill the arrays.
+        pooling: pooling between the levels.
+        extent: height and width of the images; None if they fill the arrays.
         start: the total before the first band.
-        add: maps a total and a band of the images and of each level to the next total. Every
-            position is in exactly one band; the bands of a step are not of the same place.
+        add: maps a total, and a band of the images and of each level, to the next total. Every
+            position is in exactly one band; the bands of one step are at different places.
     """
     array_height, array_width = images[0].shape[:2]
     rows = _ROWS if array_width <= _WIDE else _ROWS // 2
@@ -194,7 +193,7 @@ def _even(lag: int) -> int:
 def _lags() -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Rows by which the input and the features of each level lag behind the image's band.
 
-    A pooling starts at an even row, and so lags one row more where its input lags an odd number.
+    A pooling starts at an even row, and so lags one row more if its input lags an odd number.
     """
     inputs, features, lag = [], [], 0
     for widths in vgg.WIDTHS:
@@ -210,7 +209,7 @@ _INPUT_LAGS, _LAGS = _lags()
 def _kept_shapes(
     layers: Sequence[Sequence[Weights]], width: int, pooling: Pooling
 ) -> list[list[tuple[int, int, int]]]:
-    """The rows above a band that each convolution and each pooling keeps, by level."""
+    """Shapes of the rows above a band that each convolution and each pooling keeps, by level."""
     shapes = []
     for level, lag in zip(layers, _LAGS, strict=True):
         kept = [(2, width, kernel.shape[2]) for kernel, _ in level]
@@ -267,7 +266,7 @@ def _level(
     x: Float[Array, "rows w c"],
     above: Sequence[jax.Array],
 ) -> tuple[jax.Array, jax.Array, list[jax.Array]]:
-    """A level's features, those halved for the next level, and the rows to keep."""
+    """A level's features, the pooled ones for the next level, and the rows to keep."""
     kept = []
     for (kernel, bias), rows in zip(layers, above, strict=False):
         window = jnp.concatenate([rows, x])

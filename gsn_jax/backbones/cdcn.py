@@ -20,13 +20,13 @@ _STAGES = ("low", "mid", "high")
 class CDCN(nn.Module):
     """A stem and up to three stages of central difference convolutions.
 
-    Follows CDCN++ in its levels, each half the resolution of the one before: features at 1/4, 1/8
-    and 1/16 of the image. The stem moves 2 x 2 pixels into channels, which loses nothing
-    and is several times cheaper to differentiate than a strided convolution at full resolution.
-    There is no normalisation: it would remove contrast and mean, which quality depends on.
+    Like CDCN++, it halves the resolution from level to level: features are at 1/4, 1/8 and 1/16 of
+    the image's. The stem moves 2 x 2 pixels into channels, which loses nothing and is several times
+    cheaper to differentiate than a strided convolution at full resolution. There is no
+    normalisation: it would remove contrast and mean, which quality depends on.
 
     Attributes:
-        conv: the convolution, called as `flax.linen.Conv`.
+        conv: the convolution, called like `flax.linen.Conv`.
         stem_width: channels of the stem.
         widths: channels of the low, middle and high level; fewer widths make fewer levels.
         blocks: convolutions per stage.
@@ -58,7 +58,10 @@ class CDCN(nn.Module):
 
     @property
     def reach(self) -> tuple[int, ...]:
-        """Pixels beyond its own that a feature of each level sees: 3 x 3 at strides 2 to 16."""
+        """Extent of each level's receptive field beyond a feature's own cell, in pixels.
+
+        It results from the 3 x 3 convolutions at strides 2 to 16.
+        """
         return tuple(2 + stride * self.blocks for stride in (4, 12, 28)[: len(self.widths)])
 
     @nn.compact

@@ -1,7 +1,7 @@
 """The convolutions of the backbones: XLA's, or one that is faster on a CPU.
 
-`context_convolution` is the value for Flax's `conv_general_dilated_cls`. Which implementation it
-gives depends on the context in which the network is traced:
+`context_convolution` is the value for Flax's `conv_general_dilated_cls`. The implementation depends
+on the context in which the network is traced:
 
 - by default the fast convolution of `fast_convolution`, for inference;
 - within `training(one_device=True)` the one with the fast kernel gradient of `kernel_gradients`;
@@ -39,11 +39,11 @@ _kind = contextvars.ContextVar("kind of convolution", default=_Kind.INFERENCE)
 
 @contextlib.contextmanager
 def training(*, one_device: bool) -> Iterator[None]:
-    """Inside, networks are traced for a training step. Also a decorator.
+    """Context, or decorator, in which networks are traced for a training step.
 
     Args:
-        one_device: whether the step runs on one device. Over several, XLA divides its own
-            convolutions only.
+        one_device: whether the step runs on one device. On several, XLA shards only its own
+            convolutions.
     """
     with _chosen(_Kind.TRAINING if one_device else _Kind.PLAIN):
         yield
@@ -51,7 +51,7 @@ def training(*, one_device: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def plain_convolutions() -> Iterator[None]:
-    """Inside, every convolution is traced as one XLA convolution: for exporters."""
+    """Context in which every convolution is traced as one XLA convolution, for exporters."""
     with _chosen(_Kind.PLAIN), fast_convolution.switched_off():
         yield
 
@@ -74,7 +74,7 @@ def conv_general_dilated(
     feature_group_count: int = 1,
     **options: Any,
 ) -> jax.Array:
-    """`jax.lax.conv_general_dilated` of NHWC features, as the context says."""
+    """`jax.lax.conv_general_dilated` of NHWC features, implemented as the context says."""
     kind = _kind.get()
     dilations = (options.get("lhs_dilation"), options.get("rhs_dilation"))
     dilated = any(step not in (None, (1, 1)) for step in dilations)
@@ -98,7 +98,7 @@ def conv_general_dilated(
 
 
 def context_convolution() -> Callable[..., jax.Array]:
-    """`conv_general_dilated`, for `conv_general_dilated_cls` of Flax's and our convolutions."""
+    """Returns `conv_general_dilated`; the `conv_general_dilated_cls` of Flax's and our modules."""
     return conv_general_dilated
 
 
@@ -111,13 +111,13 @@ def layer(
     border: int | None = None,
     **options: Any,
 ) -> nn.Module:
-    """A convolution with bias, as the backbones have them.
+    """A convolution with bias, as used in the backbones.
 
     Args:
-        conv: `flax.linen.Conv`, `gsn_jax.layers.CDConv` or a module that is called likewise.
+        conv: `flax.linen.Conv`, `gsn_jax.layers.CDConv` or a module called like them.
         features: output channels.
         size: height and width of the kernel.
-        stride: along both axes.
+        stride: step along both axes.
         border: zeros beyond each border; None for half the kernel.
         **options: further arguments of `conv`, such as `name`.
     """
@@ -139,18 +139,22 @@ def rectified(layer: nn.Module, x: jax.Array) -> jax.Array:
 
 
 def fixed(names: Sequence[str], weights: Sequence[Weights]) -> Callable[..., nn.Module]:
-    """The argument `conv` of a backbone whose layers, in the order of `names`, are given."""
+    """The `conv` of a backbone with given weights, in the order of its layers' `names`."""
     return functools.partial(FixedConv, dict(zip(names, weights, strict=True)))
 
 
 class FixedConv(nn.Module):
-    """A convolution with given weights in place of parameters, for networks that never train.
+    """A convolution with given weights instead of parameters, for networks that are never trained.
 
     Kernels given as NumPy arrays are transformed for `fast_convolution` once, not in every call.
 
     Attributes:
-        weights: by the names of the layers.
-        features: as the attributes that follow, what `layer` gives; the weights decide.
+        weights: weights by layer name.
+        features: passed by `layer` and ignored, like `kernel_size`, `use_bias`, `dtype` and
+            `kernel_init`.
+        strides: steps in height and width.
+        padding: zeros beyond each border.
+        conv_general_dilated_cls: returns the convolution to use.
     """
 
     weights: Mapping[str, Weights]

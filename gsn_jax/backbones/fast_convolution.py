@@ -1,14 +1,14 @@
-"""Convolution with "same" borders that is fast on CPUs too, for inference.
+"""Convolution with "same" padding that is fast on CPUs too, for inference.
 
-XLA's convolution of many channels runs near the peak of a CPU's arithmetic, so only fewer
+With many channels, XLA's convolution runs near the peak arithmetic rate of a CPU, so only fewer
 multiplications make it faster. Along one image axis, six products give m outputs of an r-tap
 filter, m + r = 7 (Toom-Cook; A. Lavin and S. Gray: "Fast Algorithms for Convolutional Neural
 Networks", CVPR 2016): half the multiplications for 3 x 3, six tenths for 5 x 5. The other axis and
 the sum over channels stay an ordinary convolution. In float32 the result differs from the direct
 one by a few 1e-6 of its range.
 
-XLA convolves features smaller than the kernel, such as the last ones of small patches, in a scalar
-loop, a hundred times slower than one matrix product per tap.
+If the features are smaller than the kernel, as in the last layers for small patches, XLA convolves
+in a scalar loop. One matrix product per tap is a hundred times faster.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-# The values at which the polynomials are multiplied; infinity is the sixth.
+# The points at which the polynomials are evaluated; infinity is the sixth.
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0)
 _PRODUCTS = len(_POINTS) + 1
 # Input channels from which the saved products outweigh the transforms, by filter length.
@@ -45,12 +45,12 @@ def convolve(
 
     Args:
         features: `(N, H, W, C)`.
-        kernel: `(k, k, C, K)`, k odd. Given as a NumPy array, its transform is computed once.
-        complete_rows: leave out the k - 1 rows whose windows reach beyond the first or the last
+        kernel: `(k, k, C, K)`, k odd. The transform of a NumPy array is computed only once.
+        complete_rows: leave out the k - 1 rows whose windows extend beyond the first or the last
             row.
 
     Returns:
-        `(N, H, W, K)`.
+        `(N, H, W, K)`, or `(N, H - k + 1, W, K)` with `complete_rows`.
     """
     options: Any = {"kernel": kernel, "complete_rows": complete_rows}
     if _plain.get():
@@ -64,7 +64,7 @@ def convolve(
 
 @contextlib.contextmanager
 def switched_off() -> Iterator[None]:
-    """Inside, every `convolve` is traced as one XLA convolution."""
+    """Context in which every `convolve` is traced as one XLA convolution."""
     token = _plain.set(True)
     try:
         yield
@@ -87,11 +87,11 @@ def tap_products(
 ) -> jax.Array:
     """`convolve` as the sum over taps of a matrix product with the shifted features.
 
-    A loop over the taps, whose body XLA compiles once instead of once per tap.
+    The taps are looped over with `scan`, so that XLA compiles the product once, not once per tap.
     """
     border = kernel.shape[0] // 2
     padded = jnp.pad(features, ((0, 0), (border, border), (border, border), (0, 0)))
-    # The other taps see the border only.
+    # The other taps see only zeros.
     rows, columns = (
         range(max(0, border - size + 1), min(kernel.shape[0], border + size))
         for size in features.shape[1:3]
@@ -112,9 +112,9 @@ def tap_products(
 
 
 def tap_sums(features: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`convolve` of few channels to few, each as one sum over taps and channels.
+    """`convolve` for few input and output channels: one sum over taps and channels for each output.
 
-    Sums in float32 at least. XLA's convolution copies the features once per tap, which costs more
+    Sums are float32 at least. XLA's convolution copies the features once per tap, which costs more
     than the arithmetic.
     """
     border = kernel.shape[0] // 2
@@ -142,7 +142,7 @@ def toom_cook(
     """`convolve` with six products for every `7 - k` rows of the result."""
     size = kernel.shape[0]
     input_matrix, kernel_matrix, output_matrix = _matrices(size)
-    xp = np if isinstance(kernel, np.ndarray) else jnp  # computed once where it is a constant
+    xp = np if isinstance(kernel, np.ndarray) else jnp  # a constant is transformed once
     kernels = xp.einsum("pa,abck->pbck", kernel_matrix, kernel)[:, None].astype(np.float32)
     step, border = _PRODUCTS + 1 - size, size // 2
     count, height, width, _ = features.shape

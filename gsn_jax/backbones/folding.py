@@ -1,4 +1,4 @@
-"""Central difference convolutions folded into plain ones, for inference and for compression."""
+"""Folding of central difference convolutions into plain ones, for inference and compression."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gsn_jax.layers import CDConv, central_difference_kernel
 
 
 def fold(model: nn.Module, variables: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
-    """The same function in plain convolutions; scores are equal up to rounding.
+    """The same function with plain convolutions; scores are equal up to rounding.
 
     Args:
-        model: maps two `(N, H, W, 3)` arrays to scores. Its modules take their convolution as the
-            attribute `conv`.
+        model: maps two `(N, H, W, 3)` arrays to scores. The convolution of each of its modules is
+            the attribute `conv`.
         variables: `{"params": ...}` of the model.
 
     Returns:
@@ -40,7 +40,7 @@ def fold(model: nn.Module, variables: Mapping[str, Any]) -> tuple[nn.Module, dic
 
 
 def _plain(value: Any) -> Any:
-    """The module with plain convolutions, itself where it has no others."""
+    """The module with plain convolutions; the module itself if it has no others."""
     if isinstance(value, Mapping):
         plain = {name: _plain(child) for name, child in value.items()}
         return plain if any(plain[name] is not value[name] for name in plain) else value

@@ -1,4 +1,4 @@
-"""Several backbones as one: each sees the images alone, and the levels of all are compared."""
+"""Several backbones joined into one: each processes the images, and all their levels are used."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from gsn_jax.images.padded import Sizes
 class Joined(nn.Module):
     """The levels of several backbones, one backbone after the other.
 
-    Networks trained apart make different errors, so they judge better together. The parameters of
-    the part NAME are called `parts_NAME`.
+    Networks trained separately make different errors, so they judge better together. The parameters
+    of the part NAME are called `parts_NAME`.
 
     Attributes:
         parts: backbones by name. All must end at the same stride.
@@ -44,7 +44,7 @@ class Joined(nn.Module):
 
     @property
     def reach(self) -> tuple[int, ...] | None:
-        """Pixels beyond its own that a feature of each level sees; None where a part has none."""
+        """Extent of receptive fields, see `gsn_jax.backbones`; None if it is None for a part."""
         reaches = [part.reach for part in self.parts.values()]
         return None if None in reaches else _chained(reaches)
 

@@ -1,14 +1,14 @@
 """Convolution with a fast CPU kernel gradient, for unsharded batches.
 
-XLA computes the kernel's gradient on CPUs as a convolution with a window of the size of the
+On CPUs, XLA computes the kernel's gradient as a convolution with a window of the size of the
 features, three to five times slower than the forward pass. Here it is one matrix product of the
-gradient shifted along columns with the features shifted along rows: together these shifts are all
-those of the kernel. It takes a few images at a time, so that the shifted copies stay in the cache.
-Convolutions of one or two channels, as in spatial attention, are sums over taps. The forward pass
-and the gradient of the features are those of `fast_convolution`.
+gradient shifted along columns with the features shifted along rows; together, these shifts cover
+all taps of the kernel. A few images are processed at a time, so that the shifted copies stay in the
+cache. Convolutions of one or two channels, as in spatial attention, are sums over taps. The forward
+pass and the gradient of the features are those of `fast_convolution`.
 
-The loop over images would become a chain across devices if the compiler divided the batch, so this
-is for steps on one device.
+If the compiler sharded the batch, the loop over images would run on one device after the other, so
+this is for steps on one device.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from jax import lax
 from gsn_jax.backbones import fast_convolution
 from gsn_jax.backbones.fast_convolution import direct, tap_sums
 
-# Shifted numbers at a time: few enough for the cache (6 MiB), enough to occupy the cores.
+# Values in the shifted copies: few enough for the cache (6 MiB), enough to occupy the cores.
 _TOGETHER = 3 << 19
 # Independent products: while one copies, the other multiplies.
 _CHAINS = 2
-# Kernels with at most this many numbers per tap are summed tap by tap: spatial attention's two.
+# Kernels with at most this many weights per tap are summed tap by tap; spatial attention has two.
 _FEW = 2
 
 
@@ -46,9 +46,9 @@ def convolve(features: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def convolve_strided(features: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    """Convolution of complete windows at every `stride`-th place, for the stems of networks.
+    """Strided convolution over complete windows, for the stems of networks.
 
-    With `stride` x `stride` pixels as the channels of one it is `convolve`, whose kernel's gradient
+    Moving `stride` x `stride` pixels into channels turns it into `convolve`, whose kernel gradient
     is fast.
 
     Args:
@@ -127,6 +127,6 @@ def _product(features: jax.Array, gradient: jax.Array, size: int) -> jax.Array:
     rows = jnp.concatenate([tall[:, i : i + height] for i in range(size)], axis=-1)
     shifts = reversed(range(size))
     columns = jnp.concatenate([wide[:, :, j : j + width] for j in shifts], axis=-1)
-    # The gradient first: with few rows of many numbers the product is faster than transposed.
+    # The gradient is the left factor: with few long rows, that is faster than the transpose.
     product = columns.reshape(-1, size * outputs).T @ rows.reshape(-1, size * channels)
     return product.reshape(size, outputs, size, channels).transpose(2, 0, 3, 1)

@@ -1,4 +1,4 @@
-"""Backbones by their names in a configuration."""
+"""Backbones by the names that configurations use."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def names() -> tuple[str, ...]:
 
 
 def build(name: str, /, **options: Any) -> nn.Module:
-    """The backbone of this name, with its attributes set from `options`.
+    """Builds the backbone of this name, with its attributes set from `options`.
 
     Names joined by "+", as in "vgg16+alexnet", give a `Joined` backbone with the levels of all.
 
     Raises:
-        ValueError: an unknown name or option.
+        ValueError: an unknown name or option, or backbones that cannot be joined.
     """
     parts = name.split("+")
     for part in parts:

@@ -1,4 +1,4 @@
-"""Halving features and images: means, maxima, L2 pooling, space to depth."""
+"""Halving features and images: average, max and L2 pooling, space to depth."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gsn_jax.images.padded import Sizes, clear, halved, repeat_edge
 
 
 def halve(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 c"]:
-    """Means over 2 x 2; an odd last row or column is repeated, so that no pixel is dropped.
+    """2 x 2 average pooling; an odd last row or column is repeated, so that no pixel is dropped.
 
     Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. With true `sizes` (see
-    `gsn_jax.images.padded`) it is zero beyond the images.
+    `gsn_jax.images.padded`), the result is zero beyond the images.
     """
     if sizes is None:
         wide = jnp.promote_types(x.dtype, jnp.float32)
@@ -30,7 +30,7 @@ def halve(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2
 def reduce_to(
     x: Float[Array, "n h w c"], stride: int, target: int, sizes: Sizes = None
 ) -> Float[Array, "n h2 w2 c"]:
-    """Means of features of one stride over the cells of a coarser one, by repeated `halve`.
+    """Averages features over the cells of a coarser stride, by repeated `halve`.
 
     Args:
         x: features.
@@ -42,27 +42,27 @@ def reduce_to(
 
 
 def reduce_by(x: Float[Array, "n h w c"], factor: int, sizes: Sizes = None) -> jax.Array:
-    """Means over `factor` x `factor`, a power of two; `sizes` are those of `x`."""
+    """Averages over `factor` x `factor` positions, a power of two; `sizes` are those of `x`."""
     while factor > 1:
         x, sizes, factor = halve(x, sizes), halved(sizes), factor // 2
     return x
 
 
 def at_stride(sizes: Sizes, stride: int) -> Sizes:
-    """The sizes of features of this stride, a power of two."""
+    """The sizes of features of this stride, a power of two, given those of the images."""
     for _ in range(stride.bit_length() - 1):
         sizes = halved(sizes)
     return sizes
 
 
 def max_pool(x: Float[Array, "n h w c"], window: int) -> Float[Array, "n h2 w2 c"]:
-    """Maximum over windows with stride 2 of rectified features, zeros below and to the right.
+    """Max pooling of rectified features with stride 2, with zeros below and to the right.
 
     Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`.
     """
     for axis in (1, 2):
         length = x.shape[axis]
-        count = (length + 1) // 2  # as in `halve`: exporters compare such formulas
+        count = (length + 1) // 2  # as in `halve`: exporters compare the formulas
         border = [(0, 0)] * x.ndim
         border[axis] = (0, 2 * (count - 1) + window - length)
         x = _every_second_maximum(jnp.pad(x, border), window, count, axis)
@@ -70,7 +70,7 @@ def max_pool(x: Float[Array, "n h w c"], window: int) -> Float[Array, "n h2 w2 c
 
 
 def max_pool_complete(x: Float[Array, "n h w c"], window: int) -> Float[Array, "n h2 w2 c"]:
-    """Maximum over complete windows with stride 2, as in the published AlexNet and VGG16.
+    """Max pooling over complete windows with stride 2, as in the published AlexNet and VGG16.
 
     Maps `(N, H, W, C)` to `(N, floor((H - window) / 2) + 1, floor((W - window) / 2) + 1, C)`.
     """
@@ -82,9 +82,9 @@ def max_pool_complete(x: Float[Array, "n h w c"], window: int) -> Float[Array, "
 def l2_pool(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
     """Weighted L2 pooling of DISTS with stride 2 (Henaff and Simoncelli, ICLR 2016).
 
-    The root of the squares' average under a 3 x 3 Hann window (1/4, 1/2, 1/4 along each axis),
-    zeros beyond the border; 1e-12 under the root keeps its gradient finite. Maps `(N, H, W, C)` to
-    `(N, ceil(H / 2), ceil(W / 2), C)`.
+    The root of the average of squares under a 3 x 3 Hann window (1/4, 1/2, 1/4 along each axis),
+    with zeros beyond the border; 1e-12 under the root keeps its gradient finite. Maps
+    `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`.
     """
     averages = jnp.square(x)
     for axis in (1, 2):
@@ -93,7 +93,7 @@ def l2_pool(x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
 
 
 def space_to_depth(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 4*c"]:
-    """The pixels of every 2 x 2 block become channels of one, without loss.
+    """Moves the pixels of every 2 x 2 block into channels, without loss.
 
     Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), 4 C)`; odd and true sizes as in `halve`.
     """
@@ -125,18 +125,18 @@ def _reciprocal_counts(sizes: Int[Array, "n 2"], height: int, width: int) -> jax
 
 def _pad_to_even(x: jax.Array) -> jax.Array:
     _, height, width, _ = x.shape
-    if isinstance(height, int) and isinstance(width, int):  # what every exporter understands
+    if isinstance(height, int) and isinstance(width, int):  # a form that every exporter supports
         if height % 2 == 0 and width % 2 == 0:
             return x
         x = jnp.concatenate([x, x[:, -1:]], axis=1) if height % 2 else x
         return jnp.concatenate([x, x[:, :, -1:]], axis=2) if width % 2 else x
-    # In a form that stays short when it is repeated: (h + h % 2) // 2 doubles with every halving.
+    # This symbolic form stays short when repeated: (h + h % 2) // 2 doubles with every halving.
     beyond = [2 * ((length + 1) // 2) - length for length in (height, width)]
     return jnp.pad(x, ((0, 0), (0, beyond[0]), (0, beyond[1]), (0, 0)), mode="edge")
 
 
 def _every_second_maximum(x: jax.Array, window: int, count: int, axis: int) -> jax.Array:
-    """Maxima of shifted features, which on a CPU are faster than XLA's own pooling."""
+    """Maxima of shifted features, which on a CPU is faster than XLA's own pooling."""
     shifted = [
         lax.slice_in_dim(x, start, start + 2 * count - 1, 2, axis) for start in range(window)
     ]

@@ -1,7 +1,7 @@
 """ResNet-18, 34 and 50 (He et al., CVPR 2016).
 
-The variant is torchvision's and timm's: a bottleneck block strides in its 3 x 3 convolution. Batch
-normalisation is folded into the convolutions when published weights are converted, see
+As in torchvision and timm, a bottleneck block strides in its 3 x 3 convolution. Batch normalisation
+is folded into the convolutions when published weights are converted, see
 `gsn_jax.models.initial_weights`.
 """
 
@@ -27,14 +27,14 @@ _EXPANSION = 4  # of the bottleneck blocks of ResNet-50
 
 
 class ResNet(nn.Module):
-    """The rectified stem and the four stages of a ResNet; every level has half the size, rounded
-    up, of the one before.
+    """The rectified stem and the four stages of a ResNet.
 
-    1 x 1 convolutions have no surround to differ from and are always plain.
+    Every level has half the size, rounded up, of the one before. 1 x 1 convolutions have no
+    neighbours to take differences with, and are always plain.
 
     Attributes:
         depth: 18, 34 or 50.
-        conv: the convolution, called as `flax.linen.Conv`.
+        conv: the convolution, called like `flax.linen.Conv`.
         level_count: how many levels, 1 to 5: the stem at half the resolution, then the stages.
         dtype: type of the computation.
         remat: recompute each block in the backward pass instead of storing it.
@@ -97,11 +97,11 @@ class ResidualBlock(nn.Module):
 
     Attributes:
         width: channels of the 3 x 3 convolutions.
-        conv: the convolution, called as `flax.linen.Conv`.
-        stride: of the first 3 x 3 convolution, and of the shortcut.
-        bottleneck: whether the block is one.
-        branches: number of blocks of the network. Without pretrained weights the branches start so
-            small that their sum does not grow with it.
+        conv: the convolution, called like `flax.linen.Conv`.
+        stride: stride of the first 3 x 3 convolution, and of the shortcut.
+        bottleneck: whether it is a bottleneck block.
+        branches: number of blocks of the network. The initial variance of a branch is inversely
+            proportional to it, so that the sum of all branches does not grow with the depth.
         dtype: type of the computation.
     """
 
@@ -114,7 +114,7 @@ class ResidualBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps `(N, H, W, C)` to `(N, H / stride, W / stride, width or 4 width)`."""
+        """Maps `(N, H, W, C)` to `(N, H / stride, W / stride, width or 4 width)`, rounded up."""
         three = functools.partial(layer, self.conv, dtype=self.dtype)
         one = functools.partial(layer, nn.Conv, size=1, dtype=self.dtype)
         small = nn.initializers.variance_scaling(2 / self.branches, "fan_in", "truncated_normal")
@@ -132,7 +132,7 @@ class ResidualBlock(nn.Module):
 
 
 def _max_pool(x: jax.Array) -> jax.Array:
-    """Maximum over 3 x 3 with stride 2; one row and column beyond the border that never wins."""
+    """3 x 3 max pooling with stride 2, padded with -inf, which never wins."""
     padding = ((0, 0), (1, 1), (1, 1), (0, 0))
     return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
 

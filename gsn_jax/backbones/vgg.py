@@ -24,22 +24,22 @@ NAMES = tuple(
     for index in range(1, len(widths) + 1)
 )
 
-# Pixels beyond its own cell that a feature of each level sees.
+# Extent of each level's receptive field beyond a feature's own cell, in pixels.
 _REACH = (2, 6, 18, 42, 90)
 
 
 class VGG16(nn.Module):
     """relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of VGG16.
 
-    By default pooling windows that reach over the right or the lower border are kept, so that
-    levels halve exactly and no pixel is lost. The published network leaves them out.
+    By default, pooling windows that extend beyond the right or the lower border are kept, so that
+    levels halve exactly and no pixel is lost. The published network drops them.
 
     Attributes:
-        conv: the convolution, called as `flax.linen.Conv`.
+        conv: the convolution, called like `flax.linen.Conv`.
         level_count: how many levels, 1 to 5, from the first.
         dtype: type of the computation.
         remat: recompute each convolution in the backward pass instead of storing it.
-        pool: halves the features of a level for the next one. LPIPS has `max_pool_complete`, DISTS
+        pool: halves the features of a level for the next one. LPIPS uses `max_pool_complete`, DISTS
             `l2_pool`, see `gsn_jax.backbones.resampling`.
     """
 
@@ -66,7 +66,7 @@ class VGG16(nn.Module):
 
     @property
     def reach(self) -> tuple[int, ...]:
-        """Pixels beyond its own that a feature of each level sees."""
+        """Extent of each level's receptive field beyond a feature's own cell, in pixels."""
         return _REACH[: self.level_count]
 
     @property

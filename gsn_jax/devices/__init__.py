@@ -1,1 +1,1 @@
-"""The devices of this process, and the processes of a group."""
+"""The local devices of this process, and the processes of one run."""

@@ -1,8 +1,8 @@
-"""Batches of pairs divided over the local devices, which exchange nothing.
+"""Batches of pairs sharded over the local devices, without communication between them.
 
-A batch holds pairs of one class: images that fit into arrays of one shape. Each device gets as many
-pairs as the others, and applies the same program to them. What is missing in the last batch of a
-class is filled with copies of a pair, whose scores are dropped.
+A batch holds pairs of one class: images that fit into arrays of one shape. Every device gets the
+same number of pairs and applies the same program to them. The last batch of a class is filled up
+with copies of a pair, whose scores are dropped.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _AXIS = "pairs"
 # Larger images are not batched: each fills a device, and copies of it would fill the memory.
 LARGEST_PIXELS = 2**24
 
-# On an accelerator a batch takes a quarter of the memory. The largest metrics hold, for each pixel
-# of a pair, about 64 channels of both images in float32, four times over.
+# On an accelerator, a batch may take a quarter of the memory. The largest metrics hold, for each
+# pixel of a pair, about 64 channels of both images in float32, four times over.
 _SHARE_OF_MEMORY = 4
 _BYTES_PER_PIXEL = 2048
-_ASSUMED_MEMORY = 8 * 2**30  # of a device that does not say
+_ASSUMED_MEMORY = 8 * 2**30  # if a device does not report its own
 _MOST_PAIRS = 64
 
 
 class BatchClass(NamedTuple):
-    """What pairs of one batch have in common, besides the type of their images.
+    """What the pairs of a batch have in common, besides the dtype of their images.
 
     Attributes:
         shape: height and width of the arrays that hold the images.
         padded: whether images may be smaller than their arrays.
-        tiles: number of arrays that hold an image.
+        tiles: number of arrays that an image is divided into.
     """
 
     shape: Shape
@@ -51,20 +51,20 @@ class BatchClass(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """Pixels of an array."""
+        """Pixels per array."""
         return self.shape[0] * self.shape[1]
 
 
 class Arrays(NamedTuple):
-    """A batch on the devices; every array is divided over them along its first axis.
+    """A batch on the devices; every array is sharded over them along its first axis.
 
     Attributes:
-        references: `(R, H, W, 3)`, the different references of each device's share.
+        references: `(R, H, W, 3)`, the distinct references of each device's share.
         distorted: `(N, H, W, 3)`.
-        reference_sizes: true heights and widths of the references, `(R, 2)` int32; None where
-            images fill their arrays.
-        sizes: true heights and widths, `(N, 2)` int32, or None.
-        which: `(N,)` int32, the reference of each distorted image within its device's share.
+        reference_sizes: true heights and widths of the references, `(R, 2)` int32; None if images
+            fill their arrays.
+        sizes: true heights and widths of the distorted images, `(N, 2)` int32, or None.
+        which: `(N,)` int32, index of each distorted image's reference within its device's share.
     """
 
     references: jax.Array
@@ -76,31 +76,32 @@ class Arrays(NamedTuple):
 
 @functools.cache
 def mesh() -> Mesh:
-    """The local devices of this process, in one row."""
+    """A mesh of the local devices of this process, along one axis."""
     return Mesh(np.asarray(jax.local_devices()), (_AXIS,))
 
 
 def replicated(tree: Any) -> Any:
-    """Arrays that every local device has."""
+    """Copies the arrays of a tree to every local device."""
     return jax.device_put(tree, NamedSharding(mesh(), PartitionSpec()))
 
 
 def divided(array: np.ndarray) -> jax.Array:
-    """An array whose first axis is divided over the local devices."""
+    """Shards an array along its first axis over the local devices."""
     return jax.device_put(array, NamedSharding(mesh(), PartitionSpec(_AXIS)))
 
 
 def on_every_device(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     """Compiles a function for the local devices: each applies it to its share of the batch.
 
+    Executables are dropped as by `bounded_jit`.
+
     Args:
-        function: maps a tree of arrays that every device has, and one of arrays that are divided
-            along their first axis, to an array that is divided too. Its executables are dropped as
-            those of `bounded_jit`.
+        function: maps a tree of replicated arrays, and one of arrays that are sharded along their
+            first axis, to an array that is sharded too.
     """
 
     specs = PartitionSpec(), PartitionSpec(_AXIS)
-    # No replication to check: nothing that is divided becomes common to all.
+    # No replication to check: no sharded array becomes a replicated one.
     mapped = jax.shard_map(
         function, mesh=mesh(), in_specs=specs, out_specs=PartitionSpec(_AXIS), check_vma=False
     )
@@ -108,9 +109,9 @@ def on_every_device(function: Callable[..., jax.Array]) -> Callable[..., jax.Arr
 
 
 def of_references(features: Any, which: jax.Array) -> Any:
-    """Features of the references, `(R, ...)` arrays, as those of each pair, `(N, ...)`.
+    """Expands features of the references, `(R, ...)` arrays, to one per pair, `(N, ...)`.
 
-    Within a device's share. Without shared references they are in order already.
+    For use within a device's share. References that are not shared are in order already.
     """
 
     def taken(array: jax.Array) -> jax.Array:
@@ -123,9 +124,9 @@ def pairs_per_device(pixels: int, wanted: int | None = None) -> int:
     """How many pairs a device gets at once.
 
     Args:
-        pixels: of an image of the batch.
-        wanted: this many; None for one on CPUs, and on accelerators as many as a part of the
-            memory holds for the largest metrics.
+        pixels: pixels of an image of the batch.
+        wanted: the number to return. None for one on CPUs and, on accelerators, the largest power
+            of two, up to 64, that fits into a part of the memory for the largest metrics.
     """
     if wanted is not None:
         return wanted
@@ -142,10 +143,10 @@ class PairBatch:
     """Pairs of one class, before they are put on the devices.
 
     Attributes:
-        kind: their class, as the metric gave it.
+        kind: their class, from the metric.
         pairs: references and distorted images `(H, W, 3)`, at most as many as the batch has room
-            for; all uint8, or otherwise float32 in [0, 1].
-        per_device: number of pairs of each device.
+            for; either all uint8, or all float32 in [0, 1].
+        per_device: number of pairs per device.
     """
 
     kind: BatchClass
@@ -154,16 +155,16 @@ class PairBatch:
 
     @functools.cached_property
     def filled(self) -> list[Images]:
-        """The pairs, and copies of the last one up to the size of the batch."""
+        """The pairs, filled up to the size of the batch with copies of the last one."""
         room = self.per_device * mesh().size
         return [*self.pairs, *[self.pairs[-1]] * (room - len(self.pairs))]
 
     @functools.cached_property
     def _slots(self) -> tuple[list[int], np.ndarray]:
-        """Pairs whose references are put on the devices, and `Arrays.which`.
+        """Indices of the pairs whose references are put on the devices, and `Arrays.which`.
 
-        Neighbouring pairs often share a reference. A device gets its different references, if they
-        are at most two, or else one for each pair, so that there are two programs and not many.
+        Neighbouring pairs often share a reference. If no device has more than two distinct ones,
+        each gets only these; otherwise, each gets one per pair. So there are only two programs.
         """
         each = self.per_device
         keys = [id(reference) for reference, _ in self.filled]
@@ -178,9 +179,10 @@ class PairBatch:
         return [pair_of[key] for slot in slots for key in slot], np.array(which, np.int32)
 
     def largest(self) -> jax.Array:
-        """The value of white: images are divided by it on the device.
+        """The value of white, by which images are divided on the device.
 
-        It is data, because XLA multiplies by the reciprocal of a constant, which rounds otherwise.
+        It is data, because XLA replaces division by a constant with multiplication by its
+        reciprocal, which rounds differently.
         """
         return replicated(np.float32(255 if self.pairs[0][0].dtype == np.uint8 else 1))
 
@@ -191,8 +193,8 @@ class PairBatch:
 
         Args:
             shape: height and width of the arrays; images are in their top left corners.
-            parts: for each of the `filled` pairs, what takes the part of its images that is put
-                there; None for all of them.
+            parts: for each of the `filled` pairs, a function that cuts the part to use out of each
+                of its images; None for whole images.
         """
         pairs = self.filled
         if parts is not None:
@@ -213,7 +215,7 @@ class PairBatch:
 
 
 def batchable(images: Images) -> Images:
-    """A pair of equal type, uint8 or float32, as `PairBatch` takes it."""
+    """A pair with one dtype, uint8 or float32, as `PairBatch` takes it."""
     reference, distorted = images
     if reference.dtype == distorted.dtype == np.uint8:
         return reference, distorted
@@ -222,8 +224,8 @@ def batchable(images: Images) -> Images:
 
 def as_unit(images: jax.Array, largest: jax.Array) -> jax.Array:
     """Images of a batch as float32 in [0, 1]; see `PairBatch.largest`."""
-    # The divisor is an array, because programs for several devices multiply by the reciprocal of a
-    # broadcast number, rounded together with what follows: equal images would differ.
+    # The divisor is a full array: programs for several devices multiply by the reciprocal of a
+    # broadcast number, fused with the operations that follow, and equal images would then differ.
     divisor = jax.lax.optimization_barrier(jnp.broadcast_to(largest, images.shape))
     return images.astype(np.float32) / divisor
 

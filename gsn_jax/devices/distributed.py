@@ -3,8 +3,8 @@
 Every process runs the same command. Process 0 is the coordinator: the others connect to it, agree
 on who takes part, and learn through it when one of them fails. Arrays never pass through it.
 
-The processes of a training depend on one another in every step, and end when one is lost. Those
-that score a table do not: they go on, as long as process 0 does.
+The processes of a training run depend on one another in every step, and all end when one is lost.
+Those that score a table do not: they continue as long as process 0 does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from gsn_jax.errors import InputError
 
-# How long to wait for all processes to come together.
+# How long to wait for all processes to connect.
 START_SECONDS = 300
 # A process silent for this long is considered dead, and the others exit.
 SILENCE_SECONDS = 30
@@ -42,8 +42,8 @@ class ProcessGroup:
     """How this process finds the others.
 
     Attributes:
-        source: what names the group, e.g. "Slurm", or "flags".
-        coordinator: HOST:PORT of process 0; None where JAX reads it from the environment.
+        source: where the group comes from, e.g. "Slurm", or "flags".
+        coordinator: HOST:PORT of process 0; None if JAX reads it from the environment.
         count: number of processes; None likewise.
         index: number of this process; None likewise.
     """
@@ -65,16 +65,16 @@ def find_group(
     process_id: int | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> ProcessGroup | None:
-    """The group that flags or else the environment name; None for a process on its own.
+    """The group given by flags or else by the environment; None for a process on its own.
 
     Args:
         coordinator: HOST:PORT of process 0.
-        processes: number of processes; 1 for this one alone, whatever the environment says.
+        processes: number of processes; 1 runs this one alone, whatever the environment says.
         process_id: number of this process, from 0.
         environ: the environment variables.
 
     Raises:
-        InputError: flags that do not fit together.
+        InputError: flags are missing, invalid or contradictory.
     """
     flags = {"--coordinator": coordinator, "--processes": processes, "--process-id": process_id}
     if processes == 1 and not process_id:
@@ -100,9 +100,9 @@ def find_group(
 
 
 def _environment(environ: Mapping[str, str]) -> str | None:
-    """The scheduler that started several processes, judged by its environment variables.
+    """The scheduler or platform that runs several processes, judged by the environment.
 
-    JAX finds the coordinator and the numbers of the processes itself. But without a group
+    JAX itself finds the coordinator and the numbers of the processes. But without a group,
     `jax.distributed.initialize` fails, and the supervising process never imports JAX.
     """
 
@@ -119,29 +119,29 @@ def _environment(environ: Mapping[str, str]) -> str | None:
         return "Kubernetes"
     platforms = environ.get("JAX_PLATFORMS", "tpu").split(",")
     if "tpu" in platforms and any(Path("/dev").glob("accel[0-9]*")):
-        return "Cloud TPU"  # of one host or several: the machine's own metadata says
+        return "Cloud TPU"  # one host or several: the machine's own metadata says which
     return None
 
 
 def join(
     group: ProcessGroup, start_seconds: int = START_SECONDS, *, independent: bool = False
 ) -> None:
-    """Connects to the other processes; before anything runs on a device.
+    """Connects to the other processes; must be called before anything runs on a device.
 
     Args:
         group: see `find_group`.
         start_seconds: how long to wait for all processes.
-        independent: whether this process goes on when another one is lost.
+        independent: whether this process continues when another one is lost.
 
     Raises:
         InputError: the coordinator cannot be reached in time, or the environment does not say
-            enough. Where other processes stay away, JAX ends the process instead.
+            enough. If other processes do not appear, JAX ends this process instead.
     """
     import jax
 
-    # Without it, processes on CPUs could not reduce together; other devices do not look at it.
+    # Needed for collectives between processes on CPUs; other devices ignore it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    # SIGTERM is ours, see `interruption`.
+    # We handle SIGTERM ourselves, see the modules `interruption`.
     jax.config.update("jax_enable_preemption_service", False)
     jax.config.update("jax_enable_recoverability", independent)
     if group.index:
@@ -188,17 +188,17 @@ def joined(
     independent: bool = False,
     on_joined: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
-    """A block that all processes run together; does nothing for a process on its own.
+    """Context that all processes run together; does nothing for a process on its own.
 
-    An error in the block is printed and ends the process with its exit code, at the latest after
-    `PARTING_SECONDS`: a normal exit would wait for processes that wait for this one.
+    An error in it is printed and ends the process with its exit code, within `PARTING_SECONDS`: a
+    normal exit would wait for processes that wait for this one.
 
     Args:
         group: see `find_group`.
         start_seconds: how long to wait for all processes.
-        independent: see `join`; then only process 0 goes on after the block, and the others exit
-            with code 0.
-        on_joined: called when all have come together.
+        independent: see `join`; only process 0 then continues after the context, and the others
+            exit with code 0.
+        on_joined: called when all processes are connected.
     """
     if group is None:
         yield
@@ -226,7 +226,7 @@ def joined(
 
 
 def _report(error: BaseException) -> int:
-    """Prints what went wrong, and gives the exit code."""
+    """Prints what went wrong, and returns the exit code."""
     if isinstance(error, InputError):
         print(f"gsn: {error}", file=sys.stderr)
         return WRONG_INPUT
@@ -263,15 +263,15 @@ def is_first() -> bool:
 
 
 def wait_for_living() -> list[int]:
-    """The processes that are alive; returns when each of them has called it.
+    """Waits until every living process has called it, and returns their numbers.
 
-    For independent processes, see `join`. One that is silent for `SILENCE_SECONDS` is dead.
+    For independent processes, see `join`. One that is silent for `SILENCE_SECONDS` counts as dead.
     """
     import jax
     from jax.experimental import multihost_utils
 
     living: list[int] = []
-    # One that dies just after it has called is done with its work.
+    # A process that dies just after its call has finished its work.
     with (
         contextlib.suppress(multihost_utils.ProcessFailureError),
         multihost_utils.live_devices(jax.devices()) as devices,
@@ -292,7 +292,7 @@ def anywhere(value: bool) -> bool:
 
 
 def differing(digest: bytes) -> list[int]:
-    """The processes whose digest is not that of process 0; all processes must call it."""
+    """The processes whose digest differs from that of process 0; all processes must call it."""
     import jax
     import numpy as np
     from jax.experimental import multihost_utils

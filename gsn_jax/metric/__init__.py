@@ -1,8 +1,8 @@
 """The protocol that GSN and every other metric follow, and what its implementations share.
 
-Scoring, evaluation, reports and notebooks need nothing else of a metric, so that a new one works
-everywhere at once. What some metrics offer beyond it, such as cached features of the reference
-(`ReferenceCaching`), has a protocol of its own here.
+Scoring, evaluation, reports and notebooks need nothing else from a metric, so a new one works
+everywhere at once. Optional abilities, such as caching the features of the reference
+(`ReferenceCaching`), have protocols of their own here.
 """
 
 from gsn_jax.metric.feature_cache import CACHE_BYTES, FeatureCache

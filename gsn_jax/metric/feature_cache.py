@@ -1,4 +1,4 @@
-"""Features of references, kept while their distorted versions are scored."""
+"""A cache for features of references."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class FeatureCache:
     """
 
     def __init__(self, max_bytes: int = CACHE_BYTES):
-        """Starts empty; with `max_bytes` of 0 nothing is kept."""
+        """Starts empty; with `max_bytes` of 0, nothing is kept."""
         self._max_bytes = max_bytes
         self._kept: collections.OrderedDict[Hashable, tuple[Any, int]] = collections.OrderedDict()
         self._bytes = 0
 
     def of(self, *key: Hashable) -> Remember:
-        """Returns the `Remember` of one reference and metric."""
+        """Returns the `Remember` for one reference and metric."""
 
         def remember(part: Hashable, compute: Callable[[], Any]) -> Any:
             return self._get((*key, part), compute)

@@ -21,7 +21,7 @@ from gsn_jax.images.masks import cell_weights
 from gsn_jax.images.size_classes import Extent, Shape, size_class
 from gsn_jax.metric.protocols import MapGrid, Mask, Remember, forget
 
-# Weights of so many cells are in memory at a time, 128 MB.
+# Number of cell weights in memory at a time: 128 MiB.
 _WEIGHTS_AT_ONCE = 2**25
 
 
@@ -32,7 +32,7 @@ class Stages:
     Attributes:
         encode: maps an image `(H, W, 3)` to its features, a tree of arrays.
         compare: maps the features of both images to the score, a scalar.
-        largest: pixels of the largest image whose features are worth their memory.
+        largest: pixels of the largest image for which storing features is worth the memory.
     """
 
     encode: Callable[[jax.Array], Any]
@@ -41,7 +41,7 @@ class Stages:
 
 
 def every_pixel(height: int, width: int) -> MapGrid:
-    """The grid of a map that has a cell for each pixel."""
+    """The grid of a map with one cell per pixel."""
     del height, width
     return MapGrid()
 
@@ -52,7 +52,7 @@ class FunctionMetric:
 
     The function gets checked float32 arrays `(..., H, W, 3)` in [0, 1]. It is compiled once per
     image size and batch shape; a single pair shares a program with all sizes of its class if the
-    function takes padded images. A pickled or deep copy compiles anew.
+    function takes padded images. Pickled and deep copies compile again.
 
     Attributes:
         name: registry name.
@@ -60,18 +60,18 @@ class FunctionMetric:
         higher_is_better: direction of the score.
         value_range: smallest and largest possible score.
         map_function: pure, jit-able; maps two `(..., H, W, 3)` arrays to a local score
-            `(..., h, w)` in the direction of the score; None where the method has no map.
+            `(..., h, w)` in the direction of the score; None if the method has no map.
         min_size: smallest height and width for which the method is defined.
         map_grid: maps the height and width of an image to the grid of its map.
         stages: the function in two parts, where that saves work on a reference with several
             distorted versions.
         padded: whether `function` takes images in the top left corners of larger arrays, with
             their `extent` (see `gsn_jax.images.size_classes`).
-        size_class: maps the height and width of an image to those of its array, or to None for an
-            array of its own.
+        size_class: maps the height and width of an image to those of its array, or to None if the
+            image is not padded.
         masked: pure, jit-able; maps one pair `(H, W, 3)` and weights in [0, 1] on the grid of the
-            map to the score under these weights. With equal weights it is that of `function`. None
-            where the method pools more than local values.
+            map to the score under these weights. With equal weights, that is the score of
+            `function`. None if the method pools more than local values.
     """
 
     name: str
@@ -158,7 +158,7 @@ class FunctionMetric:
         return kind if kind.pixels <= batches.LARGEST_PIXELS else None
 
     def score_batch(self, batch: PairBatch) -> Float[Array, " n"]:
-        """Starts to score a batch; see `Batching`."""
+        """Starts scoring a batch; see `Batching`."""
         arrays = batch.arrays(batch.kind.shape)
         if not batch.kind.padded:
             arrays = arrays._replace(reference_sizes=None, sizes=None)
@@ -206,7 +206,7 @@ class FunctionMetric:
 
     @functools.cached_property
     def _compiled_masked(self) -> Callable[..., jax.Array] | None:
-        # Only the weights are mapped over: what precedes the pooling is computed once.
+        # Maps over the weights only: everything before the pooling is computed once.
         return None if self.masked is None else bounded_jit(jax.vmap(self.masked, (None, None, 0)))
 
     def _map_size(self, height: int, width: int) -> tuple[int, int]:

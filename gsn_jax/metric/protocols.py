@@ -1,4 +1,4 @@
-"""What scoring, evaluation and reports know of a metric, and what some metrics offer beyond it."""
+"""The `Metric` protocol, and protocols for the optional abilities of a metric."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gsn_jax.devices.batches import BatchClass, PairBatch
 # computes and stores it.
 Remember = Callable[[Hashable, Callable[[], Any]], Any]
 
-# How much each pixel of an image counts, in [0, 1].
+# Weight of each pixel of an image, in [0, 1].
 Mask = Float[np.ndarray, "h w"]
 
 
@@ -26,7 +26,7 @@ class MapGrid:
     """Where the cells of a quality map lie in the image, along both axes.
 
     Attributes:
-        step: distance of neighbouring cells, in pixels.
+        step: distance between neighbouring cells, in pixels.
         first: position of the first cell's centre, in pixels from the centre of the first pixel.
     """
 
@@ -110,7 +110,7 @@ class ReferenceCaching(Protocol):
 
 @runtime_checkable
 class Regional(Protocol):
-    """A metric that scores parts of a pair: `takes_masks` says whether this one does."""
+    """A metric that can score regions of a pair, if `takes_masks` is true."""
 
     @property
     def takes_masks(self) -> bool:
@@ -125,7 +125,7 @@ class Regional(Protocol):
         Args:
             reference: uint8, or float32 in [0, 1].
             distorted: likewise.
-            masks: how much each pixel counts; none is 0 everywhere.
+            masks: weights of the pixels; none may be 0 everywhere.
 
         Raises:
             InputError: `takes_masks` is False, or as for `ReferenceCaching.score_arrays`.
@@ -138,7 +138,7 @@ class SizeAware(Protocol):
     """A metric that compiles a dedicated program for each image size that occurs often."""
 
     def expect(self, size: tuple[int, int], uses: int) -> None:
-        """Says that `uses` pairs of this height and width will be scored."""
+        """Announces that `uses` pairs of this height and width will be scored."""
         ...
 
 
@@ -147,7 +147,7 @@ class Batching(Protocol):
     """A metric that scores batches of pairs, divided over the local devices."""
 
     def batch_class(self, size: tuple[int, int]) -> BatchClass | None:
-        """The class of a pair of this height and width; None if it is to be scored alone.
+        """The class of a pair of this height and width; None if it must be scored alone.
 
         Raises:
             InputError: the images are too small.
@@ -155,5 +155,5 @@ class Batching(Protocol):
         ...
 
     def score_batch(self, batch: PairBatch) -> jax.Array:
-        """Starts to score the pairs of a class, and returns `(N,)` scores on the devices."""
+        """Starts scoring the pairs of a batch, and returns `(N,)` scores on the devices."""
         ...

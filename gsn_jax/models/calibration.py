@@ -1,7 +1,7 @@
 """From raw scores to quality in [0, 1]: a monotone logistic, stored with the model.
 
-The losses fix neither offset nor scale of a model's raw scores. After training, the 4-parameter
-logistic of VQEG is fitted from raw scores to quality labels.
+Training need not put a model's raw scores on the scale of the labels. After training, the
+4-parameter logistic of VQEG is fitted from raw scores to quality labels.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Quality of an identical pair on the curve of an anchored fit, before it is cut off at 1: further
-# above 1 than float32 rounds (the exponent is a hundred at most), or the pair would get 0.9999996.
+# Quality of an identical pair on an anchored curve, before clipping at 1. It exceeds 1 by more than
+# float32 rounding (the exponent is at most a hundred), or the pair would get 0.9999996.
 _IDENTITY_QUALITY = 1 + 1e-5
 
 
@@ -61,15 +61,15 @@ def fit(raw: ArrayLike, quality: ArrayLike, *, identity: float | None = None) ->
     Args:
         raw: `(N,)` raw scores, up = better.
         quality: `(N,)` labels in [0, 1], up = better.
-        identity: raw score of identical pairs, the highest possible: their quality is then fixed
-            to 1, exactly, and the lower asymptote is at most 0. None where the model fixes no such
-            score.
+        identity: raw score of identical pairs, the highest possible. Their quality is then exactly
+            1, and the lower asymptote is at most 0. None if the model fixes no such score.
 
     Returns:
-        The calibration, or None where the scores do not rise with quality (an untrained model).
+        The calibration, or None if the scores do not rise with quality (an untrained model) or
+        there are fewer than 3.
 
     Raises:
-        ValueError: the vectors do not fit each other or hold NaN.
+        ValueError: see `gsn_jax.agreement.plcc`.
     """
     from gsn_jax import agreement  # SciPy takes longer to import than scoring a pair
 
@@ -85,7 +85,7 @@ def fit(raw: ArrayLike, quality: ArrayLike, *, identity: float | None = None) ->
 
 
 def _fit_anchored(raw: np.ndarray, quality: np.ndarray, identity: float) -> Calibration:
-    """Fits lower asymptote, position and width; the upper one from f(identity)."""
+    """Fits lower asymptote, position and width; the upper asymptote follows from f(identity)."""
     from scipy import optimize, special
 
     scale = float(np.abs(raw - identity).mean()) or 1.0
@@ -99,8 +99,8 @@ def _fit_anchored(raw: np.ndarray, quality: np.ndarray, identity: float) -> Cali
         b1, b2, b3, b4 = parameters(free)
         return (b1 - b2) * special.expit((raw - b3) / b4) + b2 - quality
 
-    # The lower asymptote is 0 or below: labels that end above 0 are no plateau, and a model whose
-    # worst score is far from 0 could not say that one very bad image is worse than another.
+    # The lower asymptote is at most 0: labels that end above 0 do not imply a plateau there, and on
+    # a plateau, the model could not tell one very bad image from a worse one.
     bounds = ([-1.0, -8.0, -4.0], [0.0, 2.0, 4.0])
     starts = [np.array([-0.1, position, -1.0]) for position in (-2.0, -1.0, 0.0)]
     best = min(

@@ -1,7 +1,7 @@
 """SHA-256 checksums of a folder's files, in the format of the command `sha256sum`.
 
-Orbax stores the values of large arrays without a checksum, so that a flipped bit would change a
-model's scores without an error. `sha256sum -c SHA256SUMS` in the folder makes the same check.
+Orbax stores the values of large arrays without a checksum, so a flipped bit would silently change a
+model's scores. `sha256sum -c SHA256SUMS` in the folder makes the same check.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def write_checksums(folder: Path, files: Iterable[Path]) -> None:
 
 
 def find_damage(folder: Path) -> str | None:
-    """Says which file of a folder is not as `SHA256SUMS` there lists it.
+    """Names the first file of a folder that does not match its `SHA256SUMS`.
 
-    A folder without the list, as older versions wrote it, counts as undamaged.
+    A folder without the list, as written by older versions, counts as undamaged.
 
     Returns:
         None, or a clause such as "variables/d/1 has another checksum than in SHA256SUMS".

@@ -1,9 +1,9 @@
-"""Kernels as bytes with one scale per output channel, a quarter of the size of float32.
+"""int8 kernels with one scale per output channel, a quarter of the size of float32.
 
-Rounding changes a kernel by at most half a step of 1/127 of the largest weight of its channel. The
-loss in scores is measured when a model is shipped (`scripts/compression_loss.py`). Kernels must be
-plain: the inflated centre tap of a central difference kernel makes the steps 8 to 14 times coarser,
-so such kernels are folded first.
+Rounding changes a weight by at most half a step; a step is 1/127 of the largest weight of the
+channel. The loss in scores is measured when a model is shipped (`scripts/compression_loss.py`).
+Kernels must be plain: the inflated centre tap of a central difference kernel makes the steps 8 to
+14 times coarser, so such kernels are folded first.
 
 In a tree of parameters a compressed kernel is `{"int8": (..., out) int8, "scale": (out,) float32}`.
 """

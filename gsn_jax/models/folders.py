@@ -3,9 +3,10 @@
     model.json   format, name, version, configuration, calibration, training record
     variables/   parameters; large kernels may be stored as bytes, see `gsn_jax.models.compression`
     card.md      the model card, for people: training data, recipe, results, limits; optional
-    SHA256SUMS   checksums of the description and the parameters; absent in older folders
+    SHA256SUMS   checksums of the description and the parameters; absent in buckets and in older
+                 folders
 
-Nothing in it can execute: the arrays are read by Orbax, the rest is JSON.
+Nothing in it is executable: the arrays are read by Orbax, the rest is JSON and Markdown.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from gsn_jax.models import checksums
 from gsn_jax.models.calibration import Calibration
 from gsn_jax.models.compression import compress, expand
 
-# Raised with every change of the parameters or the description.
+# Incremented with every change to the layout of the parameters or the description.
 FORMAT = 3
 
 DESCRIPTION, CARD = "model.json", "card.md"
@@ -48,10 +49,10 @@ class TrainedModel:
     Attributes:
         config: the section `model` of the configuration.
         variables: `{"params": ...}`.
-        calibration: raw score to quality; None where none could be fitted.
+        calibration: maps raw scores to quality; None if none could be fitted.
         training: configuration, step and results of the training, for people.
         version: the model's version; models with different scores have different versions.
-        card: Markdown about the model for people, "" where there is none.
+        card: the model card in Markdown, "" if there is none.
     """
 
     config: dict[str, Any]
@@ -67,7 +68,7 @@ def write_model(
 ) -> None:
     """Writes a model folder; an existing one is replaced once the new one is complete.
 
-    Where several processes run together, all of them call it and the first one writes.
+    If several processes run together, all of them must call it.
 
     Args:
         directory: the folder.
@@ -76,13 +77,13 @@ def write_model(
             `gsn_jax.models.compression`. Central difference kernels must be folded first.
 
     Raises:
-        InputError: there is a folder or file of that name which is not a model.
+        InputError: a folder or file of that name exists and is not a model.
     """
     from orbax.checkpoint import v1 as ocp
 
     target = storage.folder(directory)
-    # A folder in a bucket cannot be renamed at once. There the description, without which the
-    # folder is no model, is written last.
+    # A folder in a bucket cannot be renamed atomically. There the description is written last:
+    # without it, the folder is not a model.
     partial = target if storage.is_url(target) else target.with_name(target.name + ".partial")
     first = jax.process_index() == 0
     if first:
@@ -114,7 +115,7 @@ def _clear(folder: Path) -> None:
 
 
 def _is_replaceable(target: Path) -> bool:
-    """Whether a folder is a model's, complete or not, or empty."""
+    """Whether a folder is empty or that of a model, complete or not."""
     return target.is_dir() and (
         (target / DESCRIPTION).is_file()
         or (target / "variables").is_dir()

@@ -1,8 +1,8 @@
 """The shipped models: a learned head on frozen ImageNet features.
 
-The backbone is not trained, so its convolutions are plain, and everything that depends on the
-images alone (`frozen_features`) can be stored before the training. The head scores a local error
-map, as GSN does, and also the texture of the whole image.
+The backbone is not trained, so its convolutions are plain, and everything that depends only on the
+images (`frozen_features`) can be stored before training. The head scores a local error map, as GSN
+does, and also the texture of the whole image.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class FrozenFeatureModel(nn.Module):
     width: int = 16
     hold_weights: bool = False
 
-    # The parts of `sums` that are compiled apart, see `gsn_jax.scoring.tiles`.
+    # The parts of `sums` that are compiled separately, see `gsn_jax.scoring.tiles`.
     partial_sums = ("map_sums", "moment_sums")
 
     def setup(self) -> None:
@@ -96,7 +96,7 @@ class FrozenFeatureModel(nn.Module):
     ) -> Float[Array, "n rows columns"]:
         """Raw local scores on the grid of the backbone's last level, up = better.
 
-        The error of the whole image counts in every cell as much as the cell's own.
+        In every cell, the global error counts as much as the cell's own.
         """
         first, second = encode_pair(self.encode, reference, distorted)
         errors, _, context = self._error_map(self._level_features(first, second))
@@ -104,11 +104,11 @@ class FrozenFeatureModel(nn.Module):
         return self._score(errors, whole[:, None, None])
 
     def encode(self, images: Float[Array, "n h w 3"], sizes: Sizes = None) -> Features:
-        """Backbone features of single images; with true `sizes` of the images alone."""
+        """Backbone features of single images; `sizes` are the true sizes of padded images."""
         return self.backbone(images) if sizes is None else self.backbone(images, sizes=sizes)
 
     def features(self, reference: Features, distorted: Features) -> tuple[jax.Array, jax.Array]:
-        """What the score depends on before anything learned: per cell and of the whole image.
+        """The inputs of the head: frozen features per cell, and errors of the whole image.
 
         Args:
             reference: features of the references, from `encode`.
@@ -126,8 +126,8 @@ class FrozenFeatureModel(nn.Module):
     ) -> Float[Array, " n"]:
         """Raw scores from stored `features`.
 
-        In a training step the global branch's share of the score is drawn, see
-        `gsn_jax.heads.drawn_share`, from the random stream "share".
+        With `train`, the share of the global branch is drawn from the random stream "share", see
+        `gsn_jax.heads.drawn_share`.
         """
         levels = frozen_features.split_levels(cells, self.backbone.widths)
         errors, weights, context = self._error_map(levels)
@@ -149,8 +149,7 @@ class FrozenFeatureModel(nn.Module):
             reference: features of the references, from `encode`.
             distorted: features of the distorted images.
             sizes: true sizes of the images, see `gsn_jax.images.padded`.
-            cells: which cells to sum (bool), or how much each counts (floats in [0, 1]); None for
-                all of them.
+            cells: cells to sum (bool), or weights of the cells (floats in [0, 1]); None for all.
         """
         parts = (self.map_sums, self.moment_sums)
         return jnp.concatenate([part(reference, distorted, sizes, cells) for part in parts], -1)
@@ -178,7 +177,7 @@ class FrozenFeatureModel(nn.Module):
         sizes: Sizes = None,
         cells: jax.Array | None = None,
     ) -> Float[Array, "n 5*c"]:
-        """Sums of the backbone features' moments, each feature weighted by its share of a cell."""
+        """Sums of moments of the backbone features, positions weighted by their share of a cell."""
         inside = jnp.ones(reference[-1].shape[:3]) if cells is None else cells.astype(jnp.float32)
         strides = self.backbone.strides
         weights = [
@@ -190,7 +189,7 @@ class FrozenFeatureModel(nn.Module):
         return frozen_features.moment_sums(levels, weights)
 
     def finish(self, sums: Float[Array, "*batch s"], train: bool = False) -> Float[Array, "*batch"]:
-        """Raw scores of `sums`; `train` as in `score_features`."""
+        """Raw scores from the result of `sums`; `train` as in `score_features`."""
         local = sums[..., 0] / sums[..., 1]
         context, moments = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
         errors = frozen_features.texture_and_structure_errors(moments)
@@ -198,10 +197,10 @@ class FrozenFeatureModel(nn.Module):
 
     @property
     def reach(self) -> int | None:
-        """Pixels beyond its own that a cell of the map sees; None where the backbone gives none."""
+        """Extent of a map cell's receptive field beyond the cell, in pixels; None if unknown."""
         if self.backbone.reach is None:
             return None
-        # Attention and fusion follow one another, both in cells.
+        # Attention is followed by the 3 x 3 convolution of the fusion, both on cells.
         cells = max(attention_sizes(self.attention, len(self.backbone.strides))) // 2 + 1
         return max(self.backbone.reach) + self.backbone.strides[-1] * cells
 
@@ -233,7 +232,7 @@ class FrozenFeatureModel(nn.Module):
         return *self.scorer(context, jnp.concatenate(errors, axis=-1)), context
 
     def _score(self, errors: jax.Array, whole: jax.Array, train: bool = False) -> jax.Array:
-        """Raw scores of errors of the map and of the whole image, see `score_features`."""
+        """Raw scores from the errors of the map and of the whole image, see `score_features`."""
         share = drawn_share(self.make_rng("share")) if train else GLOBAL_SHARE
         return raw_scores(errors, whole, self.sensitivity, share)
 
@@ -253,13 +252,13 @@ class CellFusion(nn.Module):
     ) -> tuple[jax.Array, jax.Array]:
         """Joint features and non-negative errors, both `(N, rows, columns, width)`.
 
-        `attend` is the spatial attention to the features of one image.
+        `attend` is the spatial attention, applied to the features of each image.
         """
         first, second, errors = level
         if attend is not None:
             first, second = attend(first), attend(second)
-        # The head sees what changed and not what the image shows, or it would learn scenes by
-        # heart. Both are scaled up, being small beside the features.
+        # The head sees what changed, not what the image shows, or it would memorise scenes. Both
+        # inputs are small, and therefore scaled up.
         seen = jnp.concatenate([CHANGE_GAIN * (second - first), roots(errors)], axis=-1)
         joint = nn.relu(nn.Dense(self.width, name="joint")(seen))
         return joint, NonNegativeDense(self.width, name="mix")(errors)

@@ -3,11 +3,12 @@
 They never change, so they can be computed once and stored, see `gsn_jax.training.stored_crops`.
 
 - Per cell of the backbone's last level: for every level of C channels 4 C averages, of the features
-  of the reference and of the distorted image, scaled to unit length, of the squared differences of
-  these (LPIPS), and of the similarity errors of the unscaled features (SSIM's form, with masking).
-- Per image: errors of texture and structure, as in DISTS (Ding et al., IEEE TPAMI 2022). They
-  depend on five means over the image per channel, which are sums over tiles in a tiled image. The
-  texture of an image is in its statistics, which windows of a few cells do not give.
+  of the reference and of the distorted image, normalised over the channels, of their squared
+  differences (LPIPS), and of the similarity errors of the original features (SSIM's form, with
+  masking).
+- Per image: texture and structure errors, as in DISTS (Ding et al., IEEE TPAMI 2022). They depend
+  on five means per channel over the image, which in a tiled image follow from sums over tiles.
+  Texture is described by statistics of the whole image, which windows of a few cells do not give.
 """
 
 from __future__ import annotations
@@ -29,22 +30,22 @@ from gsn_jax.fusion import similarity_error
 from gsn_jax.heads import weighted_sums
 from gsn_jax.images.padded import Sizes
 
-# In units of squared features: below it differences count absolutely. Squared features of VGG16
-# and AlexNet are of the order of 1.
+# In units of squared features, which are of order 1 for VGG16 and AlexNet. Below it, differences
+# count absolutely.
 SIMILARITY_FLOOR = 0.05
 
 # Errors per channel of a level.
 ERRORS = 2
 
-# Means over the image per channel: of a, b, a^2, b^2 and (a - b)^2.
+# Number of means over the image per channel: of a, b, a^2, b^2 and (a - b)^2.
 MOMENTS = 5
 
 
 class LevelFeatures(NamedTuple):
-    """What a level of C channels says about the cells of a pair.
+    """Per-cell features and errors of a pair at a level of C channels.
 
     Attributes:
-        reference: features of the references, scaled to unit length.
+        reference: features of the references, normalised by `normalise_channels`.
         distorted: likewise, of the distorted images.
         errors: squared differences, then similarity errors; >= 0.
     """
@@ -59,7 +60,7 @@ def level_features(
     distorted: Float[Array, "n h w c"],
     average: Callable[[jax.Array], jax.Array],
 ) -> LevelFeatures:
-    """Features and errors of one level; `average` gives the means over the cells."""
+    """Features and errors of one level; `average` takes the means over the cells."""
     first, second = normalise_channels(reference), normalise_channels(distorted)
     errors = (
         (first - second) ** 2,
@@ -97,7 +98,7 @@ def normalise_channels(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
     """`x` with a root mean square of 1 over the channels of each position.
 
     As in LPIPS (Zhang et al., CVPR 2018), times sqrt(C). A position without any response stays 0,
-    with a finite gradient. The sum is a matrix product: XLA reduces more slowly on a CPU.
+    with a finite gradient. The sum is a matrix product, because XLA's sum is slower on a CPU.
     """
     channels = x.shape[-1]
     ones = jnp.ones((channels, 1), x.dtype)
@@ -108,7 +109,7 @@ def normalise_channels(x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
 
 
 def join_levels(levels: Sequence[LevelFeatures]) -> Float[Array, "n rows columns d"]:
-    """All levels along the channels, as they are stored."""
+    """Concatenates all levels along the channels, as they are stored."""
     return jnp.concatenate([part for level in levels for part in level], axis=-1)
 
 
@@ -162,7 +163,7 @@ def texture_and_structure_errors(means: Float[Array, "*batch 5*c"]) -> Float[Arr
     """Texture errors of all channels, then structure errors, see `gsn_jax.fusion`.
 
     Args:
-        means: what `moment_sums` gives, over the number of positions.
+        means: the result of `moment_sums`, divided by the sum of the weights of a level.
     """
     a, b, a_squared, b_squared, difference = jnp.split(means, MOMENTS, axis=-1)
     return fusion.global_errors((a, b, a_squared + b_squared, difference))

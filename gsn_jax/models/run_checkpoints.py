@@ -18,7 +18,7 @@ from orbax.checkpoint import v1 as ocp
 from gsn_jax import storage
 from gsn_jax.models import checksums
 
-# Raised with every change of a checkpoint's arrays or metadata.
+# Incremented with every change to the layout of a checkpoint's arrays or metadata.
 FORMAT = 2
 
 # Orbax's small files in a checkpoint, both JSON.
@@ -26,7 +26,7 @@ _METADATA, _METRICS = "_CHECKPOINT_METADATA", "metrics/metrics"
 
 
 def best_step(directory: str | os.PathLike[str]) -> int | None:
-    """Step of the best evaluated checkpoint in a folder, else of the newest; None without any."""
+    """Step of the best evaluated checkpoint in a folder, or else of the newest; None if empty."""
     with ocp.training.Checkpointer(storage.folder(directory)) as checkpointer:
         checkpoints = checkpointer.checkpoints
     evaluated = [checkpoint for checkpoint in checkpoints if checkpoint.metrics]
@@ -44,7 +44,7 @@ def ranking(metrics: Mapping[str, float]) -> float:
 def rank_of(path: str | os.PathLike[str]) -> float:
     """The `ranking` of a checkpoint, which may be damaged.
 
-    Infinite where its figures cannot be read, as it may be the best; minus infinite without any.
+    Infinity if its metrics cannot be read, as it may be the best; minus infinity if it has none.
     """
     try:
         return ranking(json.loads((storage.folder(path) / _METRICS).read_text(encoding="utf-8")))
@@ -55,9 +55,9 @@ def rank_of(path: str | os.PathLike[str]) -> float:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Metadata of one checkpoint: `config`, `input`, `calibration`, `evaluation`, `version`.
+    """Metadata of one checkpoint: `step`, `config`, `input`, `calibration`, `evaluation`, etc.
 
-    `unevaluated` says that the run was stopped during the evaluation due at this step.
+    `unevaluated` says whether the run was stopped during the evaluation due at this step.
 
     Raises:
         ValueError: the folder is not a checkpoint of this version's trainer.
@@ -69,9 +69,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The model's variables in one checkpoint, averaged parameters where there are any.
+    """The model's variables in one checkpoint, with averaged parameters if there are any.
 
-    As NumPy arrays, whatever devices they were saved from.
+    They are NumPy arrays, whatever devices they were saved from.
     """
     folder = storage.folder(path)
     saved = ocp.checkpointables_metadata(folder).metadata["model"]
@@ -81,16 +81,17 @@ def read_variables(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def seal(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata of a checkpoint with their format and checksum added.
+    """Metadata of a checkpoint, with format and checksum added.
 
-    Orbax completes the file of the metadata after the checksums of the other files are taken.
+    They carry their own checksum, because Orbax completes their file after the checksums of the
+    other files are taken.
     """
     content = {"format": FORMAT, **metadata}
     return {**content, "sha256": _digest(content)}
 
 
 def write_checksums(directory: str | os.PathLike[str]) -> None:
-    """Writes the checksums of a checkpoint whose arrays are complete, but which is not in place.
+    """Writes the checksums of a checkpoint whose arrays are complete, before it is put in place.
 
     Args:
         directory: the folder of all checkpoints.
@@ -102,7 +103,7 @@ def write_checksums(directory: str | os.PathLike[str]) -> None:
 
 
 def find_damage(path: str | os.PathLike[str]) -> str | None:
-    """Says what is damaged in a checkpoint's folder; None where nothing is.
+    """Says what is damaged in a checkpoint's folder; None if nothing is.
 
     Checkpoints of older versions have no checksums; of these, only the small files are checked.
     """
@@ -143,5 +144,5 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def quiet_orbax() -> None:
-    """Silences Orbax's log of every phase of every save, and of errors, which it raises too."""
+    """Silences Orbax's log of every phase of every save, and of errors, which it also raises."""
     logging.getLogger("absl").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""The models inside the package: the newest of each name; older versions may be kept as well.
+"""The models inside the package: the newest version of each, and possibly older ones.
 
 shipped/NAME            the newest version, given in its `model.json`
 shipped/NAME@VERSION    an older version, if one is kept to reproduce published scores
@@ -28,7 +28,7 @@ def versions(name: str) -> tuple[str, ...]:
 
 
 def is_shipped(name: object) -> bool:
-    """Whether it is a model's name, with or without a version (which need not exist)."""
+    """Whether this is the name of a model, with or without a version (which need not exist)."""
     return isinstance(name, str) and name.partition("@")[0] in names()
 
 
@@ -56,5 +56,5 @@ def _version(name: str) -> str:
 
 
 def _order(version: str) -> list[int]:
-    """Sort key by which 0.10.0 comes after 0.9.0."""
+    """Sort key that puts 0.10.0 after 0.9.0."""
     return [int(part) if part.isdigit() else -1 for part in version.split(".")]

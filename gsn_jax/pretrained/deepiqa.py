@@ -2,9 +2,9 @@
 
 The folder `models` of https://github.com/dmaniry/deepIQA (MIT) contains `fr_tid_weighted.model`,
 `fr_live_weighted.model` and their `patchwise` counterparts, written by Chainer. Chainer names the
-arrays "conv1/W" `(out, in, 3, 3)`, "conv1/b", ..., "fc1/W" `(512, 1536)`, ..., both in HDF5, which
-these files are, and in its own npz files. The authors' fused features are (d - r, d, r); those of
-`WaDIQaM` are (r, d, r - d).
+arrays "conv1/W" `(out, in, 3, 3)`, "conv1/b", ..., "fc1/W" `(512, 1536)`, ..., both in HDF5, the
+format of these files, and in its own npz files. The authors' fused features are (d - r, d, r);
+those of `WaDIQaM` are (r, d, r - d).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from gsn_jax.errors import InputError
 from gsn_jax.pretrained.state_dicts import read_state_dict
 
-# The attribute of `WaDIQaM` that the authors' weights expect: they take images in [0, 255].
+# `WaDIQaM.input_scale` for the authors' weights, which expect images in [0, 255].
 INPUT_SCALE = 255.0
 
 _FEATURES = 512

@@ -31,7 +31,7 @@ _RESNETS = ("resnet18", "resnet34", "resnet50")
 
 NETWORKS = ("alexnet", "vgg16", *_RESNETS)
 
-# Of batch normalisation, in torchvision and timm.
+# The epsilon of batch normalisation in torchvision and timm.
 BATCH_NORM_EPSILON = 1e-5
 
 # The classifiers of torchvision and timm, and a counter that only training uses.
@@ -77,7 +77,7 @@ def layer_names(network: str, path: Sequence[str]) -> LayerNames:
 
 
 def is_unused(name: str) -> bool:
-    """Whether a tensor of a state dict is one that a backbone does not need."""
+    """Whether this is a tensor of a state dict that no backbone needs."""
     return name.startswith(_UNUSED_PREFIXES) or name.endswith(_UNUSED_SUFFIX)
 
 

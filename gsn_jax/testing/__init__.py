@@ -1,4 +1,4 @@
-"""Assertions about images for people's own tests; nothing heavy at import.
+"""Assertions about images, for use in your own tests; cheap to import.
 
 With pytest, the fixture `image_similarity` compares with stored images, see
 `gsn_jax.testing.pytest_plugin`.

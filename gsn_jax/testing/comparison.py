@@ -17,7 +17,7 @@ from gsn_jax.scoring.outputs import writing
 from gsn_jax.scoring.regions import score_arrays
 from gsn_jax.testing.difference import picture, png
 
-# Where pictures of differences go, in the current folder.
+# Default folder for pictures of differences, in the current folder.
 FOLDER = "image_differences"
 
 
@@ -33,8 +33,8 @@ def assert_images_similar(
 ) -> None:
     """Asserts that an image looks like the expected one.
 
-    On failure a picture is written: the expected image, the actual one, and the metric's map, or
-    the largest difference of a pixel's channels where the metric has none; bright is worse.
+    On failure, a picture is written: the expected image, the actual one, and the metric's map or,
+    if it has none, the largest difference in the channels of each pixel; brighter is worse.
 
     Args:
         actual: a path, a Pillow image, or an array `(H, W, 3)`, `(H, W, 1)` or `(H, W)` of uint8,
@@ -43,7 +43,7 @@ def assert_images_similar(
         metric: a metric or its name, see `gsn_jax.scoring.by_name.resolve`.
         at_least: the worst score that passes, for metrics where higher is better.
         at_most: the worst score that passes, for metrics where lower is better.
-        folder: where the picture goes; made on failure.
+        folder: where the picture goes; created on failure.
         name: its name without suffix; by default that of the running pytest test, or else the
             stem of `actual`, or "image". A picture of the same name is replaced.
 
@@ -72,7 +72,7 @@ def store(image: ImageLike, path: Path) -> None:
 
     Args:
         image: see `assert_images_similar`.
-        path: the file; its folder is made.
+        path: the file; its folder is created.
 
     Raises:
         InputError: the image cannot be used, or the file cannot be written.
@@ -81,7 +81,7 @@ def store(image: ImageLike, path: Path) -> None:
 
 
 def file_name(text: str) -> str:
-    """Letters, digits, points and dashes of a text, as a file name of bounded length."""
+    """A file name of bounded length, with the letters, digits, dots, dashes and _ of a text."""
     return re.sub(r"[^\w.-]+", "_", text).strip("._")[:150] or "image"
 
 

@@ -31,8 +31,8 @@ def picture(
     Args:
         expected: in [0, 1].
         actual: likewise.
-        metric: its map is drawn if it has one, else the absolute difference; bright is worse.
-        title: a line above.
+        metric: its map is drawn if it has one, else the absolute difference; brighter is worse.
+        title: a line of text above the images.
     """
     panels = [("expected", _levels(expected)), ("actual", _levels(actual))]
     if expected.shape == actual.shape:
@@ -53,7 +53,7 @@ def _difference(expected: np.ndarray, actual: np.ndarray, metric: Metric) -> tup
 
 
 def _colours(badness: Float[np.ndarray, "h w"]) -> np.ndarray:
-    # OpenCV has the colours of `map_pictures` without matplotlib, which is an extra.
+    # OpenCV has the colours of `map_pictures` without matplotlib, an optional dependency.
     import cv2
 
     bgr = cv2.applyColorMap(np.round(255 * badness).astype(np.uint8), cv2.COLORMAP_INFERNO)

@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--gsn-update",
         action="store_true",
-        help="Store the images that tests make as the expected ones of image_similarity.",
+        help="Store the images that tests make as the expected images of image_similarity.",
     )
     group.addoption(
         "--gsn-differences",
@@ -45,7 +45,7 @@ class ImageSimilarity:
         Args:
             folder: the expected images.
             test: name of the test, with its class and parameters.
-            update: whether to store images in place of comparing them.
+            update: whether to store images instead of comparing them.
             differences: where pictures of differences go; None for the default.
         """
         self._folder, self._test = folder, test
@@ -67,10 +67,10 @@ class ImageSimilarity:
             metric: likewise.
             at_least: likewise.
             at_most: likewise.
-            name: tells several images of one test apart.
+            name: distinguishes several images of one test.
 
         Raises:
-            AssertionError: it does not, or there is no stored image.
+            AssertionError: the images differ, or there is no stored image.
             InputError: see `gsn_jax.testing.assert_images_similar`.
         """
         from gsn_jax.testing import comparison

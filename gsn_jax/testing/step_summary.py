@@ -2,7 +2,7 @@
 
     python -m gsn_jax.testing.step_summary FOLDER >> $GITHUB_STEP_SUMMARY
 
-FOLDER holds what the run left: `junit.xml` and `messages.txt`, see `action.yml`.
+FOLDER holds the output of the run, `junit.xml` and `messages.txt`, see `action.yml`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MESSAGES = 20_000  # characters
 
 
 def summary(folder: Path) -> str:
-    """A table of the pairs, those that failed first; and what the command said.
+    """A table of the pairs, failed ones first, and the messages of the command.
 
     Args:
         folder: with the files `junit.xml` and `messages.txt`; the first is missing if the command
