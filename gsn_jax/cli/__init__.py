@@ -1,4 +1,4 @@
-"""The `gsn` command. Each subcommand is the module of its name, imported when it is called."""
+"""The `gsn` command. Each subcommand is the module of its name, imported when it runs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _COMMANDS = {
     "benchmark": "Compare metrics on several data sets.",
     "datasets": "List and prepare data sets.",
     "demo": "Score distorted versions of a few photographs.",
-    "encode": "Encode photographs in as few bytes as a score allows.",
+    "encode": "Encode photographs as small as a target score allows.",
     "evaluate": "Measure how well metrics agree with opinion scores.",
     "export": "Write a metric as StableHLO, ONNX or SavedModel.",
-    "rd": "Compare codecs: bytes against quality.",
+    "rd": "Compare codecs: file size against quality.",
     "score": "Score distorted images against their references.",
     "serve": "Compare images on a local web page.",
     "submission": "Score a folder for an NTIRE challenge.",
@@ -64,7 +64,7 @@ def _print_formats(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     is_eager=True,
     expose_value=False,
     callback=_print_formats,
-    help="List the image formats that this installation reads and exit.",
+    help="List the image formats that this installation can read, and exit.",
 )
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -80,7 +80,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Entry point. An input error is one line on standard error and exit code 2."""
+    """Entry point. Input errors and a full disk give one line on standard error and exit code 2."""
     try:
         try:
             cli(prog_name="gsn")

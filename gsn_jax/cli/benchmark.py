@@ -38,14 +38,14 @@ _TABLES = ("benchmark.md", "benchmark.tex", "benchmark.csv")
     default="all",
     show_default=True,
     metavar="NAME[,NAME...]|all",
-    help="Metrics to compare; all skips those whose weights are missing.",
+    help="Metrics to compare; 'all' skips those whose weights are missing.",
 )
 @click.option(
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the scores of each set in DIR/SET, and write benchmark.md, .tex and .csv. Run "
-    "again, the command scores only what is missing.",
+    help="Keep the scores of each set in DIR/SET, and write benchmark.md, .tex and .csv to DIR. If "
+    "repeated, the command scores only what is missing.",
 )
 @judging.options
 def command(
@@ -53,8 +53,8 @@ def command(
 ) -> None:
     """Compare how well metrics agree with the opinion scores of several data sets.
 
-    Prints PLCC, SRCC, KRCC and main score of every metric on every set, with published values
-    below the measured ones, whether the difference to gsn is significant, and the time per pair.
+    Prints the PLCC, SRCC, KRCC and main score of every metric on every set, with published values
+    below the measured ones, the significance of the difference from gsn, and the time per pair.
     The column options apply to all tables.
     """
     if not datasets and not tables:
@@ -76,7 +76,7 @@ def command(
 
 
 def _tables(sets: Sequence[Judged], out: Path | None) -> None:
-    """Prints the table, and writes it as Markdown, LaTeX and CSV."""
+    """Prints the table and, given a folder, writes it as Markdown, LaTeX and CSV."""
     from gsn_jax.benchmark import poster_table
     from gsn_jax.benchmark.text_tables import to_latex, to_markdown
     from gsn_jax.storage import write_text

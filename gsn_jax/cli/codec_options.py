@@ -1,4 +1,4 @@
-"""What `gsn rd` and `gsn encode` share: the options that choose codecs."""
+"""The options of `gsn rd` and `gsn encode` that choose codecs."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ options = together(
         "encoders",
         multiple=True,
         metavar="NAME=COMMAND",
-        help="A program as a codec with a name for it, such as 'slow=cjxl -e 9 -q {q} {in} {out}'. "
-        "It reads the PNG file {in} and writes {out}, a path without suffix; {q} is the quality. "
-        "May be repeated.",
+        help="Use a program as a codec under a name, as in 'slow=cjxl -e 9 -q {q} {in} {out}'. It "
+        "reads the PNG file {in} and writes {out}, a path without suffix; {q} is the quality. May "
+        "be repeated.",
     ),
     click.option(
         "--decoder",
         "decoders",
         multiple=True,
         metavar="NAME=COMMAND",
-        help="The program that decodes the files of the --encoder of that name to PNG, such as "
-        "'slow=djxl {in} {out}'. JPEG, WebP, AVIF, JPEG 2000, JPEG XL and PNG need none.",
+        help="Program that decodes the files of the --encoder NAME to PNG, as in "
+        "'slow=djxl {in} {out}'. JPEG, WebP, AVIF, JPEG 2000, JPEG XL and PNG files need none. May "
+        "be repeated.",
     ),
 )
 
@@ -45,7 +46,7 @@ def chosen(names: str | None, encoders: Sequence[str], decoders: Sequence[str]) 
     """The codecs that the options name.
 
     Raises:
-        InputError: there is none, or see `gsn_jax.rate_distortion.codecs.choose`.
+        InputError: no codec is named; or see `gsn_jax.rate_distortion.codecs.choose`.
     """
     from gsn_jax.rate_distortion.codecs import choose
     from gsn_jax.scoring.by_name import split_names
@@ -57,11 +58,11 @@ def chosen(names: str | None, encoders: Sequence[str], decoders: Sequence[str]) 
 
 
 def qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list[float]]:
-    """The qualities at which every codec encodes.
+    """The qualities to encode at, by codec.
 
     Args:
-        texts: `[CODEC=]FIRST:LAST:STEP` or `[CODEC=]Q,Q,...`; one without a codec is for all that
-            have none of their own.
+        texts: `[CODEC=]FIRST:LAST:STEP` or `[CODEC=]Q,Q,...`. One without CODEC is for all codecs
+            that have none of their own. Of several for the same codec, the last counts.
         codecs: the codecs.
 
     Raises:

@@ -1,7 +1,7 @@
-"""XLA's compiled programs are kept between runs, so that a command starts quickly again.
+"""Keeps XLA's compiled programs between runs, so that later runs start faster.
 
-On by default; JAX's own settings take precedence: JAX_COMPILATION_CACHE_DIR names another folder,
-and JAX_ENABLE_COMPILATION_CACHE=false switches it off.
+The cache is on by default. JAX's own settings take precedence: JAX_COMPILATION_CACHE_DIR sets
+another folder, and JAX_ENABLE_COMPILATION_CACHE=false turns the cache off.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from pathlib import Path
 from gsn_jax import storage
 
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
-# JAX keeps only what took a second to compile, unless told otherwise.
+# By default, JAX keeps only programs that took at least a second to compile.
 _LEAST_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 _UNREADABLE = re.compile("Error reading persistent compilation cache entry for '([^']+)'")
 
 
 def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None:
-    """Sets the folder for this process and those it starts, before JAX is imported.
+    """Sets the cache folder for this process and its children, before JAX is imported.
 
     Returns:
-        The folder; None where the user has chosen, or it cannot be written.
+        The folder; None if the user has set one, JAX is imported already, or it cannot be written.
     """
     if _FOLDER in environ or "jax" in sys.modules:
         return None
@@ -47,11 +47,11 @@ def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None
 
 @contextlib.contextmanager
 def unreadable_replaced(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
-    """Meanwhile, a program that JAX cannot read from the folder is replaced without a warning.
+    """Within the block, a cached program that JAX cannot read is replaced without a warning.
 
-    A process killed while it writes leaves half a program. JAX compiles it again but keeps the
-    broken file, so that every later command would warn. It warns before it compiles, and its
-    warning tells the name with which the file begins.
+    A process that is killed while it writes leaves half a file. JAX compiles that program again but
+    keeps the broken file, so that every later command would warn. JAX warns before it compiles, and
+    the warning names the program with which the file's name begins, so the file is removed then.
     """
     show, folder = warnings.showwarning, environ.get(_FOLDER)
 
@@ -68,7 +68,7 @@ def unreadable_replaced(environ: Mapping[str, str] = os.environ) -> Iterator[Non
 
 
 def _remove(folder: Path, program: str) -> bool:
-    """Removes all programs of a name; whether there were any, and they are gone."""
+    """Removes all files of a program. True if there were any and all are gone."""
     files = list(folder.glob(f"{glob.escape(program)}-*-cache"))
     try:
         for file in files:

@@ -1,4 +1,4 @@
-"""The progress of commands that count their work: a bar on a terminal, otherwise lines."""
+"""Progress of commands that count their work: a bar on a terminal, otherwise lines."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from rich.progress import (
 )
 from rich.text import Text
 
-# Seconds between two lines.
+# Seconds between lines.
 _INTERVAL = 30.0
 
 
 def counting_bar(*, transient: bool = False, rate: str = "") -> Progress:
-    """The progress on standard error, with counts and the remaining time.
+    """A progress display on standard error, with counts and the remaining time.
 
     On a terminal it is a bar. Otherwise, as in the log of a job, it is a line every half minute.
 
     Args:
-        transient: remove the bar at the end.
-        rate: what is counted, such as "pairs", to show the number per second too.
+        transient: whether to remove the bar at the end.
+        rate: what is counted, such as "pairs", to show the rate as well; "" shows none.
     """
     console = Console(stderr=True)
     kind = Progress if console.is_terminal else _Lines
@@ -46,7 +46,7 @@ def counting_bar(*, transient: bool = False, rate: str = "") -> Progress:
 
 
 class _Rate(ProgressColumn):
-    """The number per second, over the last half minute."""
+    """Items per second, over the last half minute."""
 
     def __init__(self, what: str):
         super().__init__()
@@ -58,17 +58,17 @@ class _Rate(ProgressColumn):
 
 
 class _Lines(Progress):
-    """Prints a line when a task advances and half a minute has passed since the line before."""
+    """Prints a line when a task advances half a minute or more after the last line."""
 
     def __init__(self, *columns: Any, **options: Any):
         super().__init__(*columns, **options)
         self._what = next((column.what for column in columns if isinstance(column, _Rate)), "")
         self._last = self.get_time()
-        # What was done by the line before, or at the start of the task, and when that was.
+        # By task, the count at its last line, or at its start, and the time of that.
         self._before: dict[TaskID, tuple[float, float]] = {}
 
     def add_task(self, description: str, *arguments: Any, **fields: Any) -> TaskID:
-        """Remembers when the task began."""
+        """Records the start of the task, too."""
         task_id = super().add_task(description, *arguments, **fields)
         self._before[task_id] = self._task(task_id).completed, self.get_time()
         return task_id

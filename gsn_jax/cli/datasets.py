@@ -81,7 +81,7 @@ def prepare(
 
 
 def _follow(bar: Progress) -> Callable[[str, int, int], None]:
-    """A progress function that shows each stage in a line of its own."""
+    """A progress function that shows each stage on its own line."""
     tasks: dict[str, Any] = {}
 
     def progress(stage: str, done: int, total: int) -> None:

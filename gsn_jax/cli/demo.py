@@ -40,7 +40,7 @@ def command() -> None:
     for metric in metrics:
         table.add_column(f"{metric.name} {arrow(metric)}", justify="right")
     for photograph in PHOTOGRAPHS:
-        # All are cut to one size, so that each metric is compiled once.
+        # All are cropped to one size, so that each metric is compiled once.
         reference = getattr(data, photograph)()[:384, :512]
         versions = [("none (identical)", reference)] + [
             (f"{name}, level {level}", distortions.apply(name, reference, level=level, seed=0))
@@ -54,7 +54,7 @@ def command() -> None:
 
 
 def _photographs() -> ModuleType:
-    """The module of scikit-image with the photographs."""
+    """The module of scikit-image that holds the photographs."""
     try:
         import skimage.data
     except ImportError:

@@ -22,7 +22,7 @@ from gsn_jax.errors import InputError
     "text",
     required=True,
     metavar="METRIC=X",
-    help="The worst score that is good enough, as in gsn=0.9 or lpips_alex=0.05.",
+    help="Worst acceptable score, as in gsn=0.9 or lpips_alex=0.05.",
 )
 @shared_options.checkpoint
 @protocol_options.protocol
@@ -51,13 +51,13 @@ def command(
     out: Path,
     overwrite: bool,
 ) -> None:
-    """Encode PHOTOS, which are files or folders, in as few bytes as a quality target allows.
+    """Encode PHOTOS (files or folders) at the lowest quality that reaches a target score.
 
     \b
     gsn encode photo.png --codec avif --target gsn=0.9 --out encoded
 
-    Prints the quality, the bytes and the score of every file. Exit code 2 if a photograph does not
-    reach the target at the codec's highest quality.
+    Prints the quality, the size in bytes and the score of every file. The exit code is 2 if a
+    photograph cannot be encoded, or misses the target even at the codec's highest quality.
     """
     chosen = codec_options.chosen(names_of_codecs, encoders, decoders)
     if len(chosen) > 1:

@@ -10,7 +10,7 @@ import click
 from gsn_jax.cli import judging
 from gsn_jax.errors import InputError
 
-# A wider table by distortion type is written to --out but not printed.
+# With --out, a wider table by distortion type is written there but not printed.
 _WIDEST = 8
 
 
@@ -30,14 +30,14 @@ _WIDEST = 8
     default="gsn",
     show_default=True,
     metavar="NAME[,NAME...]|all",
-    help="Metrics to evaluate; see 'gsn score --list-metrics'. all skips those whose weights are "
+    help="Metrics to evaluate; see 'gsn score --list-metrics'. 'all' skips those whose weights are "
     "missing.",
 )
 @click.option(
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep scores and tables in DIR/SET. Run again, the command scores only what is missing.",
+    help="Keep scores and tables in DIR/SET. If repeated, the command scores only what is missing.",
 )
 @judging.options
 def command(
@@ -47,8 +47,8 @@ def command(
 
     Prints SRCC, KRCC, PLCC (raw and after a 4-parameter logistic fit), RMSE in the unit of the
     opinion scores, the main score |PLCC| + |SRCC|, and 95% bootstrap intervals resampled by
-    content, for the whole set and per distortion type. The page "Evaluation" of the
-    documentation has the definitions.
+    content, for the whole set and per distortion type. For definitions, see the page "Evaluation"
+    of the documentation.
     """
     if (dataset is None) == (table is None):
         raise InputError("give --dataset NAME or --pairs FILE.csv, one of them; see --help")
@@ -68,7 +68,7 @@ def command(
 
 
 def _tables(judged: Any, out: Path | None) -> None:
-    """Prints the tables, and writes them beside the scores."""
+    """Prints the tables and, given a folder, writes them beside the scores."""
     from gsn_jax.benchmark.agreement_tables import tables
 
     for number, table in enumerate(tables(judged)):

@@ -21,7 +21,8 @@ from gsn_jax.errors import InputError
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace --out even if it is not an exported metric; for savedmodel, an older one.",
+    help="Replace --out even if it is not an exported metric. For savedmodel: replace an existing "
+    "SavedModel, and nothing else.",
 )
 @click.option(
     "--metric", "name", default="gsn", show_default=True, metavar="NAME", help="Metric to export."
@@ -29,12 +30,12 @@ from gsn_jax.errors import InputError
 @click.option(
     "--checkpoint",
     metavar="DIR",
-    help="Export this model: the folder of a model, a training run or a checkpoint.",
+    help="Folder of a model, a training run or a checkpoint to export instead of --metric.",
 )
 @click.option(
     "--size",
     metavar="HxW",
-    help="Fix the images' height and width. ONNX needs a fixed size; without --size it is 384x512.",
+    help="Fixed height and width of the images.  [default: any size; for onnx 384x512]",
 )
 def command(
     form: str, out: str, overwrite: bool, name: str, checkpoint: str | None, size: str | None
@@ -42,7 +43,7 @@ def command(
     """Write a metric for other runtimes.
 
     The exported function maps reference and distorted images, float32 (N, H, W, 3) in [0, 1], to
-    scores (N,). Before the file is put in place, its scores are compared with the metric's.
+    scores (N,). Its scores are compared with the metric's before the file is put in place.
     """
     fixed = _parse_size(size)
     from gsn_jax.scoring import by_name, model_metric

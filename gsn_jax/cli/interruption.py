@@ -12,7 +12,7 @@ import click
 
 @contextlib.contextmanager
 def interruptible(out: str | os.PathLike[str] | None) -> Iterator[None]:
-    """On Ctrl-C prints how to continue, and exits with code 130."""
+    """On Ctrl-C, prints how to continue and exits with code 130."""
     try:
         yield
     except KeyboardInterrupt:

@@ -44,7 +44,7 @@ options = shared_options.together(
         "--content-column",
         "--group-column",
         metavar="NAME",
-        help="Table column with the content, by which confidence intervals are resampled.  "
+        help="Table column with the content; confidence intervals resample whole contents.  "
         "[default: group, content or scene; else the reference image]",
     ),
     click.option(
@@ -64,12 +64,12 @@ options = shared_options.together(
         type=click.IntRange(min=0),
         default=5,
         show_default=True,
-        help="Pairs that are scored once more to measure the time per pair; 0 skips this.",
+        help="Number of pairs to score again to measure the time per pair; 0 skips this.",
     ),
     click.option(
         "--time-again",
         is_flag=True,
-        help="Measure the time per pair again if --out has it already.",
+        help="Measure the time per pair even if --out has it already.",
     ),
     click.option(
         "--resamples",
@@ -92,14 +92,14 @@ options = shared_options.together(
     click.option(
         "--no-scoring",
         is_flag=True,
-        help="Make the tables from the scores in --out; score nothing.",
+        help="Make the tables from the scores in --out, without scoring anything.",
     ),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What was asked for besides the data sets; see the options' help."""
+    """The options other than those of the data sets; see their help."""
 
     metric: str
     checkpoint: str | None
@@ -119,10 +119,11 @@ class Request:
 
 
 def check(request: Request) -> None:
-    """Refuses options that contradict one another, and a report that cannot be made.
+    """Checks that options do not contradict one another, and that a report can be made.
 
     Raises:
-        InputError: they do, packages for the report are missing, or its file is something else.
+        InputError: options contradict one another, packages for the report are missing, or it would
+            replace a file that gsn did not write.
     """
     if request.no_scoring and request.out is None:
         raise InputError("--no-scoring needs --out DIR, the folder that holds the scores")
@@ -139,10 +140,10 @@ def check(request: Request) -> None:
 
 
 def check_tables(folder: Path, names: Sequence[str], request: Request) -> None:
-    """Refuses to replace tables in a folder that holds no scores of `gsn`, in it or below it.
+    """Refuses to replace tables in a folder without scores by `gsn` in it or its subfolders.
 
     Raises:
-        InputError: there is such a table, and the request does not say `overwrite`.
+        InputError: there is such a table, and `overwrite` is not requested.
     """
     from gsn_jax.benchmark.score_store import STORE
     from gsn_jax.scoring.outputs import refuse_foreign
@@ -156,7 +157,7 @@ def check_tables(folder: Path, names: Sequence[str], request: Request) -> None:
 
 
 def columns(arguments: dict[str, Any]) -> TableColumns:
-    """Takes the column options out of a command's arguments."""
+    """Removes the column options from a command's arguments and returns them."""
     from gsn_jax.benchmark.judged_sets import TableColumns
 
     return TableColumns(
@@ -168,7 +169,7 @@ def columns(arguments: dict[str, Any]) -> TableColumns:
 
 
 def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judged], list[Metric]]:
-    """The agreement of each set, from kept and new scores, and the metrics that were loaded."""
+    """Each set's agreement, from kept and new scores; and the metrics, if any were loaded."""
     from gsn_jax.benchmark import resumable_scoring
     from gsn_jax.benchmark.agreement_rows import judge
     from gsn_jax.scoring.by_name import choose
@@ -222,7 +223,7 @@ def _kept(judged: JudgedSet, request: Request) -> ScoredSet:
 
 
 def _say_passed_over(passed_over: dict[str, str]) -> None:
-    """Prints a line per metric on standard error."""
+    """Prints a line per skipped metric on standard error."""
     for name, why in passed_over.items():
         click.echo(f"gsn: {name} is left out: {why}", err=True)
 
@@ -244,7 +245,7 @@ def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar:
 
 
 def write_agreement(judged: Judged, out: Path) -> None:
-    """Writes all numbers of a set beside its scores: agreement.csv and agreement.md."""
+    """Writes the results of a set beside its scores: agreement.csv and agreement.md."""
     from gsn_jax.benchmark.agreement_tables import tables, to_csv
     from gsn_jax.benchmark.text_tables import to_markdown
     from gsn_jax.storage import write_text
@@ -255,7 +256,7 @@ def write_agreement(judged: Judged, out: Path) -> None:
 
 
 def show(table: TextTable) -> None:
-    """Prints a table: drawn on a terminal, as Markdown elsewhere."""
+    """Prints a table: drawn on a terminal, otherwise as Markdown."""
     from gsn_jax.benchmark.text_tables import to_markdown, to_rich
 
     console = Console()

@@ -1,4 +1,4 @@
-"""What the package logs as lines on standard error, such as warnings about images."""
+"""Prints the package's log, such as warnings about images, as lines on standard error."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 import click
 
-# How many lines are shown; a folder may give one for every file.
+# At most this many lines are shown; a folder may cause one for every file.
 _SHOWN = 10
 
 
 class _Lines(logging.Handler):
-    """Shows each different warning once, up to a number of them."""
+    """Shows each distinct warning once, up to `_SHOWN` of them."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -30,7 +30,7 @@ class _Lines(logging.Handler):
 
 @contextlib.contextmanager
 def shown() -> Iterator[None]:
-    """Shows the warnings that the package logs meanwhile, and counts those beyond ten."""
+    """Within the block, shows the first ten warnings of the package and counts the others."""
     logger = logging.getLogger("gsn_jax")
     lines, propagate = _Lines(), logger.propagate
     logger.addHandler(lines)

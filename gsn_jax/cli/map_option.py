@@ -1,4 +1,4 @@
-"""The option `--maps` of `gsn score`, which draws quality maps after the scoring."""
+"""`gsn score --maps`: draws quality maps after scoring."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def map_writer(folder: str, metrics: list[Metric], pairs: Iterable[Pair]) -> MapWriter:
-    """Checks before the scoring that maps can be drawn, and prints which metrics have none.
+    """Checks before scoring that maps can be drawn, and prints which metrics have none.
 
     Raises:
         InputError: see `MapWriter`.
@@ -31,7 +31,7 @@ def map_writer(folder: str, metrics: list[Metric], pairs: Iterable[Pair]) -> Map
 
 
 def draw_maps(writer: MapWriter, pairs: list[Pair], loading: Loading) -> None:
-    """Draws the maps of pairs that were scored.
+    """Draws the maps of scored pairs.
 
     Raises:
         InputError: a picture cannot be written.
@@ -44,7 +44,7 @@ def draw_maps(writer: MapWriter, pairs: list[Pair], loading: Loading) -> None:
         masks = one_pair.Masks(loading.max_pixels)
         for pair in pairs:
             reference, distorted = map(loading.load, pair.files)
-            # A map is of the whole image.
+            # A map shows the whole image, whatever the mask.
             whole = dataclasses.replace(pair, mask="", mask_file=None)
             prepared = one_pair.prepare(whole, reference, distorted, loading, masks)
             images = as_pair(prepared.reference, prepared.distorted)

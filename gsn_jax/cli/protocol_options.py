@@ -1,4 +1,4 @@
-"""Options that say what is scored: a protocol, a display, HDR, masks, tiles, alignment."""
+"""Options that define what is scored: a protocol, a display, HDR, masks, tiles, alignment."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ protocol = together(
     click.option(
         "--protocol",
         metavar="NAME",
-        help="A protocol of papers: sr-x2, sr-x3 or sr-x4 (super-resolution: --luma studio, and "
-        "--crop-border 2, 3 or 4).",
+        help="A protocol used in papers: sr-x2, sr-x3 or sr-x4 for super-resolution (--luma studio "
+        "with --crop-border 2, 3 or 4).",
     ),
     click.option(
         "--luma",
         type=click.Choice(["full", "studio"]),
-        help="Score the BT.601 luma instead of the colours: full is that of MATLAB's rgb2gray, "
-        "studio the Y of rgb2ycbcr (16 to 235).",
+        help="Score the BT.601 luma instead of the colours: 'full' is that of MATLAB's rgb2gray, "
+        "'studio' the Y of its rgb2ycbcr (16 to 235).",
     ),
     click.option(
         "--crop-border",
@@ -40,8 +40,8 @@ protocol = together(
     click.option(
         "--display",
         metavar="NAME|FILE.json",
-        help="What the images are seen on, for cvvdp: standard_4k, standard_fhd, standard_phone or "
-        "a file that describes a display.  [default: standard_4k]",
+        help="Display on which the images are viewed, for cvvdp: standard_4k, standard_fhd, "
+        "standard_phone, or a JSON file that describes a display.  [default: standard_4k]",
     ),
 )
 
@@ -50,15 +50,15 @@ hdr = together(
     click.option(
         "--hdr",
         type=click.Choice(["pu21"]),
-        help="Score HDR images (PQ, HLG, and OpenEXR and Radiance HDR in cd/m2) by PU21 values "
-        "of their luminance; for psnr, ssim and some other metrics.",
+        help="Score HDR images (PQ, HLG, or OpenEXR and Radiance HDR in cd/m2) on PU21 values of "
+        "their luminance. Supported by psnr, ssim and some other metrics.",
     ),
     click.option(
         "--peak-nits",
         type=float,
         metavar="N",
         help="Peak luminance of the display, in cd/m2. HLG needs it; other HDR images are clipped "
-        "there.",
+        "to it.",
     ),
 )
 
@@ -74,8 +74,8 @@ def chosen_protocol(
     """The protocol that the options choose.
 
     Raises:
-        InputError: no protocol has that name, or it is given together with its parts; or see
-            `Protocol` and `gsn_jax.metrics.displays.read`.
+        InputError: no protocol has that name, or it is combined with --hdr, --peak-nits, or the
+            options that it sets; or see `Protocol` and `gsn_jax.metrics.displays.read`.
     """
     from gsn_jax.metrics import displays
     from gsn_jax.scoring.protocol import Protocol, named_protocol
@@ -95,7 +95,7 @@ def under(rules: Protocol, metrics: Iterable[Metric]) -> list[Metric]:
     """The metrics under a protocol.
 
     Raises:
-        InputError: there is a display, and no metric whose score depends on it.
+        InputError: a display is given, but no metric depends on it.
     """
     seen = [rules.of(metric) for metric in metrics]
     if rules.display is not None and not any(
@@ -109,30 +109,31 @@ parts = together(
     click.option(
         "--mask",
         metavar="FILE|DIR",
-        help="Score what is white in this mask; gray counts in part. A folder holds one mask per "
-        "image, of the same name. A table may name masks in a column mask instead.",
+        help="Score only what is white in this mask; gray pixels count partially. A folder holds "
+        "one mask per image, of the same name. A table of --pairs may name masks in its column "
+        "mask instead.",
     ),
     click.option(
         "--tiles",
         metavar="ROWSxCOLUMNS",
-        help="Score the tiles of each pair too, such as 4x4; a row of the table for each.",
+        help="Also score each pair in tiles, such as 4x4. The table gets a row for each tile.",
     ),
     click.option(
         "--align",
         type=click.Choice(["none", "integer", "subpixel"]),
         default="none",
         show_default=True,
-        help="Undo a shift between the images, found by phase correlation, by whole pixels or by "
-        "fractions of a pixel.",
+        help="Undo a shift between the images, found by phase correlation: 'integer' by whole "
+        "pixels, 'subpixel' by fractions of a pixel.",
     ),
 )
 
 
 def parse_tiles(text: str | None) -> tuple[int, int] | None:
-    """Numbers of tiles from top to bottom and from left to right, from text such as 4x4.
+    """The numbers of rows and columns of tiles in a text such as 4x4; None for None.
 
     Raises:
-        InputError: it is something else.
+        InputError: the text has another form.
     """
     if text is None:
         return None
@@ -146,7 +147,7 @@ def with_masks(pairs: Sequence[Pair], mask: str | None, tiles: Any, max_pixels: 
     """The pairs with the masks that `--mask` gives them.
 
     Raises:
-        InputError: masks come from a table too, or there are tiles; see also
+        InputError: the table names masks too, or there are both masks and tiles; see also
             `gsn_jax.scoring.mask_files.give_masks`.
     """
     from gsn_jax.scoring.mask_files import give_masks

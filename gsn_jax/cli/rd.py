@@ -43,37 +43,36 @@ _TABLES = (
     "qualities",
     multiple=True,
     metavar="[CODEC=]A:B:STEP",
-    help="Qualities to encode at, from A to B, or a comma-separated list; with CODEC= for one "
-    f"codec only. May be repeated.  [default: {_QUALITIES}]",
+    help="Qualities to encode at: from A to B in steps of STEP, or a comma-separated list. CODEC= "
+    f"sets them for one codec only. May be repeated, once per codec.  [default: {_QUALITIES}]",
 )
 @click.option(
     "--pairs",
     "table",
     metavar="FILE.csv",
-    help="Compare the files of a CSV table with the columns reference, distorted, codec and "
-    "setting. A column bytes replaces the size of the distorted file.",
+    help="Compare encoded files in a CSV table with the columns reference, distorted, codec and "
+    "setting. A column bytes overrides the size of the distorted file.",
 )
 @shared_options.metrics(
     "gsn,ssimulacra2,psnr", "Metrics to compare by; see gsn score --list-metrics."
 )
 @shared_options.checkpoint
 @protocol_options.protocol
-@click.option("--anchor", metavar="CODEC", help="Compare with this codec.  [default: the first]")
+@click.option("--anchor", metavar="CODEC", help="Codec to compare with.  [default: the first]")
 @click.option(
     "--at",
     "levels",
     multiple=True,
     metavar="METRIC=X",
-    help="Compare bytes at this score too. May be repeated, once per metric.  [default: the middle "
-    "of the range that all codecs reach]",
+    help="Also compare file sizes at this score. May be repeated, once per metric.  [default: the "
+    "middle of the range that all codecs reach]",
 )
 @click.option(
     "--opinions",
     "judged",
     metavar="FILE.csv",
-    help="Opinion scores of settings: a table with the columns setting (the setting, or "
-    "CODEC-SETTING) and elo, mos or score. Shows the BD-rate that people see beside those of the "
-    "metrics.",
+    help="Table of opinion scores, with the columns setting (SETTING or CODEC-SETTING) and elo, "
+    "mos or score. Shows BD-rates by these scores beside those by the metrics.",
 )
 @click.option(
     "--resamples",
@@ -86,8 +85,8 @@ _TABLES = (
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep encoded files and scores, and write tables (CSV, Markdown, LaTeX) in this folder. "
-    "If the run is interrupted, the same command continues it.",
+    help="Folder for encoded files, scores and tables (CSV, Markdown, LaTeX). If the run is "
+    "interrupted, the same command continues it.",
 )
 @shared_options.report
 @click.option(
@@ -98,7 +97,7 @@ _TABLES = (
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    help="Number of processes that encode.  [default: number of cores]",
+    help="Number of encoding processes.  [default: number of cores]",
 )
 def command(
     photos: tuple[str, ...],
@@ -122,9 +121,9 @@ def command(
     overwrite: bool,
     workers: int | None,
 ) -> None:
-    """Compare codecs: bytes against quality, with BD-rates and their confidence intervals.
+    """Compare codecs: file size against quality, with BD-rates and their confidence intervals.
 
-    Encodes PHOTOS, which are folders or files, or takes the encoded files of a table.
+    Encodes PHOTOS (files or folders), or takes encoded files from a table.
 
     \b
     gsn rd photos --codec jpeg,webp,avif --quality 20:95:15 --out comparison
@@ -134,7 +133,7 @@ def command(
     at equal bytes. Both are computed for each photograph, on the range that both codecs cover, and
     averaged.
 
-    Exit codes: 0 success, 2 wrong usage or a file has no score.
+    Exit codes: 0 success, 2 wrong usage or a file could not be scored.
     """
     if bool(photos) == (table is not None):
         raise InputError("give PHOTOS or --pairs FILE.csv; see --help")
@@ -237,7 +236,7 @@ def _scored(
 
 
 def _tables(comparison: Comparison, verdict: Verdict | None, out: Path | None) -> None:
-    """Prints the tables, and writes them into the folder."""
+    """Prints the tables and, given a folder, writes them there."""
     from gsn_jax.benchmark.text_tables import to_latex, to_markdown
     from gsn_jax.cli.judging import show
     from gsn_jax.rate_distortion import csv_tables, text

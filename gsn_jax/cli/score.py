@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog=f"Images may be {formats.describe()} files of any size, with --hdr also OpenEXR and "
-    "Radiance HDR, and with the extra 'video' Y4M, MP4, MKV, WebM and other videos."
+    epilog=f"Images may be {formats.describe()} files of any size; with --hdr, also OpenEXR and "
+    "Radiance HDR. Y4M, MP4, MKV, WebM and other videos need the extra 'video'."
 )
 @score_options.sources
 @score_options.outputs
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 @click.option(
     "--maps",
     metavar="DIR",
-    help="Draw each pair's quality maps, next to the distorted image, as PNG files in DIR.",
+    help="Write each pair's quality maps, beside the distorted image, to PNG files in DIR.",
 )
 @score_beam.options
-@click.option("--list-metrics", is_flag=True, help="List the metrics with their ranges and exit.")
+@click.option("--list-metrics", is_flag=True, help="List the metrics with their ranges, and exit.")
 def command(list_metrics: bool, **options: Any) -> None:
     """Score DISTORTED images or videos against their REFERENCE.
 
@@ -65,9 +65,10 @@ def command(list_metrics: bool, **options: Any) -> None:
 
     The metric gsn gives a quality in [0, 1]; higher is better and identical images score 1.
 
-    Several processes, on one or more machines, can make one table (--pairs or two folders, with
-    --out on storage that all see). Slurm, Open MPI, Kubernetes and Cloud TPU are detected.
-    Elsewhere, start the same command everywhere with --coordinator, --processes and --process-id.
+    Several processes, on one or more machines, can share the work on one table (--pairs or two
+    folders, with --out on storage that all can access). Slurm, Open MPI, Kubernetes and Cloud TPU
+    are detected. Otherwise, start the same command for each process, with --coordinator,
+    --processes and --process-id.
 
     Exit codes: 0 success, 1 a score is worse than --fail-below, 2 wrong usage or a pair could not
     be scored, 75 another process was lost, 130 interrupted.
@@ -100,7 +101,7 @@ def command(list_metrics: bool, **options: Any) -> None:
 
 
 def _reading(request: Request) -> tuple[Protocol, Loading]:
-    """What metrics see of an image, and how files become pairs of images."""
+    """What metrics see of an image, and how pairs are loaded from files."""
     from gsn_jax.scoring.pairs import Loading
 
     protocol = protocol_options.chosen_protocol(
@@ -123,7 +124,7 @@ def _reading(request: Request) -> tuple[Protocol, Loading]:
 
 
 def _score(request: Request, protocol: Protocol, loading: Loading, processes: Processes) -> None:
-    """Scores all pairs. Exits with a code other than 0 if one failed or is worse than a limit."""
+    """Scores all pairs. Exits with code 1 or 2 if one is worse than a limit or failed."""
     from gsn_jax.cli import score_limits, score_sources, score_table, score_views
     from gsn_jax.scoring import by_name, junit, regions, tables
 

@@ -31,8 +31,8 @@ options = together(
         "beam_options",
         multiple=True,
         metavar="KEY=VALUE",
-        help="A pipeline option; may be repeated. direct_num_workers=4 starts four processes on "
-        "this machine, runner=DataflowRunner runs on Google Cloud.",
+        help="An option of the pipeline: direct_num_workers=4 starts four processes on this "
+        "machine, runner=DataflowRunner runs on Google Cloud. May be repeated.",
     ),
 )
 
@@ -41,8 +41,8 @@ def score(request: Request) -> None:
     """Runs the pipeline and prints a summary. Exit code 2 if pairs could not be scored.
 
     Raises:
-        InputError: `--pairs` or `--out` is missing, an option is given that a pipeline does not
-            have, or the pipeline cannot be run.
+        InputError: `--pairs` or `--out` is missing, an option is given that pipelines do not
+            support, or the pipeline cannot be run.
     """
     table, out = _checked(request)
     refuse_flags("not with --runner beam")
@@ -59,7 +59,7 @@ def score(request: Request) -> None:
 
 
 def _checked(request: Request) -> tuple[str, str]:
-    """The table and the output folder."""
+    """Checks the options, and returns the table and the output folder."""
     if request.runner is None:
         raise InputError("--beam-option belongs to --runner beam, which is not given")
     if request.table is None:

@@ -1,4 +1,4 @@
-"""`gsn score --fail-below`: the limits, and the exit code of what is worse or failed."""
+"""`gsn score --fail-below`: limits on scores, and the exit code if a score or a pair fails."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from gsn_jax.scoring import pooling
 from gsn_jax.scoring.limits import Limit
 from gsn_jax.scoring.pairs import ScoredPair
 
-# How many pairs are named that failed or are worse than a limit.
+# At most this many failed pairs, and this many scores worse than a limit, are named.
 _SHOWN = 10
 
 
 def parse(texts: Sequence[str], metrics: Sequence[Metric], *, pooled: bool = False) -> list[Limit]:
-    """The worst scores that pass, from texts like `X`, `NAME=X` or, if pooled, `NAME:STATISTIC=X`.
+    """The limits in texts like `X`, `NAME=X` or, if pooled, `NAME:STATISTIC=X`.
 
     Raises:
-        InputError: X is not a number, or it is not clear which score it is for.
+        InputError: X is not a number, NAME is none of the metrics, or it is missing although there
+            are several.
     """
     by_key = {metric.name: (metric, metric.name) for metric in metrics}
     if pooled:
@@ -49,13 +50,13 @@ def parse(texts: Sequence[str], metrics: Sequence[Metric], *, pooled: bool = Fal
 def conclude(
     scored: Sequence[ScoredPair], judged: Sequence[ScoredPair], limits: Sequence[Limit]
 ) -> None:
-    """Names pairs that failed (exit code 2), and what is worse than a limit (exit code 1).
+    """Names pairs that failed (exit code 2) and scores worse than a limit (exit code 1).
 
-    A line says so, too, if pairs look shifted.
+    Pairs that look shifted are reported too.
 
     Args:
         scored: all pairs.
-        judged: what limits apply to: the pairs, or their pooled scores.
+        judged: what the limits apply to: the pairs, or their pooled scores.
         limits: the worst scores that pass.
     """
     _name_shifted(scored)

@@ -1,4 +1,4 @@
-"""The options of `gsn score` alone, and which of them do not go together."""
+"""The options that only `gsn score` has, and checks of their combinations."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ sources = together(
         "table",
         metavar="FILE.csv",
         help="Score the pairs of a CSV table with the columns reference and distorted. Paths are "
-        "relative to the table; other columns are ignored.",
+        "relative to the table. Other columns are ignored, except mask (see --mask).",
     ),
     click.option(
         "--reference-dir",
         metavar="DIR",
-        help="Folder of references. Give --distorted-dir too; files are paired by name.",
+        help="Folder of references; needs --distorted-dir. Files are paired by name.",
     ),
     click.option("--distorted-dir", metavar="DIR", help="Folder of distorted images."),
     click.option(
@@ -36,7 +36,7 @@ sources = together(
         help="How to pair the files of two folders. 'stem': same name except for suffix and case. "
         "'prefix': the distorted name begins with the reference's, as in photo.png and "
         "photo_q10.jpg. 'auto': stem, then prefix. Or a regular expression whose match (or first "
-        "group) must be equal in both names.  [default: auto]",
+        "group) must be the same in both names.  [default: auto]",
     ),
     click.option(
         "--allow-unpaired", is_flag=True, help="Skip files without a partner instead of stopping."
@@ -47,8 +47,8 @@ sources = together(
         default=1,
         show_default=True,
         metavar="N",
-        help="Of videos and of two folders of frames, score every Nth frame, beginning with the "
-        "first.",
+        help="Score only every Nth frame, beginning with the first; for videos and for two folders "
+        "of frames.",
     ),
 )
 
@@ -56,8 +56,8 @@ outputs = together(
     click.option(
         "--pool",
         is_flag=True,
-        help="Print statistics of all scores of a folder (mean, harmonic mean, percentiles) in "
-        "place of the scores, and apply --fail-below to them. Videos always are pooled.",
+        help="Print statistics of each folder's scores (mean, harmonic mean, percentiles) instead "
+        "of the scores, and apply --fail-below to them. Videos are always pooled.",
     ),
     click.option(
         "--out",
@@ -74,7 +74,7 @@ outputs = together(
         "--format",
         "form",
         type=click.Choice(["csv", "jsonl", "parquet"]),
-        help="Format of --out.  [default: by its suffix: .csv, .jsonl or .parquet]",
+        help="Format of --out.  [default: given by its suffix: .csv, .jsonl or .parquet]",
     ),
     click.option(
         "--escape-formulas",
@@ -90,29 +90,30 @@ limits = together(
         "limits",
         multiple=True,
         metavar="[NAME=]X",
-        help="Exit with code 1 if a score, at six decimals, is worse than X. For metrics where "
-        "lower is better, worse means above X. With several metrics name one, as in psnr=30. Of "
-        "pooled scores it is the mean, or another statistic, as in psnr:p5=30.",
+        help="Exit with code 1 if a score, rounded to six decimals, is worse than X: below X, or "
+        "above X if lower is better for the metric. With several metrics, name one, as in psnr=30. "
+        "For pooled scores, X limits the mean or a named statistic, as in psnr:p5=30. May be "
+        "repeated.",
     ),
     click.option(
         "--junit",
         metavar="FILE.xml",
-        help="Write JUnit XML too: a test per pair, or per video or folder if pooled. It fails "
-        "where a score is worse than --fail-below.",
+        help="Also write JUnit XML with one test per pair or, if pooled, per video or folder. A "
+        "test fails if a score is worse than --fail-below.",
     ),
 )
 
 resize = click.option(
     "--resize",
     type=click.Choice(["to-reference", "to-distorted"]),
-    help="If the images of a pair differ in size, resize one to the size of the other. Otherwise "
+    help="If the images of a pair differ in size, resize one to the size of the other. By default, "
     "such pairs are errors.",
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """The values of all options, by their names in Python."""
+    """The values of all options, under the names of the command's parameters."""
 
     reference: str | None
     distorted: tuple[str, ...]
@@ -154,33 +155,34 @@ class Request:
 
     @property
     def by_beam(self) -> bool:
-        """Whether a pipeline scores the pairs."""
+        """Whether options of an Apache Beam pipeline are given."""
         return self.runner is not None or bool(self.beam_options)
 
     @property
     def folders(self) -> tuple[str, str] | None:
-        """The folders of references and of distorted images; None where other pairs are given."""
+        """The folders of references and of distorted images; None unless both are given."""
         if self.reference_dir is None or self.distorted_dir is None:
             return None
         return self.reference_dir, self.distorted_dir
 
     @property
     def tile_counts(self) -> tuple[int, int] | None:
-        """Numbers of tiles from top to bottom and from left to right; None for no tiles."""
+        """The numbers of rows and columns of tiles; None for no tiles."""
         return parse_tiles(self.tiles)
 
     @functools.cached_property
     def videos(self) -> bool:
-        """Whether frames of videos are scored."""
+        """Whether an input is a video, so that frames are scored."""
         from gsn_jax.images.video import is_video
 
         return self.reference is not None and any(map(is_video, (self.reference, *self.distorted)))
 
     def check_sources(self) -> None:
-        """Refuses anything but one kind of source.
+        """Checks that there is exactly one kind of source.
 
         Raises:
-            InputError: there is none, or several.
+            InputError: there is none, or several; a folder is given as an image; or an option for
+                two folders is given without them.
         """
         folders = self.reference_dir, self.distorted_dir
         files = self.reference, *(self.distorted if len(self.distorted) == 1 else ())
@@ -193,7 +195,7 @@ class Request:
                 "give REFERENCE and DISTORTED images, or --pairs FILE.csv, or --reference-dir and "
                 "--distorted-dir; see --help"
             )
-        # A folder among several images is no mistake: a shell may have expanded DIR/*.
+        # A folder among several images is no error: a shell may have expanded DIR/*.
         for name in files:
             if name is not None and os.path.isdir(name):
                 raise InputError(
@@ -206,10 +208,10 @@ class Request:
             raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
 
     def check_combinations(self) -> None:
-        """Refuses options that do not go together, as far as that shows before a file is opened.
+        """Checks the combination of options, as far as possible before a file is opened.
 
         Raises:
-            InputError: some do not.
+            InputError: two options exclude each other, one lacks another, or `--tiles` is invalid.
         """
         parse_tiles(self.tiles)
         if self.out is None and self.form:

@@ -39,12 +39,13 @@ def find(
         coordinator: see `gsn_jax.devices.distributed.find_group`.
         processes: likewise.
         process_id: likewise.
-        out: the table. Without one there is nothing to divide, and flags are refused; what the
-            environment says may be meant for other commands, and is ignored.
-        absent: options that several processes do not have.
+        out: the table. Only work on a regular file is divided. Otherwise flags are refused, and the
+            environment, whose settings may be meant for other commands, is ignored.
+        absent: options that several processes do not support, and their values.
 
     Raises:
-        InputError: flags that do not fit together, or an option that there is not.
+        InputError: flags do not fit together, or an option in `absent` is given to several
+            processes.
     """
     from gsn_jax.scoring.outputs import is_regular
 
@@ -60,10 +61,10 @@ def find(
 
 
 def refuse_flags(why: str) -> None:
-    """Refuses flags of the command line that say how processes find one another.
+    """Refuses command-line flags that say how processes find one another.
 
     Raises:
-        InputError: one is given.
+        InputError: one is given; the message contains `why`.
     """
     for name in shared_options.given_processes():
         raise InputError(f"{name}: {why}; leave it out")
@@ -75,7 +76,7 @@ def joined(
     start_timeout: int,
     watched: Lifeline | None,
 ) -> Iterator[Processes]:
-    """Who takes part. After the block, only process 0 goes on."""
+    """Joins the group and yields its `Processes`. After the block, only process 0 goes on."""
     with distributed.joined(
         group,
         start_seconds=start_timeout,

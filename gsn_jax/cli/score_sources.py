@@ -23,7 +23,7 @@ Score = Callable[..., Iterator[tuple[int, ScoredPair]]]
 
 
 def pairs_of(request: Request) -> list[Pair]:
-    """The pairs with their masks; a video with its reference is a pair.
+    """The pairs with their masks. A video and its reference are one pair.
 
     Raises:
         InputError: the table, a folder or the masks cannot be used.
@@ -38,7 +38,7 @@ def pairs_of(request: Request) -> list[Pair]:
 
 
 def _folder_pairs(request: Request) -> list[Pair]:
-    """The pairs of two folders; names files without a partner that are left out."""
+    """Every Nth pair of two folders. Files left out for lack of a partner are reported."""
     assert request.folders is not None
     pairs, pairing = pair_folders(
         *request.folders, rule=request.rule or "auto", allow_unpaired=request.allow_unpaired
@@ -49,7 +49,7 @@ def _folder_pairs(request: Request) -> list[Pair]:
 
 
 def inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
-    """All files that are read."""
+    """All input files, and None for each that a pair lacks, such as a mask."""
     if table is not None:
         yield Path(table)
     for pair in pairs:
@@ -59,7 +59,7 @@ def inputs(pairs: Sequence[Pair], table: str | None) -> Iterator[Path | None]:
 def scorer(
     request: Request, pairs: list[Pair], metrics: Sequence[Metric], loading: Loading
 ) -> tuple[Score, list[Pair]]:
-    """What scores the pairs, and the pairs; those of videos become the pairs of their frames.
+    """A function that scores the pairs, and the pairs; a pair of videos becomes pairs of frames.
 
     Raises:
         InputError: see `frame_pairs`.

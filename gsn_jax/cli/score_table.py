@@ -1,4 +1,4 @@
-"""`gsn score --out`: the scores of all pairs into a table, by one or several processes."""
+"""`gsn score --out`: writes the scores of all pairs to a table, by one or several processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from gsn_jax.scoring.protocol import described
 
 @dataclasses.dataclass(frozen=True)
 class TableFile:
-    """The output.
+    """The table to write.
 
     Attributes:
         path: the file.
@@ -39,9 +39,10 @@ class TableFile:
 
 
 def check_outputs(request: Request, pairs: Sequence[Pair]) -> str:
-    """Refuses, before the work, files of `--out` and `--junit` that cannot or must not be written.
+    """Checks up front that `--out` and `--junit` can be written, and returns the format of `--out`.
 
-    Returns the format of `--out`.
+    Raises:
+        InputError: a file cannot be written, is an input, is not this command's, or is named twice.
     """
     out, junit_file, folders = request.out, request.junit, request.folders or ()
     inputs = list(score_sources.inputs(pairs, request.table))
@@ -61,13 +62,13 @@ def check_outputs(request: Request, pairs: Sequence[Pair]) -> str:
 def score_to_file(
     table: TableFile, job: Job, score: Score, processes: Processes
 ) -> list[ScoredPair]:
-    """Scores into a table. Where the output is a file, a journal makes the run resumable.
+    """Scores all pairs and writes the table. For a regular file, a journal makes the run resumable.
 
     Args:
         table: the output.
         job: what is scored, and how.
-        score: gives the scores of some pairs.
-        processes: who takes part.
+        score: scores the pairs with given indices.
+        processes: the processes that share the work.
 
     Returns:
         The rows; none in a process other than 0.
@@ -104,7 +105,7 @@ def score_to_file(
             protocol=described(job.protocol, job.loading),
             escape_formulas=table.escape_formulas,
         )
-    if sys.stderr.isatty():  # where the bar has just gone
+    if sys.stderr.isatty():  # where the bar has just disappeared
         click.echo(f"gsn: the scores of {len(rows)} pairs are in {table.path}", err=True)
     return rows
 
@@ -112,9 +113,9 @@ def score_to_file(
 def _complete(
     journal: Journal, shares: Sequence[Sequence[int]], processes: Processes, out: str
 ) -> bool:
-    """Waits for the others. True in process 0, whose journal then has all pairs.
+    """Waits for the other processes. True in process 0, whose journal then has all pairs.
 
-    Exits with code 75 where another process was lost before it had scored its pairs.
+    Exits with code 75 if pairs are missing, for example because a process was lost.
     """
     journal.close()
     living = distributed.wait_for_living()
@@ -123,7 +124,7 @@ def _complete(
     journal.gather()
 
     def lacks(index: int, is_living: bool) -> bool:
-        # What failed may be of an earlier run, which a living process has tried again.
+        # An error may be left over from an earlier run; living processes have retried theirs.
         item = journal.scored.get(index)
         return item is None or bool(item.error and not is_living)
 

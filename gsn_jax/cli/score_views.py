@@ -28,11 +28,11 @@ class Job:
 
     Attributes:
         pairs: the pairs.
-        metrics: each scores every pair, under the protocol.
-        loading: how files become pairs of images.
+        metrics: the metrics, under the protocol.
+        loading: how pairs are loaded from files.
         protocol: what the metrics see of an image.
-        tiles: number of tiles, from top to bottom and from left to right; None for none.
-        layout: of the table.
+        tiles: numbers of rows and columns of tiles; None for no tiles.
+        layout: the layout of the table.
     """
 
     pairs: Sequence[Pair]
@@ -44,7 +44,7 @@ class Job:
 
     @property
     def remarks(self) -> str:
-        """What a reader of the scores has to know, such as "luma studio"; "" if nothing."""
+        """What a reader of the scores must know, such as "luma studio"; "" if nothing."""
         resize, align = self.loading.resize, self.loading.align
         parts = [str(self.protocol), f"resize {resize}" if resize else ""]
         return ", ".join(filter(None, [*parts, f"align {align}" if align != "none" else ""]))
@@ -53,7 +53,7 @@ class Job:
 def score_to_screen(
     job: Job, scored: Iterator[tuple[int, ScoredPair]], escape_formulas: bool
 ) -> list[ScoredPair]:
-    """Prints pairs in their order: a table on a terminal, elsewhere CSV, row by row."""
+    """Prints scores in the order of the pairs: a table on a terminal, otherwise CSV row by row."""
     from gsn_jax.scoring.many_pairs import in_order
     from gsn_jax.scoring.tables import write_rows
 
@@ -85,7 +85,7 @@ def score_to_screen(
 
 
 def score_in_silence(total: int, scored: Iterator[tuple[int, ScoredPair]]) -> list[ScoredPair]:
-    """Pairs in the order of their indices, with a progress bar."""
+    """Scored pairs in the order of their indices; shows a progress bar but no scores."""
     with progress(total) as advance:
         rows = dict(advance(scored))
     return [rows[index] for index in range(total)]
@@ -94,7 +94,7 @@ def score_in_silence(total: int, scored: Iterator[tuple[int, ScoredPair]]) -> li
 def pool_to_screen(
     scored: Sequence[ScoredPair], metrics: Sequence[Metric], escape_formulas: bool
 ) -> list[ScoredPair]:
-    """Pools scores and prints the result: a table on a terminal, elsewhere CSV."""
+    """Pools scores and prints the result: a table on a terminal, otherwise CSV."""
     from gsn_jax.scoring import pooling
     from gsn_jax.scoring.tables import write_rows
 
@@ -118,7 +118,7 @@ def pool_to_screen(
 
 @contextlib.contextmanager
 def progress(total: int, done: int = 0) -> Iterator[Any]:
-    """A function that counts what passes through it on a progress bar."""
+    """A function that passes items on and counts them on a progress bar, if there are several."""
     if total < 2:
         yield iter
         return
@@ -134,7 +134,7 @@ def progress(total: int, done: int = 0) -> Iterator[Any]:
 
 
 def print_scores(scored: Sequence[ScoredPair], job: Job) -> None:
-    """Prints a table for people."""
+    """Prints scores as a table on a terminal."""
     several = len({item.pair.reference for item in scored}) > 1
     headers = {metric.name: f"{metric.name} {arrow(metric)}" for metric in job.metrics}
     hidden = {"error"} if several else {"error", "reference"}
@@ -163,7 +163,7 @@ def arrow(metric: Metric) -> str:
 
 
 def print_metrics() -> None:
-    """Prints names, ranges and directions of all metrics, and which are not available and why."""
+    """Prints the name, range and direction of each metric, or why it is not available."""
     from gsn_jax.scoring.by_name import available
 
     found, missing = available()

@@ -36,8 +36,8 @@ LOCAL = "127.0.0.1"
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="Accept requests to this host name, for example behind a proxy; may be repeated. IP "
-    "addresses, localhost and this computer's name are always accepted.",
+    help="Accept requests to this host name, for example behind a proxy. IP addresses, localhost "
+    "and this computer's name are always accepted. May be repeated.",
 )
 @click.option(
     "--browser/--no-browser", default=True, show_default=True, help="Open the page in a browser."
@@ -57,7 +57,7 @@ LOCAL = "127.0.0.1"
     default=4000,
     show_default=True,
     metavar="N",
-    help="Refuse uploads when the page holds N megabytes of files.",
+    help="Refuse uploads once the page holds N megabytes of files.",
 )
 @shared_options.max_pixels(4096 * 4096)
 @shared_options.alpha
@@ -75,8 +75,8 @@ def command(
     """Serve a local web page that scores images and shows quality maps.
 
     Drop a reference and distorted versions of it on the page. Nothing is sent to other servers, and
-    uploads are deleted when the command ends (Ctrl-C). It scores whole images in colour, as people
-    see them there; for a --protocol, --luma or --crop-border use gsn score. There is no password:
+    uploads are deleted when the command ends (Ctrl-C). Whole images are scored in colour, as the
+    page shows them; for --protocol, --luma or --crop-border, use gsn score. There is no password:
     with a --host other than 127.0.0.1, anyone who can reach that address can use the page. Needs
     pip install 'gsn_jax[web]'.
     """
@@ -105,6 +105,6 @@ def command(
         if host not in (LOCAL, "localhost", "::1"):
             click.echo(f"gsn: anyone who can reach {host} can use the page", err=True)
         threading.Event().wait()
-    # Everything is cleaned up; a scoring that still runs in another thread is not waited for.
+    # Everything is cleaned up. Threads that are still scoring are not waited for.
     sys.stdout.flush()
     os._exit(0)

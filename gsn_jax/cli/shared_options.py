@@ -1,4 +1,4 @@
-"""Options that several commands have: metrics, reading of images, batches, reports, processes."""
+"""Options shared by several commands: metrics, image reading, batches, reports, processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gsn_jax.errors import InputError
 
 
 def together(*options: Callable) -> Callable:
-    """A decorator that gives a command these options, in this order."""
+    """A decorator that adds these options to a command, in this order."""
 
     def decorate(command: Callable) -> Callable:
         for option in reversed(options):
@@ -26,22 +26,22 @@ def together(*options: Callable) -> Callable:
 checkpoint = click.option(
     "--checkpoint",
     metavar="DIR",
-    help="Use this model for gsn: the folder of a model, a training run or a checkpoint.",
+    help="Folder of a model, a training run or a checkpoint to use as the metric gsn.",
 )
 
 batch_size = click.option(
     "--batch-size",
     type=click.IntRange(min=1, max=4096),
     metavar="N",
-    help="Score pairs in batches, on all devices, with N pairs per device.  [default: on GPUs and "
-    "TPUs what their memory holds; on CPUs one pair after the other]",
+    help="Score pairs in batches on all devices, N pairs per device.  [default: as many as fit in "
+    "memory on GPUs and TPUs, one pair at a time on CPUs]",
 )
 
 report = click.option(
     "--report",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write an HTML page with plots, tables and images into this folder.",
+    help="Write an HTML report with plots, tables and images to this folder.",
 )
 
 alpha = click.option(
@@ -49,12 +49,12 @@ alpha = click.option(
     type=click.Choice(["refuse", "black", "white"]),
     default="refuse",
     show_default=True,
-    help="Images with transparent pixels: refuse them, or composite them on black or white.",
+    help="What to do with transparent images: refuse them, or composite them on black or white.",
 )
 
 
 def max_pixels(default: int) -> Callable:
-    """`--max-pixels`."""
+    """The option `--max-pixels`."""
     return click.option(
         "--max-pixels",
         type=click.IntRange(min=1),
@@ -66,7 +66,7 @@ def max_pixels(default: int) -> Callable:
 
 
 def metrics(default: str, purpose: str) -> Callable:
-    """`--metric`, which may be repeated, as `names`; its help is `purpose`."""
+    """The repeatable option `--metric`, passed on as `names`; `purpose` is its help."""
     return click.option(
         "--metric",
         "names",
@@ -79,10 +79,10 @@ def metrics(default: str, purpose: str) -> Callable:
 
 
 def number(text: str, refusal: str) -> float:
-    """A number that an option gives.
+    """The number in an option's text.
 
     Raises:
-        InputError: it is none, or NaN; the message is `refusal`.
+        InputError: the text is not a number, or is NaN; the message is `refusal`.
     """
     try:
         value = float(text)
@@ -94,15 +94,15 @@ def number(text: str, refusal: str) -> float:
 
 
 def check_report(folder: Path, extra: str, *, overwrite: bool) -> None:
-    """Checks, before the work, whether `--report` can write its page.
+    """Checks up front that `--report` can write its page.
 
     Args:
         folder: the folder of the page.
-        extra: the extra of the package that has what the page needs.
-        overwrite: whether a page that gsn did not write may be replaced.
+        extra: the extra of gsn_jax that installs what the page needs.
+        overwrite: whether a file that gsn did not write may be replaced.
 
     Raises:
-        InputError: packages are missing, or the page is something else.
+        InputError: packages are missing, or the page would replace a file that gsn did not write.
     """
     from gsn_jax.benchmark.report import pages
     from gsn_jax.scoring.outputs import is_report, refuse_foreign
@@ -134,7 +134,7 @@ processes = together(
 
 
 def given_processes() -> list[str]:
-    """Those of the options `processes` that stand on the command line, not in the environment."""
+    """The options of `processes` given on the command line, not by environment variables."""
     context = click.get_current_context()
     names = {"coordinator": "--coordinator", "process_id": "--process-id"}
     names["processes"] = "--processes"

@@ -39,7 +39,7 @@ from gsn_jax.cli.counting import counting_bar
     "--extra-data/--no-extra-data",
     default=True,
     show_default=True,
-    help="State in readme.txt whether the model was trained on other data than the challenge's.",
+    help="State in readme.txt whether the model was trained on data other than the challenge's.",
 )
 @click.option(
     "--description",
@@ -58,8 +58,8 @@ def command(
 ) -> None:
     """Score a folder and write a ZIP file in the format of NTIRE 2021 and 2022.
 
-    It holds output.txt, with a line name,score per image (higher is better), and readme.txt, with
-    the time per image, CPU or GPU, whether extra data were used, and a description.
+    It contains output.txt, with one line name,score per image (higher is better), and readme.txt,
+    which states the time per image, CPU or GPU, whether extra data were used, and a description.
     """
     import jax
 

@@ -1,4 +1,4 @@
-"""Runs a command of several processes in a child process and reports how the child ended.
+"""Runs a multi-process command in a child process and reports how the child ended.
 
 When a process of a group dies, JAX aborts the others with a stack trace. The parent process, which
 never uses JAX, then prints one line on what happened and what to do, and sets the exit code.
@@ -24,7 +24,7 @@ _FORWARDED = (signal.SIGTERM, signal.SIGINT)
 
 
 def supervise(group: ProcessGroup, start_seconds: int) -> int:
-    """Runs this same command as a child, forwards signals to it, and reports how it ended.
+    """Runs the same command as a child, forwards signals to it, and reports how it ended.
 
     Returns:
         The exit code: the child's own; 75 if another process was lost; 128 + n if signal n killed
@@ -90,7 +90,7 @@ def _verdict(
 
 
 class Lifeline:
-    """The child's end of the connection. The child exits when its parent has gone."""
+    """The child's end of the connection to its parent. The child exits when the parent is gone."""
 
     def __init__(self, connection: socket.socket):
         self._connection = connection
@@ -107,6 +107,6 @@ class Lifeline:
 
 
 def lifeline() -> Lifeline | None:
-    """The lifeline of a child; None in a process without such a parent."""
+    """The lifeline of a supervised child; None in any other process."""
     number = os.environ.pop(_LIFELINE, None)
     return None if number is None else Lifeline(socket.socket(fileno=int(number)))

@@ -15,14 +15,14 @@ from gsn_jax.errors import InputError
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Output folder.")
 @click.option(
     "--types",
-    help="Comma-separated distortions (see --list), groups (noise, blur, ...), tid2013, kadid10k, "
-    "like-tid2013 or like-kadid10k (those that --like knows), or all.  [default: all; with --like: "
-    "those that it knows]",
+    help="Comma-separated distortions (see --list), groups (noise, blur, ...), data sets (tid2013, "
+    "kadid10k; like-tid2013, like-kadid10k for the types that --like supports), or all.  [default: "
+    "all; with --like, the types that it supports]",
 )
 @click.option(
     "--except",
     "without",
-    help="Distortions to leave out, named as in --types. The other images do not change.",
+    help="Distortions to leave out, named as in --types. The other images stay the same.",
 )
 @click.option(
     "--levels",
@@ -38,29 +38,29 @@ from gsn_jax.errors import InputError
     default=512,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Crop photographs around the centre to at most this height and width; 0 does not crop.",
+    help="Crop photographs around their centre to at most this height and width; 0 does not crop.",
 )
 @click.option(
     "--label",
     default=None,
     help="Quality label in [0, 1], higher is better: 'ensemble' (several metrics, fitted to "
-    "TID2013's opinion scores), 'level' (TID2013's mean opinion score of the type and level), or "
-    "the name of a metric or model with range [0, 1], which a network then learns from.  "
+    "TID2013's opinion scores), 'level' (TID2013's mean opinion score for the type and level), or "
+    "the name of a metric or model with range [0, 1], whose scores become the labels.  "
     "[default: ensemble]",
 )
 @click.option(
     "--like",
     type=click.Choice(["tid2013", "kadid10k"]),
     help="Match the distortion strengths of this data set, and label images with its mean opinion "
-    "score of the type and level, on TID2013's scale and without its reserved scenes. Replaces "
-    "--label and --consensus.",
+    "score for the type and level, on TID2013's scale; TID2013's reserved scenes are left out. "
+    "Replaces --label and --consensus.",
 )
 @click.option(
     "--consensus",
     default=0.0,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="Weight of the mean label of the type and level, over all photographs, in each label.",
+    help="Weight, in each label, of the mean label over all photographs with its type and level.",
 )
 @click.option(
     "--types-per-photo",
@@ -76,7 +76,7 @@ from gsn_jax.errors import InputError
     type=click.Choice(["png", "webp"]),
     default="png",
     show_default=True,
-    help="Image format; both are lossless, WebP is smaller and slower to write.",
+    help="Image format. Both are lossless; WebP is smaller and slower to write.",
 )
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Number of processes.  [default: number of cores]"
@@ -109,7 +109,7 @@ def command(
 
     Writes the folders reference and distorted, and pairs.csv with the columns reference, distorted,
     score, type, level and group (the photograph). To train on it, prepare it as the data set
-    iqa_table. If the command is interrupted, run it again to continue.
+    iqa_table with gsn datasets. If the command is interrupted, run it again to continue.
     """
     from data_pipelines import synthesis_labels
     from data_pipelines.synthesize import Settings, synthesize

@@ -19,8 +19,8 @@ _EPILOG = """Change single values of the configuration with --config.KEY=VALUE, 
 command continues the run.
 
 Several processes, on one or more machines, can train one model. Slurm, Open MPI, Kubernetes and
-Cloud TPU are detected. Elsewhere, start the same command everywhere with --coordinator, --processes
-and --process-id.
+Cloud TPU are detected. Otherwise, start the same command for each process, with --coordinator,
+--processes and --process-id.
 
 Exit codes: 0 finished, or saved after a signal; 1 the run failed; 2 wrong input; 75 another process
 was lost, start all of them again."""
@@ -39,7 +39,7 @@ was lost, start all of them again."""
 @click.option(
     "--workdir",
     type=click.Path(file_okay=False),
-    help="Folder of the run, for checkpoints, TensorBoard logs and the trained model; gs:// too.",
+    help="Folder or gs:// URL of the run: checkpoints, TensorBoard logs and the trained model.",
 )
 @shared_options.processes
 @click.option(
@@ -51,19 +51,19 @@ was lost, start all of them again."""
     "--writers",
     default="tensorboard",
     show_default=True,
-    help="Where losses, rates and evaluations go, comma-separated: tensorboard (in WORKDIR), "
+    help="Comma-separated destinations of losses, rates and evaluations: tensorboard (in WORKDIR), "
     "wandb, mlflow.",
 )
 @click.option(
     "--plan",
     is_flag=True,
-    help="Train nothing: print parameters, memory per device, collectives and arithmetic of a step "
-    "as compiled.",
+    help="Do not train; print the parameters, memory per device, collectives and arithmetic of a "
+    "compiled training step.",
 )
 @click.option(
     "--topology",
     metavar="KIND:SHAPE",
-    help="With --plan: compile for such devices, which need not be here, e.g. v5e:4x4 or cpu:8.",
+    help="With --plan, compile for these devices, such as v5e:4x4 or cpu:8; they may be absent.",
 )
 @click.pass_context
 def command(
@@ -120,7 +120,7 @@ def command(
 
 
 def _print_plan(config_name: str, overrides: list[str], topology: str | None) -> None:
-    if topology:  # libtpu shall not look for a TPU of this machine, and says so if it finds none
+    if topology:  # keeps libtpu from looking for a TPU here, and from complaining
         os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     from gsn_jax.training import plan
     from gsn_jax.training.config import load_config
@@ -137,7 +137,7 @@ def _say_finished(result: Result, workdir: str) -> None:
 
 
 def config_overrides(arguments: list[str]) -> list[str]:
-    """Arguments of the form `--config.KEY=VALUE`.
+    """The arguments, all of the form `--config.KEY=VALUE`.
 
     Raises:
         InputError: an argument has another form.

@@ -1,6 +1,6 @@
 """Image files and arrays as checked sRGB arrays `(..., H, W, 3)` in [0, 1], reference first.
 
-Functions are imported on first use: tables and files need no JAX.
+Names are imported on first use, because tables and files need no JAX.
 """
 
 from __future__ import annotations

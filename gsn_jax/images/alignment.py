@@ -18,16 +18,16 @@ Align = Literal["none", "integer", "subpixel"]
 # A fraction of a pixel is found on a grid of this many positions per pixel.
 UPSAMPLING = 20
 
-# The shift is sought in the middle of an image, of at most this height and width, among shifts of
-# up to a quarter of that.
+# Only the middle of an image, of at most this height and width, is searched, for shifts of up to a
+# quarter of it.
 _LARGEST = 2048
 
 # Frequencies weaker than this share of the strongest one count less than the others: in a blurred
-# image they hold nothing but rounding.
+# image they hold nothing but rounding errors.
 _WEAKEST = 1e-3
 
-# `looks_shifted` sees this much of the middle, and calls a pair shifted if the shift divides the
-# squared error by this number.
+# Height and width of the middle that `looks_shifted` compares; and by what factor undoing the shift
+# must reduce the squared error there for a pair to count as shifted.
 _GLANCE = 128
 _GAIN = 2.0
 
@@ -45,11 +45,11 @@ class Shift(NamedTuple):
 
 
 class Aligned(NamedTuple):
-    """The part of a pair that both images show, in one position.
+    """The part of a pair that both images show, aligned.
 
     Attributes:
         reference: `(h, w, 3)`, cut from the reference.
-        distorted: likewise, from the distorted image.
+        distorted: the same content, from the distorted image.
         shift: what was undone.
         part: the rows and columns of the reference that were cut out.
     """
@@ -67,8 +67,8 @@ def align(
 ) -> Aligned:
     """Undoes a global shift of the distorted image. Both images lose what only one of them shows.
 
-    A shift that does not lower the squared error counts as none, and so does one of a single step
-    of `UPSAMPLING`, which is as exact as the method is.
+    A shift that does not lower the squared error is not undone, nor is one of at most
+    1 / `UPSAMPLING` of a pixel, the precision of the method.
 
     Args:
         reference: uint8, or float32 in [0, 1].
@@ -106,8 +106,8 @@ def find_shift(
     Args:
         reference: uint8, or float32 in [0, 1].
         distorted: likewise, of the same size.
-        subpixel: whether to find it to 1 / `UPSAMPLING` of a pixel.
-        largest: height and width of the middle that is compared, at most.
+        subpixel: whether to find it to a precision of 1 / `UPSAMPLING` pixels.
+        largest: maximum height and width of the middle that is compared.
     """
     first, second = (_windowed(_luma(_middle(image, largest))) for image in (reference, distorted))
     spectra = np.fft.fft2(first), np.fft.fft2(second)
@@ -127,9 +127,9 @@ def find_shift(
 def looks_shifted(
     reference: Shaped[np.ndarray, "h w 3"], distorted: Shaped[np.ndarray, "h w 3"]
 ) -> Shift | None:
-    """A shift by whole pixels that explains most of the error in the middle; else None.
+    """A shift by whole pixels that explains over half of the squared error in the middle, or None.
 
-    It sees 128 x 128 pixels, which takes about a millisecond.
+    Only the middle 128 x 128 pixels are compared, which takes about a millisecond.
     """
     pair = _middle(reference, _GLANCE), _middle(distorted, _GLANCE)
     shift = find_shift(*pair, largest=_GLANCE)
@@ -154,7 +154,7 @@ def _luma(image: np.ndarray) -> Float[np.ndarray, "h w"]:
 
 
 def _windowed(plane: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """The plane around zero, fading towards the borders, which would otherwise count as edges."""
+    """Centres a plane on zero and fades it out at the borders, which would act as edges."""
     rows, columns = (np.hanning(size + 2)[1:-1].astype(np.float32) for size in plane.shape)
     return (plane - plane.mean()) * rows[:, None] * columns
 
@@ -177,14 +177,14 @@ def _refined(product: np.ndarray, shift: Shift) -> Shift:
 
 
 def _moved(image: np.ndarray, shift: Shift, part: tuple[slice, ...]) -> np.ndarray:
-    """The part of the reference's grid in the shifted image."""
+    """The shifted image at a part of the reference's grid."""
     if all(move.is_integer() for move in shift):
         rows, columns = (
             slice(span.start + int(move), span.stop + int(move))
             for span, move in zip(part, shift, strict=True)
         )
         return image[rows, columns]
-    import scipy.ndimage  # loaded where it is used: most runs align nothing
+    import scipy.ndimage  # imported here, because most runs align nothing
 
     scale = np.float32(255) if image.dtype == np.uint8 else np.float32(1)
     planes = [

@@ -78,7 +78,7 @@ def as_array(
 
 
 def pair_names(reference: ImageLike, distorted: ImageLike) -> list[str]:
-    """What messages call the images of a pair: their paths, or what they are of the pair."""
+    """Names of the images of a pair for messages: paths, or "reference" and "distorted"."""
     return [
         str(image) if isinstance(image, (str, os.PathLike)) else role
         for image, role in ((reference, "reference"), (distorted, "distorted"))
@@ -93,7 +93,7 @@ def as_pair(
     alpha: Alpha = "refuse",
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[np.ndarray | jax.Array, np.ndarray | jax.Array]:
-    """Both images of a pair through `as_array`, and of equal shape.
+    """Converts both images of a pair by `as_array`, and checks that their shapes are equal.
 
     Args:
         reference: the pristine image.

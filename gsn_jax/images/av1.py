@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 
-_SEQUENCE_HEADER = 1  # a type of OBU, the units of a stream
-_UNSPECIFIED = 2  # primaries and transfer
+_SEQUENCE_HEADER = 1  # a type of OBU, the unit of a stream
+_UNSPECIFIED = 2  # code point of primaries and transfer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ def find_header(stream: bytes) -> SequenceHeader:
 
 
 def _leb128(data: bytes, position: int) -> tuple[int, int]:
-    """A number of up to eight bytes, seven bits each, and the position behind it."""
+    """A number of up to eight bytes, seven bits each, and the position after it."""
     value = 0
     for index in range(8):
         if position >= len(data):
@@ -91,7 +91,7 @@ def _parse(bits: _Bits) -> SequenceHeader:
     bits_of_width, bits_of_height = 1 + bits.take(4), 1 + bits.take(4)
     width, height = 1 + bits.take(bits_of_width), 1 + bits.take(bits_of_height)
     if not reduced and bits.flag():
-        bits.skip(4, 3)  # of frame numbers
+        bits.skip(4, 3)  # lengths of frame numbers
     bits.skip(1, 1, 1)  # tools
     if not reduced:
         _skip_tools_of_video(bits)

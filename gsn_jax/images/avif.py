@@ -14,7 +14,7 @@ from gsn_jax.images.raster import Raster
 
 
 def check_sizes(data: bytes) -> None:
-    """Refuses a file with an AV1 stream of another size than its header says.
+    """Refuses a file with an AV1 stream whose size differs from the one in its header.
 
     Decoders first decode the stream, whatever its size, and then scale it.
 
@@ -52,7 +52,7 @@ def depth(data: bytes) -> int:
 def profile(data: bytes, where: str) -> profiles.Profile:
     """The ICC profile of an AVIF file, or the one its code points stand for; None for sRGB.
 
-    Code points of HDR images come before an ICC profile, others behind it.
+    Code points of HDR images take precedence over an ICC profile, other code points do not.
 
     Raises:
         InputError: the image is cropped by its header, or in a colour space that is not known.
@@ -103,7 +103,7 @@ def decode(data: bytes, where: str, orientation: int) -> Raster:
 
 
 def _meta(data: bytes) -> bytes:
-    return isobmff.find(data, b"meta")[4:]  # behind its version and flags
+    return isobmff.find(data, b"meta")[4:]  # after its version and flags
 
 
 def _primary_item(meta: bytes) -> int:
@@ -112,7 +112,7 @@ def _primary_item(meta: bytes) -> int:
 
 
 def _references(meta: bytes, wanted: bytes, item: int) -> tuple[int, ...]:
-    """The items to which an item refers in a way, such as `dimg` for the tiles of a grid."""
+    """The items to which `item` refers with the type `wanted`, as `dimg` for a grid's tiles."""
     content = isobmff.find(meta, b"iref")
     wide = content[:1] == b"\1"
     for kind, reference in isobmff.read(content[4:]):
@@ -123,7 +123,7 @@ def _references(meta: bytes, wanted: bytes, item: int) -> tuple[int, ...]:
 
 
 def _items_of_image(meta: bytes) -> tuple[int, ...]:
-    """The primary item and, of a grid, which has no samples of its own, the tiles."""
+    """The primary item and, if it is a grid, which has no samples of its own, its tiles."""
     primary = _primary_item(meta)
     return primary, *_references(meta, b"dimg", primary)
 
@@ -131,7 +131,7 @@ def _items_of_image(meta: bytes) -> tuple[int, ...]:
 def _properties(meta: bytes) -> dict[int, dict[bytes, bytes]]:
     """The properties of each item: the boxes of `ipco` to which `ipma` points.
 
-    A colour space is named by its kind too: `colr nclx`.
+    The key of a colour space includes its kind: `colr nclx`.
     """
     container = isobmff.find(meta, b"iprp")
     every = list(isobmff.read(isobmff.find(container, b"ipco")))
@@ -149,7 +149,7 @@ def _properties(meta: bytes) -> dict[int, dict[bytes, bytes]]:
 
 
 def _stream(data: bytes, meta: bytes, item: int) -> bytes:
-    """The beginning of an item's samples; empty where they do not lie in the file as such."""
+    """The first part of an item's samples; empty if they are not stored directly in the file."""
     reader = _Numbers(isobmff.find(meta, b"iloc"))
     version, sizes = reader.take(4) >> 24, reader.take(2)
     of_offset, of_length, of_base, of_index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
@@ -170,7 +170,7 @@ def _stream(data: bytes, meta: bytes, item: int) -> bytes:
 
 
 def _code_points_of_stream(data: bytes, meta: bytes) -> tuple[int, int]:
-    """Primaries and transfer in the stream of the image; 2, unspecified, without a stream."""
+    """Primaries and transfer in the stream of the image; 2 (unspecified) without a stream."""
     for item in _items_of_image(meta):
         if stream := _stream(data, meta, item):
             header = av1.find_header(stream)
@@ -179,7 +179,7 @@ def _code_points_of_stream(data: bytes, meta: bytes) -> tuple[int, int]:
 
 
 class _Numbers:
-    """Reads numbers of some bytes in sequence."""
+    """Reads a sequence of big-endian numbers."""
 
     def __init__(self, data: bytes):
         self._data = data

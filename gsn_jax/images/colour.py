@@ -12,24 +12,24 @@ from PIL import Image, ImageCms
 from gsn_jax.errors import InputError
 from gsn_jax.images import profiles
 
-# A profile whose 8-bit transform to sRGB moves no value further than this is sRGB but for rounding.
+# A profile counts as sRGB if its 8-bit transform to sRGB moves no value by more than this.
 _ROUNDING = 1
 
-# Values that leave [0, 1] by less than half a level of 8 bits are not called clipped.
+# Values outside [0, 1] by less than half an 8-bit level do not count as clipped.
 _CLIPPED = 0.5 / 255
 
 _logger = logging.getLogger(__name__)
 
 
 def convert_8bit(image: Image.Image, profile: profiles.Profile, where: str) -> Image.Image:
-    """An 8-bit image of mode L, RGB, CMYK or LAB in sRGB, as mode RGB.
+    """Converts an 8-bit image of mode L, RGB, CMYK or LAB to sRGB, in mode RGB.
+
+    If colours lie outside sRGB, they are clipped and a warning is logged.
 
     Args:
         image: the image, without transparency.
         profile: its ICC profile; None stands for sRGB.
         where: what to call the image in an error message.
-
-    A warning is logged where colours lie outside sRGB and are clipped.
 
     Raises:
         InputError: the image is HDR, its profile is broken or does not fit, or the mode needs one.
@@ -57,15 +57,17 @@ def convert_8bit(image: Image.Image, profile: profiles.Profile, where: str) -> I
 
 
 def convert_float(colour: np.ndarray, profile: profiles.Profile, where: str) -> np.ndarray:
-    """Gray, RGB or CMYK values `(H, W, 1 | 3 | 4)` in [0, 1] as sRGB `(H, W, 3)` in [0, 1].
+    """Converts gray, RGB or CMYK `(H, W, 1 | 3 | 4)` in [0, 1] to sRGB `(H, W, 3)` in [0, 1].
+
+    Colours outside sRGB are clipped with a warning, as in `convert_8bit`.
 
     Args:
-        colour: float32, without transparency; CMYK counts ink.
+        colour: float32, without transparency; 1 is full ink in CMYK.
         profile: the ICC profile; None stands for sRGB.
         where: what to call the image in an error message.
 
     Raises:
-        InputError: as for `convert_8bit`, which warns like this function.
+        InputError: as for `convert_8bit`.
     """
     profile = profiles.refuse_hdr(profile, where)
     if profile is None and colour.shape[-1] == 4:
@@ -86,9 +88,9 @@ def convert_float(colour: np.ndarray, profile: profiles.Profile, where: str) -> 
 
 @functools.lru_cache(maxsize=64)
 def is_srgb(profile: bytes) -> bool:
-    """Whether a gray or RGB profile converts to sRGB without changing any colour.
+    """Whether a profile is gray or RGB and converts to sRGB without changing any colour.
 
-    The transform decides, not the name: linear profiles, too, have names that begin with "sRGB".
+    The transform decides, not the name: names of linear profiles may begin with "sRGB" as well.
 
     Raises:
         OSError: the profile is broken.
@@ -110,7 +112,7 @@ def is_srgb(profile: bytes) -> bool:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    # A conversion copies even where there is nothing to convert.
+    # A conversion copies even if there is nothing to convert.
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
@@ -127,13 +129,13 @@ def _to_srgb(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Imag
     converted = ImageCms.profileToProfile(
         image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
     )
-    if converted is None:  # only a conversion in place gives None
+    if converted is None:  # only a conversion in place returns None
         raise OSError("the conversion gave nothing")
     return converted
 
 
 def _count_clipped(image: Image.Image, converted: Image.Image, profile: bytes) -> int:
-    """How many pixels of an image of 8 bits were clipped: some of those at the ends of sRGB."""
+    """How many pixels of an 8-bit image were clipped; only those with a 0 or 255 are checked."""
     if image.mode not in ("RGB", "CMYK"):
         return 0
     srgb = np.asarray(converted)
@@ -143,7 +145,7 @@ def _count_clipped(image: Image.Image, converted: Image.Image, profile: bytes) -
 
 
 def _clipped(srgb: np.ndarray) -> int:
-    """How many pixels have a value outside [0, 1]."""
+    """How many pixels have a value outside [0, 1], by more than rounding."""
     return int((np.abs(srgb - np.float32(0.5)).max(axis=-1) > 0.5 + _CLIPPED).sum())
 
 
@@ -167,7 +169,7 @@ def _transform(colour: np.ndarray, space: str, profile: bytes) -> np.ndarray:
     elif space == "rgb" and values.shape[-1] == 1:
         values = np.repeat(values, 3, axis=-1)
     elif space == "cmyk" and values.shape[-1] == 4:
-        values = np.round(values * 65535).astype(np.uint16)  # floats would count percent
+        values = np.round(values * 65535).astype(np.uint16)  # floats would be taken as percent
     elif space != "rgb" or values.shape[-1] != 3:
         raise ValueError(f"a {space} profile on {values.shape[-1]} channels")
     return imagecodecs.cms_transform(

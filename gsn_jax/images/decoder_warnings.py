@@ -19,8 +19,8 @@ _settings = ExitStack()
 def silenced() -> Iterator[None]:
     """Silences the warnings and the log records of decoders.
 
-    Filters of warnings belong to the process. Where several threads read images, the first to
-    begin therefore sets the filter, and the last to end restores what was there before.
+    Warning filters are global to the process. If several threads read images, the first to begin
+    therefore sets the filter, and the last to end restores the previous state.
     """
     global _readers
     with _lock:

@@ -1,9 +1,8 @@
 """Loads an image file as a validated array, or raises a one-line error.
 
 Pillow decodes files of 8 bits per channel, except for plain TIFF files, which tifffile decodes.
-Deeper files are decoded by tifffile and imagecodecs, which keep their depth, and JPEG XL and HEIC
-by libraries of their own, as OpenEXR and Radiance HDR, which are not sRGB. Metadata have the same
-meaning for all of them.
+Deeper files are decoded by tifffile and imagecodecs, which keep their depth. JPEG XL, HEIC, colour
+PFM, OpenEXR and Radiance HDR have readers of their own. Metadata has the same meaning for all.
 """
 
 from __future__ import annotations
@@ -50,18 +49,18 @@ __all__ = [
 
 _READERS: tuple[Reader, ...] = (jpeg_xl, heif, portable_map, open_exr, radiance)
 
-# Above this an image is refused before it is decoded; it leaves room for 8192 x 8192.
+# Larger images are refused before they are decoded. 8192 x 8192 is allowed.
 MAX_PIXELS = 80_000_000
 
-# A file may have this many bytes for each pixel that is allowed (four float32 channels), and some
-# for metadata.
+# Limits the size of a file: bytes per allowed pixel (four float32 channels), and bytes for
+# metadata.
 _BYTES_PER_PIXEL = 16
 _BYTES_OF_METADATA = 64 * 2**20
 
 _BYTES_OF_SIGNATURE = 64  # or of a list of brands
-_BYTES_OF_HEADER = 2**20  # with the metadata that may stand before the size
+_BYTES_OF_HEADER = 2**20  # including metadata that may precede the size
 
-_TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
+_TURNED = (5, 6, 7, 8)  # orientations that swap height and width
 
 
 def load_image(
@@ -72,8 +71,8 @@ def load_image(
 ) -> np.ndarray:
     """Reads an image file as sRGB.
 
-    Gray and palette images become RGB, the orientation is applied, colours are converted to sRGB
-    as the file's ICC profile, CICP code points or gamma say, and deep images keep their precision.
+    Gray and palette images become RGB, and the orientation is applied. Colours are converted to
+    sRGB from the file's ICC profile, CICP code points or gamma. Deep images keep their precision.
 
     Args:
         path: a file with a single frame in one of `FORMATS`.
@@ -98,11 +97,11 @@ def load_luminance(
     peak_nits: float | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> np.ndarray:
-    """Reads an HDR image file as absolute luminance, see `luminance.of`.
+    """Reads an HDR image file as absolute luminance; see `luminance.of`.
 
     Args:
         path: an image in PQ or HLG, or an OpenEXR or Radiance HDR file, whose values are cd/m2.
-        peak_nits: peak luminance of the display in cd/m2, which HLG needs; more is clipped.
+        peak_nits: peak luminance of the display in cd/m2. HLG needs it; others are clipped to it.
         max_pixels: refuse images with more pixels than this, before decoding them.
 
     Returns:
@@ -116,18 +115,18 @@ def load_luminance(
 
 
 def read_size(path: str | os.PathLike[str] | BinaryIO) -> tuple[int, int] | None:
-    """Height and width of an upright image, from its header alone; None where that says nothing."""
+    """Height and width of the upright image, from its header alone; None if it cannot be read."""
     try:
         if not isinstance(path, (str, os.PathLike)):
             return _size_in_header(path)
         with _open_regular(path) as file:
             return _size_in_header(file)
-    except Exception:  # whatever is wrong is said when the file is loaded
+    except Exception:  # reported when the file is loaded
         return None
 
 
 def read_pixel_count(path: str | os.PathLike[str]) -> int:
-    """How many pixels the header of an image file promises; 0 where it cannot be read."""
+    """Number of pixels according to the header of an image file; 0 if it cannot be read."""
     height, width = read_size(path) or (0, 0)
     return height * width
 
@@ -137,10 +136,10 @@ def read_file(path: str | os.PathLike[str], limit: int) -> bytes:
 
     Args:
         path: the file.
-        limit: how many bytes it may have.
+        limit: the largest size in bytes.
 
     Raises:
-        InputError: the file is missing, too large, or something else than a regular file.
+        InputError: the file is missing, too large, or not a regular file.
     """
     try:
         with _open_regular(path) as file:
@@ -161,10 +160,10 @@ def read_file(path: str | os.PathLike[str], limit: int) -> bytes:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int], *, clipped: bool = True) -> np.ndarray:
-    """An image `(H, W, 3)` of `load_image` at another height and width, in its own type.
+    """Resizes an image `(H, W, 3)` to another height and width; its type stays the same.
 
     Bicubic, with the kernel widened for reductions (Pillow's BICUBIC). Floats are clipped to
-    [0, 1] unless they are the luminance that `load_luminance` gives.
+    [0, 1] unless `clipped` is False, as for luminance from `load_luminance`.
     """
     height, width = size
     if image.dtype == np.uint8:
@@ -180,7 +179,7 @@ def resize_image(image: np.ndarray, size: tuple[int, int], *, clipped: bool = Tr
 def _load(
     path: str | os.PathLike[str], max_pixels: int, convert: Callable[[Decoded, str], np.ndarray]
 ) -> np.ndarray:
-    """What `convert` makes of a decoded file, which it is given with its name."""
+    """Reads and decodes a file; returns the result of `convert` on the image and its name."""
     where = str(path)
     data = read_file(path, _BYTES_PER_PIXEL * max_pixels + _BYTES_OF_METADATA)
     with silenced():
@@ -215,7 +214,7 @@ def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:
-    """An image that Pillow has opened, of one frame and an allowed size."""
+    """Opens an image with Pillow, and checks that it has one frame and an allowed size."""
     try:
         early = pillow.size_before_opening(data)
         if early is not None:
@@ -235,7 +234,7 @@ def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:
 
 
 def _reader(start: bytes) -> Reader | None:
-    """The module for a file that begins so; None if Pillow or tifffile reads it."""
+    """The reader of a file with this beginning; None if Pillow or tifffile reads it."""
     return next((reader for reader in _READERS if reader.accepts(start)), None)
 
 

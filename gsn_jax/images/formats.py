@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-# A name (Pillow's, where it reads the format), the name that people use, and the suffixes. Pillow's
-# JPEG plug-in also opens JPEG files with further frames, and calls their format MPO.
+# A name (Pillow's, if it reads the format), the common name, and the suffixes. Pillow's JPEG
+# plug-in also opens JPEG files with further frames, and calls their format MPO.
 _TABLE = (
     ("PNG", "PNG", (".png", ".apng")),
     ("JPEG", "JPEG", (".jpg", ".jpeg", ".jfif")),
@@ -31,17 +31,17 @@ NAMES = tuple(name for name, _, _ in _TABLE)
 # These hold nothing but HDR images.
 _HDR = ("EXR", "HDR")
 
-# In lower case. A format that this installation does not read is among them: that is said when
-# such a file is loaded, and not by leaving it out of a folder.
+# In lower case. Formats that this installation does not read are included: loading such a file is
+# an error, which is better than skipping it in a folder.
 SUFFIXES = tuple(suffix for _, _, suffixes in _TABLE for suffix in suffixes)
 
 
 def rows() -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Name, name for people and suffixes of each format."""
+    """Name, common name and suffixes of each format."""
     yield from _TABLE
 
 
 def describe(names: Collection[str] = NAMES) -> str:
-    """The formats of sRGB images as people call them, for a message."""
+    """The common names of formats of sRGB images, for a message."""
     *first, last = (title for name, title, _ in _TABLE if name in names and name not in _HDR)
     return f"{', '.join(first)} or {last}"

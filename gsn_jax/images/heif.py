@@ -1,4 +1,4 @@
-"""HEIF files with HEVC images (HEIC), by pillow-heif, which the extra `formats` brings."""
+"""HEIF files with HEVC images (HEIC), read by pillow-heif (extra `formats`)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGEST_TYPE_BOX = 1024  # bytes; it lists brands of four bytes each
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """An opened file, of which nothing is decoded yet.
+    """A file that is opened but not decoded yet.
 
     Attributes:
         width, height: the size of the upright image.
@@ -59,7 +59,7 @@ def read_header(data: bytes, where: str) -> Header:
             io.BytesIO(data), convert_hdr_to_8bit=False, hdr_to_16bit=False
         )
         width, height = file.size
-    except Exception as error:  # of several kinds, as its documentation says
+    except Exception as error:  # of several types, as its documentation says
         raise ValueError(error) from None
     return Header(width, height, file)
 

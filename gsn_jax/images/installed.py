@@ -1,4 +1,4 @@
-"""What this installation reads, and by which libraries."""
+"""The formats that this installation reads, and by which libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The boxes of which AVIF, JPEG 2000 and JPEG XL files consist: a length, a type and a content.
+"""The boxes that make up AVIF, JPEG 2000 and JPEG XL files: a length, a type and a content.
 
 ISO/IEC 14496-12 and 15444-1 define them.
 """
@@ -17,7 +17,7 @@ def read(data: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, bytes]]:
         whole: whether they are complete; otherwise the last one may be cut off.
 
     Raises:
-        ValueError: a box ends beyond complete data, or has no sensible length.
+        ValueError: a box has an invalid length, or ends beyond data that should be complete.
     """
     position = 0
     while position < len(data):
@@ -36,7 +36,7 @@ def read(data: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, bytes]]:
 
 
 def find(data: bytes, wanted: bytes) -> bytes:
-    """The content of the first box of a type; empty where there is none.
+    """The content of the first box of a type; empty if there is none.
 
     Raises:
         ValueError: see `read`.

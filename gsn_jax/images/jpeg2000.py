@@ -18,7 +18,7 @@ def layout(data: bytes) -> tuple[int, int, int]:
     """Width, height and bits per sample of a JPEG 2000 file, from its codestream.
 
     Raises:
-        ValueError: the file is damaged, or its channels differ in depth or have a sign.
+        ValueError: the file is damaged, or its channels differ in depth or are signed.
     """
     stream = _codestream(data)
     if len(stream) < 42:
@@ -32,7 +32,7 @@ def layout(data: bytes) -> tuple[int, int, int]:
 
 
 def profile(data: bytes, where: str) -> bytes | None:
-    """The ICC profile of a JPEG 2000 file; None for sRGB, which is also what no statement means.
+    """The ICC profile of a JPEG 2000 file; None for sRGB, which is also the default.
 
     Raises:
         InputError: the file names another colour space, or has premultiplied opacity.
@@ -56,7 +56,7 @@ def decode(data: bytes, where: str) -> Raster:
     """A JPEG 2000 file of 9 to 16 bits.
 
     Raises:
-        InputError: see `profile`; or it holds YCC values.
+        InputError: see `profile`; or it holds a palette or YCC values.
         ValueError: the file is damaged.
     """
     import imagecodecs
@@ -71,7 +71,7 @@ def decode(data: bytes, where: str) -> Raster:
             "save it as RGB"
         )
     try:
-        # Of the whole file, imagecodecs would apply the profile by itself.
+        # Given the whole file, imagecodecs would apply the profile itself.
         samples = imagecodecs.jpeg2k_decode(_codestream(data))
     except RuntimeError as error:
         raise ValueError(error) from None
@@ -94,6 +94,6 @@ def _codestream(data: bytes) -> bytes:
 
 
 def _jp2_header(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The boxes of a JPEG 2000 file's header; none where it is a codestream alone."""
+    """The boxes of a JPEG 2000 file's header; none for a bare codestream."""
     if not data.startswith(_CODESTREAM):
         yield from isobmff.read(isobmff.find(data, b"jp2h"))

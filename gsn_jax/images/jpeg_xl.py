@@ -1,8 +1,7 @@
-"""JPEG XL files: their samples by imagecodecs, and what their header says.
+"""JPEG XL files: imagecodecs reads the samples, the header gives their meaning.
 
-imagecodecs gives nothing but samples. Size, depth, opacity and colour space are read from the
-header (ISO/IEC 18181-1, annex D); where it holds an ICC profile, which is compressed, OpenImageIO
-gives that.
+imagecodecs returns only samples. Size, depth, opacity and colour space are read from the header
+(ISO/IEC 18181-1, annex D). An ICC profile in it is compressed, and is read by OpenImageIO.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _RGB, _GRAY = 0, 1
 _ALPHA = 0
 _DEPTHS = (1, 2, 4, *range(8, 17))
 _WHITES = {1: profiles.D65, 10: (1 / 3, 1 / 3), 11: (0.314, 0.351)}
-# 11 are those of P3, for which ITU-T H.273 has one code for each of its white points.
+# 11 stands for the primaries of P3; ITU-T H.273 has a code for each of its white points.
 _PRIMARIES = {code: profiles.PRIMARIES[12 if code == 11 else code] for code in (1, 9, 11)}
 _DCI, _DCI_GAMMA = 17, 2.6
 
@@ -46,7 +45,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
     """A JPEG XL file of one frame.
 
     Raises:
-        InputError: its depth, channels or colour space are not read.
+        InputError: its depth, channels or colour space are not supported, or a library is missing.
         ValueError: the file is damaged.
     """
     import imagecodecs
@@ -59,7 +58,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
         samples = np.asarray(imagecodecs.jpegxl_decode(data))
     except RuntimeError as error:
         raise ValueError(error) from None
-    samples = samples.reshape(header.height, header.width, -1)  # gray without an axis for it
+    samples = samples.reshape(header.height, header.width, -1)  # gray comes without a channel axis
     return Raster(
         samples,
         white=1 if samples.dtype.kind == "f" else 2**header.bits - 1,
@@ -103,7 +102,7 @@ def _profile(data: bytes, header: Header, where: str) -> profiles.Profile:
     if not space.embedded:
         return _profile_of_fields(space, where)
     if header.xyb:
-        # libjxl alone would give linear light, which 8 bits cannot hold.
+        # libjxl would give linear light, for which 8 bits are too few.
         raise InputError(
             f"{where}: is lossy JPEG XL with an ICC profile that its decoder does not apply; "
             "convert it to PNG (djxl)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
-_Distributions = tuple[tuple[int, int], ...]  # what is added to how many bits
+_Distributions = tuple[tuple[int, int], ...]  # offset and number of bits, by selector
 
 _SIZE = ((1, 9), (1, 13), (1, 18), (1, 30))
 _ENUM = ((0, 0), (1, 0), (2, 4), (18, 6))
@@ -32,14 +32,14 @@ _TURNED = 5  # orientations from here on exchange width and height
 
 @dataclasses.dataclass(frozen=True)
 class ColourSpace:
-    """A colour space; None in place of it is sRGB.
+    """A colour space; None in its place stands for sRGB.
 
     Attributes:
-        embedded: whether the file holds an ICC profile; the other fields then say nothing.
+        embedded: whether the file holds an ICC profile; the other fields then mean nothing.
         kind: 0 RGB, 1 gray, 2 XYB, 3 unknown.
         white: the code of the white point, or its chromaticity.
         primaries: the code of the primaries, or the chromaticities of red, green and blue.
-        transfer: the code of the curve, as in ITU-T H.273; None where there is a gamma.
+        transfer: the code of the curve, as in ITU-T H.273; None if there is a gamma.
         gamma: the exponent with which the values were encoded.
     """
 
@@ -57,12 +57,12 @@ class Header:
 
     Attributes:
         width, height: the size of the upright image, which is what the decoder gives.
-        animated: whether there may be several frames; nothing below is then read.
+        animated: whether there may be several frames; if so, the fields below are not read.
         bits: bits per sample.
         is_float: whether the samples are floats.
-        extra: the kind of each channel besides colour; 0 is an opacity.
+        extra: the kind of each channel besides colour; 0 is opacity.
         premultiplied: whether the opacity has been multiplied into the colours.
-        xyb: whether the file is in XYB; the decoder converts that to `space`.
+        xyb: whether the file is in XYB, which the decoder converts to `space`.
         space: the colour space of the decoded image.
     """
 
@@ -81,7 +81,7 @@ def parse(data: bytes) -> Header:
     """The header at the beginning of a codestream.
 
     Raises:
-        ValueError: the data are no codestream or end within the header.
+        ValueError: the data is not a codestream, or ends within the header.
     """
     if not data.startswith(b"\xff\x0a"):
         raise ValueError("no codestream")
@@ -94,7 +94,7 @@ def parse(data: bytes) -> Header:
         if bits.take(3) + 1 >= _TURNED:
             width, height = height, width
         if bits.flag():
-            _size(bits)  # at which it is to be shown
+            _size(bits)  # at which to show it
         if bits.flag():
             _preview_size(bits)
         if bits.flag():
@@ -159,12 +159,12 @@ def _depth(bits: _Bits) -> tuple[int, bool]:
     if not bits.flag():
         return bits.choice(_BITS), False
     depth = bits.choice(_BITS_OF_FLOAT)
-    bits.take(4)  # those of the exponent
+    bits.take(4)  # bits of the exponent
     return depth, True
 
 
 def _extra_channel(bits: _Bits) -> tuple[int, bool]:
-    """The kind of a channel, and whether it is an opacity multiplied into the colours."""
+    """The kind of a channel, and whether it is opacity multiplied into the colours."""
     if bits.flag():
         return _ALPHA, False
     kind = bits.choice(_ENUM)
@@ -198,7 +198,7 @@ def _colour_space(bits: _Bits) -> ColourSpace | None:
 
 
 def _point(bits: _Bits) -> tuple[float, float]:
-    """A chromaticity: signed numbers, whose lowest bit is the sign, in millionths."""
+    """A chromaticity: numbers in millionths, whose lowest bit is the sign."""
 
     def coordinate() -> float:
         value = bits.choice(_COORDINATE)

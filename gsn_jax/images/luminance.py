@@ -1,8 +1,8 @@
 """HDR images as absolute luminance: linear RGB in cd/m2 with the primaries of BT.709.
 
 PQ is decoded by the EOTF of SMPTE ST 2084, HLG by that of ITU-R BT.2100-2 with its system gamma for
-the display's peak luminance. OpenEXR and Radiance HDR files hold cd/m2, as the authors of PU21 take
-them.
+the display's peak luminance. Values of OpenEXR and Radiance HDR files are taken as cd/m2, as by the
+authors of PU21.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _C1, _C2, _C3 = 3424 / 4096, 2413 / 4096 * 32, 2392 / 4096 * 32
 # Those of HLG in BT.2100.
 _A = 0.17883277
 _B, _C = 1 - 4 * _A, 0.5 - _A * math.log(4 * _A)
-_USUAL_PEAKS = (400, 2000)  # cd/m2; for others BT.2390 has a formula of its own
+_USUAL_PEAKS = (400, 2000)  # cd/m2; outside this range, BT.2390 has another formula
 
-# Bradford's cones, by which colours are adapted to another white.
+# Bradford's cone responses, for chromatic adaptation.
 _CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 _BT709 = Hdr("linear")
-_ROWS = 128  # are converted at a time, in float64
-_DARK = 1.0  # cd/m2; a file without a brighter value hardly holds absolute luminance
+_ROWS = 128  # converted at a time, in float64
+_DARK = 1.0  # cd/m2; a file without brighter values is unlikely to hold absolute luminance
 
 _logger = logging.getLogger(__name__)
 
@@ -46,12 +46,12 @@ def of(decoded: Decoded, where: str, peak_nits: float | None) -> Float[np.ndarra
         decoded: the image.
         where: what to call it in an error message.
         peak_nits: peak luminance of the display in cd/m2. HLG is decoded for it; the channels of
-            other images are clipped there, in their own primaries. None clips nothing.
+            other images are clipped to it, in their own primaries. None clips nothing.
 
     Raises:
-        InputError: the image is not HDR, is transparent, does not say usable primaries, is in HLG
-            although there is no peak, or holds values that are negative, not finite or, in PQ and
-            HLG, above 1.
+        InputError: the image is not HDR, is transparent, is not gray or RGB, has no usable
+            primaries, is HLG although `peak_nits` is None, or holds values that are negative, not
+            finite or, in PQ and HLG, above 1.
     """
     hdr = profiles.hdr_of(decoded.profile)
     if hdr is None:
@@ -79,7 +79,7 @@ def of(decoded: Decoded, where: str, peak_nits: float | None) -> Float[np.ndarra
 
 
 def pq(encoded: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """The EOTF of ST 2084: values in [0, 1] as cd/m2, from 0 to 10000."""
+    """The EOTF of ST 2084: values in [0, 1] to cd/m2 in [0, 10000]."""
     power = encoded ** (1 / _M2)
     return PQ_PEAK * (np.maximum(power - _C1, 0) / (_C2 - _C3 * power)) ** (1 / _M1)
 
@@ -87,23 +87,23 @@ def pq(encoded: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
 def hlg(
     encoded: Float[np.ndarray, "*shape 3"], peak_nits: float, weights: Float[np.ndarray, 3]
 ) -> Float[np.ndarray, "*shape 3"]:
-    """The EOTF of HLG for a display whose black is 0: values in [0, 1] as cd/m2.
+    """The EOTF of HLG for a display whose black is 0: values in [0, 1] to cd/m2.
 
     Args:
         encoded: RGB.
-        peak_nits: peak luminance of the display.
-        weights: luminance of red, green and blue.
+        peak_nits: peak luminance of the display in cd/m2.
+        weights: weights of red, green and blue in luminance.
     """
     low = encoded <= 0.5
     scene = np.where(low, encoded**2 / 3, (np.exp((encoded - _C) / _A) + _B) / 12)
     luminance = (scene @ weights)[..., None]
-    # A gamma below 1, of a dim display, would divide by zero where the scene is black.
+    # With a gamma below 1, as for a dim display, black would divide by zero.
     gain = np.maximum(luminance, 1e-12) ** (system_gamma(peak_nits) - 1)
     return peak_nits * gain * scene
 
 
 def system_gamma(peak_nits: float) -> float:
-    """The gamma of HLG's system for a display: BT.2100-2, note 5f; beyond 400 to 2000 BT.2390."""
+    """HLG's system gamma for a display: BT.2100-2, note 5f; outside 400 to 2000 cd/m2, BT.2390."""
     low, high = _USUAL_PEAKS
     if low <= peak_nits <= high:
         return 1.2 + 0.42 * math.log10(peak_nits / 1000)
@@ -111,7 +111,7 @@ def system_gamma(peak_nits: float) -> float:
 
 
 def _values(decoded: Decoded, where: str) -> np.ndarray:
-    """The stored values `(H, W, 1 | 3)`, upright and without opacity: floats, 1 is white."""
+    """The stored values `(H, W, 1 | 3)`, upright and without opacity, as floats with white at 1."""
     if isinstance(decoded, Raster8):
         if decoded.opacity is not None or decoded.colours.mode not in ("L", "RGB"):
             raise _transparent(where)
@@ -154,7 +154,7 @@ def _check(values: np.ndarray, hdr: Hdr, where: str) -> None:
 
 
 def _displayed(values: np.ndarray, hdr: Hdr, peak_nits: float | None) -> np.ndarray:
-    """Linear RGB in cd/m2 that a display with the image's primaries shows."""
+    """Linear RGB in cd/m2, as shown by a display with the image's primaries."""
     if hdr.transfer == "HLG":
         assert peak_nits is not None
         return hlg(values, peak_nits, _to_xyz(hdr)[1])

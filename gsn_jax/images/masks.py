@@ -1,7 +1,7 @@
-"""Masks: how much each pixel of an image counts, from 0 (not at all) to 1, also in between.
+"""Masks: how much each pixel of an image counts, from 0 (not at all) to 1 (fully).
 
-A mask is white where an image counts. Metrics with a quality map weigh the cells of their map by
-it, see `cell_weights`.
+A mask is white where an image counts. Metrics with a quality map weight the map's cells by it, see
+`cell_weights`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def as_mask(mask: MaskLike, *, max_pixels: int = MAX_PIXELS) -> Float[np.ndarray
 def check_mask_size(
     mask: np.ndarray, image: np.ndarray, names: tuple[str, str] = ("mask", "image")
 ) -> None:
-    """Refuses a mask `(..., H, W)` of another size than the image `(..., H, W, 3)`.
+    """Refuses a mask `(..., H, W)` whose size differs from that of the image `(..., H, W, 3)`.
 
     Args:
         mask: the mask.
@@ -77,13 +77,13 @@ def check_mask_size(
 def cell_weights(
     mask: Float[np.ndarray, "height width"], step: float, first: float, cells: tuple[int, int]
 ) -> Float[np.ndarray, "h w"]:
-    """The weights of a quality map's cells: the means of a mask over the pixels nearest to them.
+    """The weight of each cell of a quality map: the mean of a mask over the pixels nearest to it.
 
     Args:
         mask: one weight per pixel.
         step: distance of neighbouring cells in pixels.
         first: position of the first cell's centre, in pixels from the centre of the first pixel.
-        cells: height and width of the map. Pixels beyond its outer cells belong to those.
+        cells: height and width of the map. Pixels beyond the outer cells belong to them.
     """
     if mask.shape == cells and (step, first) == (1, 0):
         return mask
@@ -94,11 +94,11 @@ def cell_weights(
 def _cell_means(
     lines: Float[np.ndarray, "size n"], step: float, first: float, cells: int
 ) -> Float[np.ndarray, "cells n"]:
-    """The means over the lines that are nearest to each cell."""
+    """The mean, for each cell, over the lines that are nearest to it."""
     last = len(lines) - 1
     nearest = np.clip(np.floor((np.arange(last + 1) - first) / step + 0.5), 0, cells - 1)
     numbers, starts, sizes = np.unique(nearest, return_index=True, return_counts=True)
-    # A cell beyond the image, which is nearest to no line, has the weight of the line before it.
+    # A cell that is nearest to no line, as beyond the image, has the weight of the line next to it.
     weights = lines[np.clip(np.rint(first + step * np.arange(cells)), 0, last).astype(int)]
     sums = np.add.reduceat(lines, starts, axis=0)
     weights[numbers.astype(int)] = sums / sizes[:, None].astype(np.float32)

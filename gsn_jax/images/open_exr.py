@@ -1,7 +1,7 @@
-"""OpenEXR files: their header here, their samples by OpenImageIO, which the extra `formats` brings.
+"""OpenEXR files: the header is parsed here, OpenImageIO (extra `formats`) reads the samples.
 
-"OpenEXR File Layout", https://openexr.com. Values are cd/m2, or relative to the luminance of white
-where the attribute `whiteLuminance` states that.
+"OpenEXR File Layout", https://openexr.com. Values are cd/m2, or multiples of the attribute
+`whiteLuminance` if there is one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _SIGNATURE = b"\x76\x2f\x31\x01"
 _DEEP, _SEVERAL_PARTS = 0x800, 0x1000
 _COLOURS, _GRAY, _OPACITY = ("R", "G", "B"), ("Y",), "A"
 _CHROMA = ("RY", "BY")
-_WHOLE_NUMBERS = 0  # a type of samples
-_LARGEST_TILE = 2**24  # pixels; tiles have some thousands
+_WHOLE_NUMBERS = 0  # the sample type UINT
+_LARGEST_TILE = 2**24  # pixels; tiles usually have thousands
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Header:
 
     Attributes:
         width, height: the size of the picture.
-        whole: whether the stored pixels are those of the picture.
-        channels: name to the type of the samples.
+        whole: whether the stored pixels are exactly those of the picture.
+        channels: sample type by name.
         subsampled: whether a channel holds fewer samples than there are pixels.
         hdr: how the values are coded.
         white: the value of white in cd/m2.
@@ -79,7 +79,7 @@ def read_header(data: bytes, where: str) -> Header:
         raise ValueError("damaged header")
     hdr = Hdr("linear", name="OpenEXR")
     if places:
-        # In float32 the usual numbers are no longer themselves.
+        # Undoes the rounding to float32, so that common primaries compare equal.
         rounded = tuple(round(place, 6) for place in places)
         hdr = dataclasses.replace(hdr, primaries=rounded[:6], white=rounded[6:])
     return Header(
@@ -94,11 +94,11 @@ def read_header(data: bytes, where: str) -> Header:
 
 
 def decode(data: bytes, header: Header, where: str) -> Raster:
-    """The colours, or the gray, of an OpenEXR file. Channels of other names are left out.
+    """The channels R, G and B, or Y, of an OpenEXR file. Others are ignored, but A must be opaque.
 
     Raises:
-        InputError: the extra `formats` is missing, there is no picture among the channels, or the
-            stored pixels are not those of the picture.
+        InputError: the extra `formats` is missing, there are no such channels, they are integers or
+            subsampled, the image is transparent, or the stored pixels are not those of the picture.
         ValueError: the file is damaged.
     """
     check_extra("OpenImageIO", f"{where}: OpenEXR")
@@ -115,7 +115,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
 
 
 def _wanted(header: Header, where: str) -> tuple[str, ...]:
-    """The channels of the picture."""
+    """The names of the channels of the picture, if they can be read."""
     if not header.whole:
         raise InputError(
             f"{where}: its data window is not its display window; save the picture alone"

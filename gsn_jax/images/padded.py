@@ -1,8 +1,8 @@
-"""Images inside larger arrays: what lies beyond an image's true size has no influence.
+"""Images padded to larger arrays: keeps the padding from affecting results.
 
-XLA compiles a function for one shape, so images of many sizes are put into the top left corner of
-few array sizes. Every function here takes `sizes`, the true heights and widths `(N, 2)`, or None
-where the arrays are filled by their images.
+XLA compiles a program for every shape, so images of many sizes are put into the top left corner of
+arrays of a few sizes. Every function here takes `sizes`, the true heights and widths `(N, 2)`, or
+None if the images fill their arrays.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ Sizes = jax.Array | None
 
 
 def halved(sizes: Sizes) -> Sizes:
-    """The sizes after a halving that drops no pixel."""
+    """The sizes after halving, rounded up."""
     return None if sizes is None else (sizes + 1) // 2
 
 
 def clear(x: jax.Array, sizes: Sizes) -> jax.Array:
-    """Zeros beyond each image of `(N, H, W, C)`, which is what a convolution sees at a border."""
+    """Sets `(N, H, W, C)` to zero beyond each image, like the zero padding of a convolution."""
     if sizes is None:
         return x
     return jnp.where(_inside(x, sizes), x, 0)
 
 
 def repeat_edge(x: jax.Array, sizes: Sizes) -> jax.Array:
-    """The row and the column after each image repeat its last ones, as for an odd size."""
+    """Repeats the last row and column of each image once, as is done where a size is odd."""
     if sizes is None:
         return x
     rows, columns = _positions(x)

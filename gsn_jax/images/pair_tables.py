@@ -19,7 +19,7 @@ class Row:
     Attributes:
         line: its line number in the file.
         fields: column name to text.
-        problem: why the row cannot be used, "" if it can.
+        problem: why the row cannot be used; "" if it can.
     """
 
     line: int
@@ -31,12 +31,12 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Iter
     """The rows of a pairs table, without blank lines.
 
     Blanks around a cell are dropped, except at the beginning of a quoted one. Columns without a
-    name, which spreadsheets append, are left out. A row that is wrong in itself (too few fields,
-    no reference) carries its `problem`.
+    name, which spreadsheets append, are left out. An invalid row (wrong number of fields, no
+    reference) carries its `problem`.
 
     Args:
         path: the table.
-        columns: further columns that the header must name.
+        columns: further columns that the header must contain.
 
     Raises:
         InputError: the table cannot be read, or its header lacks a column. The message names the
@@ -77,7 +77,7 @@ def _row(line: int, header: list[str], cells: list[str]) -> Row:
 
 
 def _without_empty_end(cells: list[str], least: int) -> list[str]:
-    """The cells without empty ones at the end, but at least so many."""
+    """The cells without empty ones at the end, but no fewer than `least`."""
     end = len(cells)
     while end > least and not cells[end - 1]:
         end -= 1
@@ -103,11 +103,11 @@ def _check_header(path: str | os.PathLike[str], header: list[str], required: Seq
 
 
 def resolve(table: str | os.PathLike[str], name: str) -> Path:
-    """The file that a table means by `name`.
+    """The file that `name` stands for in a table.
 
     A relative name is relative to the table's folder and must stay below it; images elsewhere are
     given by absolute paths. A name that exists in another Unicode form (NFC or NFD, as in folders
-    copied from a Mac) stands for that file.
+    copied from a Mac) stands for the existing file.
 
     Raises:
         InputError: a relative name leads out of the table's folder.

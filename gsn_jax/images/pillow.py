@@ -1,4 +1,4 @@
-"""Images by Pillow: files of 8 bits, the headers of deeper ones, and Pillow's own objects."""
+"""Images read by Pillow: 8-bit files, the headers of deeper ones, and Pillow's own objects."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Image.init()
 FORMATS = tuple(name for name in formats.NAMES if name in Image.OPEN)
 
 _ORIENTATION = 0x0112
-# The interoperability index of EXIF, by which cameras say Adobe RGB without a profile (DCF 2.0).
+# EXIF's interoperability index, by which cameras declare Adobe RGB without a profile (DCF 2.0).
 _INTEROPERABILITY, _INDEX, _ADOBE_RGB = 0xA005, 1, "R03"
 
 
 def open_file(file: BinaryIO | bytes) -> Image.Image:
-    """The header of an image file in one of `FORMATS`.
+    """Opens an image file in one of `FORMATS`, without decoding it.
 
     Raises:
-        Exception: of any kind, where Pillow cannot open the file.
+        Exception: of any kind, if Pillow cannot open the file.
     """
     return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS)
 
@@ -52,7 +52,7 @@ def size_before_opening(data: bytes) -> tuple[int, int] | None:
 def orientation_in_header(image: Image.Image) -> int:
     """The EXIF orientation of an opened file, without decoding it."""
     if image.format == "PNG" and "exif" not in image.info:
-        return 1  # getexif would decode a PNG file to look for it behind the pixels
+        return 1  # getexif would decode a PNG file to look for it after the pixels
     return image.getexif().get(_ORIENTATION, 1)
 
 
@@ -60,20 +60,20 @@ def decode(image: Image.Image, data: bytes, where: str) -> Decoded:
     """The samples of an opened file, and what they mean.
 
     Args:
-        image: what `open_file` gave, of one frame and a size that has been checked.
+        image: an image from `open_file`, with one frame and a size that has been checked.
         data: the bytes of the file.
         where: what to call it in an error message.
 
     Raises:
-        InputError: the image is in a colour space that is not read.
-        Exception: of any kind, where the file is damaged.
+        InputError: the image's depth, layout or colour space is not supported.
+        Exception: of any kind, if the file is damaged.
     """
     if image.format == "JPEG2000":
         _check_jpeg2000(image, data, where)
     elif image.format == "AVIF":
         avif.check_sizes(data)
     orientation = image.getexif().get(_ORIENTATION, 1)
-    part = next(iter(getattr(image, "tile", ())), ())  # which loading takes away
+    part = next(iter(getattr(image, "tile", ())), ())  # cleared by loading
     image.load()
     deep = _decode_deep(image, data, where, orientation, part)
     return deep or _as_raster(image, _profile(image, data, where), where)
@@ -84,7 +84,7 @@ def from_object(image: Image.Image, where: str, alpha: Alpha) -> np.ndarray:
 
     Raises:
         InputError: its mode is not gray, RGB or a palette and it has no profile, or it is
-            transparent.
+            transparent and `alpha` refuses that.
     """
     profile = image.info.get("icc_profile") or _profile_in_exif(image, where)
     return raster.to_srgb(_as_raster(image, profile, where), where, alpha)
@@ -93,7 +93,7 @@ def from_object(image: Image.Image, where: str, alpha: Alpha) -> np.ndarray:
 def _decode_deep(
     image: Image.Image, data: bytes, where: str, orientation: int, part: tuple[Any, ...]
 ) -> Raster | None:
-    """A file of more than 8 bits that Pillow would reduce; None for any other."""
+    """Decodes a file of more than 8 bits that Pillow would reduce; None for any other."""
     if image.format == "PNG" and png.depth(data) > 8:
         return png.decode(data, where, orientation)
     if image.format == "AVIF" and avif.depth(data) > 8:
@@ -133,20 +133,20 @@ def _profile(image: Image.Image, data: bytes, where: str) -> profiles.Profile:
         return avif.profile(data, where)
     if image.format == "JPEG2000":
         return jpeg2000.profile(data, where)
-    # What a QOI header says of linear light is ignored: Pillow writes it into sRGB files.
+    # QOI's flag for linear light is ignored: Pillow sets it in sRGB files.
     return image.info.get("icc_profile") or _profile_in_exif(image, where)
 
 
 def _profile_in_exif(image: Image.Image, where: str) -> bytes | None:
     try:
         index = image.getexif().get_ifd(_INTEROPERABILITY).get(_INDEX)
-    except Exception:  # what is damaged says nothing
+    except Exception:  # damaged EXIF is ignored
         return None
     return profiles.adobe_rgb(where) if index == _ADOBE_RGB else None
 
 
 def _as_raster(image: Image.Image, profile: profiles.Profile, where: str) -> Decoded:
-    """A Pillow image of any mode."""
+    """A Pillow image of any mode, with its profile."""
     deep = _deep_mode(image, profile)
     if deep is not None:
         return deep
@@ -170,7 +170,7 @@ def _deep_mode(image: Image.Image, profile: profiles.Profile) -> Raster | None:
 
 
 def _split(image: Image.Image, where: str) -> tuple[Image.Image, np.ndarray | None]:
-    """Colours without opacity, in a mode that littlecms knows, and the opacity unless it is 255."""
+    """The colours in a mode that littlecms supports, and the opacity unless it is all 255."""
     if image.mode == "RGBX":
         raster.check_named(np.asarray(image)[..., 3].min() == 255, where)
         return image.convert("RGB"), None

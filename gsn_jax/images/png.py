@@ -11,7 +11,7 @@ from gsn_jax.images import profiles
 from gsn_jax.images.raster import Raster
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MAX_PROFILE = 16 * 2**20  # bytes; the profiles of printing presses take about two million
+_MAX_PROFILE = 16 * 2**20  # bytes; profiles of printing presses take about two million
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 # The first column and row, and the steps, of each pass of an interlaced image.
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
@@ -26,7 +26,7 @@ def depth(data: bytes) -> int:
 def read_profile(data: bytes, where: str) -> profiles.Profile:
     """The ICC profile that a PNG file's colour chunks stand for; None for sRGB.
 
-    Of several chunks the first in this order counts: cICP, iCCP, sRGB, gAMA with cHRM.
+    The first chunk in this order counts: cICP, iCCP, sRGB, gAMA with cHRM.
 
     Raises:
         InputError: its colour space is not known or damaged.
@@ -55,7 +55,7 @@ def decode(data: bytes, where: str, orientation: int) -> Raster:
     """A 16-bit PNG file.
 
     Args:
-        data: the file; its header has been found sound.
+        data: the file, whose header is known to be valid.
         where: what to call it in an error message.
         orientation: its EXIF orientation.
 
@@ -97,7 +97,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _plain(data: bytes) -> bytes:
-    """The same pixels as a PNG file with nothing that libpng could print a warning about."""
+    """The same pixels in a PNG file that gives libpng nothing to print a warning about."""
     packed, header, transparency = [], b"", b""
     for kind, content in _chunks(data):
         if kind == b"IDAT":
@@ -130,7 +130,7 @@ def _size_of_rows(header: bytes, bytes_per_pixel: int) -> int:
 
 
 def _inflate(packed: bytes, limit: int) -> bytes:
-    """At most `limit` bytes of what zlib packed."""
+    """Decompresses zlib data to at most `limit` bytes."""
     try:
         return zlib.decompressobj().decompress(packed, limit)
     except zlib.error as error:

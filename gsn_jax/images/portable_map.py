@@ -1,6 +1,6 @@
-"""Portable maps that Pillow does not read at their depth: 16-bit PPM, and PFM in colour.
+"""Portable maps that Pillow does not read at full depth: 16-bit PPM and colour PFM.
 
-Their samples are not encoded, so there is nothing to decode but the byte order.
+Their samples are stored raw, so only the byte order has to be decoded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FLOATS = re.compile(rb"PF\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?[0-9.]+(?:[eE][-+]?\d
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """The header of a PFM file in colour.
+    """The header of a colour PFM file.
 
     Attributes:
         width, height: its size.
@@ -32,12 +32,12 @@ class Header:
 
 
 def accepts(data: bytes) -> bool:
-    """Whether these are the first bytes of a PFM file in colour."""
+    """Whether these are the first bytes of a colour PFM file."""
     return data[:2] == b"PF" and data[2:3].isspace()
 
 
 def read_header(data: bytes, where: str) -> Header:
-    """The header of a PFM file in colour.
+    """The header of a colour PFM file.
 
     Raises:
         ValueError: the file is damaged.
@@ -52,9 +52,9 @@ def read_header(data: bytes, where: str) -> Header:
 
 
 def decode(data: bytes, header: Header, where: str) -> Raster:
-    """A PFM file in colour, whose rows run from the bottom to the top.
+    """A colour PFM file, whose rows run from bottom to top.
 
-    The absolute value of the scale, a luminance that few writers fill in, is ignored, as by Pillow.
+    As in Pillow, the absolute value of the scale is ignored: few writers set it to a luminance.
 
     Raises:
         ValueError: the file is truncated.

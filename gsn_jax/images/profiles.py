@@ -1,7 +1,7 @@
-"""ICC profiles from what files say in other ways: code points (CICP), gamma and chromaticities.
+"""ICC profiles from other colour information: code points (CICP), gamma and chromaticities.
 
-They are made with littlecms, so that every image takes the same path to sRGB. Only HDR images have
-none: `Hdr` takes its place.
+They are made with littlecms, so that every image takes the same path to sRGB. HDR images have an
+`Hdr` instead.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LIKE_SRGB = (1, 2, 6, 13, 14, 15)
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 _HDR: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}
 
-# The largest relative difference of two gammas that libpng treats as equal.
+# The largest relative difference between gammas that libpng treats as equal.
 _GAMMA_TOLERANCE = 0.05
 _PNG_GAMMA_OF_SRGB = 0.45455
 
@@ -48,9 +48,9 @@ class Hdr:
 
     Attributes:
         transfer: PQ (SMPTE ST 2084), HLG (ITU-R BT.2100), or linear: values in cd/m2.
-        primaries: x and y of red, green and blue; empty where the file does not say.
+        primaries: x and y of red, green and blue; empty if the file does not specify them.
         white: x and y of white.
-        name: what people call this kind of image.
+        name: common name of this kind of image.
     """
 
     transfer: Literal["PQ", "HLG", "linear"]
@@ -87,7 +87,7 @@ def from_values(
     white: Sequence[float] = D65,
     gray: bool = False,
 ) -> bytes | None:
-    """The profile with some primaries, white point and curve; None for sRGB.
+    """The profile with given primaries, white point and curve; None for sRGB.
 
     Args:
         primaries: x and y of red, green and blue.
@@ -97,7 +97,7 @@ def from_values(
         gray: whether the image is gray, so that its primaries do not matter.
 
     Raises:
-        InputError: there is no profile with these values.
+        InputError: no profile can have these values.
     """
     kind = "gray" if gray else "rgb"
     if gamma is not None:
@@ -117,14 +117,14 @@ def from_gamma(
     """The profile that the gAMA and cHRM chunks of a PNG stand for; None for sRGB.
 
     Args:
-        gamma: the exponent with which the values were encoded, 0.45455 in sRGB files; None where
-            the file does not say.
-        chromaticities: x and y of white, red, green and blue; None where the file does not say.
+        gamma: the exponent with which the values were encoded, 0.45455 in sRGB files; None if the
+            file has no gAMA.
+        chromaticities: x and y of white, red, green and blue; None if the file has no cHRM.
         where: what to call the image in an error message.
-        gray: whether the image is gray, so that its primaries do not matter.
+        gray: whether the image is gray, so that its chromaticities are ignored.
 
     Raises:
-        InputError: there is no profile with these values.
+        InputError: no profile can have these values.
     """
     if gray or chromaticities is None:
         chromaticities = (*D65, *_SRGB_PRIMARIES)
@@ -143,7 +143,7 @@ def adobe_rgb(where: str) -> bytes | None:
 
 
 def gamma_of(transfer: int, where: str) -> float | None:
-    """The exponent with which a curve of ITU-T H.273 decodes values; None for that of sRGB.
+    """The exponent with which a curve of ITU-T H.273 decodes values; None for the sRGB curve.
 
     Raises:
         InputError: the curve is not known.
@@ -156,14 +156,14 @@ def gamma_of(transfer: int, where: str) -> float | None:
 
 
 def hdr_transfer(transfer: int) -> Literal["PQ", "HLG"] | None:
-    """The curve of HDR images that a code of ITU-T H.273 stands for; None for any other."""
+    """The HDR curve that a code of ITU-T H.273 stands for; None if it is not an HDR curve."""
     return _HDR.get(transfer)
 
 
 def hdr_of(profile: Profile) -> Hdr | None:
-    """How an image is coded if it is HDR; an ICC profile says so in its tag `cicp`.
+    """How an HDR image is coded; None for other images.
 
-    See ICC.1:2022, 9.2.17.
+    An ICC profile states HDR in its tag `cicp`, see ICC.1:2022, 9.2.17.
     """
     if not isinstance(profile, bytes):
         return profile
@@ -178,10 +178,10 @@ def hdr_of(profile: Profile) -> Hdr | None:
 
 
 def refuse_hdr(profile: Profile, where: str) -> bytes | None:
-    """A profile that is none of an HDR image.
+    """Returns the profile of an SDR image, and refuses that of an HDR image.
 
     Raises:
-        InputError: it is one.
+        InputError: the image is HDR.
     """
     hdr = hdr_of(profile)
     if hdr is None:
@@ -203,7 +203,7 @@ def inapplicable(where: str, error: Exception) -> InputError:
 
 
 def _hdr(primaries: int, transfer: int) -> Hdr:
-    # There is no usual choice that would stand for unspecified primaries.
+    # HDR images have no default for unspecified primaries.
     return Hdr(_HDR[transfer], () if primaries == 2 else PRIMARIES.get(primaries, ()))
 
 

@@ -1,7 +1,7 @@
-"""Radiance HDR files: their header here, their samples by imagecodecs.
+"""Radiance HDR files: the header is parsed here, imagecodecs reads the samples.
 
-G. Ward, "The RADIANCE picture file format". Their values are taken for cd/m2, and colours without
-`PRIMARIES` for those of BT.709, as other readers do.
+G. Ward, "The RADIANCE picture file format". Values are taken as cd/m2 and, without `PRIMARIES`, the
+primaries as those of BT.709, as other readers do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Header:
 
     Attributes:
         width, height: its size.
-        fields: what its lines say, such as EXPOSURE; the last of several lines counts.
+        fields: its fields, such as EXPOSURE; of repeated ones the last.
     """
 
     width: int
@@ -42,7 +42,7 @@ def read_header(data: bytes, where: str) -> Header:
     """The header of a Radiance HDR file.
 
     Raises:
-        InputError: the picture is stored turned.
+        InputError: the picture is stored rotated or mirrored.
         ValueError: the file is damaged.
     """
     text, end, _ = data[:_MAX_HEADER].partition(b"\n\n")
@@ -63,7 +63,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
     """A Radiance HDR file.
 
     Raises:
-        InputError: it holds XYZ, or an exposure or correction that readers treat differently.
+        InputError: it holds XYZ, or an exposure or correction that programs treat differently.
         ValueError: the file is damaged.
     """
     import imagecodecs

@@ -1,4 +1,4 @@
-"""A decoded image with its metadata, and the way from there to sRGB."""
+"""Decoded images with their metadata, and their conversion to sRGB."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Raster:
         white: the sample value that stands for 1.
         opacity: what the last channel is: no opacity, straight or premultiplied opacity, or
             something that the file does not name.
-        white_is_zero: whether gray values count darkness.
-        profile: the ICC profile; None stands for sRGB, and `Hdr` for an HDR image.
+        white_is_zero: whether gray values are inverted, with 0 for white.
+        profile: the ICC profile; None for sRGB, an `Hdr` for an HDR image.
         orientation: the EXIF orientation, 1 to 8.
     """
 
@@ -38,11 +38,11 @@ class Raster:
 
 @dataclasses.dataclass(frozen=True)
 class Raster8:
-    """An upright image of 8 bits, as Pillow decodes it.
+    """An upright 8-bit image, as Pillow decodes it.
 
     Attributes:
         colours: an image of mode L, RGB, CMYK or LAB.
-        opacity: its straight opacity `(H, W)`, uint8; None where it is opaque.
+        opacity: its straight opacity `(H, W)`, uint8; None if it is opaque.
         profile: see `Raster`.
     """
 
@@ -63,8 +63,8 @@ def to_srgb(raster: Decoded, where: str, alpha: Alpha) -> np.ndarray:
         alpha: see `load_image`.
 
     Raises:
-        InputError: the image is HDR, is transparent and `alpha` refuses that, has values outside
-            [0, 1] or a profile that cannot be applied.
+        InputError: the image is HDR, is transparent and `alpha` refuses that, has an unnamed extra
+            channel, values outside [0, 1] or a profile that cannot be applied.
     """
     profiles.refuse_hdr(raster.profile, where)
     if isinstance(raster, Raster8):
@@ -109,7 +109,7 @@ def check_named(named: bool, where: str) -> None:
 def _to_srgb_8bit(raster: Raster, where: str, alpha: Alpha) -> np.ndarray:
     values = orient(raster.samples, raster.orientation)
     if raster.white != 255:
-        values = values * np.uint8(255 // raster.white)  # 1, 2 and 4 bits divide 8
+        values = values * np.uint8(255 // raster.white)  # exact for 1, 2 and 4 bits
     opacity = None
     if raster.opacity != "none":
         values, opacity = values[..., :-1], values[..., -1]
@@ -137,7 +137,7 @@ def _finish_8bit(raster: Raster8, where: str, alpha: Alpha) -> np.ndarray:
 
 
 def _check_transparency(where: str, alpha: Alpha) -> None:
-    """Refuses an image with transparent pixels unless `alpha` says what to put behind them.
+    """Refuses an image with transparent pixels unless `alpha` sets a background.
 
     Raises:
         InputError: `alpha` is "refuse".
@@ -150,7 +150,7 @@ def _check_transparency(where: str, alpha: Alpha) -> None:
 
 
 def _composite(rgb: np.ndarray, opacity: np.ndarray, alpha: Alpha) -> np.ndarray:
-    """Straight colour `(H, W, 3)` with opacity `(H, W, 1)` over black or white, all in [0, 1]."""
+    """Composites straight colour `(H, W, 3)` with opacity `(H, W, 1)`, both in [0, 1]."""
     background = 1.0 if alpha == "white" else 0.0
     return rgb * opacity + background * (1 - opacity)
 

@@ -1,4 +1,4 @@
-"""Readers of formats that neither Pillow nor tifffile reads: what each module of one has."""
+"""The interface of modules that read formats which neither Pillow nor tifffile reads."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class Reader(Protocol):
         ...
 
     def read_header(self, data: bytes, where: str) -> Any:
-        """The header of a file, of which `data` may be the beginning alone.
+        """The header of a file; `data` may be just its beginning.
 
         It has the `width` and `height` of the upright image; `where` names the file in errors.
 
         Raises:
-            InputError: what the file holds is not read.
+            InputError: the content of the file is not supported.
             ValueError: the file is damaged.
         """
         ...
 
     def decode(self, data: bytes, header: Any, where: str) -> Raster:
-        """The picture of a whole file, whose header `read_header` gave; raises the same errors."""
+        """The image of a whole file with a header from `read_header`; raises the same errors."""
         ...
 
 
 def check_extra(module: str, what: str) -> None:
-    """Checks that a module of the extra `formats` is installed; `what` is what needs it.
+    """Checks that a module of the extra `formats` is installed; `what` names what needs it.
 
     Raises:
         InputError: it is missing.
@@ -48,14 +48,15 @@ def check_extra(module: str, what: str) -> None:
 
 @contextlib.contextmanager
 def open_image_io(data: bytes, suffix: str) -> Iterator[Any]:
-    """A file's bytes, opened by OpenImageIO: an `ImageInput`.
+    """Opens a file's bytes with OpenImageIO, as an `ImageInput`.
 
     Raises:
-        ValueError: it cannot be opened. Errors of the block name no temporary file either.
+        ValueError: the file cannot be opened, or the block raises one. The message does not name
+            the temporary file.
     """
     import OpenImageIO
 
-    with tempfile.NamedTemporaryFile(suffix=suffix) as file:  # it reads from paths only
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:  # OpenImageIO reads only from paths
         file.write(data)
         file.flush()
         try:

@@ -1,7 +1,8 @@
 """Size classes: arrays of few shapes for images of many sizes, so that few programs are compiled.
 
 XLA compiles a program for every shape. An image is put into the top left corner of an array of its
-class, and its true height and width, an `Extent`, are data. The class depends on the size alone.
+class, and its true height and width, an `Extent`, are passed as data. The class depends only on the
+image's size.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 
 Shape = tuple[int, int]
 
-# Images of a smaller side than that keep their resolution where a method first brings the smaller
-# side close to 256 pixels, and have arrays of their own: see `gsn_jax.metrics.filters.viewed`.
+# Some methods first reduce images until the smaller side is close to 256 pixels. Images whose
+# smaller side is below this limit keep their resolution there, and have arrays of their own: see
+# `gsn_jax.metrics.filters.viewed`.
 DECIMATED = 384
 
-# Height and width in pixels. Images between 300 and 700 pixels take three of them and fill 60 % of
-# the array on average; the large ones are common formats of photographs and screens.
+# Height and width in pixels. Images between 300 and 700 pixels use three of them, and fill 60 % of
+# the array on average. The large ones are common sizes of photographs and screens.
 SHAPES: tuple[Shape, ...] = (
     (96, 96),
     (192, 192),
@@ -53,7 +55,8 @@ SHAPES: tuple[Shape, ...] = (
     (4096, 4096),
 )
 
-# An image may be padded to this many times its area, or to the smallest arrays at any ratio.
+# An image may be padded to this many times its area, or in any ratio to arrays of up to `_SMALL`
+# pixels.
 _LARGEST_RATIO = 2.0
 _SMALL = 704 * 704
 
@@ -62,7 +65,7 @@ class Extent(NamedTuple):
     """The rows and columns of an array that hold the image; the others are padding.
 
     Attributes:
-        height: number of rows, int32; of a batch one for each image.
+        height: number of rows, int32; for a batch, one for each image.
         width: number of columns, likewise.
     """
 
@@ -87,10 +90,10 @@ def size_class(height: int, width: int) -> Shape | None:
 
 
 def placed(image: np.ndarray | jax.Array, shape: Shape) -> np.ndarray | jax.Array:
-    """An image `(H, W, 3)` as float32 in [0, 1] in the corner of an array of zeros.
+    """An image `(H, W, 3)` as float32 in [0, 1] in the top left corner of an array of zeros.
 
     Args:
-        image: uint8, uint16, or float32 in [0, 1].
+        image: uint8, uint16, or float32 in [0, 1]; a JAX array is only padded, and must be float32.
         shape: height and width of the array.
     """
     height, width, channels = image.shape
@@ -98,7 +101,7 @@ def placed(image: np.ndarray | jax.Array, shape: Shape) -> np.ndarray | jax.Arra
         return jnp.pad(image, ((0, shape[0] - height), (0, shape[1] - width), (0, 0)))
     window = np.empty((*shape, channels), np.float32)
     largest = {np.uint8: 255, np.uint16: 65535}.get(image.dtype.type, 1)
-    # A division by the same number as in `as_float`, so that the values are equal bit by bit.
+    # Divides by the same number as `as_float`, so that the values are bitwise equal.
     np.divide(image, np.float32(largest), out=window[:height, :width], dtype=np.float32)
     window[height:] = 0
     window[:height, width:] = 0

@@ -1,7 +1,6 @@
-"""TIFF files by tifffile.
+"""TIFF files, read by tifffile.
 
-Files of 8 bits or fewer with other colours or compressions than the plain ones and JPEG are left to
-Pillow.
+Files of 8 bits or fewer are left to Pillow unless they are plain, or hold JPEG data.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = 274
 _MAX_CHANNELS = 5  # CMYK and an opacity
 
-# No compression, three kinds of fax, LZW, two numbers for deflate, PackBits, LZMA and Zstandard.
+# No compression, three kinds of fax, LZW, two codes for deflate, PackBits, LZMA and Zstandard.
 # The decoders of these never write more than the size that the header gives.
 _COMPRESSIONS = (1, 2, 3, 4, 5, 8, 32946, 32773, 34925, 50000)
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4}  # photometric interpretation: channels
@@ -44,7 +43,7 @@ class Header:
         bits: bits per sample.
         orientation: its orientation, 1 to 8.
         largest_part: pixels of the largest part that is decoded at once.
-        plain: whether `decode` reads a file of this kind with 8 bits or fewer.
+        plain: whether `decode` reads such a file even with 8 bits or fewer.
     """
 
     width: int
@@ -93,7 +92,7 @@ def decode(data: bytes, where: str) -> Raster:
     """A TIFF file of one page that is plain or has more than 8 bits per sample.
 
     Raises:
-        InputError: its layout or colours are of a kind that is not read.
+        InputError: its layout, samples, compression or colours are not supported.
         ValueError: the file is damaged.
     """
     import tifffile
@@ -142,14 +141,14 @@ def _is_jpeg(page: tifffile.TiffPage) -> bool:
 
 
 def _colours(page: tifffile.TiffPage) -> int | None:
-    """The number of colour channels; None of a kind that is not read."""
+    """The number of colour channels; None if the colours are not supported."""
     if _is_jpeg(page):
         return 1 if page.photometric == 1 else 3
     return _COLOURS.get(page.photometric)
 
 
 def _check(page: tifffile.TiffPage, where: str) -> float:
-    """The sample value that stands for 1, of a page that can be read faithfully."""
+    """Checks that a page can be read faithfully. Returns the sample value that stands for 1."""
     colours = _colours(page)
     bits = set(_as_tuple(page.bitspersample))
     if colours is None or (page.photometric == _PALETTE and max(bits) > 8):
@@ -207,7 +206,7 @@ def _check_extent(page: tifffile.TiffPage, size: int) -> None:
 
 
 def _check_jpeg_sizes(page: tifffile.TiffPage, data: bytes) -> None:
-    """Refuses JPEG data of another size than the page says, whose decoder would trust them."""
+    """Refuses JPEG data larger than the page states, because the decoder would trust the data."""
     height = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
     width = page.tilewidth if page.is_tiled else page.imagewidth
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):

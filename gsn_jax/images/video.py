@@ -26,13 +26,13 @@ SUFFIXES = (
     ".mxf", ".ivf", ".obu", ".h264", ".264", ".hevc", ".265",
 )  # fmt: skip
 
-# FFmpeg's readers of such files. Others open further files or addresses that a file names.
+# FFmpeg's demuxers of such files. Others open further files or URLs that a file names.
 _READERS = "yuv4mpegpipe,mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,mxf,ivf,obu,h264,hevc"
-_NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS: a bare stream has no frame rate, FFmpeg guesses one
+_NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS: for a bare stream, FFmpeg guesses the frame rate
 _UNSPECIFIED = 2  # of matrix, primaries and transfer
-_FULL, _STUDIO = 2, 1  # FFmpeg's names of ranges are 2 and 1; 0 is unspecified
+_FULL, _STUDIO = 2, 1  # FFmpeg's codes of ranges; 0 is unspecified
 
-# FFmpeg's names of planar formats, by how many luma samples share one of chroma.
+# FFmpeg's names of subsampling, by how many luma samples share a chroma sample (across, down).
 _SUBSAMPLING = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (4, 1): "411", (1, 2): "440"}
 
 
@@ -42,11 +42,11 @@ class Video:
 
     Attributes:
         path: the file.
-        height: of an upright frame.
-        width: likewise.
+        height: height of an upright frame.
+        width: its width.
         frames: number of frames that can be decoded.
-        rate: frames per second; None where the file does not say.
-        coding: how colours are coded, as far as the file says.
+        rate: frames per second; None if the file does not specify it.
+        coding: how colours are coded, as far as the file specifies it.
     """
 
     path: Path
@@ -58,25 +58,26 @@ class Video:
 
 
 def is_video(path: str | os.PathLike[str]) -> bool:
-    """Whether the name of a file is that of a video."""
+    """Whether a file name has the suffix of a video."""
     return os.fspath(path).lower().endswith(SUFFIXES)
 
 
 def inspect(
     path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, hdr: bool = False
 ) -> Video:
-    """Decodes a video once, to count its frames and to find what is damaged.
+    """Decodes a video once, to count its frames and to find damage.
 
-    Headers do not count frames reliably, and many do not count them at all.
+    Frame counts in headers are not reliable, and often missing.
 
     Args:
         path: the file.
         max_pixels: refuse frames with more pixels than this, before decoding them.
-        hdr: whether it may be in PQ or HLG.
+        hdr: whether PQ and HLG are allowed.
 
     Raises:
-        InputError: the file is missing, not a video, damaged, too large or transparent, HDR
-            although `hdr` is False, its frames differ in size, or PyAV is not installed.
+        InputError: the file is missing, not a video, damaged, too large or transparent, is HDR
+            although `hdr` is False, has frames of several sizes or an unsupported coding, or PyAV
+            is not installed.
     """
     with _opened(path, max_pixels) as (container, stream):
         bare = container.format.flags & _NO_TIMESTAMPS
@@ -112,15 +113,15 @@ def frames(
 
     Args:
         video: see `inspect`.
-        coding: how colours are coded, without gaps.
-        wanted: numbers of frames, counted from 0, ascending. Others are decoded, not converted.
+        coding: how colours are coded, with every field set.
+        wanted: numbers of frames, from 0, ascending. Others are decoded but not converted.
         max_pixels: see `inspect`.
-        hdr: give the luminance of a video in PQ or HLG in place of sRGB, see `luminance.of`.
+        hdr: give the luminance of a PQ or HLG video instead of sRGB; see `luminance.of`.
         peak_nits: see `luminance.of`.
 
     Raises:
-        InputError: the file has changed since it was inspected, or is HDR although `hdr` is False,
-            or the other way round.
+        InputError: the file has changed since it was inspected, is HDR although `hdr` is False, or
+            is not HDR although `hdr` is True.
     """
     where = str(video.path)
     profile = profiles.from_code_points(coding.primaries or 0, coding.transfer or 0, where)
@@ -166,7 +167,7 @@ def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[tuple[Any
                     f"{max_pixels:,} pixels; reduce the video"
                 )
             context.thread_type = "AUTO"
-            # A stream may change its size later. FFmpeg counts the padding of rows too.
+            # A stream may change its size later. FFmpeg's limit includes the padding of rows.
             context.options = {"max_pixels": str(2 * max_pixels + 2**16)}
             yield container, stream
     except InputError:
@@ -196,7 +197,7 @@ def _upright_size(frame: Any) -> tuple[int, int]:
 
 
 def _coding(frame: Any, context: Any) -> yuv.Coding:
-    """What a frame, or else its stream, says of its colours."""
+    """The colour coding that a frame, or else its stream, specifies."""
 
     def said(name: str) -> int | None:
         values = (int(getattr(source, name)) for source in (frame, context))
@@ -231,7 +232,7 @@ def _check(frame: Any, coding: yuv.Coding, where: str, *, hdr: bool) -> None:
         raise InputError(
             f"{where}: its matrix (H.273 code {coding.matrix}) is not known; convert it to BT.709"
         )
-    # None is what most files say; what is HDR says so.
+    # Most files specify nothing, but HDR files do.
     profile = profiles.from_code_points(
         coding.primaries or _UNSPECIFIED, coding.transfer or _UNSPECIFIED, where
     )
@@ -253,7 +254,7 @@ def _planar_name(form: Any) -> str | None:
 def _rgb(frame: Any, coding: yuv.Coding) -> Float[np.ndarray, "h w 3"]:
     wanted = _planar_name(frame.format)
     if frame.format.name.replace("yuvj", "yuv") != wanted:
-        frame = frame.reformat(format=wanted)  # the same samples in other places
+        frame = frame.reformat(format=wanted)  # the same samples in another layout
     components = frame.format.components
     planes = [_plane(frame.planes[part.plane], part.bits) for part in components]
     bits, full_range = components[0].bits, bool(coding.full_range)

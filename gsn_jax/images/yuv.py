@@ -1,8 +1,8 @@
-"""Planes of a video frame as RGB, by the matrices, ranges and depths of ITU-T H.273.
+"""Converts planes of a video frame to RGB, with the matrices, ranges and depths of ITU-T H.273.
 
-Chroma of 4:2:0 and 4:2:2 is brought to the size of luma by linear interpolation, with its samples
-where MPEG-2, H.264, HEVC and AV1 put them by default: horizontally on every second luma sample,
-vertically half way between two rows.
+Subsampled chroma is brought to the size of luma by linear interpolation. Its samples lie where
+MPEG-2, H.264, HEVC and AV1 put them by default: in 4:2:0, horizontally on every second luma sample
+and vertically halfway between two rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, UInt
 
-# The matrices that are known: the weights of red and blue in luma.
+# Supported matrices: the weights of red and blue in luma.
 _WEIGHTS = {
     1: (0.2126, 0.0722),  # BT.709
     4: (0.30, 0.11),  # FCC
@@ -25,14 +25,14 @@ _WEIGHTS = {
 }
 MATRICES = tuple(_WEIGHTS)
 
-# Players take videos above the size of standard definition that do not say their matrix for BT.709.
+# Players assume BT.709 for videos above standard definition that do not specify their matrix.
 _SD_WIDTH, _SD_HEIGHT = 1280, 576
 _BT709, _BT601 = 1, 6
 
 
 @dataclasses.dataclass(frozen=True)
 class Coding:
-    """How colours are coded; code points of ITU-T H.273, None where a video does not say.
+    """How colours are coded: code points of ITU-T H.273, None where a video specifies none.
 
     Attributes:
         matrix: matrix coefficients.
@@ -49,9 +49,9 @@ class Coding:
     kind: Literal["yuv", "gray", "rgb"] = "yuv"
 
     def filled_from(self, other: Coding) -> Coding:
-        """This coding, with what it does not say taken from another.
+        """This coding, with unspecified fields taken from another.
 
-        The range and matrix of one kind say nothing about another.
+        Matrix and range are taken only from a coding of the same kind.
         """
         if self.kind != other.kind:
             other = dataclasses.replace(other, matrix=None, full_range=None)
@@ -65,11 +65,11 @@ class Coding:
 
 
 def default_coding(width: int, height: int) -> Coding:
-    """What is assumed of a video that says nothing.
+    """The coding assumed for a video that specifies none.
 
-    The matrix is BT.709 from 1280 columns or above 576 rows, and BT.601 below, as in players; the
-    range of luma and chroma is studio range; primaries and transfer are those of sRGB. (FFmpeg
-    takes gray and RGB for full range, which `gsn_jax.images.video` says of them.)
+    The matrix is BT.709 from 1280 columns or above 576 rows, otherwise BT.601, as in players. Luma
+    and chroma have the studio range. Primaries and transfer are unspecified, which stands for sRGB.
+    (For gray and RGB, `gsn_jax.images.video` sets the full range, as FFmpeg does.)
     """
     large = width >= _SD_WIDTH or height > _SD_HEIGHT
     return Coding(_BT709 if large else _BT601, full_range=False, primaries=2, transfer=2)
@@ -78,11 +78,11 @@ def default_coding(width: int, height: int) -> Coding:
 def to_rgb(
     planes: Sequence[UInt[np.ndarray, "_ _"]], bits: int, matrix: int, full_range: bool
 ) -> Float[np.ndarray, "h w 3"]:
-    """Luma and chroma as RGB.
+    """Converts luma and chroma to RGB.
 
     Args:
-        planes: `(Y, Cb, Cr)`, chroma at the size of luma or at a fraction of it, rounded up; or
-            `(Y,)` of a gray video.
+        planes: `(Y, Cb, Cr)`, with chroma at the size of luma or a fraction of it, rounded up; or
+            `(Y,)` for a gray video.
         bits: depth of the samples.
         matrix: one of `MATRICES`.
         full_range: see `Coding`.
@@ -111,7 +111,7 @@ def to_rgb(
 
 
 def scaled(plane: UInt[np.ndarray, "h w"], bits: int, full_range: bool) -> Float[np.ndarray, "h w"]:
-    """Samples of luma, red, green or blue, with 0 for black and 1 for white; not clipped."""
+    """Scales luma, red, green or blue to 0 for black and 1 for white, without clipping."""
     if full_range:
         return plane.astype(np.float32) / np.float32(2**bits - 1)
     unit = 2 ** (bits - 8)
@@ -121,7 +121,7 @@ def scaled(plane: UInt[np.ndarray, "h w"], bits: int, full_range: bool) -> Float
 def _centred(
     plane: UInt[np.ndarray, "h w"], bits: int, full_range: bool
 ) -> Float[np.ndarray, "h w"]:
-    """Samples of chroma, in [-0.5, 0.5]."""
+    """Scales chroma to [-0.5, 0.5], without clipping."""
     scale = 2**bits - 1 if full_range else 224 * 2 ** (bits - 8)
     return (plane.astype(np.float32) - np.float32(2 ** (bits - 1))) / np.float32(scale)
 
@@ -140,7 +140,7 @@ def _enlarged(
 
 
 def _between(plane: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
-    """Values at positions between the samples of an axis; constant beyond the outer ones."""
+    """Linear interpolation at positions along an axis; constant beyond the outer samples."""
     last = plane.shape[axis] - 1
     positions = np.clip(positions, 0, last)
     before = np.floor(positions).astype(int)
