@@ -75,6 +75,7 @@ def regenerate(
     photos, out = Path(photos), Path(out)
     targets = published.read(Path(tables))
     scenes = sorted(crops.OFFSETS) if scenes is None else list(scenes)
+    types = list(types)
     _check(types, scenes)
     references = {scene: crops.reference(photos, scene) for scene in scenes}
     keys = [key for key in itertools.product(scenes, types, range(1, 6)) if key in targets]

@@ -237,7 +237,9 @@ class Concatenated(PairSource):
     def reference_key(self, index: int) -> Hashable:
         """See `PairSource`."""
         which, inner = self._locate(index)
-        return which, self.sources[which].reference_key(inner)
+        source = self.sources[which]
+        first = next(i for i, other in enumerate(self.sources) if other is source)
+        return first, source.reference_key(inner)
 
     def image_size(self, index: int) -> tuple[int, int] | None:
         """See `PairSource`."""

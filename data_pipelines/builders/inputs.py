@@ -223,7 +223,7 @@ def _unpack_zip(archive: Path, folder: Path, progress: Progress) -> None:
         for done, member in enumerate(members):
             progress(f"unpacking {archive.name}", done, len(members))
             name = PurePosixPath(member.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+            if name.is_absolute() or ".." in name.parts or ":" in "".join(name.parts[:1]):
                 raise InputError(
                     f"{archive}: refused to unpack it, its member {member.filename} would be "
                     "written outside the folder; get a clean copy"

@@ -7,7 +7,6 @@ needs neither, since it keeps the given order.
 from __future__ import annotations
 
 import collections
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
-from data_pipelines import decoding
+from data_pipelines import decoding, parallel
 from data_pipelines.builders.inputs import Problems, Progress
 from gsn_jax.errors import InputError
 
@@ -75,7 +74,7 @@ def write_records(
     writer = _Writer(info)
     writer.initialize_splits(list(dict.fromkeys(record.split for record in records)))
     sizes: dict[str, Size] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(parallel.cores()) as pool:
         for start in range(0, len(records), _AT_ONCE):
             chunk = records[start : start + _AT_ONCE]
             examples = collections.defaultdict(list)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from data_pipelines.distortions.draws import at_least
 from data_pipelines.distortions.entry import Distortion
 from data_pipelines.distortions.pixels import RGB, to_uint8
 
 _PATCH = 15
 _BLOCK = 32
-_MOST = 4096
+# Enough for every strength at 512 x 384 pixels.
+_DRAWN = 4096
 
 
 def pattern_noise(image: RGB, count: float, rng: np.random.Generator) -> RGB:
@@ -21,10 +23,13 @@ def pattern_noise(image: RGB, count: float, rng: np.random.Generator) -> RGB:
     """
     height, width = image.shape[:2]
     size = min(_PATCH, height // 2, width // 2)
-    places = rng.random((_MOST, 2))
-    moves = rng.integers(-size // 2, size // 2 + 1, (_MOST, 2))
+    count *= height * width / (512 * 384)
+    places = at_least(_DRAWN, count, rng, lambda rng, items: rng.random((items, 2)))
+    moves = at_least(
+        _DRAWN, count, rng, lambda rng, items: rng.integers(-size // 2, size // 2 + 1, (items, 2))
+    )
     result = image.copy()
-    for index, part in _parts(count * height * width / (512 * 384)):
+    for index, part in _parts(count):
         top, left = (places[index] * (height - size + 1, width - size + 1)).astype(int)
         down, right = moves[index]
         from_top = int(np.clip(top + down, 0, height - size))
@@ -38,10 +43,11 @@ def pattern_noise(image: RGB, count: float, rng: np.random.Generator) -> RGB:
 def blocks(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
     """Offsets the colour of 32 x 32 blocks by `amount` (of 255), with a random sign per channel."""
     height, width = image.shape[:2]
-    places = rng.random((_MOST, 2))
-    signs = rng.choice([-1, 1], (_MOST, 3))
+    count = max(1, round(16 * height * width / (512 * 384)))
+    places = at_least(_DRAWN, count, rng, lambda rng, items: rng.random((items, 2)))
+    signs = at_least(_DRAWN, count, rng, lambda rng, items: rng.choice([-1, 1], (items, 3)))
     result = image.astype(np.float32)
-    for index in range(max(1, round(16 * height * width / (512 * 384)))):
+    for index in range(count):
         top, left = (
             places[index] * (max(height - _BLOCK, 0) + 1, max(width - _BLOCK, 0) + 1)
         ).astype(int)
@@ -52,10 +58,13 @@ def blocks(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
 def colour_blocks(image: RGB, count: float, rng: np.random.Generator) -> RGB:
     """Paints blocks of 32 x 32 pixels with random colours; `count` per 512 x 384 pixels."""
     height, width = image.shape[:2]
-    places = rng.random((_MOST, 2))
-    colours = rng.integers(0, 256, (_MOST, 3), np.uint8)
+    count *= height * width / (512 * 384)
+    places = at_least(_DRAWN, count, rng, lambda rng, items: rng.random((items, 2)))
+    colours = at_least(
+        _DRAWN, count, rng, lambda rng, items: rng.integers(0, 256, (items, 3), np.uint8)
+    )
     result = image.copy()
-    for index, part in _parts(count * height * width / (512 * 384)):
+    for index, part in _parts(count):
         top, left = (places[index] * (height - 16, width - 16)).astype(int)
         rows = int(np.ceil(_BLOCK * part))
         result[top : top + rows, left : left + _BLOCK] = colours[index]
@@ -79,7 +88,7 @@ def jitter(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
 
 def _parts(count: float) -> list[tuple[int, float]]:
     """(index, share) of the items in `count`: share 1 of whole items, then the remainder."""
-    whole = min(int(count), _MOST - 1)
+    whole = int(count)
     parts = [(index, 1.0) for index in range(whole)]
     return [*parts, (whole, count - whole)] if count > whole else parts
 

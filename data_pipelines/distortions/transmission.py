@@ -6,13 +6,14 @@ import numpy as np
 
 from data_pipelines.distortions import wavelet
 from data_pipelines.distortions.compression import decode, jpeg_bytes
+from data_pipelines.distortions.draws import at_least
 from data_pipelines.distortions.entry import Distortion
 from data_pipelines.distortions.pixels import RGB, rgb_to_ycbcr, ycbcr_to_rgb
 
 _TABLE_SCALE = 20.0
 _RESTART_BLOCKS = 8
 _CODE_BLOCK = 32
-_ERRORS = 600
+_DRAWN = 2400
 
 
 def jpeg_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
@@ -22,23 +23,28 @@ def jpeg_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
     damaged, since transports protect packet headers. A fractional error is blended in.
     """
     data = jpeg_bytes(image, _TABLE_SCALE, restart_marker_blocks=_RESTART_BLOCKS)
-    places = _flips(data, rng)
     count = rate * image.shape[0] * image.shape[1] / (512 * 384)
+    places = _flips(data, count, rng)
     whole = min(int(count), len(places) - 1)
     fewer = decode(_damage(data, places[:whole]))
-    part = count - whole
+    part = min(count - whole, 1.0)
     if part == 0:
         return fewer
     more = decode(_damage(data, places[: whole + 1]))
     return np.rint(fewer + part * (more.astype(np.float32) - fewer)).astype(np.uint8)
 
 
-def _flips(data: bytes, rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Random positions (byte, bit) where a flip neither creates nor breaks a marker."""
+def _flips(data: bytes, count: float, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Random positions (byte, bit) where a flip neither creates nor breaks a marker.
+
+    Nearly all positions do; twice `count` are drawn, so that `count` of them do.
+    """
     start = data.index(b"\xff\xda") + 14
     stream = np.frombuffer(data, np.uint8)
-    places = rng.integers(start, len(data) - 2, 4 * _ERRORS)
-    bits = rng.integers(0, 8, 4 * _ERRORS)
+    places = at_least(
+        _DRAWN, 2 * count, rng, lambda rng, items: rng.integers(start, len(data) - 2, items)
+    )
+    bits = at_least(_DRAWN, 2 * count, rng, lambda rng, items: rng.integers(0, 8, items))
     good = []
     for place, bit in zip(places.tolist(), bits.tolist(), strict=True):
         near = stream[place - 1 : place + 2]

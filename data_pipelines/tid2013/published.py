@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import gzip
 import re
+import zlib
 from pathlib import Path
 
 from gsn_jax.errors import InputError
@@ -49,7 +50,7 @@ def read(tables: Path) -> dict[tuple[int, int, int], Published]:
             rows = list(csv.DictReader(file))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the folder that holds {TABLE}") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read as a gzipped table ({error})") from None
     missing = [name for name in _COLUMNS if rows and name not in rows[0]]
     if not rows or missing:

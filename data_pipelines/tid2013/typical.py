@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from data_pipelines.distortions import blur, of_tid2013, tone
+from data_pipelines.distortions.entry import check_image
 from data_pipelines.tid2013 import matching
 from data_pipelines.tid2013.matching import Function
 from data_pipelines.tid2013.recipes import RECIPES
@@ -106,6 +107,7 @@ def distort(name: str, image: np.ndarray, level: int, seed: int = 0) -> np.ndarr
         InputError: the type is not in `NAMES`.
     """
     check(name)
+    check_image(image, name)
     number = NUMBERS[name]
     typical, recipe = TYPICAL[number], RECIPES[number]
     return matching.distort(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import PurePath
 
 import numpy as np
 
@@ -126,48 +127,50 @@ def judge(
     scored: ScoredSet,
     *,
     against: str = "gsn",
-    by_type: bool = True,
     resamples: int = 1000,
-    seed: int = 0,
 ) -> Judged:
-    """Computes the agreement of every metric of a set.
+    """Computes the agreement of every metric of a set, overall and by distortion type.
 
     Args:
         scored: the set.
         against: metric to compare the others with; ignored if the set has no scores of it.
-        by_type: whether to include each distortion type.
         resamples: number of bootstrap samples; 0 leaves out the intervals.
-        seed: seed of the samples.
     """
     source = scored.source
     opinion = _opinion(source)
-    samples = ContentBootstrap(source.reference_ids, resamples, seed) if resamples else None
+    samples = ContentBootstrap(source.reference_ids, resamples, seed=0) if resamples else None
     overall = {
         name: _agreement(scores, opinion, source, samples)
         for name, scores in scored.metrics.items()
     }
     kinds = source.fields["distortion_type"]
-    types: dict[str, dict[str, Agreement]] = {}
-    if by_type:
-        for kind in sorted(set(kinds.tolist()) - {""}, key=_natural):
-            types[kind] = {
-                name: _agreement(scores, opinion, source, samples, kind)
-                for name, scores in scored.metrics.items()
-            }
+    types = {
+        kind: {
+            name: _agreement(scores, opinion, source, samples, kind)
+            for name, scores in scored.metrics.items()
+        }
+        for kind in sorted(set(kinds.tolist()) - {""}, key=_natural)
+    }
     if against not in scored.metrics or samples is None:
         return Judged(scored, overall, types)
     return Judged(scored, overall, types, against, _differences(scored, against, opinion, samples))
 
 
 def seen_in_training(scored: ScoredSet) -> dict[str, str]:
-    """Maps each metric to its training data, if their name contains the name of this set."""
+    """Maps each metric that was trained on this set to the name of those training data."""
     name = scored.name.removesuffix("-train")
     return {
         metric: data
         for metric, scores in scored.metrics.items()
         for data in scores.trained_on
-        if name in data
+        if name in _set_names(data)
     }
+
+
+def _set_names(data: str) -> set[str]:
+    """Names that a set of these training data, `NAME:SPLIT` or a table, has when it is scored."""
+    table = PurePath(data)
+    return {data.partition(":")[0], table.stem, table.parent.name} - {"", "pairs"}
 
 
 def oriented(scores: MetricScores) -> np.ndarray:

@@ -27,13 +27,11 @@ class JudgedSet:
         source: the pairs.
         identity: changes with the images or their order, but not with labels, which metrics do not
             see.
-        contents: where `source.reference_ids` come from: "reference", "image" or "column NAME".
     """
 
     name: str
     source: PairSource
     identity: str
-    contents: str = "reference"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,12 +113,7 @@ def open_table(path: str | os.PathLike[str], columns: TableColumns | None = None
         higher_is_better=not columns.lower_is_better,
     )
     name = path.resolve().parent.name if path.stem == "pairs" else path.stem
-    return JudgedSet(
-        name or "pairs",
-        table,
-        identity_of_images(table),
-        f"column {content}" if content else "image",
-    )
+    return JudgedSet(name or "pairs", table, identity_of_images(table))
 
 
 def check_names(sets: Sequence[JudgedSet]) -> None:

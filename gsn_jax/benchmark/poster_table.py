@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from gsn_jax.benchmark import published
 from gsn_jax.benchmark.agreement_rows import Judged, seen_in_training
-from gsn_jax.benchmark.agreement_tables import number
+from gsn_jax.benchmark.agreement_tables import correlation, number
 from gsn_jax.benchmark.scored_set import protocol_notes
 from gsn_jax.benchmark.text_tables import Cell, TextTable
-from gsn_jax.storage import csv_text
 
 _STATISTICS = ("plcc", "srcc", "krcc", "main_score")
 _MARKS = {"better": "+", "worse": "-", "same": "=", "": ""}
@@ -92,7 +91,7 @@ def _standings(judged: Judged) -> dict[str, dict[str, int]]:
     standings = {}
     for statistic in _STATISTICS:
         values = {
-            _text(getattr(found, statistic))
+            correlation(getattr(found, statistic))
             for found in judged.overall.values()
             if not found.wrong_direction and not math.isnan(getattr(found, statistic))
         }
@@ -107,7 +106,7 @@ def _measured(judged: Judged, name: str, standings: dict[str, dict[str, int]]) -
     found = judged.overall[name]
     cells = []
     for statistic in _STATISTICS:
-        text = _text(getattr(found, statistic))
+        text = correlation(getattr(found, statistic))
         wrong = found.wrong_direction and text != "-"
         standing = 0 if wrong else standings[statistic].get(text, 0)
         cells.append(Cell(text + "!" * wrong, standing))
@@ -120,16 +119,12 @@ def _published(judged: Judged, row: published.PublishedRow | None) -> list[Cell]
     if row is None:
         return _empty(judged)
     doubt = "" if row.certain else "?"
-    cells = [Cell(_text(getattr(row, name)) + doubt, aside=True) for name in _STATISTICS]
+    cells = [Cell(correlation(getattr(row, name)) + doubt, aside=True) for name in _STATISTICS]
     return [*cells, *(Cell("") for _ in range(1 + bool(judged.differences)))]
 
 
 def _empty(judged: Judged) -> list[Cell]:
     return [Cell("") for _ in range(5 + bool(judged.differences))]
-
-
-def _text(value: float) -> str:
-    return number(abs(value), ".3f")
 
 
 def _notes(sets: Sequence[Judged]) -> list[str]:

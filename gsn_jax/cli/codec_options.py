@@ -62,11 +62,11 @@ def qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list
 
     Args:
         texts: `[CODEC=]FIRST:LAST:STEP` or `[CODEC=]Q,Q,...`. One without CODEC is for all codecs
-            that have none of their own. Of several for the same codec, the last counts.
+            that have none of their own.
         codecs: the codecs.
 
     Raises:
-        InputError: a text is wrong, or a codec has no qualities.
+        InputError: a text is wrong, or a codec has no qualities or two texts.
     """
     names = [codec.name for codec in codecs]
     found: dict[str, list[float]] = {}
@@ -74,6 +74,11 @@ def qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list
         name, _, values = text.rpartition("=")
         if name and name not in names:
             raise InputError(f"--quality {text}: {name} is none of {', '.join(names)}")
+        if name in found:
+            raise InputError(
+                f"--quality {text}: there is another one for {name or 'all codecs'}; list all "
+                "qualities in one, as in 20,40,60"
+            )
         found[name] = _values(text, values)
     if missing := [name for name in names if name not in found and "" not in found]:
         raise InputError(f"--quality gives none for {missing[0]}")

@@ -16,9 +16,7 @@ _WIDEST = 8
 
 @click.command()
 @click.option("--dataset", metavar="NAME", help="A prepared data set; see 'gsn datasets'.")
-@click.option(
-    "--split", default="all", show_default=True, metavar="NAME", help="Split of the data set."
-)
+@click.option("--split", metavar="NAME", help="Split of the data set.  [default: all of it]")
 @click.option(
     "--pairs",
     "table",
@@ -41,7 +39,11 @@ _WIDEST = 8
 )
 @judging.options
 def command(
-    dataset: str | None, split: str, table: str | None, data_dir: str | None, **arguments: Any
+    dataset: str | None,
+    split: str | None,
+    table: str | None,
+    data_dir: str | None,
+    **arguments: Any,
 ) -> None:
     """Measure how well metrics agree with the opinion scores of one data set.
 
@@ -52,6 +54,8 @@ def command(
     """
     if (dataset is None) == (table is None):
         raise InputError("give --dataset NAME or --pairs FILE.csv, one of them; see --help")
+    if split is not None and (dataset is None or ":" in dataset):
+        raise InputError(f"--split {split} is a split of --dataset NAME; see --help")
     columns = judging.columns(arguments)
     request = judging.Request(**arguments)
     judging.check(request)
@@ -61,7 +65,7 @@ def command(
         judged = open_table(table, columns)
     else:
         name, _, part = (dataset or "").partition(":")
-        judged = open_prepared(name, part or split, data_dir)
+        judged = open_prepared(name, part or split or "all", data_dir)
     results, metrics = judging.judged_sets([judged], request)
     _tables(results[0], request.out)
     judging.write_report(results, metrics, request.report)

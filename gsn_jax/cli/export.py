@@ -24,9 +24,7 @@ from gsn_jax.errors import InputError
     help="Replace --out even if it is not an exported metric. For savedmodel: replace an existing "
     "SavedModel, and nothing else.",
 )
-@click.option(
-    "--metric", "name", default="gsn", show_default=True, metavar="NAME", help="Metric to export."
-)
+@click.option("--metric", "name", metavar="NAME", help="Metric to export.  [default: gsn]")
 @click.option(
     "--checkpoint",
     metavar="DIR",
@@ -38,7 +36,12 @@ from gsn_jax.errors import InputError
     help="Fixed height and width of the images.  [default: any size; for onnx 384x512]",
 )
 def command(
-    form: str, out: str, overwrite: bool, name: str, checkpoint: str | None, size: str | None
+    form: str,
+    out: str,
+    overwrite: bool,
+    name: str | None,
+    checkpoint: str | None,
+    size: str | None,
 ) -> None:
     """Write a metric for other runtimes.
 
@@ -46,10 +49,12 @@ def command(
     scores (N,). Its scores are compared with the metric's before the file is put in place.
     """
     fixed = _parse_size(size)
+    if name is not None and checkpoint is not None:
+        raise InputError("give --metric NAME or --checkpoint DIR, one of them; see --help")
     from gsn_jax.scoring import by_name, model_metric
     from gsn_jax.serving import export
 
-    metric = by_name.resolve(name) if checkpoint is None else model_metric.load(checkpoint)
+    metric = model_metric.load(checkpoint) if checkpoint else by_name.resolve(name or "gsn")
     difference = export.export(metric, form, out, fixed, overwrite=overwrite)
     if form == "onnx":
         fixed = fixed or export.DEFAULT_SIZE

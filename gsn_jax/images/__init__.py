@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from gsn_jax.images.arrays import ImageLike, as_array, as_float, as_pair, check_sizes
+    from gsn_jax.images.arrays import (
+        ImageLike,
+        as_array,
+        as_float,
+        as_pair,
+        check_size,
+        check_sizes,
+    )
     from gsn_jax.images.files import (
         FORMATS,
         MAX_PIXELS,

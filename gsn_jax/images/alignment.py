@@ -132,13 +132,12 @@ def looks_shifted(
     Only the middle 128 x 128 pixels are compared, which takes about a millisecond.
     """
     pair = _middle(reference, _GLANCE), _middle(distorted, _GLANCE)
-    shift = find_shift(*pair, largest=_GLANCE)
-    if shift == (0, 0):
-        return None
     aligned = align(*pair, "integer")
+    if aligned.shift == (0, 0):
+        return None
     before = _squared_error(aligned.reference, pair[1][aligned.part])
     after = _squared_error(aligned.reference, aligned.distorted)
-    return shift if before > _GAIN * after else None
+    return aligned.shift if before > _GAIN * after else None
 
 
 def _middle(image: np.ndarray, largest: int) -> np.ndarray:

@@ -52,8 +52,11 @@ def read_header(data: bytes, where: str) -> Header:
     first, row, height, second, column, width = size.groups()
     if (first, row, second, column) != _UPRIGHT:
         raise InputError(f"{where}: is a Radiance HDR file that is stored turned; save it upright")
-    lines = (line.partition("=") for line in text.decode("latin-1").splitlines())
-    fields = {name.strip(): value.strip() for name, sign, value in lines if sign}
+    fields: dict[str, str] = {}
+    for line in text.decode("latin-1").splitlines():
+        name, sign, value = (part.strip() for part in line.partition("="))
+        if sign:  # a repeated exposure multiplies the one before, so all values are kept
+            fields[name] = f"{fields[name]} {value}" if name in fields else value
     if not int(width) or not int(height):
         raise ValueError("a size of zero")
     return Header(int(width), int(height), fields)

@@ -154,7 +154,8 @@ def _number(
 ) -> float:
     value = entry[key]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < least or (value == least) > with_least:
+    too_low = is_number and (value < least or (value == least and not with_least))
+    if not is_number or not math.isfinite(value) or too_low:
         bound = f"{'at least' if with_least else 'above'} {least:g}"
         raise InputError(f"{key} must be a number {bound}, got {value!r}")
     return float(value)

@@ -214,7 +214,12 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
             )
         LIBRARY[name].identity()
         codecs.append(LibraryCodec(name))
-    programs = dict(parse_program("--decoder", text, ("in", "out")) for text in decoders)
+    programs: dict[str, list[str]] = {}
+    for text in decoders:
+        name, words = parse_program("--decoder", text, ("in", "out"))
+        if name in programs:
+            raise InputError(f"--decoder {name} is given twice; an encoder has one decoder")
+        programs[name] = words
     for text in encoders:
         name, words = parse_program("--encoder", text, ("in", "out", "q"))
         codec = ProgramCodec(name, words, programs.pop(name, ()))

@@ -120,6 +120,8 @@ def _kept(store: Store, job: _Job, identities: Mapping[str, str]) -> dict[str, A
             "file": str(file),
             "scored": str(scored),
             "size": int(size),
+            "pixels": int(),
+            "seconds": [_, _],
             "identity": identity,
             "source": source,
         }:

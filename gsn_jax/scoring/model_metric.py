@@ -272,13 +272,14 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
         name_or_dir: the name of a shipped model, or "NAME@VERSION" for one of its versions (older
             ones may be kept). Or a folder, local or in a bucket (`gs://`): of a model, of a
             training run (its best checkpoint is loaded), or of a single checkpoint.
-        name: name of a metric from a folder; by default the kind of its model, e.g. "gsn".
+        name: name of the metric; by default that of the shipped model, or the kind of the model in
+            the folder, e.g. "gsn".
 
     Raises:
         InputError: there is no such model, or the folder cannot be read as one.
     """
     if shipped_models.is_shipped(name_or_dir):
-        return _load_shipped(os.fspath(name_or_dir))
+        return _load_shipped(os.fspath(name_or_dir), name)
     folder = storage.folder(name_or_dir) if storage.is_url(name_or_dir) else Path(name_or_dir)
     if not folder.exists():
         raise InputError(
@@ -289,8 +290,8 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
 
 
 @functools.cache
-def _load_shipped(name: str) -> ModelMetric:
-    return _load_folder(shipped_models.folder(name), name)
+def _load_shipped(shipped_name: str, name: str | None) -> ModelMetric:
+    return _load_folder(shipped_models.folder(shipped_name), name or shipped_name)
 
 
 def _load_folder(folder: Path, name: str | None) -> ModelMetric:

@@ -98,9 +98,10 @@ class Store:
         Raises:
             OSError: it cannot be written; earlier rows stay.
         """
-        file = self._file or self._opened()
-        file.write(_line([key, row]))
+        file, line = self._file or self._opened(), _line([key, row])
+        file.write(line)
         file.flush()
+        self._end += len(line)
         self.rows[key] = row
 
     def open(self) -> None:
@@ -141,9 +142,10 @@ class Store:
         file = self._file
         file.truncate(self._end)
         if not self._end:
-            file.write(_line(_head(self._run)))
+            head = _line(_head(self._run))
+            file.write(head)
             file.flush()
-        self._end = file.tell()
+            self._end = len(head)
         return file
 
 

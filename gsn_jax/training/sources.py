@@ -66,10 +66,14 @@ def thin_out(source: PairSource, most: int) -> PairSource:
 def _open(names: Sequence[Any] | str) -> PairSource:
     if isinstance(names, str) or _is_scaled(names):
         names = (names,)
-    sources = [_open_one(name) for name in names]
+    entries = [name if isinstance(name, str) else tuple(name) for name in names]
+    opened = {entry: _open_one(entry) for entry in dict.fromkeys(entries)}
+    sources = [opened[entry] for entry in entries]
     if len(sources) == 1:
         return sources[0]
-    return Concatenated(sources, [name if isinstance(name, str) else name[0] for name in names])
+    return Concatenated(
+        sources, [entry if isinstance(entry, str) else entry[0] for entry in entries]
+    )
 
 
 def _is_scaled(entry: Any) -> bool:

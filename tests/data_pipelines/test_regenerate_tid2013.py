@@ -143,6 +143,11 @@ def test_wrong_input_is_one_clear_line(photos, tables, tmp_path):
     (tmp_path / published.TABLE).write_bytes(b"not gzip")
     with pytest.raises(InputError, match="cannot be read"):
         regenerate(photos, tmp_path, out)
+    damaged = bytearray(gzip.compress(b"name,mos\n" * 100))
+    damaged[10:20] = b"\xff" * 10
+    (tmp_path / published.TABLE).write_bytes(damaged)
+    with pytest.raises(InputError, match="cannot be read"):
+        regenerate(photos, tmp_path, out)
     with gzip.open(tmp_path / published.TABLE, "wt") as file:
         file.write("name,mos\ni01_01_1.bmp,5\n")
     with pytest.raises(InputError, match="lacks the columns"):

@@ -170,6 +170,12 @@ def test_indices_out_of_range(position_table):
         Concatenated([])
 
 
+def test_a_source_that_is_named_twice_shares_its_references(position_table):
+    table, other = PairTable(position_table()), PairTable(position_table())
+    keys = [Concatenated([table, other, table]).reference_key(k * len(table)) for k in range(3)]
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_tables_that_cannot_be_read(folder):
     with pytest.raises(InputError, match="cannot be read"):
         PairTable(folder)

@@ -38,13 +38,13 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def picture(image: np.ndarray, max_side: int = MAX_SIDE) -> Picture:
-    """Encodes uint8 `(H, W, 3)` as JPEG, reduced to at most `max_side` pixels per side.
+def picture(image: np.ndarray) -> Picture:
+    """Encodes uint8 `(H, W, 3)` as JPEG, reduced to at most `MAX_SIDE` pixels per side.
 
     The quality is lowered until the file has at most `MAX_BYTES`, or to the lowest of `_QUALITIES`.
     """
     whole = Image.fromarray(image)
-    size = _size(image.shape[:2], max_side)
+    size = _size(image.shape[:2])
     return _jpeg(whole if size == whole.size else whole.resize(size, Image.Resampling.LANCZOS))
 
 
@@ -55,13 +55,12 @@ def map_picture(
     low: float,
     high: float,
     higher_is_better: bool,
-    max_side: int = MAX_SIDE,
 ) -> Picture:
     """Colours a quality map `(h, w)` over `[low, high]`, in the size of its image's picture.
 
     Bright is always worse, for either direction of the metric.
     """
-    size = _size(image_shape, max_side)
+    size = _size(image_shape)
     smooth = Image.fromarray(np.asarray(values, np.float32)).resize(size, Image.Resampling.BILINEAR)
     scaled = np.clip((np.asarray(smooth) - low) / max(high - low, 1e-12), 0, 1)
     return _jpeg(Image.fromarray(_coloured(1 - scaled if higher_is_better else scaled)))
@@ -80,9 +79,9 @@ def _coloured(values: np.ndarray) -> np.ndarray:
     return matplotlib.colormaps[_COLOURS](values, bytes=True)[..., :3].copy()
 
 
-def _size(shape: tuple[int, int], max_side: int) -> tuple[int, int]:
+def _size(shape: tuple[int, int]) -> tuple[int, int]:
     """Width and height of the picture of an image `(H, W)`."""
-    factor = min(1.0, max_side / max(shape))
+    factor = min(1.0, MAX_SIDE / max(shape))
     return max(1, round(shape[1] * factor)), max(1, round(shape[0] * factor))
 
 

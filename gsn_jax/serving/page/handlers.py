@@ -144,7 +144,7 @@ def write_csv(folder: str | os.PathLike[str], ranking: Ranking) -> Path:
 
 
 def pictures(
-    ranking: Ranking, name: str | None, view: str, metric: Metric, limits: Limits
+    ranking: Ranking, name: str | None, view: str, metric: Metric | None, limits: Limits
 ) -> tuple[tuple[np.ndarray, np.ndarray] | None, str]:
     """Both sides of the slider, and a line about them.
 
@@ -152,7 +152,7 @@ def pictures(
         ranking: the scored pairs.
         name: the distorted image to show.
         view: one of `VIEWS`.
-        metric: the metric of the map.
+        metric: the metric of the map; other views need none.
         limits: as for `rank`.
 
     Returns:
@@ -167,7 +167,7 @@ def pictures(
         return None, ""
     reference, distorted = (_read(path, limits) for path in item.pair.files)
     title = html.escape(item.pair.distorted)
-    if view != MAP:
+    if view != MAP or metric is None:
         caption = f"Left: reference. Right: <b>{title}</b>."
         return (_shown(_bytes(reference)), _shown(_bytes(distorted))), caption
     values = maps.quality_map(reference, distorted, metric)

@@ -181,10 +181,14 @@ def _score_files(
 def _show(resolve: Resolve, limits: Limits) -> Callable[..., tuple]:
     """The handler that shows an image of a ranking with its caption."""
 
-    def show(found: Ranking | None, name: str | None, view: str, map_name: str) -> tuple:
+    def show(found: Ranking | None, name: str | None, view: str, map_name: str | None) -> tuple:
         if found is None:
             return None, ""
-        work = functools.partial(handlers.pictures, found, name, view, resolve(map_name), limits)
+
+        def work() -> Any:
+            mapped = resolve(map_name) if view == handlers.MAP else None
+            return handlers.pictures(found, name, view, mapped, limits)
+
         result, problem = _attempt(work)
         return result or (None, handlers.message([problem]))
 

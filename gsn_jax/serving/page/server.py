@@ -52,9 +52,9 @@ def running(
         from gsn_jax.serving.page import layout
 
         resolve = _resolver(checkpoint)
-        found, _ = by_name.available()
-        mapped = [metric.name for metric in found if metric.has_map]
-        page = layout.build([metric.name for metric in found], mapped, resolve, limits, folder)
+        names = [metric.name for metric in by_name.available()[0]]
+        mapped = [name for name in names if resolve(name).has_map]
+        page = layout.build(names, mapped, resolve, limits, folder)
         guard = Middleware(
             Guard,
             hosts=[host, *allowed_hosts],

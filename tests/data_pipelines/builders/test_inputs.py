@@ -32,6 +32,15 @@ def test_archives_that_would_write_elsewhere_are_refused(tmp_path, member, endin
     assert not list(tmp_path.rglob("evil.txt"))
 
 
+def test_an_archive_with_an_entry_for_its_own_folder(tmp_path):
+    archive = tmp_path / "tid2013.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("./", "")
+        file.writestr("./a.txt", "x")
+    inputs_module.unpack(archive, tmp_path / "out", lambda *args: None)
+    assert (tmp_path / "out" / "a.txt").read_text() == "x"
+
+
 @pytest.mark.parametrize("ending", ["zip", "tar"])
 def test_damaged_archives(tmp_path, ending):
     (tmp_path / f"tid2013.{ending}").write_bytes(b"PK nothing")

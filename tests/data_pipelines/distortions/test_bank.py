@@ -10,6 +10,7 @@ from skimage import data
 from skimage.metrics import structural_similarity
 
 from data_pipelines import distortions
+from data_pipelines.distortions import draws, spatial, transmission
 from gsn_jax.errors import InputError
 
 
@@ -51,6 +52,33 @@ def test_equal_arguments_give_equal_bytes_on_any_size(name, photo):
     again = distortions.apply(name, odd, level=3, seed=5)
     assert first.shape == odd.shape
     assert _digest(first) == _digest(again)
+
+
+@pytest.mark.parametrize("name", ["pattern_noise", "colour_blocks", "jpeg_errors", "blocks"])
+def test_images_that_need_more_items_than_are_drawn_at_once(name, photo, monkeypatch):
+    """As in photographs of tens of megapixels."""
+    monkeypatch.setattr(spatial, "_DRAWN", 4)
+    monkeypatch.setattr(transmission, "_DRAWN", 4)
+    large = np.tile(photo, (2, 2, 1))
+    errors = []
+    for level in distortions.LEVELS:
+        image = distortions.apply(name, large, level=level, seed=3)
+        errors.append(np.mean((image.astype(np.float64) - large) ** 2))
+    assert np.all(np.diff(errors) > 0), errors
+
+
+def test_draws_have_equal_beginnings():
+    def draw(count):
+        rng = np.random.default_rng(0)
+        drawn = draws.at_least(10, count, rng, lambda rng, items: rng.random((items, 2)))
+        return drawn, rng.random()
+
+    (few, later), (more, later_of_more) = draw(3.5), draw(25.5)
+    assert (len(few), len(more)) == (10, 26)
+    np.testing.assert_array_equal(more[:10], few)
+    np.testing.assert_array_equal(draw(30)[0][:26], more)
+    assert later == later_of_more
+    np.testing.assert_array_equal(few, np.random.default_rng(0).random((10, 2)))
 
 
 _RANDOM = [

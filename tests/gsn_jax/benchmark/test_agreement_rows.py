@@ -115,7 +115,7 @@ def test_by_type(make_set, numbers):
     found = judged.types["2"]["m"]
     assert found.srcc == pytest.approx(stats.spearmanr(metric[1::2], opinion[1::2]).statistic)
     assert found.interval("srcc")[0] < found.srcc < found.interval("srcc")[1]
-    assert judge(make_set(opinion, {"m": metric}, types=types), by_type=False).types == {}
+    assert judge(make_set(opinion, {"m": metric})).types == {}
 
 
 def test_significance_is_of_paired_differences(make_set, rng):
@@ -147,6 +147,22 @@ def test_training_data_are_recognised_by_the_name_of_the_set(make_set):
     trained = MetricScores("gsn", True, np.ones(2), trained_on=("cats/a.csv", "dogs/b.csv"))
     assert seen_in_training(ScoredSet("dogs", source, {"gsn": trained})) == {"gsn": "dogs/b.csv"}
     assert seen_in_training(ScoredSet("dogs-test", source, {"gsn": trained})) == {}
+    assert seen_in_training(ScoredSet("dog", source, {"gsn": trained})) == {}
+
+
+def test_training_data_of_prepared_sets_and_tables_called_pairs(make_set):
+    source = make_set([1, 2], {}).source
+    data = ("tid2013_regenerated:train", "data/kadid10k/pairs.csv", "tables/coded.csv")
+    metrics = {"gsn": MetricScores("gsn", True, np.ones(2), trained_on=data)}
+
+    def seen(name):
+        return seen_in_training(ScoredSet(name, source, metrics)).get("gsn")
+
+    assert seen("tid2013_regenerated-train") == data[0]
+    assert seen("kadid10k") == data[1]
+    assert seen("coded") == data[2]
+    for other in ("tid2013", "kadid", "data", "pairs", "tid2013_regenerated-reserved"):
+        assert seen(other) is None
 
 
 def test_published_values_of_tid2013(gsn_data, make_set):
@@ -167,7 +183,7 @@ def test_published_values_of_tid2013(gsn_data, make_set):
         types=[image.split("_")[1] for image in mos],
         falling=("gmsd",),
     )
-    judged = judge(scored, against="psnr_rgb", resamples=100, by_type=False)
+    judged = judge(scored, against="psnr_rgb", resamples=100)
     # This SSIM is not decimated; the poster's row (.727) is.
     published = {"psnr_rgb": 0.687, "ssim": 0.627, "ms_ssim": 0.791, "gmsd": 0.804}
     for name, value in published.items():

@@ -35,6 +35,8 @@ def test_qualities(texts, expected):
         (["20,inf"], "FIRST:LAST:STEP"),
         (["c=1"], "c is none of a, b"),
         (["a=1"], "none for b"),
+        (["a=1", "b=2", "a=3"], "there is another one for a; list"),
+        (["1", "2"], "there is another one for all codecs"),
     ],
 )
 def test_bad_qualities(texts, message):

@@ -306,6 +306,7 @@ class TestRadiance:
         ("lines", "before", "after", "message"),
         [
             ([b"EXPOSURE=2"], b"", b"", "says EXPOSURE=2"),
+            ([b"EXPOSURE=2", b"EXPOSURE=1"], b"", b"", "says EXPOSURE=2 1"),
             ([b"COLORCORR= 1 1 .9"], b"", b"", "says COLORCORR"),
             ([b"GAMMA=2.2"], b"", b"", "says GAMMA"),
             ([b"EXPOSURE=much"], b"", b"", "damaged"),

@@ -94,6 +94,7 @@ def test_what_cannot_be_decoded():
         ([], ["x y=enc {in} {out} {q}"], [], "give a name and a command"),
         ([], ["x=enc '{in} {out} {q}"], [], "No closing quotation"),
         ([], [], ["x=dec {in} {out}"], "no --encoder of that name"),
+        ([], [], ["x=a {in} {out}", "x=b {in} {out}"], "--decoder x is given twice"),
         ([], ["x=enc {in} {out} {q}"], [], "x: there is no program enc"),
         ([], [f"x={PROGRAM} {{q}}"], ["x=dec {in} {out}"], "x: there is no program dec"),
     ],

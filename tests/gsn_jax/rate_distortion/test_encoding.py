@@ -1,5 +1,7 @@
 """Encoding photographs: files, bytes, resumption, and what is refused."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -59,6 +61,19 @@ def test_a_second_run_encodes_only_what_is_missing(photos, out):
     assert calls == [(2, 4), (3, 4), (4, 4)]
     files = {path: data for path, data in contents(out).items() if path.suffix == ".jpg"}
     assert files == {path: data for path, data in before.items() if path.suffix == ".jpg"}
+    assert [item.size for item in again] == [item.size for item in whole]
+
+
+def test_a_row_without_its_times_is_made_again(photos, out):
+    whole = encode(photos, out)
+    store = out / encoding.STORE
+    lines = store.read_text().splitlines()
+    key, row = json.loads(lines[1])
+    del row["seconds"]
+    store.write_text("\n".join([lines[0], json.dumps([key, row]), *lines[2:]]) + "\n")
+    calls = []
+    again = encode(photos, out, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(3, 4), (4, 4)]
     assert [item.size for item in again] == [item.size for item in whole]
 
 

@@ -259,6 +259,10 @@ class TestShippedModel:
             assert scores == sorted(scores, reverse=True), name
             assert 0.99 > scores[0] > scores[2]
 
+    def test_can_stand_in_for_another(self):
+        assert model_metric.load("gsn-b", name="gsn").name == "gsn"
+        assert model_metric.load("gsn-b").name == "gsn-b"
+
     def test_says_how_it_was_trained(self):
         training = gsn_jax.load().training
         assert training["config"]["data"]["train"]

@@ -47,6 +47,16 @@ def test_a_row_that_was_being_written_is_dropped(tmp_path):
             json.loads(line)
 
 
+def test_adding_goes_on_after_closing(tmp_path):
+    """Also behind a damaged tail, which the first row replaces."""
+    path = tmp_path / "rows"
+    path.write_bytes(encode(RUN, {0: "whole"}) + b'[1, "half')
+    store = Store(path, RUN)
+    for key in (1, 2, 3):
+        add(store, key)
+    assert Store(path, RUN).rows == {0: "whole", 1: 1, 2: 2, 3: 3}
+
+
 @pytest.mark.parametrize("content", [b"", b"\0\1", b"[]\n", b'{"other": 1}\n', b"null\n[1, 2]\n"])
 def test_what_is_no_store_has_no_rows(tmp_path, content):
     path = tmp_path / "rows"

@@ -125,6 +125,12 @@ def test_a_size_that_is_none(size, tmp_path):
         CliRunner().invoke(command, line, catch_exceptions=False)
 
 
+def test_a_metric_and_a_checkpoint_are_one_too_many(tmp_path):
+    line = ["--format", "onnx", "--out", str(tmp_path / "x"), "--metric=psnr", "--checkpoint=run"]
+    with pytest.raises(InputError, match="--metric NAME or --checkpoint DIR, one of them"):
+        CliRunner().invoke(command, line, catch_exceptions=False)
+
+
 def test_a_folder_that_is_not_there(metric, tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
         export.export(metric, "stablehlo", tmp_path / "none" / "model.shlo")

@@ -50,6 +50,13 @@ def test_a_prepared_set_takes_another_range(mos, monkeypatch):
         open_sources(section(("some_set:train", 8, 9), fraction=0), seed=0)
 
 
+def test_a_repeated_name_is_opened_once(pairs, mos):
+    names = (str(pairs), (str(mos), 1, 9), str(pairs))
+    source, _ = open_sources(section(names, fraction=0), seed=0)
+    assert len(source) == 48
+    assert source.reference_key(0) == source.reference_key(32) != source.reference_key(16)
+
+
 def test_a_range_is_needed_for_scores_beyond_one(mos):
     with pytest.raises(InputError, match=r"mos\.csv, line 2: score .* lies outside \[0, 1\]"):
         open_sources(section((str(mos),)), seed=0)

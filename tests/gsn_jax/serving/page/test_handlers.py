@@ -127,6 +127,12 @@ def test_pictures_have_the_size_of_the_image_and_the_map_is_bright_where_it_is_b
     assert handlers.pictures(ranking, "other.png", MAP, metric, LIMITS) == (None, "")
 
 
+def test_without_a_map_the_image_is_shown(files, photo):
+    ranking = rank(files, ["good.png"])
+    (_, right), _ = handlers.pictures(ranking, "good.png", VIEWS[0], None, LIMITS)
+    assert right.shape == photo.shape
+
+
 def test_large_pictures_are_reduced_for_the_browser(tmp_path):
     large = np.full((40, 3200, 3), 90, np.uint8)
     files = {name: str(tmp_path / name) for name in ("original.png", "same.png")}
