@@ -4,9 +4,13 @@
     model = GSN(backbone=VGG16(conv=functools.partial(CDConv, theta=0.7)))
     scores = model.apply(variables, reference, distorted)  # (N,), up = better
 
-Both images pass through one backbone of central difference convolutions. Spatial attention weights
-each level. The features of each level are fused, then all levels. A map of local errors, a map of
-weights and a global branch give one score per image.
+Both images pass through one backbone of central difference convolutions, which stress gradients.
+Spatial attention weights each level. The features of each level are fused, then all levels. A map
+of local errors, a map of weights and a global branch give one score per image.
+
+The poster has the backbone, the attention, both fusions and the map with its weights. The form of
+the errors, which are exactly 0 where features agree (`gsn_jax.fusion`), and the global branch,
+which compares texture and structure as DISTS does (`gsn_jax.heads`), are this project's.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from gsn_jax.backbones.resampling import at_stride
 from gsn_jax.fusion import MEANS, WINDOW, LevelFusion, global_errors
 from gsn_jax.heads import (
     GLOBAL_SHARE,
-    AnchoredScores,
+    ErrorMap,
     GlobalBranch,
     attention_sizes,
     drawn_share,
@@ -51,13 +55,13 @@ class Comparison(NamedTuple):
         errors: local errors >= 0, exactly 0 where the features agree.
         weights: their weights > 0.
         context: fused features of all levels.
-        means: those of `gsn_jax.fusion.FusedLevel`: the first of all levels, then the second, etc.
+        means: each of the `gsn_jax.fusion.MEANS` statistics of a level, for all levels.
     """
 
     errors: Float[Array, "n rows columns"]
     weights: Float[Array, "n rows columns"]
     context: Float[Array, "n rows columns f"]
-    means: list[Float[Array, "n rows columns c"]]
+    means: list[tuple[Float[Array, "n rows columns c"], ...]]
 
 
 class GSN(nn.Module):
@@ -104,7 +108,7 @@ class GSN(nn.Module):
             level_fusion(self.width, stride, strides[-1], self.hold_weights) for stride in strides
         ]
         self.fusion = layer(self.conv, 2 * self.width)
-        self.scorer = AnchoredScores()
+        self.scorer = ErrorMap()
         self.whole = GlobalBranch(self.width)
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
 
@@ -133,7 +137,8 @@ class GSN(nn.Module):
         In every cell, the global error counts as much as the cell's own.
         """
         pair = self.compare(*encode_pair(self.encode, reference, distorted))
-        context, *means = (x.mean(axis=(1, 2)) for x in (pair.context, *pair.means))
+        maps = pair.context, *itertools.chain(*pair.means)
+        context, *means = (x.mean(axis=(1, 2)) for x in maps)
         whole = self._judge_whole(context, jnp.concatenate(means, axis=-1))
         return raw_scores(pair.errors, whole[:, None, None], self.sensitivity)
 
@@ -157,8 +162,8 @@ class GSN(nn.Module):
         if self.hold_weights:
             context = jax.lax.stop_gradient(context)
         errors = jnp.concatenate([level.errors for level in levels], axis=-1)
-        means = zip(*(level.means for level in levels), strict=True)
-        return Comparison(*self.scorer(context, errors), context, list(itertools.chain(*means)))
+        means = list(zip(*(level.means for level in levels), strict=True))
+        return Comparison(*self.scorer(context, errors), context, means)
 
     def sums(
         self,
@@ -177,16 +182,17 @@ class GSN(nn.Module):
         weights = pair.weights * inside
         parts = (pair.errors * weights, weights, inside)
         sums = [part.sum(axis=(1, 2), keepdims=True)[..., 0] for part in parts]
-        sums += [weighted_sums(x, inside) for x in (pair.context, *pair.means)]
+        maps = pair.context, *itertools.chain(*pair.means)
+        sums += [weighted_sums(x, inside) for x in maps]
         return jnp.concatenate(sums, axis=-1)
 
     def finish(self, sums: Float[Array, "*batch s"], train: bool = False) -> Float[Array, "*batch"]:
         """Raw scores from the result of `sums`; `train` as in a call."""
-        errors = sums[..., 0] / sums[..., 1]
-        context, means = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
+        errors, weights, cells, others = jnp.split(sums, [1, 2, 3], axis=-1)
+        context, means = jnp.split(others / cells, [2 * self.width], axis=-1)
         whole = self._judge_whole(context, means)
         share = drawn_share(self.make_rng("share")) if train else GLOBAL_SHARE
-        return raw_scores(errors, whole, self.sensitivity, share)
+        return raw_scores((errors / weights)[..., 0], whole, self.sensitivity, share)
 
     @property
     def reach(self) -> int | None:

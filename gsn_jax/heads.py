@@ -45,7 +45,7 @@ def attention_sizes(sizes: Sequence[int], levels: int) -> tuple[int, ...]:
     return (sizes[0],) * (levels - len(sizes)) + tuple(sizes)
 
 
-class AnchoredScores(nn.Module):
+class ErrorMap(nn.Module):
     """Sums the errors of all levels, weighted by their context; 0 where there is no error.
 
     At initialisation, all weights are equal.

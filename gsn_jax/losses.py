@@ -158,6 +158,8 @@ def gsn_loss(
 
     It does not fix the offset of the predictions, and only the listwise term fixes their scale. A
     monotone map, fitted after training, turns them into quality (`gsn_jax.models.calibration`).
+    `gsn train` adds a small mean squared error (`gsn_jax.training.step.make_loss`) and sets the
+    temperature to 0.2.
 
     Args:
         predictions: `(N,)`.

@@ -11,4 +11,6 @@ the features, and they are zero beyond the images. A backbone has the attributes
 - `centre`: the pixel, along both axes, on which the last level's first feature is centred;
 - `reach`: how far the receptive field of a feature of each level extends beyond the feature's own
   cell, in pixels, or None if the backbone takes no `sizes`; images are then not cut into tiles.
+
+A backbone with published weights also has the attribute `level_count`, the number of levels.
 """

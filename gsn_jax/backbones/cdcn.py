@@ -8,8 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from gsn_jax.backbones.convolution import layer
-from gsn_jax.backbones.imagenet import check_level_count
+from gsn_jax.backbones.convolution import check_level_count, layer
 from gsn_jax.backbones.resampling import halve, space_to_depth
 from gsn_jax.images.padded import Sizes, clear, halved
 from gsn_jax.layers import CDConv

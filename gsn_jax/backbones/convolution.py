@@ -133,6 +133,12 @@ def layer(
     )
 
 
+def check_level_count(backbone: str, count: int, most: int) -> None:
+    """Raises a ValueError unless `count` is from 1 to `most`."""
+    if not 1 <= count <= most:
+        raise ValueError(f"{backbone} has 1 to {most} levels, got {count}")
+
+
 def rectified(layer: nn.Module, x: jax.Array) -> jax.Array:
     """The layer's output after ReLU; a function of its own, so that it can be rematerialised."""
     return nn.relu(layer(x))

@@ -13,9 +13,3 @@ DEVIATION = (0.229, 0.224, 0.225)
 def normalise_images(images: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
     """Normalises sRGB images in [0, 1] as the published networks expect."""
     return (images - jnp.asarray(MEAN, images.dtype)) / jnp.asarray(DEVIATION, images.dtype)
-
-
-def check_level_count(backbone: str, count: int, most: int) -> None:
-    """Raises a ValueError unless `count` is from 1 to `most`."""
-    if not 1 <= count <= most:
-        raise ValueError(f"{backbone} has 1 to {most} levels, got {count}")

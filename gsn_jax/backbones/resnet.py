@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gsn_jax.backbones.convolution import layer
-from gsn_jax.backbones.imagenet import check_level_count, normalise_images
+from gsn_jax.backbones.convolution import check_level_count, layer
+from gsn_jax.backbones.imagenet import normalise_images
 from gsn_jax.layers import CDConv
 
 # Blocks per stage.

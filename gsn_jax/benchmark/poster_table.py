@@ -10,6 +10,7 @@ from gsn_jax.benchmark.agreement_rows import Judged, seen_in_training
 from gsn_jax.benchmark.agreement_tables import correlation, number
 from gsn_jax.benchmark.scored_set import protocol_notes
 from gsn_jax.benchmark.text_tables import Cell, TextTable
+from gsn_jax.storage import csv_text
 
 _STATISTICS = ("plcc", "srcc", "krcc", "main_score")
 _MARKS = {"better": "+", "worse": "-", "same": "=", "": ""}

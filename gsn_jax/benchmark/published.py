@@ -7,6 +7,7 @@ which are printed with a question mark.
 from __future__ import annotations
 
 import csv
+import functools
 import dataclasses
 import importlib.resources
 import math
@@ -60,6 +61,7 @@ def whole_set(data_set: str) -> str:
     return _PARTS.get(name, name)
 
 
+@functools.cache
 def _read() -> list[PublishedRow]:
     text = importlib.resources.files("gsn_jax.benchmark").joinpath("published.csv").read_text()
     return [

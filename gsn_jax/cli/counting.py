@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -43,6 +45,23 @@ def counting_bar(*, transient: bool = False, rate: str = "") -> Progress:
         transient=transient,
         disable=not console.is_terminal,
     )
+
+
+@contextlib.contextmanager
+def counting(
+    what: str, *, total: int | None = None, transient: bool = False, rate: str = ""
+) -> Iterator[Callable[[int, int], None]]:
+    """Shows the progress of one task; yields a function of the numbers done and in total.
+
+    Args:
+        what: name of the task, such as "encoding".
+        total: the number in total, if it is known before the work.
+        transient: see `counting_bar`.
+        rate: see `counting_bar`.
+    """
+    with counting_bar(transient=transient, rate=rate) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class _Rate(ProgressColumn):

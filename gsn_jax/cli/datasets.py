@@ -12,18 +12,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gsn_jax import storage
+from gsn_jax.cli import shared_options
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
 
-_DATA_DIR = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False),
-    help="Folder or URL of prepared data sets.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
-)
-
 
 @click.group(invoke_without_command=True)
-@_DATA_DIR
+@shared_options.data_dir
 @click.pass_context
 def command(ctx: click.Context, data_dir: str | None) -> None:
     """List the data sets and which of them are prepared."""
@@ -40,7 +35,7 @@ def command(ctx: click.Context, data_dir: str | None) -> None:
     required=True,
     help="Folder with the downloaded files, as archives or unpacked.",
 )
-@_DATA_DIR
+@shared_options.data_dir
 @click.option(
     "--score-range",
     nargs=2,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gsn_jax.cli import codec_options, protocol_options, shared_options
-from gsn_jax.cli.counting import counting_bar
+from gsn_jax.cli.counting import counting
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 
@@ -78,13 +78,8 @@ def command(
     with (
         interruptible(out),
         alone(out, scoring.LOCK, remove=True),
-        counting_bar(transient=True, rate="photographs") as bar,
+        counting("encoding", total=len(found), transient=True, rate="photographs") as show,
     ):
-        task = bar.add_task("encoding", total=len(found))
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
         results = encode_to(found, chosen[0], Target(metric, score), out, show, overwrite=overwrite)
     for item in results:
         if item.file is not None:

@@ -28,12 +28,7 @@ options = shared_options.together(
     protocol_options.protocol,
     shared_options.batch_size,
     shared_options.report,
-    click.option(
-        "--data-dir",
-        type=click.Path(file_okay=False),
-        help="Folder or URL of prepared data sets.  [default: TFDS_DATA_DIR or "
-        "~/tensorflow_datasets]",
-    ),
+    shared_options.data_dir,
     click.option(
         "--score-column",
         "--mos-column",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gsn_jax.cli import codec_options, protocol_options, shared_options
-from gsn_jax.cli.counting import counting_bar
+from gsn_jax.cli.counting import counting
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
 
@@ -203,12 +203,7 @@ def _encoded(
     from gsn_jax.rate_distortion.photos import find_photos
 
     found = find_photos(photos, skip=[out])
-    with counting_bar(transient=True, rate="files") as bar:
-        task = bar.add_task("encoding", total=None)
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with counting("encoding", transient=True, rate="files") as show:
         return encode_all(found, steps, out, workers=workers, progress=show)
 
 
@@ -226,12 +221,7 @@ def _scored(
 ) -> Study:
     from gsn_jax.rate_distortion import scoring
 
-    with counting_bar(transient=True, rate="pairs") as bar:
-        task = bar.add_task("scoring", total=len(items))
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with counting("scoring", total=len(items), transient=True, rate="pairs") as show:
         return scoring.score(items, metrics, loading, out, progress=show)
 
 

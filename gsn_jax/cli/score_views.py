@@ -86,9 +86,10 @@ def score_to_screen(
 
 def score_in_silence(total: int, scored: Iterator[tuple[int, ScoredPair]]) -> list[ScoredPair]:
     """Scored pairs in the order of their indices; shows a progress bar but no scores."""
+    from gsn_jax.scoring.many_pairs import in_order
+
     with progress(total) as advance:
-        rows = dict(advance(scored))
-    return [rows[index] for index in range(total)]
+        return list(in_order(advance(scored)))
 
 
 def pool_to_screen(

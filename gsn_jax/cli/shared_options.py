@@ -37,6 +37,12 @@ batch_size = click.option(
     "memory on GPUs and TPUs, one pair at a time on CPUs]",
 )
 
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False),
+    help="Folder or URL of prepared data sets.  [default: TFDS_DATA_DIR or ~/tensorflow_datasets]",
+)
+
 report = click.option(
     "--report",
     metavar="DIR",

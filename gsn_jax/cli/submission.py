@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gsn_jax.cli import shared_options
-from gsn_jax.cli.counting import counting_bar
+from gsn_jax.cli.counting import counting
 
 
 @click.command()
@@ -74,11 +74,8 @@ def command(
     (judge, *others), _ = choose(metric, checkpoint)
     if others:
         raise InputError("a submission has the scores of one metric; name one with --metric")
-    with counting_bar(transient=True, rate="pairs") as bar:
-        task = bar.add_task("scoring", total=len(pairs))
-        scores, seconds = submission.score_all(
-            pairs, judge, lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    with counting("scoring", total=len(pairs), transient=True, rate="pairs") as show:
+        scores, seconds = submission.score_all(pairs, judge, show)
     about = submission.readme(
         seconds,
         on_cpu=jax.default_backend() == "cpu",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gsn_jax.cli.counting import counting_bar
+from gsn_jax.cli.counting import counting
 from gsn_jax.errors import InputError
 
 
@@ -131,12 +131,7 @@ def command(
         identical=identical,
         suffix=f".{image_format}",
     )
-    with counting_bar(rate="photographs") as bar:
-        task = bar.add_task("photographs", total=None)
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
+    with counting("photographs", rate="photographs") as show:
         table = synthesize(photos, out, settings, show, workers=workers, find=resolve)
     click.echo(str(table))
 

@@ -7,7 +7,6 @@ assessment", IEEE TIP 20(8), 2011; authors' `FeatureSIM.m`.
 from __future__ import annotations
 
 import functools
-import math
 
 import jax.numpy as jnp
 from jax import lax
@@ -79,12 +78,6 @@ def _masked(
     return _pooled(local, own * weights)
 
 
-def real_power(base: Float[Array, "*shape"], exponent: float) -> Float[Array, "*shape"]:
-    """The real part of base ** exponent, which is complex for a negative base."""
-    magnitude = finite.power(jnp.abs(base), exponent)
-    return jnp.where(base < 0, magnitude * math.cos(math.pi * exponent), magnitude)
-
-
 def _pooled(local: Float[Array, "h2 w2"], weights: Float[Array, "h2 w2"]) -> Float[Array, ""]:
     return 1 - reductions.weighted_mean(1 - local, weights)
 
@@ -108,7 +101,7 @@ def _terms(
             1 - dissimilarity(plane[0], plane[1], constant)
             for plane, constant in zip(chroma, (T3, T4), strict=True)
         )
-        local = local * real_power(in_phase * quadrature, CHROMA_POWER)
+        local = local * finite.real_power(in_phase * quadrature, CHROMA_POWER)
     return local, jnp.maximum(first, second)
 
 

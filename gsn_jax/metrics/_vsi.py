@@ -17,7 +17,6 @@ from jaxtyping import Array, Float
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, filters, finite, log_gabor, reductions, resizing
-from gsn_jax.metrics._fsim import real_power
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import SCHARR, dissimilarity, gradient_dissimilarity
 
@@ -119,7 +118,7 @@ def _terms(
     red_green, blue_yellow = (1 - dissimilarity(plane[0], plane[1], C3) for plane in chroma)
     local = 1 - dissimilarity(first, second - first, C1)
     local = local * finite.power(gradient, GRADIENT_POWER)
-    local = local * real_power(red_green * blue_yellow, CHROMA_POWER)
+    local = local * finite.real_power(red_green * blue_yellow, CHROMA_POWER)
     return local, jnp.maximum(first, second), extent
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
+
+from gsn_jax.metrics import reductions
 
 BLOCK = 16
 STEP = 4
@@ -33,7 +34,7 @@ def block_mean(
         parts = (
             lax.slice_in_dim(cell_means, i, i + size, axis=axis) / across for i in range(across)
         )
-        cell_means = functools.reduce(jnp.add, parts)
+        cell_means = reductions.add(parts)
     return cell_means
 
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Complex, Float
 
 from gsn_jax.images.size_classes import DECIMATED, Extent
 from gsn_jax.metric import MapGrid
-from gsn_jax.metrics import extents
+from gsn_jax.metrics import extents, reductions
 from gsn_jax.metrics.staging import staged
 
 
@@ -36,7 +36,7 @@ def correlate_axis(
         for shift, weight in enumerate(taps)
         if weight != 0
     )
-    return functools.reduce(jnp.add, terms)
+    return reductions.add(terms)
 
 
 def correlate_varying(
@@ -53,7 +53,7 @@ def correlate_varying(
         * lax.slice_in_dim(padded, k, k + span, stride, axis % padded.ndim)
         for k, values in enumerate(weights)
     )
-    return functools.reduce(jnp.add, terms)
+    return reductions.add(terms)
 
 
 def mirrored_taps(
@@ -186,7 +186,7 @@ def box_downsample(
             lax.slice_in_dim(image, shift, shift + last + 1, stride=factor, axis=axis)
             for shift in range(factor)
         )
-        image = functools.reduce(jnp.add, terms)
+        image = reductions.add(terms)
     return image / factor**2
 
 

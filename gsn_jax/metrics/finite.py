@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -28,3 +30,9 @@ def divide(
     """numerator / denominator, or `otherwise` where the denominator is zero."""
     defined = denominator != 0
     return jnp.where(defined, numerator / jnp.where(defined, denominator, 1), otherwise)
+
+
+def real_power(base: Float[Array, "*shape"], exponent: float) -> Float[Array, "*shape"]:
+    """The real part of base ** exponent, which is complex for a negative base."""
+    magnitude = power(jnp.abs(base), exponent)
+    return jnp.where(base < 0, magnitude * math.cos(math.pi * exponent), magnitude)

@@ -1,1 +1,1 @@
-"""The models that ship, their baselines, and how they are stored."""
+"""Models: built from configurations, stored in folders, shipped with the package."""

@@ -23,6 +23,7 @@ import numpy as np
 
 from gsn_jax import storage
 from gsn_jax._version import __version__
+from gsn_jax.devices import distributed
 from gsn_jax.errors import InputError
 from gsn_jax.models import checksums
 from gsn_jax.models.calibration import Calibration
@@ -90,7 +91,7 @@ def write_model(
         if target.exists() and not _is_replaceable(target):
             raise InputError(f"{target}: exists and is not a model; remove it, or choose another")
         _clear(partial)
-    _wait_for_all("model folder made")
+    distributed.wait_for_all("model folder made")
     params = model.variables["params"]
     params = compress(params) if compressed else params
     ocp.save(partial / "variables", {"params": jax.tree.map(np.asarray, params)})
@@ -101,7 +102,7 @@ def write_model(
             checksums.write_checksums(partial, [partial / DESCRIPTION, *parameters])
             shutil.rmtree(target, ignore_errors=True)
             partial.rename(target)
-    _wait_for_all("model written")
+    distributed.wait_for_all("model written")
 
 
 def _clear(folder: Path) -> None:
@@ -121,14 +122,6 @@ def _is_replaceable(target: Path) -> bool:
         or (target / "variables").is_dir()
         or not any(target.iterdir())
     )
-
-
-def _wait_for_all(name: str) -> None:
-    """Returns when every process of this run has called it."""
-    if jax.process_count() > 1:
-        from jax.experimental import multihost_utils
-
-        multihost_utils.sync_global_devices(name)
 
 
 def _describe(partial: Path, model: TrainedModel) -> None:

@@ -1,4 +1,4 @@
-"""The shipped models: a learned head on frozen ImageNet features.
+"""The model that ships as `gsn-b`: a learned head on frozen ImageNet features.
 
 The backbone is not trained, so its convolutions are plain, and everything that depends only on the
 images (`frozen_features`) can be stored before training. The head scores a local error map, as GSN
@@ -20,7 +20,7 @@ from gsn_jax.backbones.resampling import at_stride
 from gsn_jax.fusion import CHANGE_GAIN, roots
 from gsn_jax.heads import (
     GLOBAL_SHARE,
-    AnchoredScores,
+    ErrorMap,
     GlobalBranch,
     NonNegativeDense,
     attention_sizes,
@@ -68,7 +68,7 @@ class FrozenFeatureModel(nn.Module):
         ]
         self.levels = [CellFusion(self.width) for _ in self.backbone.strides]
         self.fusion = layer(self.conv, 2 * self.width)
-        self.scorer = AnchoredScores()
+        self.scorer = ErrorMap()
         self.sensitivity = self.param("sensitivity", nn.initializers.constant(3.0), ())
         self.whole = GlobalBranch(self.width)
 
@@ -190,10 +190,10 @@ class FrozenFeatureModel(nn.Module):
 
     def finish(self, sums: Float[Array, "*batch s"], train: bool = False) -> Float[Array, "*batch"]:
         """Raw scores from the result of `sums`; `train` as in `score_features`."""
-        local = sums[..., 0] / sums[..., 1]
-        context, moments = jnp.split(sums[..., 3:] / sums[..., 2, None], [2 * self.width], axis=-1)
+        local, weights, cells, others = jnp.split(sums, [1, 2, 3], axis=-1)
+        context, moments = jnp.split(others / cells, [2 * self.width], axis=-1)
         errors = frozen_features.texture_and_structure_errors(moments)
-        return self._score(local, self.whole(context, errors), train)
+        return self._score((local / weights)[..., 0], self.whole(context, errors), train)
 
     @property
     def reach(self) -> int | None:

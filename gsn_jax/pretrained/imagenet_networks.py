@@ -27,9 +27,10 @@ _VGG16_LAYERS = {
     "conv5_3": 28,
 }
 _ALEXNET_LAYERS = {"conv1": 0, "conv2": 3, "conv3": 6, "conv4": 8, "conv5": 10}
+_LAYERS = {"alexnet": _ALEXNET_LAYERS, "vgg16": _VGG16_LAYERS}
 _RESNETS = ("resnet18", "resnet34", "resnet50")
 
-NETWORKS = ("alexnet", "vgg16", *_RESNETS)
+NETWORKS = (*_LAYERS, *_RESNETS)
 
 # The epsilon of batch normalisation in torchvision and timm.
 BATCH_NORM_EPSILON = 1e-5
@@ -66,8 +67,7 @@ def layer_names(network: str, path: Sequence[str]) -> LayerNames:
         path: of the convolution in the backbone's parameters, e.g. `("layer1_0", "conv2")`.
     """
     if network not in _RESNETS:
-        layers = _VGG16_LAYERS if network == "vgg16" else _ALEXNET_LAYERS
-        return LayerNames(f"features.{layers[path[0]]}", None)
+        return LayerNames(f"features.{_LAYERS[network][path[0]]}", None)
     if len(path) == 1:  # the stem
         return LayerNames("conv1", "bn1")
     block = path[0].replace("_", ".")
@@ -87,17 +87,14 @@ def packaged_state_dict(network: str) -> dict[str, np.ndarray]:
     Raises:
         InputError: no package carries them, or it is not installed.
     """
-    if network == "alexnet":
-        layers, convolutions = _ALEXNET_LAYERS, packages.imagenet_convolutions("alexnet")
-    elif network == "vgg16":
-        layers, convolutions = _VGG16_LAYERS, packages.imagenet_convolutions("vgg16")
-    else:
+    if network not in _LAYERS:
         raise InputError(
             f"no package carries ImageNet weights of {network}; give "
             "--config.model.backbone_weights the PATH of a torchvision or timm state dict"
         )
     tensors = {}
-    for position, (kernel, bias) in zip(layers.values(), convolutions, strict=True):
+    convolutions = packages.imagenet_convolutions(network)
+    for position, (kernel, bias) in zip(_LAYERS[network].values(), convolutions, strict=True):
         tensors[f"features.{position}.weight"] = kernel.transpose(3, 2, 0, 1)
         tensors[f"features.{position}.bias"] = bias
     return tensors

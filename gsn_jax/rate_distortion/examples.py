@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -74,7 +73,7 @@ def example_rows(
             "picture": _crop(distorted[k], window),
             "map": pictures.map_picture(
                 maps[k][window],
-                (CROP, CROP) if min(reference.shape[:2]) >= CROP else maps[k][window].shape,
+                maps[k][window].shape,
                 low=min(ends[0]),
                 high=max(ends[1]),
                 higher_is_better=higher,
@@ -153,5 +152,5 @@ def _crop(image: np.ndarray, window: tuple[slice, slice]) -> pictures.Picture:
     pixels = np.round(255 * image[window]).astype(np.uint8)
     target = io.BytesIO()
     Image.fromarray(pixels).save(target, "WEBP", lossless=True, quality=60, method=4)
-    data = base64.b64encode(target.getvalue()).decode("ascii")
-    return pictures.Picture(f"data:image/webp;base64,{data}", pixels.shape[1], pixels.shape[0])
+    uri = pictures.data_uri(target.getvalue(), "image/webp")
+    return pictures.Picture(uri, pixels.shape[1], pixels.shape[0])

@@ -256,16 +256,14 @@ def _people(
 ) -> Seen:
     """People's BD-rate, with an interval by the delta method on the logarithm of the ratio."""
 
-    def log_ratio(both: Sequence[np.ndarray]) -> float:
+    def bd_rate(both: Sequence[np.ndarray]) -> deltas.Delta:
         curves = [_curve(rate, score) for rate, score in zip(rates, both, strict=True)]
-        found = deltas.bd_rate(*curves, higher_is_better=True)
-        return math.log1p(found.value / 100)
+        return deltas.bd_rate(*curves, higher_is_better=True)
 
-    curves = [_curve(rate, score) for rate, score in zip(rates, scores, strict=True)]
-    found = deltas.bd_rate(*curves, higher_is_better=True)
+    found = bd_rate(scores)
     if found.problem or not all(np.isfinite(d).all() for d in deviations):
         return Seen(found.value, problem=found.problem)
-    centre, variance = log_ratio(scores), 0.0
+    centre, variance = math.log1p(found.value / 100), 0.0
     for side in (0, 1):
         for place, deviation in enumerate(deviations[side]):
             if not deviation:
@@ -274,7 +272,7 @@ def _people(
             step = 0.05 * deviation
             moved = [score.copy() for score in scores]
             moved[side][place] += step
-            variance += ((log_ratio(moved) - centre) / step * deviation) ** 2
+            variance += ((math.log1p(bd_rate(moved).value / 100) - centre) / step * deviation) ** 2
     reach = stats.norm.ppf(0.975) * math.sqrt(variance)
     low, high = (100 * math.expm1(centre + sign * reach) for sign in (-1, 1))
     return Seen(found.value, low, high)

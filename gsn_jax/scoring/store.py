@@ -125,11 +125,6 @@ class Store:
             partial.write_bytes(content)
         self.rows, self._end = dict(rows), len(content)
 
-    def remove(self) -> None:
-        """Deletes the file, once its rows are no longer needed."""
-        self.close()
-        self.path.unlink(missing_ok=True)
-
     def close(self) -> None:
         """Closes the file; `add` opens it again."""
         if self._file is not None:

@@ -34,7 +34,7 @@ def base_config() -> ConfigDict:
                 "name": "gsn",  # gsn, frozen (features of a frozen backbone) or wadiqam
                 "backbone": "cdcn",
                 "backbone_options": {},
-                "backbone_weights": "",  # "imagenet" or a path; frozen: "lpips", "lpips+dists"
+                "backbone_weights": "",  # "imagenet", "lpips", a path; frozen: "lpips+dists"
                 "theta": 0.7,  # Yu et al., CVPR 2020
                 "attention": (7, 5, 3),  # CDCN++
                 "fusion_width": 32,
@@ -50,7 +50,7 @@ def base_config() -> ConfigDict:
                 "mse_weight": 0.1,  # anchors the offset, which both GSN terms leave free
             },
             "optimizer": {  # AdamW with cosine decay
-                "learning_rate": 1e-3,  # a network from scratch; 1e-4 for a pretrained backbone
+                "learning_rate": 1e-3,  # for a network from scratch; less for a pretrained one
                 "weight_decay": 1e-4,
                 "warmup_steps": 200,  # Adam's moments are poor at first
                 "accumulate": 1,  # micro-batches per step; increase if a batch does not fit

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from gsn_jax.errors import InputError
 from gsn_jax.serving.beam import files
-from gsn_jax.storage import exclusive
+from gsn_jax.storage import exclusive, is_url
 
 # Prefix of the names of all files that this module makes.
 RUNNING = "running"
@@ -39,7 +39,7 @@ def alone(folder: str) -> Iterator[None]:
     """
     refusal = f"another run is writing this folder; {_ADVICE}"
     local = exclusive(files.join(folder, RUNNING), refusal)
-    with _living(folder) if files.is_remote(folder) else local:
+    with _living(folder) if is_url(folder) else local:
         yield
 
 

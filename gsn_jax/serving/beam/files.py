@@ -20,16 +20,11 @@ from gsn_jax.images import pair_tables
 from gsn_jax.images.files import read_size
 
 
-def is_remote(path: str) -> bool:
-    """Whether a path is a URL, such as `gs://bucket/image.png`."""
-    return "://" in path
-
-
 def join(folder: str, *names: str) -> str:
     """A path in a folder."""
     return (
         "/".join((folder.rstrip("/"), *names))
-        if is_remote(folder)
+        if storage.is_url(folder)
         else os.path.join(folder, *names)
     )
 
@@ -40,9 +35,9 @@ def resolve(table: str, name: str) -> str:
     Raises:
         InputError: a relative name leads out of the table's folder.
     """
-    if is_remote(name):
+    if storage.is_url(name):
         return name
-    if not is_remote(table):
+    if not storage.is_url(table):
         return str(pair_tables.resolve(table, name))
     if posixpath.isabs(name):
         return name
@@ -86,7 +81,7 @@ def local_copy(path: str) -> Iterator[str]:
     Raises:
         InputError: a remote file cannot be read.
     """
-    if not is_remote(path):
+    if not storage.is_url(path):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="gsn-") as folder:
@@ -105,7 +100,7 @@ def local_copy(path: str) -> Iterator[str]:
 
 def image_size(path: str) -> tuple[int, int] | None:
     """Height and width from an image's header; None if it cannot be read."""
-    if not is_remote(path):
+    if not storage.is_url(path):
         return read_size(path)
     try:
         with opened(path) as file:
@@ -116,7 +111,7 @@ def image_size(path: str) -> tuple[int, int] | None:
 
 def stamp(path: str) -> str:
     """Size and modification time of a local file, to detect changes; "" for a remote one."""
-    found = None if is_remote(path) else storage.stamp(path)
+    found = None if storage.is_url(path) else storage.stamp(path)
     return ":".join(map(str, found or ()))
 
 
@@ -126,7 +121,7 @@ def listing(folder: str) -> list[str]:
     Raises:
         InputError: the file system is unknown.
     """
-    if not is_remote(folder):
+    if not storage.is_url(folder):
         return sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names)
     try:
         matches = FileSystems.match([join(folder, "**")])
@@ -155,7 +150,7 @@ def delete(path: str) -> None:
 
 def remove(folder: str) -> None:
     """Deletes a folder and everything in it."""
-    if not is_remote(folder):
+    if not storage.is_url(folder):
         shutil.rmtree(folder, ignore_errors=True)
     elif paths := listing(folder):
         FileSystems.delete(paths)

@@ -17,6 +17,7 @@ import pyarrow.compute
 import pyarrow.parquet
 from apache_beam.io.filesystems import FileSystems
 
+from gsn_jax import storage
 from gsn_jax.errors import InputError
 from gsn_jax.images import pair_tables
 from gsn_jax.scoring import by_name, tables
@@ -79,9 +80,9 @@ def score_table(
         InputError: the table cannot be read or names masks, the folder has other files or a
             finished run, another run is writing it, or the pipeline has failed.
     """
-    if not files.is_remote(out):
+    if not storage.is_url(out):
         out = str(Path(out).absolute())
-    table = table if files.is_remote(table) else str(Path(table).absolute())
+    table = table if storage.is_url(table) else str(Path(table).absolute())
     unfinished = files.join(out, _UNFINISHED)
     metrics = by_name.resolve_all(settings.metrics, settings.checkpoint)
     with files.local_copy(table) as path:  # find errors in it before machines are started
@@ -130,7 +131,7 @@ def _alone(out: str) -> Iterator[None]:
     unfinished = files.join(out, _UNFINISHED)
     with contextlib.ExitStack() as lock:
         with _writing(out):
-            if not files.is_remote(out):
+            if not storage.is_url(out):
                 os.makedirs(unfinished, exist_ok=True)
             lock.enter_context(exclusion.alone(unfinished))
         yield
@@ -142,7 +143,7 @@ def _refuse_taken(out: str) -> list[str]:
     Raises:
         InputError: it is neither.
     """
-    if not files.is_remote(out) and Path(out).exists() and not Path(out).is_dir():
+    if not storage.is_url(out) and Path(out).exists() and not Path(out).is_dir():
         raise InputError(f"{out}: is a file; --runner beam writes a folder of Parquet files")
     present = files.listing(out)
     if files.join(out, SUMMARY) in present:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gsn_jax import storage
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import MAX_PIXELS, Alpha
 from gsn_jax.scoring import by_name, many_pairs
@@ -171,7 +172,7 @@ def _fetched(tasks: Sequence[Task]) -> Iterator[tuple[list[Pair], Callable[[str]
     with tempfile.TemporaryDirectory(prefix="gsn-") as folder:
         copies: dict[str, Path] = {}
         problems: dict[str, str] = {}
-        for path in dict.fromkeys(p for task in tasks for p in task[3:5] if files.is_remote(p)):
+        for path in dict.fromkeys(p for task in tasks for p in task[3:5] if storage.is_url(p)):
             copies[path] = Path(folder) / f"{len(copies):06d}"
             try:
                 patiently(functools.partial(files.fetch, path, copies[path]))

@@ -42,7 +42,8 @@ def running(
     """
     limits = limits or Limits()
     _check_address(host, port)
-    with _private_folder() as folder, _quiet_environment(folder):
+    private = tempfile.TemporaryDirectory(prefix="gsn-serve-", ignore_cleanup_errors=True)
+    with private as folder, _quiet_environment(folder):
         try:
             import gradio  # noqa: F401 - imported here to name it if it is missing
         except ImportError:
@@ -113,13 +114,6 @@ def _resolver(checkpoint: str | None) -> Resolve:
         return own if own is not None and name == "gsn" else by_name.resolve(name)
 
     return resolve
-
-
-@contextlib.contextmanager
-def _private_folder() -> Iterator[str]:
-    """A folder for uploads and pictures, deleted with the server."""
-    with tempfile.TemporaryDirectory(prefix="gsn-serve-", ignore_cleanup_errors=True) as folder:
-        yield folder
 
 
 @contextlib.contextmanager

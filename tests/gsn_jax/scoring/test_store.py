@@ -28,8 +28,6 @@ def test_rows_are_there_again(tmp_path):
     again.add(4, "more")
     again.close()
     assert list(Store(path, RUN).rows) == [3, "name", 4]
-    again.remove()
-    assert not path.exists()
 
 
 def test_a_row_that_was_being_written_is_dropped(tmp_path):
