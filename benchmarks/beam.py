@@ -2,10 +2,10 @@
 
     python benchmarks/beam.py --pairs 2000
 
-Makes a table of small pairs of few sizes, some of them broken, in a temporary folder; scores it
-with the plain command, with two local worker processes, and with two of which one is killed when
-half of the units are done; compares row by row and counts the rows. The exit code is 1 where
-something differs.
+Makes a table of small pairs of a few sizes, some of them broken, in a temporary folder. Scores it
+with the plain command, with two local worker processes, and again with two of which one is killed
+when half of the units are done. Compares the tables row by row and counts the rows. The exit code
+is 1 if anything differs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from image_pairs import Recipe, break_some, make_pairs
 # Height and width in pixels.
 SIZES = (64, 64), (64, 96), (96, 64), (80, 80), (160, 144)
 
-# What a score may differ by from the plain command's.
+# Largest difference of a score from that of the plain command.
 SAME = 1e-6
 
 
@@ -49,7 +49,7 @@ def make_table(folder: Path, count: int, broken: int) -> Path:
 
 
 def command(table: Path, out: Path, options: argparse.Namespace, *more: str) -> list[str]:
-    """The command that scores the table."""
+    """The `gsn score` command for the table."""
     given = ["--pairs", str(table), "--out", str(out), "--metric", options.metric]
     return [*GSN, "score", *given, *more]
 
@@ -91,7 +91,7 @@ def workers_of(parent: int) -> list[int]:
         try:
             status = (entry / "stat").read_text().rpartition(")")[2].split()
             arguments = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             continue
         parents[int(entry.name)] = int(status[1])
         if b"apache_beam.runners.worker.sdk_worker_main" in arguments:
@@ -107,7 +107,11 @@ def _ancestors(process: int, parents: dict[int, int]) -> set[int]:
 
 
 def killed(order: list[str], out: Path, after: int) -> tuple[str, str]:
-    """Runs a command and kills one of its workers after some units; returns its error output."""
+    """Runs a command and kills one of its workers after some units.
+
+    Returns:
+        The command's error output, and what was killed; "" if nothing was.
+    """
     with subprocess.Popen(order, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         units, what = out / "_unfinished" / "units", ""
         while process.poll() is None:
@@ -122,7 +126,7 @@ def killed(order: list[str], out: Path, after: int) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Makes the pairs, runs three times and compares."""
+    """Scores the table in the three ways and compares."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--broken", type=int, default=8)

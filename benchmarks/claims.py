@@ -1,4 +1,4 @@
-"""Prints the claims of a benchmark; the exit code is 1 if one does not hold."""
+"""Prints whether the claims of a benchmark hold; the exit code is 1 if one does not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 class Claims:
-    """A context manager: on leaving it, the process ends with exit code 1 if a claim failed."""
+    """A context manager that ends the process with exit code 1 if a claim failed."""
 
     def __init__(self) -> None:
         self._failed = 0

@@ -19,10 +19,10 @@ class Ended(NamedTuple):
     """A process that has ended.
 
     Attributes:
-        seconds: how long it took.
-        processor: seconds of all cores that it used, which other programs hardly change.
-        peak: bytes of memory that it had at most.
-        output: what it wrote.
+        seconds: wall time.
+        processor: processor time over all cores, on which other programs have little effect.
+        peak: largest resident memory in bytes.
+        output: what it wrote to standard output.
         errors: what it wrote to standard error.
     """
 
@@ -37,12 +37,12 @@ def run(command: Sequence[str], *, code: int = 0, **environment: str) -> Ended:
     """Runs a command to its end.
 
     Args:
-        command: what to run.
-        code: the exit code that it must have.
-        **environment: variables to add.
+        command: program and arguments.
+        code: the expected exit code.
+        **environment: environment variables to add.
 
     Raises:
-        RuntimeError: it has another one.
+        RuntimeError: the exit code differs.
     """
     with tempfile.TemporaryFile("w+") as output:
         start = time.perf_counter()
@@ -66,18 +66,18 @@ def run(command: Sequence[str], *, code: int = 0, **environment: str) -> Ended:
 
 
 def score_folders(folder: Path, out: Path) -> list[str]:
-    """The command that scores the pairs of `image_pairs` in a folder."""
+    """The command that scores the pairs that `image_pairs` made in a folder."""
     folders = ["--reference-dir", str(folder / "reference"), "--distorted-dir"]
     return [*GSN, "score", *folders, str(folder / "distorted"), "--out", str(out)]
 
 
 def score_pair(folder: Path, name: str) -> list[str]:
-    """The command that scores one of these pairs."""
+    """The command that scores one pair that `image_pairs` made in a folder."""
     files = [str(folder / kind / f"{name}.png") for kind in ("reference", "distorted")]
     return [*GSN, "score", *files]
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    """A table of scores."""
+    """The rows of a table of scores."""
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -1,10 +1,10 @@
-"""Compares what the default device computes with the same on a CPU: scores and gradients.
+"""Compares scores and gradients on the default device with those on a CPU.
 
     python benchmarks/device_agreement.py [--metrics psnr,ssim]
 
-Scores of every metric and model that can be used here, and the gradient of a training step's loss,
-in one process. Prints a Markdown table of the largest differences; the exit code is 1 if one is
-beyond --tolerance (relative above 1). On a machine without an accelerator both are the CPU.
+Computes scores of every metric and model whose weights are installed, and the gradient of a
+training step's loss. Prints a Markdown table of the largest differences; the exit code is 1 if one
+is beyond --tolerance (relative above 1). Without an accelerator, both devices are the CPU.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ Pairs = list[tuple[np.ndarray, np.ndarray]]
 
 
 def make_pairs(size: tuple[int, int], levels: list[int]) -> Pairs:
-    """A photograph beside itself with noise of several amplitudes, uint8."""
+    """Pairs of a photograph and the same with noise of several amplitudes, uint8."""
     generator = np.random.default_rng(0)
     reference = photograph(size, generator)
     return [(reference, noisy(reference, level, generator)) for level in levels]
 
 
 def scores(metric: Metric, pairs: Pairs, device: jax.Device) -> np.ndarray:
-    """Scores of the pairs on a device; the copy has compiled nothing for another one."""
+    """Scores of the pairs on a device."""
     with jax.default_device(device), jax.default_matmul_precision("highest"):
-        mine = copy.deepcopy(metric)
+        mine = copy.deepcopy(metric)  # a copy has no programs compiled for another device
         return np.array([float(mine(*pair)) for pair in pairs])
 
 
 def gradients(pairs: Pairs, crop: int, device: jax.Device) -> np.ndarray:
-    """The loss and its gradient of the default model, one after the other."""
+    """The default model's loss, followed by its gradient scaled to a largest magnitude of 1."""
     config = base_config()
     model, loss = registry.build(config.model), make_loss(config.loss)
     corners = [[image[:crop, :crop] for image in pair] for pair in pairs]
@@ -62,7 +62,7 @@ def gradients(pairs: Pairs, crop: int, device: jax.Device) -> np.ndarray:
 
 
 def difference(found: np.ndarray, want: np.ndarray) -> float:
-    """The largest, relative above 1; infinite if only one is not finite."""
+    """The largest difference, relative above 1; infinite if only one value is not finite."""
     if not np.array_equal(np.isfinite(found), np.isfinite(want)):
         return np.inf
     finite = np.isfinite(want)
@@ -71,9 +71,9 @@ def difference(found: np.ndarray, want: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Parses the arguments, compares, prints as it goes."""
+    """Compares and prints one row at a time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--metrics", help="names; by default all that can be used")
+    parser.add_argument("--metrics", help="comma-separated (default: all that can be used)")
     parser.add_argument("--size", type=int, nargs=2, default=[384, 512], metavar=("H", "W"))
     parser.add_argument("--levels", type=int, nargs="+", default=[2, 8, 30, 90])
     parser.add_argument("--crop-size", type=int, default=192)
@@ -96,7 +96,7 @@ def main() -> None:
     for name in names:
         try:
             metric = by_name.resolve(name)
-        except InputError as error:  # its weights are the user's, or an extra's
+        except InputError as error:  # its weights are not installed
             print(f"| {name} | - | {error} |", flush=True)
             continue
         row(name, difference(scores(metric, pairs, device), scores(metric, pairs, cpu)))

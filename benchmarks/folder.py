@@ -5,9 +5,9 @@
     python benchmarks/folder.py start                # a fresh process up to its first score
     python benchmarks/folder.py peer --pyiqa "..."   # pairs/s against pyiqa's command with LPIPS
 
-Everything runs as a user runs it, in processes of its own, on images made in a temporary folder.
-What must hold is checked, and the exit code is 1 where it does not. The option --pyiqa runs pyiqa's
-command line, for example ". ~/peers/env && pyiqa".
+Everything runs as a user would run it, in separate processes, on images made in a temporary folder.
+The exit code is 1 if a claim does not hold. --pyiqa is a shell command that runs pyiqa's command
+line, for example ". ~/peers/env && pyiqa".
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from image_pairs import Recipe, break_some, make_pairs
 
 from gsn_jax.scoring.tiles import SHAPES
 
-# The tolerances of the claims: scores of one pair computed in different ways, and tiles.
+# Tolerances for scores of one pair computed in different ways, and in tiles.
 SAME, TILED = 1e-5, 1e-3
 
-# Programs that a folder of any sizes may need: for each shape the encoder and two kinds of sums,
-# and the last step.
+# The most programs that a folder of any sizes may need: the encoder and two kinds of sums for each
+# shape, and the last step.
 COMPILATIONS = 3 * len(SHAPES) + 1
 
-# Bytes that a pair of 8192 x 8192 pixels may need.
+# The most memory that a pair of 8192 x 8192 pixels may need.
 LARGE_BYTES = 4e9
 
 
 def mixed(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
-    """A folder of many sizes: memory, compilations, single scores, killed and resumed."""
+    """Checks memory, compilations, single scores and resumption on a folder of many sizes."""
     make_pairs(Recipe(folder, *recipe) for recipe in mixed_sizes(options.pairs))
     broken = break_some(sorted((folder / "distorted").iterdir()), options.broken)
     code = 2 if broken else 0
@@ -73,7 +73,7 @@ def mixed_sizes(count: int) -> list[tuple[str, tuple[int, int], int]]:
 
 
 def check_alone(rows: list[dict[str, str]], options: argparse.Namespace, claims: Claims) -> None:
-    """Scores some pairs one by one, and few of them without size classes and tiles; compares."""
+    """Compares scores of the folder with those of single pairs, also without classes and tiles."""
     import jax
 
     import gsn_jax
@@ -107,7 +107,7 @@ def check_alone(rows: list[dict[str, str]], options: argparse.Namespace, claims:
 
 
 def check_resumed(folder: Path, whole: Path, resumed: Path, code: int, claims: Claims) -> None:
-    """Kills a run halfway, continues it, and compares it with an uninterrupted one."""
+    """Kills a run halfway, resumes it, and compares its table with an uninterrupted one."""
     half = len(rows_of(whole)) // 2
     journal = resumed.with_name(f".{resumed.name}.partial")
 
@@ -127,7 +127,7 @@ def check_resumed(folder: Path, whole: Path, resumed: Path, code: int, claims: C
 
 
 def large(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
-    """One very large pair, and the tolerance of tiles."""
+    """Checks the memory of a very large pair, and the score of tiles against the whole image."""
     sides = {"large": options.side, "medium": 2048}
     make_pairs(Recipe(folder, name, (side, side), 0) for name, side in sides.items())
     ended = run(score_pair(folder, "large"))
@@ -151,7 +151,7 @@ def large(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
 
 
 def start(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
-    """Time from the shell to the first score, with a warm compilation cache."""
+    """Measures the time from the shell to the first score, with a warm compilation cache."""
     make_pairs([Recipe(folder, "pair", (384, 512), 0)])
     compiled = folder / "compiled"
     cache = {
@@ -173,7 +173,7 @@ def start(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
 
 
 def peer(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
-    """Runs both commands on the same files in turns."""
+    """Compares the rate with pyiqa's: both commands take turns on the same files."""
     make_pairs(Recipe(folder, f"{index:05d}", (384, 512), index) for index in range(options.pairs))
     ours, theirs = folder / "scores.csv", f"{options.pyiqa} lpips"
     theirs += f" -t {folder / 'distorted'} -r {folder / 'reference'}"
@@ -203,13 +203,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mode", choices=modes)
     parser.add_argument("--pairs", type=int, default=150)
-    parser.add_argument("--broken", type=int, default=6, help="broken ones among them, in mixed")
-    parser.add_argument("--sample", type=int, default=50, help="pairs compared one by one")
-    parser.add_argument("--whole", type=int, default=6, help="compared with the whole image's")
-    parser.add_argument("--side", type=int, default=8192, help="of the large pair")
-    parser.add_argument("--repeats", type=int, default=5, help="of start and peer")
-    parser.add_argument("--pyiqa", default="pyiqa", help="shell command of pyiqa")
-    parser.add_argument("--ratio", type=float, default=1, help="how much faster than pyiqa")
+    parser.add_argument("--broken", type=int, default=6, help="mixed: broken files among the pairs")
+    parser.add_argument("--sample", type=int, default=50, help="mixed: pairs scored one by one")
+    parser.add_argument("--whole", type=int, default=6, help="mixed: pairs scored without tiles")
+    parser.add_argument("--side", type=int, default=8192, help="large: side of the pair in pixels")
+    parser.add_argument("--repeats", type=int, default=5, help="start, peer: number of repeats")
+    parser.add_argument("--pyiqa", default="pyiqa", help="peer: shell command that runs pyiqa")
+    parser.add_argument("--ratio", type=float, default=1, help="peer: required speed over pyiqa's")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gsn-folder-") as name, Claims() as claims:
         modes[options.mode](Path(name), options, claims)

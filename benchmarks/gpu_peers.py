@@ -1,4 +1,4 @@
-"""pyiqa's LPIPS and DISTS, as a worker that runs in its own environment.
+"""Times pyiqa's LPIPS and DISTS, as a worker that runs in its own environment.
 
 Reads one JSON request per line on standard input and answers with one JSON line:
 
@@ -21,7 +21,7 @@ NAMES = {"lpips_alex": "lpips", "lpips_vgg": "lpips-vgg", "dists": "dists"}
 
 @functools.cache
 def network(name, device):
-    """pyiqa's network, which takes the distorted image first."""
+    """pyiqa's network of a metric; it takes the distorted image first."""
     import pyiqa
 
     return pyiqa.create_metric(NAMES[name], device=device).net.eval()

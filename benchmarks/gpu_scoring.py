@@ -2,8 +2,9 @@
 
     python benchmarks/gpu_scoring.py [--peers "COMMAND THAT RUNS PYTHON IN PYIQA'S ENVIRONMENT"]
 
-From decoded 8-bit images in memory to scores on the host, copies included. float32 and bfloat16 are
-the precision of products (pyiqa: float32 without TF32, and autocast). One device; medians.
+Times run from decoded 8-bit images in memory to scores on the host, copies included. float32 and
+bfloat16 are the precision of matrix products; for pyiqa, they mean float32 without TF32, and
+autocast. Prints medians for one device.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PRECISIONS = {"float32": "highest", "bfloat16": "bfloat16"}
 
 
 def measure(metric: Any, pairs: list, repeats: int) -> list[float]:
-    """Seconds of each batch, after one that compiles."""
+    """Seconds of each repeat, after a first one that compiles."""
     if not isinstance(metric, Batching):
         raise SystemExit(f"{metric.name} is not scored in batches")
     kind = metric.batch_class(pairs[0][0].shape[:2])
@@ -45,7 +46,7 @@ def measure(metric: Any, pairs: list, repeats: int) -> list[float]:
 
 
 def main() -> None:
-    """Parses the arguments, measures, prints a Markdown table as it goes."""
+    """Measures and prints a Markdown table one row at a time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--metrics", default="lpips_vgg,dists,gsn,gsn-b,ssim")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 32, 64])
@@ -67,7 +68,7 @@ def main() -> None:
         for name in options.metrics.split(","):
             try:
                 metric = by_name.resolve(name)
-            except InputError as error:  # its weights are the user's, or an extra's
+            except InputError as error:  # its weights are not installed
                 print(f"| {name} | {error} | | | |", flush=True)
                 continue
             for precision, products in PRECISIONS.items():

@@ -2,8 +2,9 @@
 
     python benchmarks/gpu_throughput.py [--trace FOLDER]
 
-The default model at 192 pixels, float32 and bfloat16, batches of 64 to 512. `--trace` also writes a
-JAX trace of three steps of the largest batch, to see what limits it.
+Runs the default model on crops of 192 pixels, in float32 and bfloat16, with batches of 64 to 512.
+`--trace` also writes a JAX trace of three steps with the largest batch in bfloat16, to see what
+limits it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from gsn_jax.training.step import make_loss, make_train_step
 
 
 def measure(batch_size: int, crop: int, dtype: str, repeats: int, trace: str | None) -> list[float]:
-    """Seconds of each step on one device, which already has the batch."""
+    """Seconds of each step on one device, with the batch already there."""
     config = base_config()
     config.model.dtype = dtype
     mesh = make_mesh(jax.devices()[:1])
@@ -61,7 +62,7 @@ def measure(batch_size: int, crop: int, dtype: str, repeats: int, trace: str | N
 
 
 def main() -> None:
-    """Parses the arguments, measures, prints a Markdown table."""
+    """Measures and prints a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[64, 128, 256, 512])
     parser.add_argument("--crop-size", type=int, default=192)

@@ -6,8 +6,8 @@ Reads one JSON request per line on standard input and answers with one JSON line
     {"score": true}     ->  {"scores": [...], "loss": ...}
     {"train": repeats}  ->  {"seconds": [...], "loss": ...}
 
-The file holds the parameters under `params/...`, as JAX lays them out, and the batch. Only this
-file imports torch; the package never does.
+FILE.npz holds the parameters under `params/...`, in JAX's layout, and the batch. The package itself
+never imports torch.
 """
 
 import json
@@ -23,7 +23,7 @@ from torch import nn
 
 
 class CDC(nn.Module):
-    """Central difference convolution as one convolution, and ReLU."""
+    """Central difference convolution, computed as one convolution, and ReLU."""
 
     def __init__(self, kernel, bias, theta):
         super().__init__()
@@ -32,7 +32,7 @@ class CDC(nn.Module):
         self.theta = theta
 
     def forward(self, x):
-        """Same height and width."""
+        """Keeps the height and width."""
         total = self.kernel.sum(dim=(2, 3), keepdim=True)
         kernel = self.kernel - F.pad(self.theta * total, (1, 1, 1, 1))
         return F.relu(F.conv2d(x, kernel, self.bias, padding=1))
@@ -52,7 +52,7 @@ class Attention(nn.Module):
 
 
 class Dense(nn.Module):
-    """A linear map over channels, with the softplus of its weights where it is `positive`."""
+    """A linear map over channels; if `positive`, with the softplus of its weights."""
 
     def __init__(self, kernel, bias=None, *, positive=False):
         super().__init__()
@@ -67,7 +67,7 @@ class Dense(nn.Module):
 
 
 class Level(nn.Module):
-    """Joint features and errors of one level, of stride 16 / `factor`, at stride 16."""
+    """Joint features and errors of one level of stride 16 / `factor`, reduced to stride 16."""
 
     def __init__(self, get, factor):
         super().__init__()
@@ -83,7 +83,7 @@ class Level(nn.Module):
         self.floor = nn.Parameter(get("floor"))
 
     def forward(self, a, b):
-        """Of reference and distorted features."""
+        """Takes reference and distorted features; returns joint features and errors."""
         floors = F.softplus(self.floor)[:, :, None, None]
         error, a, b, squared, apart = (
             F.avg_pool2d(x, self.factor) if self.factor > 1 else x
@@ -107,33 +107,33 @@ def similarity(a, b, floor):
 
 
 def texture_and_structure(a, b, squared, apart, floors):
-    """Errors as in DISTS, of means."""
+    """Errors of texture and structure as in DISTS, from means over windows."""
     structure = F.relu(apart - (a - b) ** 2) / (F.relu(squared - a**2 - b**2) + floors[1])
     return similarity(a, b, floors[0]), structure
 
 
 def halve(x):
-    """Means over 2 x 2."""
+    """Averages over 2 x 2."""
     return F.avg_pool2d(x, 2, ceil_mode=True)
 
 
 def window(x):
-    """Means over 3 x 3, as far as they are inside."""
+    """Averages over 3 x 3, without the padding."""
     return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
 
 
 def spread(x, like):
-    """Every value in 2 x 2 places."""
+    """Repeats every value in 2 x 2 cells, cropped to the size of `like`."""
     return F.interpolate(x, scale_factor=2)[..., : like.shape[2], : like.shape[3]]
 
 
 def roots(x):
-    """Errors on the scale of features."""
+    """Square roots of errors, which are on the scale of features; 0 for 0."""
     return torch.sqrt(x + 1e-4) - 1e-2
 
 
 class GSN(nn.Module):
-    """The default GSN on `(N, 3, H, W)` in [0, 1], H and W multiples of 16."""
+    """The default GSN for images `(N, 3, H, W)` in [0, 1], with H and W multiples of 16."""
 
     def __init__(self, params, theta, dtype):
         super().__init__()
@@ -163,7 +163,7 @@ class GSN(nn.Module):
         self.sensitivity = nn.Parameter(torch.from_numpy(params["sensitivity"]))
 
     def encode(self, images):
-        """Attended features of three levels."""
+        """Features of three levels after spatial attention."""
         x = 2 * images - 1
         n, c, h, w = x.shape
         x = x.view(n, c, h // 2, 2, w // 2, 2).permute(0, 3, 5, 1, 2, 4)
@@ -190,7 +190,7 @@ class GSN(nn.Module):
 
 
 def loss(predictions, labels, options):
-    """Pairwise, listwise and mean squared error, as the default configuration weights them."""
+    """Weighted sum of the pairwise and listwise losses and the mean squared error."""
 
     def normalised(x):
         centred = x - x.mean()
@@ -205,7 +205,7 @@ def loss(predictions, labels, options):
 
 
 def schedule(options):
-    """The learning rate after a number of updates, relative to its peak: warm-up, then cosine."""
+    """The learning rate relative to its peak, as a function of updates: warm-up, then cosine."""
     warmup, steps = options["warmup_steps"], options["steps"]
 
     def factor(done):
@@ -252,11 +252,11 @@ class Worker:
         self.average = [p.detach().clone() for p in self.model.parameters()]
 
     def floats(self):
-        """Both images, float in [0, 1]."""
+        """Both images as floats in [0, 1]."""
         return [image.float() / 255 for image in self.pair]
 
     def score(self):
-        """Scores of the batch and their loss, as the step computes them but without TF32."""
+        """Scores of the batch and their loss, computed as in a step but without TF32."""
         torch.backends.cudnn.allow_tf32 = False
         with torch.no_grad():
             scores = self.call(*self.floats()).float()
@@ -265,7 +265,7 @@ class Worker:
         return {"scores": scores.cpu().tolist(), "loss": value}
 
     def step(self):
-        """Forward, backward, clipping, update, average; waits for the device."""
+        """One training step: forward, backward, clipping, update, average. Returns the loss."""
         value = loss(self.call(*self.floats()), self.quality, self.options)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()
@@ -279,7 +279,7 @@ class Worker:
         return value.item()
 
     def train(self, repeats):
-        """Seconds of each step."""
+        """Seconds of each step, and the last loss."""
         seconds, value = [], None
         for _ in range(repeats):
             start = time.perf_counter()
@@ -289,7 +289,7 @@ class Worker:
 
 
 def main():
-    """Answers requests until standard input ends."""
+    """Answers requests until the input ends."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     worker = None
     for line in sys.stdin:

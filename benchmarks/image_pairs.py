@@ -1,7 +1,7 @@
 """Makes image pairs for benchmarks: crops of a photograph with noise.
 
-They are made by processes of their own, because Linux counts the memory that a process has used as
-the least that those it starts have used.
+Separate processes make them, so that the benchmark itself stays small: on Linux, the peak memory of
+a process also counts for the processes that it starts.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Recipe(NamedTuple):
     """A pair to make.
 
     Attributes:
-        folder: gets the folders `reference` and `distorted`.
-        name: of both files, without suffix.
+        folder: where the folders `reference` and `distorted` are made.
+        name: name of both files, without suffix.
         size: height and width in pixels.
-        seed: decides what is cut and how strong the noise is.
+        seed: decides the crop and the strength of the noise.
     """
 
     folder: Path
@@ -37,7 +37,7 @@ class Recipe(NamedTuple):
 
 
 def make_pairs(recipes: Iterable[Recipe]) -> None:
-    """Makes pairs as PNG files, on two cores."""
+    """Writes pairs as PNG files, with two processes."""
     recipes = list(recipes)
     for recipe in recipes:
         for kind in ("reference", "distorted"):
@@ -48,12 +48,13 @@ def make_pairs(recipes: Iterable[Recipe]) -> None:
 
 
 def break_some(files: Sequence[Path], count: int, kinds: int = 3) -> list[Path]:
-    """Breaks `count` of the files, evenly spread; which ones.
+    """Breaks `count` evenly spread files and returns their paths.
 
     Args:
         files: images.
-        count: how many to break.
-        kinds: 3 cuts them in half, empties them or puts text into them, in turns; 4 also deletes.
+        count: number of files to break.
+        kinds: 3 to cut files in half, empty them and replace them by text in turn; 4 to delete some
+            as well.
     """
     chosen = sorted(set(np.linspace(0, len(files) - 1, count).astype(int)))
     for number, index in enumerate(chosen):
@@ -66,14 +67,14 @@ def break_some(files: Sequence[Path], count: int, kinds: int = 3) -> list[Path]:
 
 
 def noisy(image: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
-    """Adds uniform noise of an amplitude in 8-bit steps."""
+    """Adds uniform noise with an amplitude of `level` 8-bit steps."""
     top, left = generator.integers(0, 64, 2)
     noise = _cut(_noise(), top, left, image.shape[:2]) * np.float32(level / 127)
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
 def photograph(size: Size, generator: np.random.Generator) -> np.ndarray:
-    """A part of a photograph, mirrored at its borders as often as needed, uint8."""
+    """A crop of a photograph that is continued by mirroring, uint8."""
     top, left = generator.integers(0, 1024, 2)
     return _cut(_mirrored(), top, left, size)
 
@@ -91,7 +92,7 @@ def _make(recipe: Recipe) -> None:
 
 
 def _cut(image: np.ndarray, top: int, left: int, size: Size) -> np.ndarray:
-    """A window of an image that repeats itself endlessly."""
+    """A window of an image that is repeated periodically."""
     rows, columns = (
         np.arange(start, start + length) % side
         for start, length, side in zip((top, left), size, image.shape[:2], strict=True)
@@ -107,5 +108,5 @@ def _mirrored() -> np.ndarray:
 
 @functools.cache
 def _noise() -> np.ndarray:
-    shape = (1100, 1100, 3)  # no multiple of the photograph, so that it does not repeat with it
+    shape = (1100, 1100, 3)  # not the period of the photograph, so that no pair repeats
     return np.random.default_rng(0).integers(-127, 128, shape, dtype=np.int8)

@@ -3,8 +3,8 @@
     python benchmarks/large_images.py --size 3840x2160 --metrics ssim,gsn
     python benchmarks/large_images.py --peers ~/peers/venv/bin/python
 
-Each metric has a process of its own, which scores a pair of `uint8` arrays: a photograph and the
-same with noise. The first call compiles; the others are the same again. Memory is the peak of the
+Each metric runs in a process of its own, which scores a pair of `uint8` arrays: a photograph and
+the same with noise. The first call compiles; later calls repeat it. Memory is the peak of the
 process, images and libraries included.
 """
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--metrics", default=METRICS)
     parser.add_argument("--size", default="1920x1080", help="WIDTHxHEIGHT")
-    parser.add_argument("--calls", type=int, default=3, help="after the first")
+    parser.add_argument("--calls", type=int, default=3, help="number of calls after the first")
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has piq and pyiqa")
     options = parser.parse_args()
     print("metric, by, s first call, s a later one, peak MiB")
@@ -61,7 +61,7 @@ def _row(python: str, by: str, name: str, file: Path, calls: int) -> str:
 
 
 def _pair(folder: Path, size: str) -> Path:
-    """Both images, one after the other, as a NumPy file."""
+    """Writes both images as one NumPy file and returns its path."""
     import numpy as np
     from image_pairs import noisy, photograph
 
@@ -77,7 +77,7 @@ def _pair(folder: Path, size: str) -> Path:
 
 
 def measure(by: str, name: str, file: str, calls: int) -> list[float]:
-    """Seconds of the first call and of some more."""
+    """Seconds of the first call and of `calls` later ones."""
     import numpy as np
 
     score = _gsn(name) if by == "gsn_jax" else _peer(by, name)

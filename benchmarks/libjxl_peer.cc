@@ -1,7 +1,7 @@
-// libjxl's SSIMULACRA 2 and Butteraugli of planes in memory, for `peers.py`.
+// libjxl's SSIMULACRA 2 and Butteraugli of images in memory, for `peers.py`.
 //
-// Images are float planes of sRGB in [0, 1], `(3, height, width)`. In a checkout of libjxl that CMake
-// has configured in `build`, with highway in third_party:
+// Images are float planes of sRGB in [0, 1], `(3, height, width)`. Build it in a checkout of libjxl
+// that CMake has configured in `build`, with highway in third_party:
 //
 //     g++ -std=c++17 -O3 -DNDEBUG -march=haswell -DHWY_COMPILE_ONLY_STATIC -DJXL_STATIC_DEFINE \
 //         -DJXL_CMS_STATIC_DEFINE -DJPEGXL_ENABLE_SKCMS=0 -shared -fPIC -fno-rtti -I. -Ilib/include \
@@ -62,7 +62,7 @@ jxl::Status Scores(const float* reference, const float* distorted, size_t height
 
 }  // namespace
 
-// Butteraugli's maximum and 3-norm; false after an error.
+// Writes Butteraugli's maximum and 3-norm to `scores`; returns false on an error.
 extern "C" bool libjxl_butteraugli(const float* reference, const float* distorted, size_t height,
                                    size_t width, double* scores) {
   return static_cast<bool>(Scores(reference, distorted, height, width, true, scores));

@@ -3,9 +3,9 @@
     python benchmarks/loader.py [--peer-python PYTHON_WITH_TORCH_AND_PILLOW] [--photos FOLDER]
 
 Both read the same PNG files (512x384, 25 references), give shuffled batches of 16 pairs of 192x192
-crops with the same window in both images and a horizontal flip, and use two decoding threads or
-worker processes; the peer is what one writes with Pillow and `DataLoader(num_workers=2)`. Each is
-timed over a whole epoch that follows another one, in alternation, and the best rate counts. The
+crops with the same window in both images and a random horizontal flip, and use two decoding threads
+or worker processes. The peer is an ordinary `DataLoader(num_workers=2)` with Pillow. The pipelines
+take turns; each is timed over a whole epoch after a first one, and the best rate is printed. The
 lines "prepared" read the same pairs after `gsn datasets prepare iqa_table`.
 
 The last lines sample the resident memory over one epoch.
@@ -71,7 +71,7 @@ print(pairs / (time.perf_counter() - start))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Parses the options, times everything and prints."""
+    """Makes the pairs and runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", help="interpreter with torch and Pillow")
     parser.add_argument("--photos", type=Path, help="photographs to use as references")
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(table: Path, prepared: PairSource, peer: str | None, rounds: int) -> None:
-    """Times all pipelines in alternation and prints them, then the memory."""
+    """Times all pipelines in turns and prints the rates, then the memory."""
     files = PairTable(table)
     pipelines: dict[str, Callable[[], float]] = {
         "PNG files, 2 threads": lambda: our_rate(files, workers=0),
@@ -105,7 +105,7 @@ def run(table: Path, prepared: PairSource, peer: str | None, rounds: int) -> Non
 
 
 def our_rate(source: PairSource, workers: int) -> float:
-    """Pairs per second over one epoch that follows another without a pause."""
+    """Pairs per second over the second of two epochs."""
     loader = train_loader(
         source,
         batch_size=BATCH,
@@ -126,13 +126,13 @@ def our_rate(source: PairSource, workers: int) -> float:
 
 
 def peer_rate(python: str, table: Path) -> float:
-    """Like `our_rate` for the peer, which runs in its own interpreter."""
+    """`our_rate` of the peer, which runs in its own interpreter."""
     command = [python, "-c", PEER, str(table), str(CROP), str(BATCH), "2"]
     return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def print_rates(best: dict[str, float], pairs: int) -> None:
-    """One line per pipeline, with the ratio to the first."""
+    """Prints one line per pipeline, with the ratio to the first."""
     first = next(iter(best))
     table = Table(
         "pipeline", "pairs/s", f"against {first.split(',')[0]}", title=f"{pairs} pairs, best epoch"
@@ -143,7 +143,7 @@ def print_rates(best: dict[str, float], pairs: int) -> None:
 
 
 def print_memory(source: PairSource, samples: int = 10) -> None:
-    """Resident memory of this process at even steps through the second epoch."""
+    """Prints the resident memory of this process at even intervals of the second epoch."""
     loader = train_loader(source, batch_size=BATCH, crop_size=CROP, seed=1, num_threads=2)
     batches = len(source) // BATCH
     for _ in range(batches):
@@ -159,7 +159,7 @@ def print_memory(source: PairSource, samples: int = 10) -> None:
 
 
 def resident_mib() -> float:
-    """Resident memory of this process; Linux only, else NaN."""
+    """Resident memory of this process in MiB; NaN where the system is not Linux."""
     try:
         text = Path("/proc/self/status").read_text()
     except OSError:
@@ -168,7 +168,7 @@ def resident_mib() -> float:
 
 
 def make_pairs(folder: Path, photos: Path | None, count: int) -> Path:
-    """25 references with `count` distorted images each as PNG, and their table."""
+    """Writes 25 references with `count` distorted images each, and returns their table."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     rows = []
@@ -196,7 +196,7 @@ def references(photos: Path | None, rng: np.random.Generator) -> list[np.ndarray
 
 
 def spectral_noise(rng: np.random.Generator) -> np.ndarray:
-    """Random images whose amplitude falls with frequency as in photographs (1/f)."""
+    """A random image whose amplitude falls with frequency as in photographs (1/f)."""
     frequency = np.hypot(np.fft.fftfreq(HEIGHT)[:, None], np.fft.rfftfreq(WIDTH)[None])
     spectrum = np.fft.rfft2(rng.normal(size=(3, HEIGHT, WIDTH))) / np.maximum(frequency, 1e-3)
     image = np.fft.irfft2(spectrum, s=(HEIGHT, WIDTH))
@@ -205,7 +205,7 @@ def spectral_noise(rng: np.random.Generator) -> np.ndarray:
 
 
 def distort(image: np.ndarray, kind: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise, blur or JPEG in turn, of varying strength."""
+    """Adds noise, blurs or compresses, depending on `kind`, at varying strength."""
     strength = 1 + kind // 3 % 5
     if kind % 3 == 0:
         noisy = image + rng.normal(0, 4 * strength, image.shape)
@@ -217,7 +217,7 @@ def distort(image: np.ndarray, kind: int, rng: np.random.Generator) -> np.ndarra
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """An ordinary PNG, as Pillow and most tools write it."""
+    """Writes a PNG with the compression that Pillow and most tools use."""
     cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 6])
 
 

@@ -1,11 +1,11 @@
-"""Measures `gsn score` on folders of many image sizes: whole commands, compilations, memory.
+"""Measures `gsn score` on a folder of many image sizes: time, compilations, memory.
 
     python benchmarks/many_sizes.py --metrics ssim,vif --pairs 200 --sizes 100
-    python benchmarks/many_sizes.py --peers ~/peers/venv/bin/python   # piq and pyiqa take turns
+    python benchmarks/many_sizes.py --peers ~/peers/venv/bin/python   # piq and pyiqa beside it
 
-Each metric scores a folder with an empty compilation cache and once more with a full one, in
-processes of their own. The peers' commands read the same files with Pillow, import included. Times
-are medians of --repeats runs.
+Each metric scores the folder with an empty compilation cache and again with a full one, in separate
+processes. The peers read the same files with Pillow. Times are those of whole processes, imports
+included, and medians of --repeats runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ METRICS = (
     "dists,gsn,gsn-b"
 )
 SIDES = 300, 700  # the smallest and the largest height and width
-# The peers' functions of our metrics.
+# The names of our metrics in the peers.
 PIQ = {
     "psnr": "psnr",
     "ssim": "ssim",
@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--metrics", default=METRICS)
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--sizes", type=int, default=20, help="how many different ones")
+    parser.add_argument("--sizes", type=int, default=20, help="number of different sizes")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has piq and pyiqa")
     return parser.parse_args()
@@ -89,7 +89,7 @@ def _sizes(pairs: int, sizes: int) -> list[tuple[int, int]]:
 
 
 def _run_both(name: str, folder: Path) -> tuple[float, int, float, int, int]:
-    """Seconds and compilations with an empty cache and again, and the larger peak in bytes."""
+    """Seconds and compilations with an empty and a full cache, and the larger peak in bytes."""
     from commands import run, score_folders
 
     with tempfile.TemporaryDirectory() as cache:
@@ -119,7 +119,7 @@ def _run_peer(options: argparse.Namespace, peer: str, name: str, folder: Path) -
 
 
 def run_gsn(arguments: list[str]) -> None:
-    """The command `gsn`, followed by a line with the number of programs that were compiled."""
+    """Runs the command `gsn`, then prints how many programs were compiled."""
     import jax.monitoring
 
     from gsn_jax.cli import cli
@@ -135,7 +135,7 @@ def run_gsn(arguments: list[str]) -> None:
 
 
 def run_peer(peer: str, name: str, folder: Path) -> None:
-    """Scores the pairs of a folder one after the other."""
+    """Scores the pairs of a folder one by one with a peer."""
     import numpy as np
     import torch
     from PIL import Image
@@ -156,7 +156,7 @@ def run_peer(peer: str, name: str, folder: Path) -> None:
 
 
 def peer_function(peer: str, name: str) -> Callable[[Any, Any], Any]:
-    """The peer's function of two tensors, the distorted one first."""
+    """The peer's function of two tensors, the distorted image first."""
     if peer == "piq":
         import piq
 

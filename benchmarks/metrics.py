@@ -2,9 +2,9 @@
 
     python benchmarks/metrics.py --peers "COMMAND THAT RUNS PYTHON IN THE PEERS' ENVIRONMENT"
 
-For each metric the repeats of ours and of the peers take turns; medians are compared. Inputs are
-float32 arrays in memory, batches of 1 and 8 at 512 x 384; compile time is listed apart. The rows
-compare implementations of one definition only (see docs/metrics.md).
+For each metric, our function and those of the peers take turns; medians are compared. Inputs are
+float32 arrays in memory, batches of 1 and 8 pairs of 512 x 384 pixels. The compile time is listed
+separately. Every row compares implementations of the same definition (see docs/metrics.md).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HEIGHT, WIDTH = 384, 512
 
 
 def compare(name: str, batch: int, repeats: int, rounds: int, peers: Peers) -> dict:
-    """Medians in milliseconds, by implementation, and our compile time in seconds."""
+    """Median milliseconds by implementation, and under "compile" our compile time in seconds."""
     shape = (batch, HEIGHT, WIDTH, 3)
     random = np.random.default_rng(0)
     x = random.uniform(size=shape).astype(np.float32)
@@ -56,7 +56,7 @@ def row(name: str, batch: int, times: dict) -> str:
 
 
 def main() -> None:
-    """Parses the command line and prints the table."""
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", required=True)
     parser.add_argument("--metrics", nargs="*", default=metrics.names())
@@ -71,7 +71,7 @@ def main() -> None:
             for batch in arguments.batches:
                 try:
                     times = compare(name, batch, arguments.repeats, arguments.rounds, peers)
-                except InputError as error:  # its weights are the user's, or an extra's
+                except InputError as error:  # its weights are not installed
                     print(f"| {name} | - | - | - | {error} | - |")
                     break
                 print(row(name, batch, times), flush=True)

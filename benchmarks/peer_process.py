@@ -1,4 +1,4 @@
-"""Talks to a worker, such as `peers.py`, in the environment of the other libraries."""
+"""Runs a worker, such as `peers.py`, in the environment of other libraries and talks to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Peers:
     Args:
         command: a shell command that runs Python in the peers' environment, for example
             ". ~/peers/env && python".
-        worker: the file beside this one that it runs.
+        worker: name of the worker's file, in the folder of this file.
     """
 
     def __init__(self, command: str, *, worker: str = "peers.py"):
@@ -28,7 +28,7 @@ class Peers:
         )
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """One request, one answer; see the worker."""
+        """Sends a request and returns the answer; the worker defines both."""
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

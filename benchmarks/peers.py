@@ -6,8 +6,7 @@ Reads one JSON request per line on standard input and answers with one JSON line
     {"time": metric, "shape": [N, H, W], "repeats": n}           ->  {peer: [seconds, ...]}
 
 A peer that is not installed is left out, with a line on standard error. GSN_LIBJXL_PEER is the path
-of the library made of `libjxl_peer.cc`. Only this file imports torch and the peers; the package
-never does.
+of the library built from `libjxl_peer.cc`. The package itself never imports torch or the peers.
 """
 
 import ctypes
@@ -31,7 +30,7 @@ warnings.filterwarnings("ignore")
 
 
 def functions():
-    """metric -> peer -> function of two float tensors (N, 3, H, W) in [0, 1], reference first."""
+    """metric -> peer -> function of two float tensors `(N, 3, H, W)` in [0, 1], reference first."""
     table = {}
 
     def add(name, peer, function):
@@ -59,7 +58,7 @@ def _gray(x):
 
 
 def _each(function):
-    """Scores of the pairs of a batch, by a function of two arrays `(H, W, 3)` in [0, 1]."""
+    """Extends a function of two arrays `(H, W, 3)` in [0, 1] to batches of tensors."""
 
     def scores(x, y):
         pairs = zip(x.numpy(), y.numpy(), strict=True)
@@ -82,7 +81,7 @@ def _pyiqa(add):
         def model():
             return pyiqa.create_metric(name, device="cpu", **options).net.eval()
 
-        return lambda x, y: model()(y, x)  # the network itself takes the distorted image first
+        return lambda x, y: model()(y, x)  # the network takes the distorted image first
 
     for name in ("psnr", "ssim", "ms_ssim", "gmsd", "nlpd", "vsi", "vif", "mad"):
         add(name, "pyiqa", pyiqa_metric(name))
@@ -173,7 +172,7 @@ def _lpips(add):
 
 
 def _adists(add):
-    """The authors' A-DISTS.py, from github.com/dingkeyan93/A-DISTS, at the path GSN_ADISTS."""
+    """The authors' A-DISTS; GSN_ADISTS is the path of a file of github.com/dingkeyan93/A-DISTS."""
     path = os.environ.get("GSN_ADISTS")
     if not path:
         raise ImportError("GSN_ADISTS is not set")
@@ -192,7 +191,7 @@ def _adists(add):
 
 
 def _libvmaf(add):
-    """The command `vmaf` on luma as 4:2:0 frames; the folder VMAF_MODELS holds its models."""
+    """libvmaf's command `vmaf` on luma; VMAF_MODELS is the folder of its models."""
     if not shutil.which("vmaf"):
         raise ImportError("the command vmaf is not on the path")
 
@@ -249,10 +248,10 @@ def _flip(add):
 def _psnr_hvsm(add):
     import psnr_hvsm
 
-    package = psnr_hvsm.BACKENDS["cpp"]  # computes both, whichever is wanted
+    package = psnr_hvsm.BACKENDS["cpp"]  # always computes both metrics
 
     def score(which, x, y):
-        # It ends the process where blocks are not whole, which the authors' code leaves out.
+        # The package aborts on incomplete blocks; the authors' code leaves them out.
         height, width = (size // 8 * 8 for size in x.shape[:2])
         images = (np.ascontiguousarray(_8_bits(image[:height, :width])) for image in (x, y))
         luma = (package["bt601ycbcr"](image)[0] for image in images)
@@ -266,7 +265,7 @@ def _ssimulacra2(add):
     package = importlib.import_module("ssimulacra2.ssimulacra2")
 
     def bitmap(image):
-        file = io.BytesIO()  # it takes files only, and no decoder is faster
+        file = io.BytesIO()  # the package takes files only; BMP decodes fastest
         Image.fromarray(_8_bits(image)).save(file, "bmp")
         return file
 
@@ -307,7 +306,7 @@ def load(path):
 
 
 def values(table, request):
-    """Scores of the file pairs by every peer of the wanted metrics; None where a peer fails."""
+    """Scores of pairs of files by every peer of the metrics; None where a peer fails."""
     answer = {}
     for name in request["metrics"]:
         for peer, function in table.get(name, {}).items():

@@ -1,9 +1,9 @@
-"""Compares the memory that `gsn train --plan` foretells with what steps on virtual devices use.
+"""Compares the memory that `gsn train --plan` predicts with what steps on virtual devices use.
 
     python benchmarks/plan_memory.py [--config default] [--devices 8]
 
-Linux only: the peak of the resident memory while steps run, beyond what was there before, with the
-arrays of state and batch. The exit code is 1 if they differ by more than 20 %.
+The memory used is that of the arrays of state and batch, plus the growth of the resident memory
+while steps run (Linux only). The exit code is 1 if prediction and use differ by more than 20 %.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOLERANCE = 0.2
 
 
 def resident(name: str) -> int:
-    """A size of this process in bytes: "VmRSS" now, "VmHWM" at most."""
+    """Resident memory of this process in bytes: "VmRSS" now, "VmHWM" at its peak."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
@@ -32,7 +32,7 @@ def resident(name: str) -> int:
 
 
 def used_by_steps(program: Program, batch: dict, steps: int = 3) -> int:
-    """Bytes of all devices together."""
+    """Bytes that the steps use on all devices together."""
     compiled = program.step.lower(program.abstract, batch).compile()
     generator = np.random.default_rng(0)
     arrays = {
@@ -48,7 +48,7 @@ def used_by_steps(program: Program, batch: dict, steps: int = 3) -> int:
         for shard in leaf.addressable_shards
     )
     before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
     for _ in range(steps):
         state, metrics = compiled(state, arrays)
         jax.block_until_ready((state, metrics))
@@ -56,7 +56,7 @@ def used_by_steps(program: Program, batch: dict, steps: int = 3) -> int:
 
 
 def main() -> None:
-    """Parses the arguments, plans, runs, compares."""
+    """Plans, runs the steps and compares."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", default="default")
     parser.add_argument("--devices", type=int, default=8)

@@ -1,14 +1,16 @@
-"""Rehearses the life of the published data sets at their full sizes, with noise as images.
+"""Takes the published data sets through every step at full size, with noise as images.
 
     python benchmarks/rehearsal.py --folder /scratch/rehearsal [--sets csiq,pipal] [--kill]
 
 For each set: writes it in its authors' layout, prepares it, reads one epoch of training crops,
-trains a small model for that epoch, evaluates it, and benchmarks it beside PSNR; every phase in a
-process of its own. Prints a Markdown table of wall time, peak memory, disk space and pairs/s. With
---kill each phase also runs a second time from the start: killed (SIGKILL) after a third of its
-time, and repeated; its result must be the same. A set needs three times the space of its images,
-and is removed before the next one is written, but for --keep; --phases then repeats some phases.
-Seconds of cores are those of the processor, which other programs on the machine hardly change.
+trains a small model for one epoch, evaluates it, and benchmarks it beside PSNR. Every phase is a
+process of its own. Prints a Markdown table of wall time, processor time ("s of cores", on which
+other programs have little effect), peak memory, disk space and pairs/s.
+
+With --kill, each phase also runs a second time from the start, is killed (SIGKILL) after a third of
+its time, and is repeated; the result must be the same. A set needs three times the space of its
+images. It is removed before the next set is written, unless --keep is given; --phases can then
+repeat some phases.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from rehearsal_sets import LAYOUTS
 
 BATCH = 32
 
-# The folder that each phase leaves.
+# Phases, and the folder that each one writes.
 PHASES = {
     "write": "originals",
     "prepare": "sets",
@@ -65,7 +67,7 @@ def get_config():
     config.train.checkpoint_every = max(1, {steps} // 5)
     return config
 """
-# Builders check the numbers of references and pairs, which a smaller rehearsal does not have.
+# A rehearsal with fewer references must turn off the builders' checks of counts.
 _ANY_COUNT = """
 import importlib, sys
 from data_pipelines import catalogue
@@ -78,13 +80,12 @@ main()
 
 
 class Phase(NamedTuple):
-    """A command, and what it leaves.
+    """A phase of the rehearsal.
 
     Attributes:
-        name: of the phase.
-        command: gets the folder to work in.
-        digest: of the result in that folder; equal for equal results. None of a phase that leaves
-            nothing.
+        name: name of the phase.
+        command: takes the working directory and returns the command.
+        digest: digest of the result in the working directory; None if it is not compared.
     """
 
     name: str
@@ -93,7 +94,7 @@ class Phase(NamedTuple):
 
 
 def phases(name: str, options: argparse.Namespace) -> list[Phase]:
-    """The phases of a set; each works on the results of those before it, in `first`."""
+    """The phases of a set; each one uses the results of earlier phases in the folder `first`."""
     first = options.folder / name / "first"
     sets, originals = first / "sets", first / "originals"
     count = options.references or LAYOUTS[name].references
@@ -130,7 +131,7 @@ def phases(name: str, options: argparse.Namespace) -> list[Phase]:
 
         return arguments
 
-    prepared = f"{name}/[0-9]*/*.array_record*"  # not what a killed command had begun
+    prepared = f"{name}/[0-9]*/*.array_record*"  # excludes the leftovers of a killed command
     return [
         Phase("write", write, None),
         Phase("prepare", prepare, lambda folder: _digest(folder / "sets", prepared)),
@@ -172,20 +173,20 @@ def _scores(command: str) -> Callable[[Path], str]:
 
 
 def bytes_of(folder: Path) -> int:
-    """Disk space of a folder's files."""
+    """Total size of the files in a folder, in bytes."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def killed_and_repeated(
     command: Sequence[str], folder: Path, seconds: float, environment: dict[str, str]
 ) -> None:
-    """Starts a command, kills it after some time, and runs it to its end.
+    """Starts a command, kills it after `seconds`, and runs it again to its end.
 
-    It may be faster than the first time, as its programs are compiled: then it starts anew, and is
-    killed after a third of its own time.
+    If it ends before it is killed, because its programs are compiled already, it is started again
+    and killed after a third of the time that it took.
 
     Raises:
-        RuntimeError: it fails when it is repeated.
+        RuntimeError: the repeated command fails.
     """
     killed = False
     while not killed:
@@ -208,7 +209,7 @@ def killed_and_repeated(
 
 
 def rehearse(name: str, options: argparse.Namespace) -> bool:
-    """Prints the rows of a set; whether every repeated phase ended the same."""
+    """Rehearses a set and prints its rows; whether repeated phases gave the same results."""
     folder = options.folder / name
     chosen = [phase for phase in phases(name, options) if phase.name in options.phases]
     first, second = folder / "first", folder / "second"
@@ -241,17 +242,21 @@ def rehearse(name: str, options: argparse.Namespace) -> bool:
 
 
 def main() -> None:
-    """Parses the arguments, rehearses, prints."""
+    """Rehearses the sets and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--sets", default=",".join(LAYOUTS))
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--keep", action="store_true", help="keep the sets and runs")
-    parser.add_argument("--phases", default=",".join(PHASES), help="the others ran with --keep")
+    parser.add_argument(
+        "--phases",
+        default=",".join(PHASES),
+        help="phases to run; earlier phases must have been run with --keep",
+    )
     parser.add_argument("--crop", type=int, default=192, help="side of a training crop")
     parser.add_argument("--width", type=int, default=8, help="channels of the small model")
-    parser.add_argument("--references", type=int, help="so many of each set; by default all")
-    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="of the images")
+    parser.add_argument("--references", type=int, help="references per set (default: all)")
+    parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="size of the images")
     options = parser.parse_args()
     options.folder = options.folder.absolute()
     options.phases = options.phases.split(",")

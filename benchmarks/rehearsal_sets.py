@@ -1,7 +1,7 @@
 """Writes data sets of the published sizes in their authors' layouts, with noise as images.
 
-The images are not redistributable, and what preparing and training cost depends on their number,
-size and format only. Noise does not compress, so files are as large as they can be.
+The published images are not redistributable. The cost of preparing and training depends only on
+their number, size and format. Noise does not compress, so the files are as large as possible.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Group(NamedTuple):
     """A reference with its distorted versions.
 
     Attributes:
-        reference: its file.
-        distorted: the files of the versions, with growing noise.
+        reference: file of the reference.
+        distorted: files of the versions, in order of increasing noise.
     """
 
     reference: Path
@@ -35,12 +35,13 @@ class Group(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """A set.
+    """The layout of a set.
 
     Attributes:
         references: number of references.
-        size: height and width.
-        write: writes the tables of so many references into a folder, and names the images.
+        size: height and width of the images.
+        write: takes a folder and a number of references, writes the tables, and yields the images
+            that they name.
     """
 
     references: int
@@ -49,7 +50,7 @@ class Layout(NamedTuple):
 
 
 def write_set(name: str, folder: Path, references: int | None = None, size: Size | None = None):
-    """Writes a set; all references and the published size by default."""
+    """Writes a set, by default with all references and in the published size."""
     layout = LAYOUTS[name]
     folder.mkdir(parents=True, exist_ok=True)
     groups = list(layout.write(folder, references or layout.references))
@@ -76,7 +77,7 @@ def _save(file: Path, image: np.ndarray) -> None:
 
 
 def _score(place: int, count: int, low: float, high: float) -> float:
-    """Falls from high to low over a reference's versions."""
+    """The score of a version; falls from high to low over the versions of a reference."""
     return round(high - (high - low) * place / count, 4)
 
 
@@ -151,7 +152,7 @@ def _live(folder: Path, references: int) -> Iterator[Group]:
     names = np.empty((1, len(places)), object)
     scores, originals = np.zeros((1, len(places))), np.ones((1, len(places)), np.uint8)
     files: dict[int, list[Path]] = {index: [] for index in range(references)}
-    # The other rows show references.
+    # The other rows are references.
     distorted = np.random.default_rng(0).permutation(len(places))[: 779 * references // 29]
     for row, (part, number) in enumerate(places):
         index = row % references

@@ -2,9 +2,10 @@
 
     python benchmarks/scaling.py --pairs-per-second 1000 --pairs-per-device 32
 
-Compiles the step for virtual devices, reads its collectives, and prints what it assumes and a
-Markdown table: every all-reduce on a ring, none hidden behind computation, at the link speed and
-latency given. The speed of one device is the caller's measurement; nothing here runs a step.
+Compiles the step for virtual devices, reads its collectives, and prints its assumptions and a
+Markdown table. It assumes that every all-reduce runs on a ring, at the given speed and latency of
+the links, and that none overlaps with computation. No step is run: the speed of one device is an
+argument.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 
 
 def messages(name: str, virtual_devices: int) -> list[int]:
-    """Bytes of each collective of a configuration's step."""
+    """Bytes of each collective in the training step of a configuration."""
     import jax
 
     from gsn_jax.models import registry
@@ -50,13 +51,17 @@ def messages(name: str, virtual_devices: int) -> list[int]:
 
 
 def main() -> None:
-    """Parses the arguments, compiles, prints."""
+    """Prints the assumptions and the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default="default", help="whose model and loss")
-    parser.add_argument("--pairs-per-second", type=float, required=True, help="of one device")
+    parser.add_argument("--config", default="default", help="configuration of model and loss")
+    parser.add_argument(
+        "--pairs-per-second", type=float, required=True, help="throughput of one device"
+    )
     parser.add_argument("--pairs-per-device", type=int, default=32)
-    parser.add_argument("--link-gbytes", type=float, default=25.0, help="GB/s, one direction")
-    parser.add_argument("--hop-us", type=float, default=1.0, help="latency of a hop")
+    parser.add_argument(
+        "--link-gbytes", type=float, default=25.0, help="bandwidth of a link, GB/s in one direction"
+    )
+    parser.add_argument("--hop-us", type=float, default=1.0, help="latency of a hop, microseconds")
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 8, 64, 256])
     options = parser.parse_args()
     os.environ["JAX_PLATFORMS"] = "cpu"

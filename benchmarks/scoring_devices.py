@@ -1,10 +1,11 @@
-"""Times one table over devices and processes, and checks that it comes out the same.
+"""Times the scoring of a table by several devices and processes, and compares the results.
 
     python benchmarks/scoring_devices.py [--pairs 2000] [--metric gsn,ssim] [--divide-sides 4]
 
-Makes pairs of several sizes and scores their table by `gsn score`: one by one, in batches on 1, 2,
-4 and 8 virtual CPU devices, and by 2 and 4 processes. Prints a Markdown table; the exit code is 1
-if rows differ, or scores by more than 1e-5 (relative above 1). Virtual devices share the cores.
+Makes pairs of several sizes and scores their table with `gsn score`: one by one, in batches on 1,
+2, 4 and 8 virtual CPU devices, and with 2 and 4 processes. Prints a Markdown table. The exit code
+is 1 if rows differ, or if scores differ by more than 1e-5 (relative above 1). Virtual devices share
+the cores.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ class Way(NamedTuple):
     """A way to score.
 
     Attributes:
-        devices: virtual ones of each process.
-        processes: how many.
-        batch: pairs per device; None for one by one.
+        devices: virtual devices per process.
+        processes: number of processes.
+        batch: pairs per device; None to score pairs one by one.
     """
 
     devices: int = 1
@@ -46,7 +47,7 @@ class Way(NamedTuple):
 
 
 def make_table(folder: Path, count: int, divisor: int) -> Path:
-    """Pairs of the sizes in turns, with sides divided by a number."""
+    """Makes pairs of the sizes in turns, with sides divided by `divisor`; returns their table."""
     sizes = [(height // divisor, width // divisor) for height, width in SIZES]
     make_pairs(
         Recipe(folder, f"{index:05}", sizes[index % len(sizes)], index) for index in range(count)
@@ -61,10 +62,10 @@ def make_table(folder: Path, count: int, divisor: int) -> Path:
 
 
 def score(way: Way, table: Path, out: Path, metric: str) -> float:
-    """Seconds until all processes have ended.
+    """Scores the table; the seconds until all processes have ended.
 
     Raises:
-        RuntimeError: one has failed.
+        RuntimeError: a process failed.
     """
     command = [*commands.GSN, "score", "--pairs", str(table), "--out", str(out), "--metric", metric]
     if way.batch is not None:
@@ -93,7 +94,7 @@ def score(way: Way, table: Path, out: Path, metric: str) -> float:
 
 
 def difference(out: Path, want: Path) -> float:
-    """The largest of the scores, relative above 1; infinite where rows differ."""
+    """The largest difference of scores, relative above 1; infinite if the rows differ."""
     rows, wanted = commands.rows_of(out), commands.rows_of(want)
     largest = 0.0
     if len(rows) != len(wanted):
@@ -109,11 +110,11 @@ def difference(out: Path, want: Path) -> float:
 
 
 def main() -> None:
-    """Parses the arguments, scores, prints a Markdown table as it goes."""
+    """Scores in every way and prints a Markdown table one row at a time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--metric", default="gsn,ssim")
-    parser.add_argument("--divide-sides", type=int, default=1, help="of the images; fewer pixels")
+    parser.add_argument("--divide-sides", type=int, default=1, help="divisor of the image sides")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--devices", type=int, nargs="*", default=[1, 2, 4, 8])
     parser.add_argument("--processes", type=int, nargs="*", default=[2, 4])

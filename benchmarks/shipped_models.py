@@ -2,9 +2,10 @@
 
     python benchmarks/shipped_models.py --peers "COMMAND THAT RUNS PYTHON IN THE PEERS' ENVIRONMENT"
 
-`gsn` beside LPIPS with AlexNet, `gsn-b` beside DISTS: calls with one pair of 512 x 384 take turns,
-ours of the same metric too, and medians are printed as a Markdown table. Images are uint8 arrays in
-memory for the models and float tensors for the others, which spares those the conversion.
+`gsn` is compared with LPIPS (AlexNet), `gsn-b` with DISTS, both in the peers' implementations and
+in ours. Calls with one pair of 512 x 384 pixels take turns, and medians are printed as a Markdown
+table. Images in memory are uint8 arrays for us, and float tensors for the peers, which therefore
+skip the conversion.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def compare(
 
 
 def main() -> None:
-    """Parses the command line and prints the table."""
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", required=True)
     parser.add_argument("--repeats", type=int, default=5)

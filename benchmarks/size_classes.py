@@ -2,10 +2,10 @@
 
     python benchmarks/size_classes.py --metrics ssim,lpips_alex
 
-Sizes go from the smallest of the metric up to 700 pixels: drawn at random, primes, and ten times as
-wide as high. A row per metric has the number of programs for classes, and the largest difference of
-scores, relative above 1, from the exact program in float32 and in float64 (deep features stay in
-float32). Exits with code 1 if a difference is above 1e-5.
+Sizes range from the smallest of the metric to 700 pixels: random sizes, primes, and sizes ten times
+as wide as high. Each row has a metric, the number of programs for size classes, and the largest
+difference of scores, relative above 1, from the exact program in float32 and in float64 (deep
+features stay in float32). Exits with code 1 if a difference is above 1e-5.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LIMIT = 1e-5
 def main() -> None:
     """Prints a row per metric."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--metrics", help="all with size classes by default")
+    parser.add_argument("--metrics", help="comma-separated (default: all with size classes)")
     parser.add_argument("--sizes", type=int, default=60)
     options = parser.parse_args()
     padded = [name for name in metrics.names() if getattr(metrics.get(name), "padded", False)]

@@ -2,12 +2,13 @@
 
     python benchmarks/torch_gsn.py --peers "COMMAND THAT RUNS PYTHON IN PYTORCH'S ENVIRONMENT"
 
-PyTorch's model takes our weights. Scores or a loss that differ by more than 1e-4 in float32 (1e-2
-in bfloat16), or are NaN, end the command; on a GPU float32 is compared without TF32 and timed with
+PyTorch's model takes our weights. The command ends if scores or loss differ by more than 1e-4 in
+float32 (1e-2 in bfloat16), or are NaN; on a GPU, float32 is compared without TF32 and timed with
 it. Then the training steps take turns, in float32 and in bfloat16, and medians are printed as a
 Markdown table. Both train with the default optimiser: clipped AdamW with warm-up and cosine decay,
-and averaged parameters. On a GPU PyTorch also runs with channels_last, and with torch.compile
-besides. On a CPU both use every core they may: `taskset -c 0 python ...` compares them on one.
+and averaged parameters. On a GPU, PyTorch also runs with channels_last, without and with
+torch.compile. On a CPU, both use all the cores available to them; `taskset -c 0 python ...`
+compares them on one core.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ from gsn_jax.training.state import create_state
 from gsn_jax.training.step import make_loss, make_train_step
 
 TOLERANCES = {"float32": 1e-4, "bfloat16": 1e-2}
-# Scores of pairs that differ in noise; had they less between them, equal ones would say little.
+# Least range of the scores; if they were nearly equal, their agreement would prove little.
 LEAST_RANGE = 0.1
-# PyTorch's threads wait for one another actively: where another program takes a core, for long.
+# Largest load of other programs. PyTorch's threads busy-wait for one another, so a core that
+# another program takes slows it down a lot.
 BUSY = 0.5
 
 
@@ -48,10 +50,10 @@ class OurStep:
     """Our training step, and the values that PyTorch must agree with.
 
     Attributes:
-        run: one step; gives its seconds.
-        params: before the first step.
-        scores: of the batch with these.
-        loss: of these scores.
+        run: runs one step and returns its seconds.
+        params: parameters before the first step.
+        scores: scores of the batch with these parameters.
+        loss: loss of these scores.
     """
 
     run: Callable[[], float]
@@ -61,7 +63,7 @@ class OurStep:
 
 
 def make_batch(size: int, crop: int) -> dict[str, np.ndarray]:
-    """Random pairs of growing noise."""
+    """Random pairs with increasing noise."""
     generator = np.random.default_rng(0)
     shape = (size, crop, crop, 3)
     reference = generator.integers(0, 256, shape, dtype=np.uint8)
@@ -106,7 +108,7 @@ def our_step(batch: dict[str, np.ndarray], dtype: str) -> OurStep:
 
 
 def save(path: pathlib.Path, params: dict, batch: dict[str, np.ndarray]) -> None:
-    """Parameters, by their path, and the batch."""
+    """Writes the parameters, under their paths, and the batch to an .npz file."""
     flat = {
         "params/" + "/".join(str(key.key) for key in keys): leaf
         for keys, leaf in jax.tree_util.tree_leaves_with_path(params)
@@ -115,16 +117,16 @@ def save(path: pathlib.Path, params: dict, batch: dict[str, np.ndarray]) -> None
 
 
 def check(ours: OurStep, theirs: dict[str, Any], dtype: str) -> float:
-    """The largest difference of scores, which are those of one model.
+    """Checks that scores and loss agree; the largest difference of scores.
 
     Raises:
-        SystemExit: they are not.
+        SystemExit: they do not agree, or our scores are too equal to tell.
     """
     if not np.ptp(ours.scores) >= LEAST_RANGE:
         raise SystemExit(f"the scores {ours.scores} are too equal to compare models by")
     difference = float(np.abs(np.array(theirs["scores"]) - ours.scores).max())
     of_loss = abs(theirs["loss"] - ours.loss)
-    # Not "greater than": NaN must not pass.
+    # Not written with `>`, because NaN must fail.
     if not (difference <= TOLERANCES[dtype] and of_loss <= TOLERANCES[dtype]):
         raise SystemExit(
             f"{dtype}: scores differ by {difference:.2e}, the loss by {of_loss:.2e}: "
@@ -136,7 +138,7 @@ def check(ours: OurStep, theirs: dict[str, Any], dtype: str) -> float:
 def compare(
     dtype: str, forms: list[dict[str, bool]], options: argparse.Namespace
 ) -> tuple[dict[str, float], dict[str, float], np.ndarray]:
-    """Median seconds of each step and PyTorch's largest difference of scores by name; scores."""
+    """Median seconds of each step, PyTorch's largest differences of scores, and our scores."""
     batch = make_batch(options.batch_size, options.crop_size)
     ours = our_step(batch, dtype)
     config = base_config()
@@ -174,7 +176,7 @@ def compare(
 
 
 def main() -> None:
-    """Parses the arguments, measures, prints."""
+    """Measures and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", required=True)
     parser.add_argument("--batch-size", type=int, default=16)

@@ -1,4 +1,4 @@
-"""Timing of ours and the peers in turns, so that ratios hold where the machine's speed drifts."""
+"""Times our functions and the peers in turns, so that a drift of speed cancels in the ratios."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def take_turns(
     rounds: int,
     **request: Any,
 ) -> dict[str, list[float]]:
-    """Seconds of every call, by who computed; `request` is what the peers time."""
+    """Seconds of every call, by implementation; `request` is what the peers time."""
     seconds: dict[str, list[float]] = {}
     for _ in range(rounds):
         for name, call in ours.items():

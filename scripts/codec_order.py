@@ -1,13 +1,13 @@
-"""Whether metrics order the settings of a codec as its bits do, photograph by photograph.
+"""Checks whether metrics order the settings of a codec by bits, photograph by photograph.
 
     python scripts/codec_order.py encode PHOTOS OUT
     gsn rd --pairs OUT/pairs.csv --metric gsn,lpips_alex,psnr --out OUT/scored
     python scripts/codec_order.py shares OUT/scored/points.csv
 
-`encode` writes JPEG, WebP, AVIF and H.265 files at six settings each, and JPEG files of halved
-photographs that are enlarged again, all as PNG files with the bytes of the encoded ones in the
-table. `shares` prints, for every metric and codec, the share of neighbouring settings of a
-photograph of which the one with more bits has the better score.
+`encode` encodes each photograph by JPEG, WebP, AVIF and H.265 at six settings each, and by JPEG at
+half the size. It writes the decoded images as PNG files (the halved ones enlarged again), and a
+table with the bytes of the encoded files. `shares` prints, for every metric and codec, in which
+share of neighbouring settings of a photograph the one with more bits has the better score.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from data_pipelines.synthesize import find_photos
 from gsn_jax.images import load_image
 from gsn_jax.scoring import by_name
 
-Encoded = tuple[Image.Image, int]  # what is decoded, and the encoded file's bytes
+Encoded = tuple[Image.Image, int]  # the decoded image, and the number of bytes of the encoded file
 
 
 def main() -> None:
-    """Encodes photographs, or prints the shares of a scored table."""
+    """Runs the subcommand."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("encode")
@@ -68,7 +68,7 @@ def encode_folder(photos: Path, out: Path) -> Path:
 
 
 def pillow(format: str) -> Callable[[Image.Image, int], Encoded]:
-    """A codec of Pillow, by its quality."""
+    """A codec of Pillow, as a function of image and quality."""
 
     def encode(photo: Image.Image, quality: int) -> Encoded:
         file = io.BytesIO()
@@ -79,14 +79,14 @@ def pillow(format: str) -> Callable[[Image.Image, int], Encoded]:
 
 
 def halved_jpeg(photo: Image.Image, quality: int) -> Encoded:
-    """JPEG of half the height and width, enlarged again, as players do with small streams."""
+    """JPEG at half the height and width, enlarged again as players do with small streams."""
     small = photo.resize((photo.width // 2, photo.height // 2), Image.Resampling.LANCZOS)
     decoded, size = pillow("JPEG")(small, quality)
     return decoded.resize(photo.size, Image.Resampling.BICUBIC), size
 
 
 def h265(photo: Image.Image, crf: int) -> Encoded:
-    """One intra frame of x265, 4:2:0, by its constant rate factor."""
+    """One intra frame by x265, 4:2:0, at a constant rate factor."""
     file = io.BytesIO()
     with av.open(file, "w", format="hevc") as container:
         stream = container.add_stream("libx265", rate=1)
@@ -112,7 +112,7 @@ CODECS: dict[str, tuple[Callable[[Image.Image, int], Encoded], Sequence[int]]] =
 
 
 def shares(rows: Sequence[dict[str, str]]) -> str:
-    """The table of shares, a row per metric in falling order of the mean, a column per codec."""
+    """The table of shares: a row per metric, best mean first, and a column per codec."""
     higher = {
         name: by_name.resolve(name).higher_is_better
         for name in rows[0]
@@ -133,7 +133,7 @@ def shares(rows: Sequence[dict[str, str]]) -> str:
 
 
 def _neighbours(rows: Sequence[dict[str, str]]) -> Iterator[tuple[str, dict, dict]]:
-    """Codec and rows of two settings of a photograph, the one with more bits first."""
+    """Codec and two neighbouring settings of a photograph, the one with more bits first."""
     curves: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         curves[row["reference"], row["codec"]].append(row)

@@ -1,8 +1,8 @@
-"""Loss in scores by compressed kernels: a run's own model against the one that ships.
+"""Measures how much compressed kernels change scores: a run's model against the one that ships.
 
     python scripts/compression_loss.py runs/gsn_b gsn-b judged.csv --pairs 100
 
-Prints the largest and the mean difference of quality, and the rank correlation of both scores, over
+Prints the mean and the largest difference of quality, and the rank correlation of both scores, over
 evenly spaced pairs of the table (columns reference,distorted).
 """
 
@@ -18,7 +18,7 @@ from gsn_jax.images.pair_tables import read_rows, resolve
 
 
 def main() -> None:
-    """Parses the arguments, scores with both and prints."""
+    """Scores with both models and prints the differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="folder of the training run")
     parser.add_argument("name", help="name of the model that ships")

@@ -1,4 +1,4 @@
-"""Cross-validation: trains a configuration once per part of the human labels that is left out.
+"""Cross-validates a configuration: trains it once for each held-out part of the human labels.
 
     python scripts/cross_validate.py gsn runs/folds --data DATA
     python scripts/cross_validate.py gsn runs/types --data DATA --by family --only 0,3 \
@@ -8,12 +8,12 @@ DATA is the folder for `gsn datasets prepare tid2013_regenerated --manual-dir DA
 made once, in the work folder. Rows of the split `reserved` are left out. The configuration's other
 tables are read where `data.train` has them.
 
-By scene, each part is a few scenes; labels carried over by `gsn synthesize --like tid2013` are then
-the mean opinions of the scenes that are not held out. By type, each part is a distortion type, and
-by family all types of noise, of blur and so on; rows with such a type, mixtures included, are then
-left out of every table. The overall SRCC is the mean over the parts, since each model has its own
-scale, or by type and family the median over the types. A part that already has a model is not
-trained again.
+With `--by scene`, each part is a few scenes; labels transferred by `gsn synthesize --like tid2013`
+are then the mean opinions of the scenes that are not held out. With `--by type`, each part is a
+distortion type, with `--by family` all types of noise, of blur and so on; rows with such a type,
+mixtures included, are then left out of every table. By scene, the overall SRCC is the mean over the
+parts, because each model has its own scale; by type and family, it is the median over the types. A
+part that already has a model is not trained again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ HUMAN_RANGE = (0, 7.25)  # as in `configs/gsn.py`
 
 
 def main() -> None:
-    """Trains, scores and prints the table."""
+    """Trains and scores every part and prints the table."""
     options = parse(sys.argv[1:])
     sources = load_config(options.config, options.overrides).data.train
     human = regenerate_tid2013.regenerate(
@@ -69,24 +69,24 @@ def main() -> None:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """What the command line asks for."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config")
     parser.add_argument("workdir", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="photographs and TID2013's tables")
     parser.add_argument("--by", choices=("scene", "type", "family"), default="scene")
-    parser.add_argument("--only", type=numbers, help="numbers of the parts, all by default")
-    parser.add_argument("overrides", nargs="*", help="of the configuration, after --")
+    parser.add_argument("--only", type=numbers, help="numbers of the parts to run (default: all)")
+    parser.add_argument("overrides", nargs="*", help="overrides of the configuration, after --")
     return parser.parse_intermixed_args(arguments)  # overrides may follow the options
 
 
 def numbers(text: str) -> list[int]:
-    """Of "0,3"."""
+    """Parses numbers such as "0,3"."""
     return [int(part) for part in text.split(",")]
 
 
 def divide(rows: Sequence[Row], by: str) -> list[set[str]]:
-    """The scenes or types that each part holds out; each is held out once."""
+    """The scenes or types that each part holds out. Every scene or type is held out once."""
     if by == "scene":
         return fold_groups([row["group"] for row in rows])
     types = sorted({row["type"] for row in rows})
@@ -109,14 +109,14 @@ def fold_groups(groups: Sequence[str], folds: int = FOLDS, seed: int = 0) -> lis
 
 
 def member(by: str, part: set[str]) -> Callable[[Row], bool]:
-    """Whether a row is held out: its scene, or a type that it is or that is mixed into it."""
+    """Whether a part holds out a row: by its scene, or by one of the types mixed in it."""
     if by == "scene":
         return lambda row: row["group"] in part
     return lambda row: not part.isdisjoint(row["type"].split("+"))
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of the table that may be used, their images as absolute paths."""
+    """The rows of a table that are not reserved, with absolute paths of the images."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row.get("split") != "reserved"]
     for row in rows:
@@ -126,7 +126,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> Path:
-    """A table of its own."""
+    """Writes rows as a table and returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = ("reference", "distorted", "score", "type", "level", "group")
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -138,7 +138,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> Path:
 
 
 def carried(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
-    """`rows` with the mean score of their type and level in `known`, as far as there is one."""
+    """`rows` labelled by the mean score of their type and level in `known`, if there is one."""
     scores = collections.defaultdict(list)
     for row in known:
         scores[row["type"], row["level"]].append(float(row["score"]))
@@ -153,7 +153,7 @@ def carried(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
 def table_of(
     source: str | Sequence, rows: Sequence[Row], held_out: Callable[[Row], bool], folder: Path
 ) -> tuple[str, float, float]:
-    """A training source without the rows held out, as a table in `folder` with its score range."""
+    """Writes a training source without the held-out rows to `folder`; its path and score range."""
     name, low, high = (source, 0, 1) if isinstance(source, str) else source
     known = [row for row in rows if not held_out(row)]
     if name == HUMAN:
@@ -168,7 +168,7 @@ def table_of(
 def train(
     config: str, folder: Path, tables: Sequence[tuple[str, float, float]], overrides: Sequence[str]
 ) -> None:
-    """One training by the command, its output in a log."""
+    """Runs `gsn train` and writes its output to a log."""
     command = [sys.executable, "-m", "gsn_jax", "train", "--config", config]
     command += ["--workdir", str(folder / "run"), *overrides]
     command += [f"--config.data.train={tuple(tables)!r}", "--config.data.eval_fraction=0.0"]
@@ -177,10 +177,10 @@ def train(
 
 
 def score(model: Path, rows: Sequence[Row]) -> Pairs:
-    """Qualities of the pairs by a trained model, beside their opinions."""
+    """The type of each pair, its quality by a trained model, and its opinion score."""
     metric, cache = gsn_jax.load(model), FeatureCache()
     pairs = []
-    for row in sorted(rows, key=lambda row: row["reference"]):  # its features are computed once
+    for row in sorted(rows, key=lambda row: row["reference"]):  # reuses the reference's features
         images = (load_image(row[name]) for name in ("reference", "distorted"))
         quality = metric.score_arrays(*images, cache.of(row["reference"]))
         pairs.append((row["type"], float(quality), float(row["score"])))
@@ -188,13 +188,13 @@ def score(model: Path, rows: Sequence[Row]) -> Pairs:
 
 
 def srcc(pairs: Pairs) -> float:
-    """Agreement of qualities with opinions."""
+    """SRCC of qualities with opinions."""
     _, quality, opinion = zip(*pairs, strict=True)
     return float(agreement.srcc(np.array(quality), np.array(opinion)))
 
 
 def summary(scored: Sequence[Pairs], by: str) -> str:
-    """Markdown: overall and by type."""
+    """The Markdown table of SRCC, overall and by type."""
     pairs = [pair for part in scored for pair in part]
     types = {
         kind: [pair for pair in pairs if pair[0] == kind] for kind in sorted({p[0] for p in pairs})

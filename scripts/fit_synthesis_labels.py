@@ -4,7 +4,7 @@
 
 REGENERATED is a regenerated TID2013 (`data_pipelines.regenerate_tid2013`), TABLES the folder with
 `tid2013_mos_with_names.txt`. Reserved scenes are not used. The agreement on held-out scenes
-(leave-one-scene-out) goes to stderr. About ten minutes on two cores.
+(leave-one-scene-out) goes to stderr. Takes about ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from gsn_jax.images.files import load_image
 METRICS = ("lpips_alex", "mdsi", "haarpsi", "gmsd", "vifp", "vsi", "ms_ssim")
 FLOORS = (0.01, 0.02, 0.01, 0.004, 0.05, 0.0005, 0.001)
 _RIDGE = 0.01
-# Holds the metrics' weights near these shares: types that TID2013 lacks need more than its two best
-# metrics, and of restored images only LPIPS has learned what people say.
+# The fit keeps the metrics' weights near these shares. Types that TID2013 lacks need more than the
+# two metrics that fit it best, and only LPIPS was trained on people's opinions of restored images.
 _SHARES = np.array([4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
 _SPREAD = 0.2
-# The floors of metrics for restored images, and the types that those are most like.
+# Floors of the metrics for restored images, and the types of TID2013 that resemble these most.
 _RESTORED = {"lpips_alex": 0.01, "dists": 0.01}
 _LIKE_RESTORED = ("gaussian_blur", "denoising", "jpeg", "jpeg2000")
 _CONSOLE = Console(stderr=True)
@@ -45,7 +45,7 @@ def main() -> None:
     rows = [row for row in _rows(folder / "pairs.csv") if row["split"] == "train"]
     values = _distances(folder, rows, METRICS)
     for row in rows:
-        if row["type"] == "contrast":  # TID2013 lowers it at odd levels and raises it at even ones
+        if row["type"] == "contrast":  # TID2013 lowers contrast at odd levels, raises it at even
             row["type"] = "contrast_decrease" if int(row["level"]) % 2 else "contrast_increase"
     kinds = sorted({row["type"] for row in rows})
     scenes = np.array([row["group"] for row in rows])
@@ -92,7 +92,7 @@ def _design(values: np.ndarray, rows: list[dict[str, str]], kinds: list[str]) ->
 
 
 def _fit(design: np.ndarray, mos: np.ndarray) -> np.ndarray:
-    """Coefficients that minimise the squared error of quality, the metrics' ones >= 0."""
+    """Coefficients that minimise the squared error of quality; those of the metrics are >= 0."""
     count = len(METRICS)
     quality = np.minimum(mos / BEST_MOS, 1)
 

@@ -1,10 +1,10 @@
 #!/bin/bash
-# What is to be seen on a GPU, in at most ten minutes:
+# Runs all checks that need a GPU, in at most ten minutes:
 #
 #   scripts/gpu_checks.sh FOLDER [COMMAND THAT RUNS PYTHON WITH PYTORCH AND PYIQA]
 #
-# Each part writes FOLDER/PART.txt as it goes and has a limit of its own; FOLDER/summary.txt tells
-# how they ended. PYTHON names the interpreter. DRY=1 runs small settings on any device, however
+# Each part writes FOLDER/PART.txt as it goes and has its own time limit; FOLDER/summary.txt says
+# how each ended. PYTHON names the interpreter. DRY=1 runs small settings on any device, however
 # slow it is.
 set -uo pipefail
 folder=${1:?a folder for the results} peers=${2:-}

@@ -1,10 +1,10 @@
-"""How often the intervals of `gsn rd` cover the true BD-rate, in simulations of known truth.
+"""Simulates how often the intervals of `gsn rd` cover the true BD-rate.
 
     python scripts/interval_coverage.py
 
-Every photograph has a curve of its own, and its codec needs a random multiple of the anchor's
-bytes; the true BD-rate is the expectation. 95 % are nominal. Beside it, on the same draws: the
-percentile bootstrap, BCa (both of `scipy.stats.bootstrap`, on a part of the draws) and Student's t.
+For every photograph, the codec needs a random multiple of the anchor's bytes; the true BD-rate is
+the expectation of this ratio. The nominal coverage is 95 %. For comparison, on the same draws:
+percentile bootstrap and BCa (`scipy.stats.bootstrap`, on a tenth of the draws), and Student's t.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy import stats
 
 from gsn_jax.rate_distortion import deltas
 
-# The deviation of the logarithm of the ratio is the skewness: 0 stands for normal differences.
+# Standard deviation of the logarithm of the ratio, which makes it skewed. 0 means normal ratios.
 _SPREADS = {"normal": 0.0, "log-normal, .3": 0.3, "log-normal, .6": 0.6}
 
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def ratios(rng: np.random.Generator, spread: float, shape: tuple[int, int]) -> np.ndarray:
-    """Bytes of a codec over those of the anchor, with expectation 1 and positive."""
+    """Bytes of a codec divided by those of the anchor: positive, with expectation 1."""
     normal = rng.normal(size=shape)
     if not spread:
         return np.maximum(1 + 0.15 * normal, 1e-3)
@@ -55,13 +55,13 @@ def ratios(rng: np.random.Generator, spread: float, shape: tuple[int, int]) -> n
 
 
 def covered(ends: list[tuple[float, float]]) -> float:
-    """The share of intervals that hold the true mean, 1."""
+    """The share of intervals that contain the true mean, 1."""
     low, high = np.transpose(ends)
     return float(np.mean((low <= 1) & (high >= 1)))
 
 
 def of_mean_curves(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """The interval of the ratio of mean rates, which `gsn rd --opinions` shows."""
+    """The interval of the ratio of mean rates, as `gsn rd --opinions` computes it."""
     rates = np.exp(0.3 * rng.normal(size=len(values)))
 
     def log_ratio(weights: np.ndarray) -> float:

@@ -3,10 +3,10 @@
     python scripts/judged_codecs.py PHOTOS mucped23_elo.csv OUT --cjpeg path/to/mozjpeg/cjpeg
     gsn rd --pairs OUT/pairs.csv --opinions mucped23_elo.csv --anchor libjpeg-turbo
 
-mucped23 (Google, 2023) asked people about three JPEG encoders at 31 settings, on the 49 photographs
-of the validation part of CID22. PHOTOS is a folder with them as PNG or WebP. libjpeg-turbo is
-Pillow's, jpegli is ajpegli's; mozjpeg is its program `cjpeg`, which the npm package mozjpeg brings
-as source. Without --cjpeg its settings are left out.
+For mucped23 (Google, 2023), people judged three JPEG encoders at 31 settings, on the 49 photographs
+of the validation part of CID22. PHOTOS is a folder with these as PNG or WebP files. libjpeg-turbo
+comes with Pillow, jpegli with ajpegli; mozjpeg is run through its program `cjpeg`, which can be
+built from the npm package mozjpeg. Without --cjpeg, the settings of mozjpeg are left out.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from PIL import Image
 from gsn_jax.images import load_image
 from gsn_jax.rate_distortion.codec_libraries import butteraugli_distance
 
-# `originalName` in mucped23/answers.csv of google-research/google-research.
+# The column `originalName` of mucped23/answers.csv in google-research/google-research.
 PHOTOS = [
     "1025469",
     "1044329",
@@ -104,18 +104,18 @@ def main() -> None:
 
 
 def encode(image: np.ndarray, method: str, cjpeg: Path | None) -> bytes:
-    """The file of a method such as `mozjpeg-q75-yuv420`."""
+    """Encodes an image by a method such as `mozjpeg-q75-yuv420`; the bytes of the file."""
     encoder, quality, sampling = method.rsplit("-", 2)
     level, chroma = int(quality[1:]), sampling.removeprefix("yuv")
     if encoder == "jpegli":
         import ajpegli
 
-        # The judged files are those of cjpegli, which takes a distance for the quality.
+        # People judged the files of cjpegli, which converts the quality to a distance.
         distance = butteraugli_distance(level)
         return ajpegli.encode(image, distance=distance, subsampling=chroma)
     target = io.BytesIO()
     if encoder == "libjpeg-turbo":
-        # ImageMagick, which made the judged files, optimises Huffman tables too.
+        # The files that people judged are by ImageMagick, which optimises Huffman tables too.
         options = {"quality": level, "subsampling": ":".join(chroma), "optimize": True}
         Image.fromarray(image).save(target, "JPEG", **options)
         return target.getvalue()

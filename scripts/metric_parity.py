@@ -5,9 +5,10 @@
 
 `docs/metrics.md` has the largest differences of these tables.
 
---official has the columns Method, I03.bmp, ...; --images holds ref_dir/ and dist_dir/ with those
-files. --pairs has the columns reference, distorted (relative to the table). --peers is the shell
-command that runs Python where pyiqa, piq, torchmetrics, scikit-image and lpips are installed.
+--official has the columns Method, I03.bmp, ...; --images is a folder with ref_dir/ and dist_dir/,
+which hold these files. --pairs has the columns reference, distorted (paths relative to the table).
+--peers is a shell command that runs Python where pyiqa, piq, torchmetrics, scikit-image and lpips
+are installed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from gsn_jax.errors import InputError
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "benchmarks"))
 from peer_process import Peers
 
-# Row of the official table -> our function, its options, and what to know about the official value.
+# Row of the official table -> our function, its options, and a note on the official value.
 OFFICIAL = {
     "psnr": ("psnr", {}, ""),
     "ssim": ("ssim", {}, ""),
@@ -83,15 +84,15 @@ def _compiled(name: str, options: tuple) -> jax.stages.Wrapped:
 
 
 def our_values(name: str, options: dict, pairs: list[tuple[str, str]]) -> np.ndarray:
-    """Scores of the file pairs."""
+    """Scores of the pairs of files."""
     function = _compiled(name, tuple(options.items()))
-    # Read as the peers' worker reads them, whatever the file's name says.
+    # Read with Pillow, as the worker of the peers does.
     images = ([np.asarray(Image.open(path).convert("RGB")) for path in pair] for pair in pairs)
     return np.array([_score(function, *(i.astype(np.float32) / 255 for i in p)) for p in images])
 
 
 def _score(function: jax.stages.Wrapped, reference: np.ndarray, distorted: np.ndarray) -> float:
-    """NaN where the images are too small."""
+    """The score, or NaN if the images are too small."""
     try:
         return float(function(reference, distorted))
     except InputError:
@@ -99,7 +100,7 @@ def _score(function: jax.stages.Wrapped, reference: np.ndarray, distorted: np.nd
 
 
 def available(name: str) -> str:
-    """ "" or the reason why the metric cannot be computed."""
+    """The reason why the metric cannot be computed, or ""."""
     if name not in metrics.names():
         return "not in the registry"
     try:
@@ -146,7 +147,7 @@ def _gap(values: np.ndarray, expected: np.ndarray) -> float:
 
 
 def peer_table(table: pathlib.Path, limit: int, peers: Peers, chosen: set) -> None:
-    """Prints the largest, and relative to the score the largest and median, differences."""
+    """Prints the largest difference, and the largest and the median relative to the score."""
     with open(table, newline="") as file:
         rows = list(csv.DictReader(file))
     rows = rows[:: max(1, len(rows) // limit)][:limit]
@@ -181,13 +182,13 @@ def peer_table(table: pathlib.Path, limit: int, peers: Peers, chosen: set) -> No
 
 
 def main() -> None:
-    """Parses the command line and prints the tables."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--official")
     parser.add_argument("--images", type=pathlib.Path)
     parser.add_argument("--pairs", type=pathlib.Path)
-    parser.add_argument("--limit", type=int, default=12, help="pairs of --pairs to use")
-    parser.add_argument("--metrics", nargs="*", default=metrics.names(), help="rows to make")
+    parser.add_argument("--limit", type=int, default=12, help="number of pairs of --pairs to use")
+    parser.add_argument("--metrics", nargs="*", default=metrics.names(), help="metrics to compare")
     parser.add_argument("--peers", required=True)
     arguments = parser.parse_args()
     chosen = set(arguments.metrics)

@@ -27,14 +27,14 @@ from gsn_jax.scoring.model_metric import ModelMetric
 SCORES = (0.9, 0.7, 0.5, 0.3)
 SHOWN = ("jpeg", "gaussian_blur", "white_noise", "upscaling_bicubic")
 
-# In pixels: a photograph's pixel is one of the picture's, or a slight distortion would not show.
+# In pixels. Photographs are not scaled, because slight distortions would not show then.
 _PART = 190
 _GAP = 4
 _LABEL = 24
 
-# A strength counts as found where its score is that near.
+# Largest difference from the wanted score at which a strength counts as found.
 _NEAR = 0.03
-# No strength is searched beyond this many times level 5, where little is left of a photograph.
+# The search ends at this many times level 5, where little is left of a photograph.
 _BEYOND = 4
 _STEPS = 14
 
@@ -53,7 +53,7 @@ def find(
     score: Callable[[np.ndarray], float],
     wanted: float,
 ) -> Version:
-    """The version whose score is nearest to the target, by bisection of the strength.
+    """Finds the version whose score is nearest to the wanted one, by bisection of the strength.
 
     Returns:
         The distorted image, its strength and its score.
@@ -73,7 +73,7 @@ def find(
 
 
 def versions(metric: ModelMetric, reference: np.ndarray) -> list[list[Version]]:
-    """The version for each score, by distortion."""
+    """For each distortion, the versions at the wanted scores."""
     remember = FeatureCache().of("reference")
 
     def score(image: np.ndarray) -> float:
@@ -105,7 +105,7 @@ def draw(path: Path, metric: ModelMetric) -> None:
 
 
 def cells(rows: int, columns: int) -> tuple[plt.Figure, np.ndarray]:
-    """Square axes of `_PART` pixels, with a label on the left and a title above each."""
+    """Square axes of `_PART` pixels, with room for row labels and a title above each."""
     width = _LABEL + columns * (_PART + _GAP)
     height = _LABEL + rows * (_PART + _LABEL)
     figure = plt.figure(figsize=(width / 100, height / 100), dpi=100)
@@ -132,7 +132,7 @@ def show(axis: plt.Axes, image: np.ndarray, caption: str) -> None:
 
 
 def save(figure: plt.Figure, path: Path) -> None:
-    """Writes a figure with a palette, which takes a third of the size."""
+    """Writes a figure with a palette, which makes the file a third as large."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.canvas.draw()
     picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
@@ -140,7 +140,7 @@ def save(figure: plt.Figure, path: Path) -> None:
 
 
 def main() -> None:
-    """Parses the command line and draws."""
+    """Draws the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", type=Path, help="the picture to write (.png)")
     parser.add_argument("--metric", default="gsn", help="a model that ships, or a model's folder")

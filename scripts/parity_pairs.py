@@ -3,10 +3,10 @@
     python scripts/parity_pairs.py PHOTOS OUT [--public ResultsCalibra]
     python scripts/metric_parity.py --pairs OUT/pairs.csv --limit 100 --peers "PEERS/bin/python"
 
-OUT gets PNG files and `pairs.csv`: the first photographs (of at least 384 x 256) after JPEG, JPEG
-2000, WebP and AVIF, five pairs each, and one photograph cut to small and odd sizes, in gray,
-saturated and nearly flat. --public adds the pairs of a folder with ref_dir/ and dist_dir/, as
-pyiqa's wheel has it.
+Writes PNG files and `pairs.csv` to OUT: the first five photographs (of at least 384 x 256 pixels)
+after JPEG, JPEG 2000, WebP and AVIF, and one photograph cropped to small and odd sizes, in gray and
+saturated, and a nearly flat image. --public adds the pairs of a folder with ref_dir/ and dist_dir/,
+such as the one in pyiqa's wheel.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from PIL import Image
 
 from gsn_jax.images import load_image
 
-# Format and options of an encoder, one for each of five photographs.
+# Options of each encoder, one set for each of the five photographs.
 CODECS: dict[str, list[dict[str, Any]]] = {
     "jpeg": [{"quality": q} for q in (5, 20, 45, 75, 95)],
     "jpeg2000": [{"quality_mode": "rates", "quality_layers": [r]} for r in (100, 60, 30, 15, 5)],
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def coded(photos: list[np.ndarray]) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, reference and decoded image."""
+    """Name, reference and decoded image of every encoder and photograph."""
     return [
         (f"{codec}_{number}", photo, decoded(photo, codec, **chosen))
         for codec, all_options in CODECS.items()
@@ -64,7 +64,7 @@ def coded(photos: list[np.ndarray]) -> list[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def special(photo: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """The same of images that are unusual in size or content."""
+    """Name, reference and distorted image of pairs that are unusual in size or content."""
     worse = decoded(photo, "jpeg", quality=30)
     pairs = [(f"{h}x{w}", photo[:h, :w], worse[:h, :w]) for h, w in SIZES]
     gray = [np.repeat(image.mean(-1, keepdims=True).round(), 3, -1) for image in (photo, worse)]
@@ -81,7 +81,7 @@ def special(photo: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def decoded(photo: np.ndarray, codec: str, **options: Any) -> np.ndarray:
-    """The photograph after an encoder."""
+    """The photograph after encoding and decoding."""
     file = io.BytesIO()
     Image.fromarray(photo).save(file, codec, **options)
     return np.asarray(Image.open(file).convert("RGB"))

@@ -1,4 +1,4 @@
-"""Draws an example of a full-reference metric: distorted images, their scores and quality maps.
+"""Draws the picture of README.md: distorted images, their scores and quality maps.
 
 python scripts/readme_picture.py docs/figures/what_it_does.png
 """
@@ -19,7 +19,7 @@ from PIL import Image
 import gsn_jax
 from data_pipelines import distortions
 
-# Distortion and level, from the bank that training data are made with.
+# Distortion and level, from the bank that also makes training data.
 SHOWN = (("contrast", 3), ("white_noise", 3), ("gaussian_blur", 4), ("jpeg", 5))
 
 
@@ -37,7 +37,7 @@ def caption(reference: np.ndarray, distorted: np.ndarray) -> str:
 
 
 def draw(path: Path) -> None:
-    """Writes the picture: photographs above, maps of GSN below with a common scale."""
+    """Writes the picture: photographs above, maps of GSN on a common scale below."""
     reference = photograph()
     versions = [distortions.apply(name, reference, level=level) for name, level in SHOWN]
     maps = [gsn_jax.quality_map(reference, version, metric="gsn") for version in versions]
@@ -60,11 +60,11 @@ def draw(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.canvas.draw()
     picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
-    picture.quantize(256).save(path, optimize=True)  # a palette: a third of the size
+    picture.quantize(256).save(path, optimize=True)  # with a palette, a third as large
 
 
 def main() -> None:
-    """Parses the command line and draws."""
+    """Draws the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", type=Path, help="the picture to write (.png)")
     draw(parser.parse_args().path)

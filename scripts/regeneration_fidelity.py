@@ -3,9 +3,9 @@
     python scripts/regeneration_fidelity.py PHOTOS TABLES [--scenes 2,5,...] [--types 1,2,...]
 
 PHOTOS is the folder of the Kodak photographs, TABLES holds `tid2013_per_image_metrics.csv.gz`.
-Per type, over all levels of the scenes: the largest PSNR difference, and correlation r and mean
-absolute difference of SSIM and GMSD between regenerated images and the published per-image values.
-Scenes default to those that are not reserved.
+For each type, over all levels of the scenes: the largest difference of PSNR, and the correlation r
+and mean absolute difference of SSIM and GMSD, between the regenerated images and the published
+values of each image. By default, the scenes are those that are not reserved.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Measures the gain of the distortion bank's networks over the damaged images.
+"""Measures how much the distortion bank's networks improve damaged images.
 
     python scripts/restoration_gains.py PHOTOS --limit 12
 
-PHOTOS is a folder of photographs that the networks were not trained on. Prints a Markdown table per
-type and level: the mean PSNR to the reference (dB) before and after the network, and the mean
-gradient of both images as a part of the reference's.
+PHOTOS is a folder of photographs that the networks were not trained on. Prints a Markdown table
+with a row per type and level: the mean PSNR (dB) before and after the network, and the mean
+gradient of both images relative to that of the reference.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _KINDS = {
 
 
 def main() -> None:
-    """One row per type and level."""
+    """Prints one row per type and level."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--limit", type=int, default=12, help="the first so many photographs")
+    parser.add_argument("--limit", type=int, default=12, help="number of photographs to use")
     options = parser.parse_args()
     photos = [load_image(path) for path in sorted(options.photos.iterdir())[: options.limit]]
     print("| type | level | before | after | gain | gradient before | after |")
@@ -60,7 +60,7 @@ def psnr(reference: np.ndarray, image: np.ndarray) -> float:
 
 
 def gradient(image: np.ndarray) -> float:
-    """The mean absolute difference of neighbours in luma."""
+    """The mean absolute difference of neighbouring pixels in luma."""
     luma = pixels.luma(image)
     return float(np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean())
 

@@ -2,8 +2,9 @@
 
     python scripts/run_notebooks.py colab/*.ipynb
 
-Run it after a change of anything that the notebooks show, such as a new version of a model. Each
-notebook runs in an empty folder, with this checkout's package. Needs the extra `gsn_jax[docs]`.
+Run it when something that the notebooks show has changed, such as the version of a model. Each
+notebook runs in an empty folder, with the package of this checkout. Needs the extra
+`gsn_jax[docs]`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def execute(notebook: Path, folder: Path) -> Any:
     metadata = copy.deepcopy(content.metadata)
     with mock.patch.dict(os.environ, _environment()):
         client.execute()
-    content.metadata = metadata  # without the Python that ran it
+    content.metadata = metadata  # without the version of the Python that ran it
     return content
 
 
@@ -54,7 +55,7 @@ def _environment() -> dict[str, str]:
     added = {"PYTHONPATH": str(ROOT), "PATH": str(Path(sys.executable).parent)}
     return {
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "TTY_COMPATIBLE": "0",  # lines in place of a moving bar
+        "TTY_COMPATIBLE": "0",  # progress as lines, not as a moving bar
         **{
             name: os.pathsep.join(filter(None, [first, os.environ.get(name)]))
             for name, first in added.items()
@@ -63,7 +64,7 @@ def _environment() -> dict[str, str]:
 
 
 def _is_progress(output: Any) -> bool:
-    """Whether an output is a progress bar, log line or warning, which differ by machine."""
+    """Whether an output is a progress bar, log line or warning, which differ between machines."""
     return output.get("name") == "stderr" or "<pre" in output.get("data", {}).get("text/html", "")
 
 

@@ -5,11 +5,12 @@
     python scripts/ship_model.py runs/gsn_b --name gsn-b --version X.Y.Z --compress
 
 Central difference convolutions are folded into plain ones. The description keeps the configuration
-and the results; of the paths of training tables it keeps the last two parts, since the rest means
-nothing elsewhere. A changed score needs a new version, here and in the changelog. The card comes
-from `docs/` and must be copied again when it changes there. With --keep the replaced version stays
-in the package, as `gsn_jax.load("gsn@X.Y.Z")`. With --compress large kernels are stored as bytes;
-`scripts/compression_loss.py RUN NAME PAIRS.csv` measures the loss in scores.
+and the results, and the last two parts of the paths of training tables, because the rest means
+nothing on other machines. When scores change, the version must change, here and in the changelog.
+The card comes from `docs/` and must be copied again when it changes there. With --keep, the
+replaced version stays in the package, as `gsn_jax.load("gsn@X.Y.Z")`. With --compress, large
+kernels are stored as bytes; `scripts/compression_loss.py RUN NAME PAIRS.csv` measures how much this
+changes scores.
 """
 
 from __future__ import annotations
@@ -50,13 +51,13 @@ def _shorten(entry: Any) -> Any:
 
 
 def card(name: str) -> Path:
-    """The document about a model that ships."""
+    """The path of a model's card in `docs/`."""
     suffix = "" if name == "gsn" else "_" + name.replace("-", "_")
     return ROOT / "docs" / f"model_card{suffix}.md"
 
 
 def keep(name: str) -> None:
-    """Copies the version of a shipped model that is about to be replaced beside it."""
+    """Keeps a copy of the shipped version that is about to be replaced, as NAME@VERSION."""
     if not (SHIPPED / name).is_dir():
         return
     kept = SHIPPED / f"{name}@{read_model(SHIPPED / name).version}"
@@ -65,12 +66,12 @@ def keep(name: str) -> None:
 
 
 def main() -> None:
-    """Parses the arguments and copies."""
+    """Writes the model into the package."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="folder of a training run, or of one of its checkpoints")
     parser.add_argument("--name", default="gsn")
     parser.add_argument("--version", required=True)
-    parser.add_argument("--keep", action="store_true", help="keep the version that was there")
+    parser.add_argument("--keep", action="store_true", help="keep the version that is replaced")
     parser.add_argument("--compress", action="store_true", help="store large kernels as bytes")
     options = parser.parse_args()
     try:

@@ -1,6 +1,6 @@
 """Measurements of shipped models, for their tests and for `shipped_sanity.py`.
 
-Every function takes a metric, measures, and judges nothing.
+The functions only measure; the tests say what must hold.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from gsn_jax.metric import FeatureCache, ReferenceCaching
 from gsn_jax.scoring.by_name import as_loss
 from gsn_jax.scoring.model_metric import ModelMetric
 
-# Of scikit-image, on no training list.
+# Photographs of scikit-image that no model of ours is trained on.
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket", "stereo_motorcycle")
 
-# Scenes of Kodak's photographs that no model of ours is trained on.
+# Kodak photographs that no model of ours is trained on.
 RESERVED_SCENES = (1, 3, 4, 6, 8, 19, 21, 23)
 
-# Copies of an image that are the image, pixel by pixel.
+# Lossless formats and their options.
 LOSSLESS = (("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {"compression": "tiff_lzw"}))
 
 
 def photographs(size: int, names: Iterable[str] = PHOTOGRAPHS) -> dict[str, np.ndarray]:
-    """The centre of scikit-image's photographs, uint8 `(size, size, 3)`."""
+    """The centres of photographs of scikit-image, uint8 `(size, size, 3)`."""
     return {name: centre(photograph(name), size) for name in names}
 
 
 def reserved(
     folder: Path, size: int, scenes: Iterable[int] = RESERVED_SCENES
 ) -> dict[str, np.ndarray]:
-    """The centre of Kodak's reserved scenes, from the folder of the development data."""
+    """The centres of Kodak's reserved scenes, from the folder of the development data."""
     files = {scene: folder / "photos" / "kodak" / f"kodim{scene:02d}.png" for scene in scenes}
     return {
         f"kodak {scene}": centre(np.array(Image.open(file)), size) for scene, file in files.items()
@@ -55,7 +55,7 @@ def photograph(name: str) -> np.ndarray:
 
 
 def centre(image: np.ndarray, size: int) -> np.ndarray:
-    """The centre of an image, `size` pixels square."""
+    """The centre of an image, `size` x `size` pixels."""
     top, left = ((length - size) // 2 for length in image.shape[:2])
     return np.ascontiguousarray(image[top : top + size, left : left + size])
 
@@ -69,7 +69,7 @@ def against(metric: ReferenceCaching, reference: np.ndarray) -> Callable[[np.nda
 def level_scores(
     metric: ReferenceCaching, images: Mapping[str, np.ndarray], types: Iterable[str]
 ) -> dict[tuple[str, str], list[float]]:
-    """Scores of levels 0 to 5 by photograph and type; each photograph draws with its own seed."""
+    """Scores of levels 0 to 5 by photograph and type; every photograph has its own seed."""
     found = {}
     for seed, (name, image) in enumerate(images.items()):
         score = against(metric, image)
@@ -97,7 +97,7 @@ def share_falling(scores: Mapping[tuple[str, str], list[float]]) -> dict[str, fl
 
 
 def one_pixel_apart(metric: ReferenceCaching, image: np.ndarray) -> float:
-    """Loss of a perfect score by a shift of one pixel, along rows or columns."""
+    """Loss of quality by a shift of one pixel, the larger of both directions."""
     moved = ((image[:, :-1], image[:, 1:]), (image[:-1], image[1:]))
     return max(1.0 - against(metric, first)(second) for first, second in moved)
 
@@ -105,25 +105,25 @@ def one_pixel_apart(metric: ReferenceCaching, image: np.ndarray) -> float:
 def moved_together(
     metric: ReferenceCaching, image: np.ndarray, versions: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """Change of scores if both crops start one pixel further down and right."""
+    """Change of each score if both images are cropped one pixel further down and to the right."""
     before, after = against(metric, image[:-1, :-1]), against(metric, image[1:, 1:])
     return {name: abs(after(x[1:, 1:]) - before(x[:-1, :-1])) for name, x in versions.items()}
 
 
 def encoded(image: np.ndarray, form: str, **options: object) -> np.ndarray:
-    """An image after writing to a file of that format and reading it."""
+    """An image after it was written to a file of that format and read again."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, form, **options)
     return np.array(Image.open(file))
 
 
 def jpeg_drop(metric: ReferenceCaching, image: np.ndarray, quality: int = 95) -> float:
-    """Loss of a perfect score by JPEG of visually lossless quality."""
+    """Loss of quality by JPEG, by default at a visually lossless quality."""
     return 1.0 - against(metric, image)(encoded(image, "JPEG", quality=quality))
 
 
 def lossless_change(metric: ReferenceCaching, image: np.ndarray, distorted: np.ndarray) -> float:
-    """Change of scores if both images are written losslessly."""
+    """Largest change of the score if both images are stored in a lossless format."""
     before = against(metric, image)(distorted)
     return max(
         abs(against(metric, encoded(image, form, **o))(encoded(distorted, form, **o)) - before)
@@ -132,7 +132,7 @@ def lossless_change(metric: ReferenceCaching, image: np.ndarray, distorted: np.n
 
 
 def mirrored(image: np.ndarray, size: int) -> np.ndarray:
-    """An image extended by its mirror images: more pixels of the same content."""
+    """An image extended by mirroring: more pixels of the same content."""
     rest = [(0, max(size - length, 0)) for length in image.shape[:2]]
     return np.pad(image, (*rest, (0, 0)), mode="symmetric")
 
@@ -143,7 +143,7 @@ def mirrored_scores(
     versions: Mapping[str, np.ndarray],
     sizes: Iterable[int],
 ) -> dict[str, list[float]]:
-    """Scores of distorted versions by size, with the same content and distortion in all sizes."""
+    """Scores of distorted versions at each size, with the same content and distortion."""
     scores = {name: [] for name in versions}
     for size in sizes:
         score = against(metric, mirrored(image, size))
@@ -159,7 +159,7 @@ def resized_scores(
     sizes: Iterable[int],
     level: float = 3,
 ) -> dict[str, list[float]]:
-    """Scores of a photograph by size, resized first and then distorted with the same strength."""
+    """Scores of a photograph at each size, resized first and then distorted at the same level."""
     scores = {kind: [] for kind in kinds}
     for size in sizes:
         resized = Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS)
@@ -171,28 +171,31 @@ def resized_scores(
 
 
 def noisy(image: np.ndarray, deviation: float = 0.1) -> jax.Array:
-    """An image in [0, 1] with Gaussian noise."""
+    """An image with Gaussian noise, in [0, 1]."""
     noise = np.random.default_rng(0).normal(scale=deviation, size=image.shape)
     return jnp.float32(np.clip(as_float(image) + noise, 0, 1))
 
 
 @functools.cache
 def gradient(metric: ModelMetric) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """The compiled gradient of `gsn_jax.as_loss` in the distorted image; in [0, 1] both."""
+    """The compiled gradient of `gsn_jax.as_loss`, a function of reference and distorted image.
+
+    The gradient is with respect to the distorted image. Both images are in [0, 1].
+    """
     return jax.jit(jax.grad(as_loss(metric), argnums=1))
 
 
 def ascend(
     metric: ModelMetric, image: np.ndarray, start: jax.Array, steps: int = 50, rate: float = 0.002
 ) -> tuple[jax.Array, bool]:
-    """Follows the metric's gradient uphill with Adam.
+    """Improves an image by Adam on the metric's loss.
 
     Args:
         metric: a model.
         image: the reference, uint8.
         start: the image to improve, in [0, 1].
-        steps: of Adam.
-        rate: of Adam.
+        steps: number of steps.
+        rate: learning rate.
 
     Returns:
         The improved image, and whether every gradient was finite.

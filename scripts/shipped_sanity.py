@@ -3,8 +3,8 @@
     python scripts/shipped_sanity.py --metric gsn
     python scripts/shipped_sanity.py --metric gsn --data $GSN_DATA
 
-The photographs are scikit-image's, or with --data Kodak's scenes that no model is trained on. What
-is measured is in `shipped_checks.py`, what must hold in `tests/gsn_jax/models/test_shipped.py`.
+The photographs are scikit-image's, or with --data the Kodak scenes that no model is trained on. The
+measurements are in `shipped_checks.py`, the limits in `tests/gsn_jax/models/test_shipped.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gsn_jax.scoring.model_metric import ModelMetric
 
 SHOWN = ("jpeg", "gaussian_blur", "white_noise", "contrast")
 SIZES = (256, 512, 1024)
-ASCENT_SIZE = 128  # of the photographs from which noise is taken
+ASCENT_SIZE = 128  # side of the photographs from which noise is removed
 
 Scores = Mapping[tuple[str, str], Sequence[float]]
 
@@ -37,7 +37,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def by_group(scores: Scores) -> str:
-    """How often quality falls strictly with the level, and mean quality, by group of types."""
+    """Share of cases where quality falls strictly, and mean quality, by group of types."""
     rows = [_row(group, scores, distortions.names(group)) for group in distortions.groups()]
     head = ("group", "types", "falls strictly", *(f"level {n}" for n in distortions.LEVELS))
     return table(head, [*rows, _row("all", scores, distortions.names())])
@@ -62,7 +62,7 @@ def exceptions(scores: Scores) -> str:
 
 
 def changes(metric: ModelMetric, images: Mapping[str, np.ndarray]) -> str:
-    """Largest change of scores over photographs if an image does not, or hardly, change."""
+    """Change of scores by changes that are invisible or hardly visible, over photographs."""
     rows = {
         "distorted image one pixel aside": [],
         "JPEG of quality 95": [],
@@ -86,7 +86,7 @@ def changes(metric: ModelMetric, images: Mapping[str, np.ndarray]) -> str:
 
 
 def by_size(metric: ModelMetric, image: np.ndarray) -> str:
-    """Scores of level 3 by size: for more of the same content, and for the resized photograph."""
+    """Scores of level 3 at each size, for the mirrored and for the resized photograph."""
     part = checks.centre(image, SIZES[0])
     found = {
         "continued by mirroring": checks.mirrored_scores(metric, part, _level_3(part), SIZES),
@@ -101,7 +101,7 @@ def by_size(metric: ModelMetric, image: np.ndarray) -> str:
 
 
 def by_loss(metric: ModelMetric, images: Mapping[str, np.ndarray]) -> str:
-    """Noise removed by fifty steps of Adam, judged by the model and by other metrics."""
+    """Scores before and after fifty steps of Adam on noisy images, by model and other metrics."""
     others = (metric, metrics.get("vsi"), metrics.get("ssim"))
     rows = []
     for deviation in (0.1, 0.15):
@@ -119,11 +119,11 @@ def _level_3(image: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    """Parses the command line, measures and prints."""
+    """Measures and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--metric", default="gsn", help="a model that ships, or a model's folder")
     parser.add_argument("--data", type=Path, help="folder with photos/kodak")
-    parser.add_argument("--size", type=int, default=288, help="of the photographs' middle")
+    parser.add_argument("--size", type=int, default=288, help="side of the crops in pixels")
     options = parser.parse_args()
     try:
         metric = gsn_jax.load(options.metric)

@@ -2,8 +2,8 @@
 
     python scripts/train_restoration_networks.py kodak gb82
 
-The folders hold photographs without visible compression; Kodak scenes that are reserved are left
-out. A few minutes a network on one core. Networks that `--kinds` does not name keep their weights.
+The folders hold photographs without visible compression; reserved Kodak scenes are left out. Takes
+a few minutes per network on one core. Networks that `--kinds` does not name keep their weights.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def allowed(folders: list[Path]) -> list[Path]:
 
 
 def train(kind: str, photos: list[np.ndarray], steps: int, rng: np.random.Generator) -> Weights:
-    """The network's weights after `steps` steps of Adam with a cosine schedule."""
+    """Trains a network for `steps` steps of Adam with a cosine schedule; its weights."""
     pool = crops(kind, photos, rng)
     weights = initial(rng)
     optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, steps))
@@ -101,7 +101,7 @@ def strength_at(kind: str, part: float) -> float:
 def patches(
     pool: tuple[np.ndarray, np.ndarray, np.ndarray], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A batch of clean patches, damaged ones with the network's reach around, and conditions."""
+    """A batch of clean patches, damaged ones with a margin of the network's reach, conditions."""
     clean, damaged, known = pool
     chosen = rng.integers(len(clean), size=_BATCH)
     size = _PATCH + 2 * networks.REACH
@@ -133,7 +133,10 @@ def initial(rng: np.random.Generator) -> Weights:
 
 
 def residual(weights: Weights, images: jax.Array, known: jax.Array) -> jax.Array:
-    """What `networks.repair` adds, `(N, H, W, 3)`, for images in [0, 1] with the reach around."""
+    """What `networks.repair` adds to images, `(N, H, W, 3)`.
+
+    The images are in [0, 1] and have a margin of the network's reach.
+    """
     plane = jnp.broadcast_to(known[:, None, None, None], (*images.shape[:3], 1))
     values = jnp.concatenate([images, plane], axis=-1) - 0.5
     for number, (kernel, bias) in enumerate(weights):
@@ -147,7 +150,7 @@ def residual(weights: Weights, images: jax.Array, known: jax.Array) -> jax.Array
 def objective(
     weights: Weights, clean: jax.Array, damaged: jax.Array, known: jax.Array, *, texture: bool
 ) -> jax.Array:
-    """Mean absolute error; with `texture` also the error of the local strength of detail."""
+    """Mean absolute error; with `texture` also the error of the local amount of detail."""
     clean, damaged = clean / 255.0, damaged / 255.0
     inner = slice(networks.REACH, -networks.REACH)
     restored = damaged[:, inner, inner] + residual(weights, damaged, known)
@@ -168,7 +171,7 @@ def detail(images: jax.Array) -> jax.Array:
 
 
 def write(path: Path, kind: str, weights: Weights) -> None:
-    """Replaces one network in the file, in half precision, which is finer than uint8."""
+    """Replaces one network in the file, in half precision, which is finer than 8-bit images."""
     arrays = dict(np.load(path, allow_pickle=False)) if path.exists() else {}
     for number, pair in enumerate(weights):
         for part, values in zip(("kernel", "bias"), pair, strict=True):

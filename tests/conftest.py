@@ -17,10 +17,10 @@ from gsn_jax.cli.compilation_cache import processor
 _ROOT = Path(__file__).parents[1]
 _C = ctypes.CDLL(None)
 
-# Set before JAX starts. Eight virtual devices: sharding is tested on every machine. No
-# optimisation: the tests compile much and compute little. For the same reason a program is not
-# divided into parts that are compiled in parallel, which a third of the work would go to, and XLA's
-# older code generator, where there still is one: it needs half the time and half the memory.
+# These must be set before JAX starts. Eight virtual devices test sharding on every machine. The
+# other flags speed up compilation, because the tests compile much and compute little: no
+# optimisation; no splitting of programs for parallel compilation, which costs a third of the work;
+# and XLA's older code generator, where it still exists, which needs half the time and memory.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 _flags = [
     os.environ.get("XLA_FLAGS", ""),
@@ -33,7 +33,7 @@ if Version(importlib.metadata.version("jaxlib")) < Version("0.11"):
 os.environ["XLA_FLAGS"] = " ".join(_flags).strip()
 
 # One cache of compiled programs for all workers, the processes that tests start, and later runs.
-# A program may only run on the processor and with the flags that it was compiled for.
+# Processor and flags are part of its name, because programs are valid only for these.
 _digest = hashlib.sha256(os.environ["XLA_FLAGS"].encode()).hexdigest()[:8]
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(
     _ROOT / ".cache" / f"compiled-{processor()}-{_digest}"
@@ -42,17 +42,18 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 def pytest_collection_modifyitems(items):
-    """Those of the whole project, the longest ones, come first: the last ones are to be short.
+    """Puts the tests of the whole project, which take longest, first.
 
-    Otherwise a worker would run a long one while the other has nothing left to do.
+    Otherwise one worker could end with a long test while the other has nothing left to do.
     """
     items.sort(key=lambda item: item.path.parent != _ROOT / "tests")
 
 
 def pytest_collection_finish():
-    """What is there before the tests stays: the collector need not look at it time and again.
+    """Makes garbage collection rarer and cheaper.
 
-    Tracing makes millions of objects and few cycles, so the collector need not run often either.
+    Objects that exist before the tests stay, so they are frozen. Tracing makes millions of objects
+    but few cycles, so the collector need not run often.
     """
     gc.collect()
     gc.freeze()
@@ -61,17 +62,17 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="module", autouse=True)
 def _forget_compiled_programs():
-    """Loaded programs take megabytes each; without this a worker would hold those of all files."""
+    """Drops compiled programs, which take megabytes each, when a worker holds too many."""
     yield
     if "jax" in sys.modules and _resident_bytes() > 1.2e9:
         sys.modules["jax"].clear_caches()
         gc.collect()
-        if hasattr(_C, "malloc_trim"):  # glibc keeps what was freed, unless asked to return it
+        if hasattr(_C, "malloc_trim"):  # otherwise glibc keeps the freed memory
             _C.malloc_trim(0)
 
 
 def _resident_bytes() -> float:
-    """Memory of this process; infinite where the system does not tell."""
+    """Resident memory of this process in bytes; infinite where it is unknown."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         return float("inf")
@@ -93,7 +94,7 @@ def photo() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def gsn_data() -> Path:
-    """The development data, see GSN_DATA in the documentation; the test skips without it."""
+    """The folder of the development data, from GSN_DATA; skips the test without it."""
     folder = os.environ.get("GSN_DATA")
     if not folder or not Path(folder).is_dir():
         pytest.skip("needs the development data: set GSN_DATA to its folder")
@@ -102,7 +103,7 @@ def gsn_data() -> Path:
 
 @pytest.fixture
 def open_page():
-    """Opens a page in headless Chromium, see `browser.open_page`; skips where there is none."""
+    """`browser.open_page`; skips the test without Chromium."""
     import browser
 
     browser.chromium()

@@ -1,4 +1,4 @@
-"""Small image pairs on disk, whose pixels say which pair and which position they are."""
+"""Small image pairs on disk, whose pixels encode their position and image."""
 
 import csv
 from pathlib import Path
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def position_image(height, width, number):
-    """Channels: row, column, number of the image."""
+    """An image whose channels are row, column and number of the image."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([rows, columns, np.full_like(rows, number)], -1).astype(np.uint8)
 
@@ -18,7 +18,7 @@ def position_image(height, width, number):
 def position_table(tmp_path):
     """A function that writes pairs of position images and their table, and returns its path.
 
-    Pair i has score i / (number of pairs); distorted image i has 100 + i in the third channel, its
+    Pair i has the score i / (number of pairs). Its distorted image has the number 100 + i, its
     reference i % references.
     """
 

@@ -1,4 +1,4 @@
-"""A small model folder, made without training, and weights of networks, without any."""
+"""A small untrained model in a folder, and random weights of published networks."""
 
 import functools
 
@@ -43,7 +43,7 @@ def small_model():
 
 @pytest.fixture(scope="session")
 def model_folder(small_model, tmp_path_factory):
-    """Its folder."""
+    """The folder of `small_model`."""
     folder = tmp_path_factory.mktemp("models") / "small"
     write_model(folder, small_model)
     return folder
@@ -51,7 +51,7 @@ def model_folder(small_model, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shared_programs():
-    """Runs of one configuration share their compiled functions, as these are not the subject."""
+    """Lets training runs with the same configuration share compiled functions, to save time."""
     from gsn_jax.training import loop, run
 
     made = {}
@@ -67,9 +67,10 @@ def shared_programs():
         return shared
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "make_program", once(run.make_program))  # of a configuration and a mesh
-        patch.setattr(run, "make_scorer", once(run.make_scorer))  # of a model and a mesh
-        patch.setattr(loop, "measure_work", once(loop.measure_work))  # of a model and a size
+        # The first two arguments identify the result: a configuration or model, a mesh or size.
+        patch.setattr(run, "make_program", once(run.make_program))
+        patch.setattr(run, "make_scorer", once(run.make_scorer))
+        patch.setattr(loop, "measure_work", once(loop.measure_work))
         yield
 
 
@@ -80,7 +81,7 @@ def random_state_dict(rng):
 
 
 def draw_state_dict(generator, network, **options):
-    """Tensors of the network's shapes under torchvision's names, as small as a trained net's."""
+    """Random tensors of a network under torchvision's names, scaled as those of a trained one."""
     shapes = jax.eval_shape(
         backbones.build(network, **options).init,
         jax.random.key(0),

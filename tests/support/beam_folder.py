@@ -1,4 +1,4 @@
-"""A remote file system for Beam, which is a folder."""
+"""A file system for Beam that behaves like a remote one and is a local folder."""
 
 import glob
 import os
@@ -8,7 +8,7 @@ from apache_beam.io.localfilesystem import LocalFileSystem
 
 
 class FolderFileSystem(LocalFileSystem):
-    """`gsntest://name` is a file in a folder, as if it were far away."""
+    """Stores `gsntest://name` as the file `name` in `folder`."""
 
     folder = None
 

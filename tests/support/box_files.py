@@ -1,13 +1,13 @@
-"""AVIF and JPEG 2000 files with other boxes than their writers give them."""
+"""AVIF and JPEG 2000 files with boxes that their writers do not write."""
 
 import struct
 
-# The place of the colour space among the properties that imagecodecs gives an image.
+# Position of the colour space among the properties that imagecodecs writes for an image.
 AVIF_COLOUR = 3
 
 
 def with_avif_property(data, kind, content, *, in_place_of=None):
-    """An AVIF file with one more property, which belongs to nothing, or takes another's place."""
+    """An AVIF file with one more property, which is unused or replaces another one."""
     box = struct.pack(">I4s", 8 + len(content), kind) + content
     data = bytearray(data)
     for name in (b"meta", b"iprp", b"ipco"):
@@ -15,11 +15,11 @@ def with_avif_property(data, kind, content, *, in_place_of=None):
         _add(data, place, len(box))
     place = data.index(b"iloc") + 4
     for item in range(int.from_bytes(data[place + 6 : place + 8])):
-        _add(data, place + 14 + 14 * item, len(box))  # where its samples begin
+        _add(data, place + 14 + 14 * item, len(box))  # offset of the item's samples
     place = data.index(b"ipma") - 4
     if in_place_of is not None:
         number = 1 + _count(data[data.index(b"ipco") + 4 : place])
-        data[place + 19 + in_place_of] = 0x80 | number  # which must be understood
+        data[place + 19 + in_place_of] = 0x80 | number  # 0x80: essential
     return bytes(data[:place] + box + data[place:])
 
 
@@ -28,7 +28,7 @@ def _add(data, place, number):
 
 
 def _count(content):
-    """How many boxes there are."""
+    """The number of boxes."""
     boxes = 0
     while content:
         content = content[int.from_bytes(content[:4]) :]

@@ -1,10 +1,10 @@
-"""Pages in headless Chromium: what a reader's browser makes of them.
+"""Opens pages in headless Chromium and records their problems.
 
     with open_page(path.as_uri(), width=360) as visit:
         assert not visit.problems
 
-A visit starts a browser and ends it, since a running one keeps an event loop in this thread, in
-which code that starts its own (Orbax) would fail. Load models before.
+Every visit starts and ends its own browser, because a running browser keeps an event loop in this
+thread, and code that starts another loop (Orbax) would fail. So load models before a visit.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-# Nothing but the page: no sandbox as in a container, no calls home.
+# No sandbox, because containers do not allow it, and no traffic of the browser itself.
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -36,8 +36,8 @@ class Visit:
 
     Attributes:
         page: Playwright's page.
-        problems: console errors, exceptions of scripts and requests that failed.
-        requests: addresses that were asked for, those inside the page left out.
+        problems: console errors, exceptions of scripts, and addresses of failed requests.
+        requests: addresses of all requests, except data, blob and about URLs.
     """
 
     page: Any
@@ -63,7 +63,7 @@ class Visit:
 
 
 def chromium() -> str:
-    """The browser's program; the test skips where there is none."""
+    """Path of the browser's program; skips the test where there is none."""
     pytest.importorskip("playwright", reason="needs playwright: pip install '.[test]'")
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
@@ -79,9 +79,9 @@ def open_page(
 
     Args:
         address: `http://...` or a file's `as_uri()`.
-        width: of the window.
-        height: of the window.
-        dark: whether the reader prefers a dark page.
+        width: width of the window in pixels.
+        height: height of the window in pixels.
+        dark: whether the browser asks for a dark page.
         context: further options of Playwright's `new_context`.
     """
     program = chromium()
@@ -95,7 +95,7 @@ def open_page(
                 color_scheme="dark" if dark else "light",
                 **context,
             ).new_page()
-            page.set_default_timeout(120_000)  # only so that a hang ends: machines may be busy
+            page.set_default_timeout(120_000)  # long, because the machine may be busy
             visit = Visit(page)
             _listen(visit)
             page.goto(address)

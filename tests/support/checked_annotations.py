@@ -1,7 +1,7 @@
-"""Traces the public functions of arrays with every shape annotation checked.
+"""Traces the public functions of arrays while their shape annotations are checked.
 
-A program of its own, because the modules are rewritten while they are imported. Prints a line of
-each function: "NAME: as annotated", "NAME: needs weights", or what is wrong.
+This is a separate program, because the checks are added to the modules when they are imported.
+Prints a line for each function: "NAME: as annotated", "NAME: needs weights", or what is wrong.
 """
 
 import functools
@@ -26,7 +26,7 @@ def floats(*shape):
 
 
 def metric_cases():
-    pair = [floats(2, 176, 179, 3)] * 2  # 176 is the least for MS-SSIM
+    pair = [floats(2, 176, 179, 3)] * 2  # MS-SSIM needs large images
     for name in metrics.names():
         metric = metrics.get(name)
         yield name, metric.function, pair

@@ -1,4 +1,4 @@
-"""The command `gsn` in this process, as the entry point runs it."""
+"""Runs the command `gsn` in this process, as its entry point does."""
 
 import csv
 import re
@@ -12,9 +12,9 @@ _PROGRESS = re.compile(r"^gsn: [\w ]+: \d+ of \d+( \w+)?(, .*/s, .* left)?\n", r
 
 
 def run(*arguments):
-    """Output, error output and exit code of `gsn` with these arguments.
+    """Runs `gsn` with arguments; returns its output, error output and exit code.
 
-    Lines of progress, which only a slow machine prints, are left out.
+    Lines of progress, which only slow machines print, are removed.
     """
     result = CliRunner().invoke(cli.cli, [str(argument) for argument in arguments])
     if isinstance(result.exception, InputError):

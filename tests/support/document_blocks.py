@@ -1,4 +1,4 @@
-"""The code blocks of a Markdown document, and what each says it needs."""
+"""The code blocks of a Markdown document, and what each block says it needs."""
 
 from __future__ import annotations
 

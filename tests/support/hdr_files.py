@@ -1,4 +1,4 @@
-"""HDR files that libraries write, and definitions in float64 to compare with."""
+"""HDR files, written by libraries, and definitions in float64 to compare with."""
 
 import struct
 
@@ -16,7 +16,7 @@ def to_pq(luminance):
 
 
 def from_hlg(encoded, peak, gamma, weights=(0.2627, 0.6780, 0.0593)):
-    """ITU-R BT.2100, table 5: display light in cd/m2 where black is 0."""
+    """Display light in cd/m2 by ITU-R BT.2100, table 5, for a black level of 0."""
     scene = np.where(
         encoded <= 0.5,
         encoded**2 / 3,
@@ -32,28 +32,28 @@ def to_bt709(linear, primaries, white=WHITE):
 
 
 def pu21(luminance):
-    """The formula of Mantiuk and Azimi, 2021, with the parameters of `banding_glare`."""
+    """PU21 by Mantiuk and Azimi, 2021, with the parameters of `banding_glare`."""
     p = [0.353487901, 0.3734658629, 8.277049286e-05, 0.9062562627, 0.09150303166, 0.9099517204]
     y = np.clip(np.asarray(luminance, np.float64), 0.005, 10_000) ** p[3]
     return np.maximum(596.3148142 * (((p[0] + p[1] * y) / (1 + p[2] * y)) ** p[4] - p[5]), 0)
 
 
 def png(encoded, transfer, primaries=9):
-    """A PNG file of 16 bits with code points, and the values that it holds."""
+    """A 16-bit PNG file with code points, and the values that it holds."""
     samples = np.round(encoded * 65535).astype(np.uint16)
     chunk = b"cICP", bytes([primaries, transfer, 0, 1])
     return with_chunks(imagecodecs.png_encode(samples), chunk), samples / 65535
 
 
 def radiance(luminance, *lines):
-    """A Radiance HDR file with more lines in its header."""
+    """A Radiance HDR file with additional lines in its header."""
     data = imagecodecs.rgbe_encode(np.float32(luminance))
     place = data.index(b"FORMAT")
     return data[:place] + b"".join(line + b"\n" for line in lines) + data[place:]
 
 
 def write_exr(path, values, names="RGB", form="float", window=None, **attributes):
-    """An OpenEXR file by OpenImageIO."""
+    """Writes an OpenEXR file with OpenImageIO."""
     import OpenImageIO
 
     values = np.float32(values)
@@ -73,7 +73,7 @@ def write_exr(path, values, names="RGB", form="float", window=None, **attributes
 
 
 def changed_exr(path, values, text, offset, content):
-    """An OpenEXR file with other bytes behind some text."""
+    """Writes an OpenEXR file in which `content` replaces the bytes at `offset` after `text`."""
     data = write_exr(path, values).read_bytes()
     place = data.index(text) + len(text) + offset
     path.write_bytes(data[:place] + content + data[place + len(content) :])

@@ -1,4 +1,4 @@
-"""Definitions that tests of image files compare with, independent of the code under test."""
+"""Definitions to compare image files with, independent of the code under test."""
 
 import struct
 import zlib
@@ -14,13 +14,13 @@ BT2020 = (0.708, 0.292, 0.170, 0.797, 0.131, 0.046)
 
 
 def linear_to_srgb(linear):
-    """IEC 61966-2-1, from linear light to encoded values."""
+    """From linear light to encoded values, by IEC 61966-2-1."""
     linear = np.clip(linear, 0, 1)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 def srgb_to_linear(encoded):
-    """IEC 61966-2-1, from encoded values to linear light."""
+    """From encoded values to linear light, by IEC 61966-2-1."""
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
@@ -51,7 +51,7 @@ def convert(linear, primaries, white=WHITE):
 
 
 def upright(array, orientation):
-    """An image as its EXIF orientation wants it seen: where row 0 and column 0 belong."""
+    """An image turned upright by its EXIF orientation."""
     return {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
@@ -65,7 +65,7 @@ def upright(array, orientation):
 
 
 def profile(kind, *, gamma=None, curve=None, primaries=SRGB):
-    """An ICC profile that littlecms makes: "rgb" or "gray", with the white point D65."""
+    """An ICC profile made by littlecms, "rgb" or "gray", with the white point D65."""
 
     def flat(pairs):
         return [value for x, y in np.reshape(pairs, (-1, 2)) for value in (x, y, 1.0)]
@@ -79,8 +79,8 @@ def profile(kind, *, gamma=None, curve=None, primaries=SRGB):
     )
 
 
-# L*, a* and b* of no ink, and what full cyan, magenta, yellow and black add to them: all together
-# give black, so that there is no black point to compensate.
+# L*, a* and b* of paper, and what full cyan, magenta, yellow and black ink add to them. All inks
+# together give black, so there is no black point to compensate.
 _PAPER = np.array([100.0, 0, 0])
 _INKS = np.array([[-20.0, -30, -30], [-20, 45, -20], [-10, -15, 50], [-50, 0, 0]])
 
@@ -88,7 +88,7 @@ _INKS = np.array([[-20.0, -30, -30], [-20, 45, -20], [-10, -15, 50], [-50, 0, 0]
 def cmyk_profile():
     """An ICC profile of an ideal press, in which L*, a* and b* are linear in the inks.
 
-    A table of two points for each ink (ICC.1:2001-04, lut16Type) holds it exactly.
+    A table with two points per ink (ICC.1:2001-04, lut16Type) represents it exactly.
     """
     inks = np.stack(np.meshgrid(*[[0, 1]] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
     lab = (_PAPER + inks @ _INKS) * [652.8, 256, 256] + [0, 32768, 32768]
@@ -106,7 +106,7 @@ def cmyk_profile():
 
 
 def cmyk_to_srgb(inks):
-    """Inks `(..., 4)` in [0, 1] of `cmyk_profile` as encoded sRGB."""
+    """Encoded sRGB of inks `(..., 4)` in [0, 1], under `cmyk_profile`."""
     light, a, b = np.moveaxis(_PAPER + inks @ _INKS, -1, 0)
     middle = (light + 16) / 116
     roots = np.stack([middle + a / 500, middle, middle - b / 200], axis=-1)
@@ -127,5 +127,5 @@ def png_chunk(kind, content):
 
 
 def with_chunks(data, *chunks):
-    """A PNG file with further chunks behind its header."""
+    """A PNG file with additional chunks after its header."""
     return data[:33] + b"".join(png_chunk(*chunk) for chunk in chunks) + data[33:]

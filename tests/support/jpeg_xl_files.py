@@ -1,7 +1,7 @@
 """JPEG XL files that no Python library writes: colour spaces, animation, orientation.
 
-cjxl of libjxl 0.7.0 made them from an image of 24 x 16 pixels: `PIXELS`, or `DEEP` of 16 bits. The
-options were `-d 0`, or those beside the file with `-e 3`.
+cjxl of libjxl 0.7.0 made them from an image of 24 x 16 pixels: `PIXELS`, or `DEEP` with 16 bits.
+The options were `-d 0`, or those beside the file with `-e 3`.
 """
 
 import base64
@@ -12,7 +12,7 @@ _DOWN, _RIGHT = np.mgrid[0:16, 0:24]
 PIXELS = np.stack([110 + 2 * _RIGHT, 120 + 3 * _DOWN, 140 - 2 * _RIGHT], -1).astype(np.uint8)
 DEEP = PIXELS.astype(np.uint16) * 257 - 3
 
-# name -> what cjxl was given, and the file
+# name -> input and options of cjxl, and the file in base 85
 _FILES = {
     "p3": (
         "PPM, -x color_space=RGB_D65_DCI_Rel_SRG",

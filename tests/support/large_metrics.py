@@ -1,4 +1,4 @@
-"""The metrics whose large programs take long to compile."""
+"""The metrics whose programs are large and slow to compile."""
 
 import pytest
 
@@ -10,5 +10,5 @@ LARGE = {
 
 
 def marked(names):
-    """Parameters of a test of all these metrics, which is slow for the large ones."""
+    """Parameters of a test over metrics, marked slow for those in `LARGE`."""
     return [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in names]

@@ -1,6 +1,7 @@
 """Pairs on which other implementations of the metrics were run, uint8 `(176, 192, 3)`.
 
-They need NumPy and scikit-image only, so that the same bytes arise everywhere: no codec is used.
+They are made with NumPy and scikit-image only, without any codec, so they are the same bytes
+everywhere.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ HEIGHT, WIDTH = 176, 192
 
 
 def pairs() -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The pairs by name: reference, distorted."""
+    """Reference and distorted image by name."""
     face = skimage.data.astronaut()[20 : 20 + HEIGHT, 130 : 130 + WIDTH]
     cat = skimage.data.chelsea()[60 : 60 + HEIGHT, 120 : 120 + WIDTH]
     noise = np.random.default_rng(1).normal(0, 12, face.shape)
@@ -28,16 +29,16 @@ def pairs() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def blocks(image: np.ndarray) -> np.ndarray:
-    """The mean of each block of 8 x 8 pixels in place of the pixels."""
+    """Replaces the pixels of each block of 8 x 8 by their mean."""
     means = image.reshape(HEIGHT // 8, 8, WIDTH // 8, 8, 3).mean((1, 3))
     return means.repeat(8, 0).repeat(8, 1)
 
 
 def stored(image: np.ndarray) -> np.ndarray:
-    """Rounded and clipped to 8 bits."""
+    """The image rounded and clipped to 8 bits."""
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
 def floats(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Both as float32 in [0, 1]."""
+    """Both images as float32 in [0, 1]."""
     return tuple(image.astype(np.float32) / 255 for image in pair)

@@ -1,4 +1,4 @@
-"""Short float64 definitions with SciPy, written from the papers, apart from the package."""
+"""Short float64 definitions with SciPy, written from the papers, independent of the package."""
 
 import numpy as np
 from scipy import signal
@@ -18,7 +18,7 @@ def gaussian(size, sigma):
 
 
 def convolve_same(plane, kernel, mode="constant"):
-    """MATLAB's conv2(..., "same"), whose centre for even sizes is not SciPy's."""
+    """MATLAB's conv2(..., "same"), whose centre for even sizes differs from SciPy's."""
     size = kernel.shape[0]
     full = signal.convolve2d(np.pad(plane, size, mode), kernel)
     start = size + size // 2
@@ -91,7 +91,7 @@ def mdsi(x, y):
 
 
 def mdsi_root(x, y):
-    """The map that is pooled, for images below 384 pixels, which are not decimated."""
+    """The map that MDSI pools, for images below 384 pixels, which are not decimated."""
     rows = np.array([[0.2989, 0.5870, 0.1140], [0.30, 0.04, -0.35], [0.34, -0.60, 0.17]])
     (l1, h1, m1), (l2, h2, m2) = (
         np.moveaxis(255 * i.astype(np.float64) @ rows.T, -1, 0) for i in (x, y)
@@ -113,7 +113,7 @@ def haarpsi_pooled(local, weight):
 
 
 def haarpsi_terms(x, y):
-    """Similarities of both orientations and of chroma, and their weights."""
+    """Similarity maps of both orientations and of chroma, and their weights."""
     yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
     planes = [
         [halve(plane) for plane in np.moveaxis(255 * i.astype(np.float64) @ yiq.T, -1, 0)]
@@ -165,7 +165,7 @@ def vifp(x, y):
 
 
 def nlpd(x, y):
-    """For sides that are multiples of 32."""
+    """NLPD of images whose sides are multiples of 32."""
     kernels = np.zeros((6, 5, 5))
     kernels[0, 1, 2], kernels[0, 2, 1], kernels[0, 2, 3:], kernels[0, 3, 2] = (
         0.1011,

@@ -1,7 +1,7 @@
 """A small object store in memory that speaks Google Cloud Storage's JSON API over HTTP.
 
-What Orbax (TensorStore), gcsfs and google-cloud-storage ask of it: media, multipart and resumable
-uploads, conditions on generations, ranges, listings, copies and deletions.
+It supports what Orbax (TensorStore), gcsfs and google-cloud-storage need: media, multipart and
+resumable uploads, conditions on generations, ranges, listings, copies and deletions.
 https://cloud.google.com/storage/docs/json_api/v1/objects
 """
 
@@ -22,7 +22,7 @@ class ObjectStore:
     """Objects by bucket and name.
 
     Attributes:
-        objects: `(bucket, name)` to content and generation.
+        objects: content and generation by `(bucket, name)`.
     """
 
     def __init__(self):
@@ -32,7 +32,7 @@ class ObjectStore:
         self.lock = threading.Lock()
 
     def names(self, bucket):
-        objects = list(self.objects)  # at once: the server's threads add some meanwhile
+        objects = list(self.objects)  # a copy, because the server's threads may add objects
         return sorted(name for where, name in objects if where == bucket)
 
     def read(self, bucket, name):
@@ -44,7 +44,7 @@ class ObjectStore:
 
 @contextlib.contextmanager
 def serve():
-    """A store on the loopback: yields the store, and the environment that leads clients to it."""
+    """Serves a store on the loopback; yields it and the environment that clients need."""
     store = ObjectStore()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(store))
     server.daemon_threads = True
@@ -59,7 +59,7 @@ def serve():
                 "TENSORSTORE_GCS_HTTP_URL": url,
                 "GOOGLE_AUTH_TOKEN_FOR_TESTING": "none",
                 "GOOGLE_CLOUD_PROJECT": "test",
-                # Otherwise it asks Google over gRPC what kind of bucket this is.
+                # Otherwise gcsfs asks Google over gRPC what kind of bucket this is.
                 "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
             },
         )
@@ -85,7 +85,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def handle(self):
-        with contextlib.suppress(ConnectionError):  # a client that has gone, or was killed
+        with contextlib.suppress(ConnectionError):  # the client has gone or was killed
             super().handle()
 
     def _handle(self):
@@ -195,7 +195,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             f"Content-Type: {self.headers['Content-Type']}\n\n"
         )
         mark = b"--" + boundary.get_boundary().encode()
-        # Not by the parser of messages, which changes line ends of the content.
+        # The email parser is not used for the parts, because it changes line ends of the content.
         _, head, body = self.content.split(mark, 2)
         body = body.rpartition(mark)[0]
         line = b"\r\n" if body.startswith(b"\r\n") else b"\n"

@@ -1,4 +1,4 @@
-"""Small data sets in their authors' layout: images that only their name has, and checks."""
+"""Small data sets in their authors' layouts, with a different image for every name, and checks."""
 
 import sys
 from pathlib import Path
@@ -15,13 +15,13 @@ HEIGHT, WIDTH = 6, 8
 
 
 def picture(name, height=HEIGHT, width=WIDTH):
-    """An image that only this name has."""
+    """An image that depends on the name only; names that differ in case alone share it."""
     seed = list(name.lower().encode())
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 def save(folder, name, key=None):
-    """Writes the picture of `key` (by default of the name) in the format of the name."""
+    """Writes the picture of `key` (default: the name) in the format that the name's suffix says."""
     path = Path(folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture(key or path.name)).save(path)
@@ -48,9 +48,9 @@ def left_behind(folder):
 
 
 class BuilderTests:
-    """What holds for every builder, on the fixture `small`: a folder, and the pairs expected of it.
+    """Tests that hold for every builder, on the fixture `small`: a folder and its expected pairs.
 
-    A test module has a class `Test...` of this one, with the name of its data set.
+    A test module derives a class `Test...` from this one and sets `name` to its data set.
     """
 
     name: str
@@ -83,7 +83,7 @@ class BuilderTests:
 
 
 def small_folder(tmp_path, monkeypatch, builder, references, pairs):
-    """An empty folder for a set of `builder` with so few references and pairs."""
+    """An empty folder; `builder` then expects this number of references and pairs."""
     folder = tmp_path / "downloads"
     folder.mkdir()
     monkeypatch.setattr(builder, "NUM_REFERENCES", references)
@@ -92,14 +92,14 @@ def small_folder(tmp_path, monkeypatch, builder, references, pairs):
 
 
 def check_broken_table(name, folder, data, table, words):
-    """A file that is not the table is refused."""
+    """Checks that a file that is not the table is refused."""
     (folder / table).write_bytes(b"something else")
     with pytest.raises(InputError, match=words):
         catalogue.prepare(name, folder, data)
 
 
 def check_broken_row(name, folder, data, table, old, new, words):
-    """A broken row is named."""
+    """Checks that the error for a broken row names it."""
     path = folder / table
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(InputError, match=words):

@@ -6,7 +6,7 @@ import numpy as np
 
 from gsn_jax.models import registry
 
-# Two levels, since three take a third as long again to compile.
+# Two levels, because three take a third longer to compile.
 SMALL = {
     "backbone_options": {"stem_width": 4, "widths": (4, 6), "blocks": 1},
     "attention": (5, 3),
@@ -16,13 +16,13 @@ FROZEN = {"name": "frozen", "backbone": "cdcn", "attention": (3,)}
 
 
 def build(seed=1, **options):
-    """A small model, of a configuration's options, and random variables for it."""
+    """A small model with the given configuration options, and random variables for it."""
     model = registry.build({"name": "gsn", **SMALL, **options})
     return model, draw(model, seed)
 
 
 def draw(model, seed=1, images=None):
-    """Random variables for a model of `images`, a pair unless given, without compiling anything."""
+    """Random variables of a model for `images` (default: a pair), drawn without compiling."""
     images = images or [jnp.zeros((1, 32, 32, 3))] * 2
     shapes = jax.eval_shape(model.init, jax.random.key(0), *images)
     generator = np.random.default_rng(seed)
@@ -36,7 +36,7 @@ def draw(model, seed=1, images=None):
 
 
 def noisy_pair(rng, height, width):
-    """Noise, and noise on half of its pixels, uint8."""
+    """A noise image, and the same with more noise on half of its pixels, uint8."""
     reference = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     noise = rng.integers(-60, 60, reference.shape) * (rng.random((height, width, 1)) < 0.5)
     return reference, np.clip(reference + noise, 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""SSIMULACRA 2 in float64: as its author defines it, and as the package of PyPI changes it.
+"""SSIMULACRA 2 in float64: as its author defines it, and with the changes of PyPI's package.
 
 The definition follows the author's `ssimulacra2.cc` and libjxl's `gauss_blur.cc`.
 
@@ -24,7 +24,7 @@ RADIUS, SIGMA = 5, 1.5
 
 
 def recursive_blur(planes, axis):
-    """Charalampidis's recursive filter, zeros outside; equation numbers of his paper."""
+    """Charalampidis's recursive filter, with zeros outside; comments number his equations."""
     x = np.moveaxis(planes, axis, 0)
     omega = np.array([1, 3, 5]) * np.pi / (2 * RADIUS)
     p = np.array([1, -1, 1]) / np.tan(omega / 2)  # (37)
@@ -46,7 +46,7 @@ def recursive_blur(planes, axis):
 
 
 def package_blur(planes, axis):
-    """PyPI's: a Gaussian of eleven taps; zeros left and right, a mirror above and below."""
+    """The package's blur: a Gaussian of eleven taps, zeros left and right, mirrored vertically."""
     mode = "constant" if axis == -1 else "reflect"
     return ndimage.gaussian_filter1d(planes, SIGMA, axis, truncate=3.33, mode=mode)
 
@@ -69,7 +69,10 @@ def halve(image):
 
 
 def scales(reference, distorted, last_small):
-    """Linear RGB of both images at up to six scales, of which the last may be below 8 pixels."""
+    """Linear RGB of both images at up to six scales.
+
+    The last scale may be smaller than 8 pixels if `last_small`, and is then left out otherwise.
+    """
     images = [np.asarray(image, float) / 255 for image in (reference, distorted)]
     images = [np.where(i <= 0.04045, i / 12.92, ((i + 0.055) / 1.055) ** 2.4) for i in images]
     result = [images]
@@ -79,7 +82,7 @@ def scales(reference, distorted, last_small):
 
 
 def score(reference, distorted, blur=recursive_blur, last_small=True, dtype=float):
-    """The score of uint8 images `(h, w, 3)`, blurred by a function, statistics in a precision."""
+    """The score of uint8 images `(h, w, 3)`; `blur` and `dtype` are those of the statistics."""
     norms = []
     for images in scales(reference, distorted, last_small):
         x, y = (xyb(image).astype(dtype) for image in images)

@@ -1,4 +1,4 @@
-"""VGG16 with L2 pooling as DISTS has it, in float64 NumPy, with few channels and random weights."""
+"""VGG16 with L2 pooling as in DISTS, in float64 NumPy, with few channels and random weights."""
 
 import itertools
 
@@ -8,7 +8,7 @@ BLOCKS = ((0, 1), (2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12))
 
 
 def random_convolutions(rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """`(kernel, bias)` of 13 layers of 3 to 6 channels, so that a definition in NumPy is quick."""
+    """`(kernel, bias)` of 13 layers of 3 to 6 channels, few enough to be quick in NumPy."""
     widths = [3, *rng.integers(3, 7, 13)]
     return [
         (

@@ -19,7 +19,7 @@ def write_frames(
     rotation: int = 0,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Writes frames of one size and pixel format; their colour labels become those of the file."""
+    """Writes frames of one size and pixel format; the file gets their colour labels."""
     frames = list(frames)
     first = frames[0]
     with av.open(str(path), "w", options={"strict": "-1"}) as container:  # for deep Y4M
@@ -40,12 +40,12 @@ def write_frames(
 def write_images(
     path: Path,
     images: Iterable[np.ndarray],
-    codec: str = "wrapped_avframe",  # what Y4M takes
+    codec: str = "wrapped_avframe",  # for Y4M
     *,
     form: str = "yuv420p",
     **options,
 ) -> Path:
-    """Writes RGB images `(H, W, 3)`, uint8, without any label of their colours."""
+    """Writes RGB images `(H, W, 3)`, uint8, without colour labels."""
     frames = [av.VideoFrame.from_ndarray(image, "rgb24").reformat(format=form) for image in images]
     for frame in frames:
         frame.colorspace, frame.color_range = 2, 0
@@ -55,7 +55,7 @@ def write_images(
 def frame_of_planes(
     planes: list[np.ndarray], form: str, *, matrix: int = 2, full: bool | None = None
 ) -> av.VideoFrame:
-    """A frame with these samples, and with labels of its matrix and range."""
+    """A frame with these samples, labelled with a matrix and a range."""
     height, width = planes[0].shape
     frame = av.VideoFrame(width, height, form)
     for plane, samples in zip(frame.planes, planes, strict=True):

@@ -60,7 +60,7 @@ def make_set():
 
 @dataclasses.dataclass
 class CountingMetric:
-    """Mean absolute difference, which notes its calls and dies at one of them."""
+    """Mean absolute difference; counts its calls and can interrupt the run at one of them."""
 
     name: str = "difference"
     dies_at: int = -1

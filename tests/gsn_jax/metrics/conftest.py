@@ -1,4 +1,4 @@
-"""Deterministic synthetic pairs, the same in every environment that has NumPy."""
+"""Deterministic synthetic pairs, the same in every environment with NumPy."""
 
 import numpy as np
 import pytest
@@ -19,5 +19,5 @@ def make_pair(height: int, width: int, seed: int = 0) -> tuple[np.ndarray, np.nd
 
 @pytest.fixture(scope="session")
 def pair():
-    """The pair of size 192 x 176 that the goldens were computed on, floats in [0, 1]."""
+    """The pair of 192 x 176 pixels on which the golden values were computed, floats in [0, 1]."""
     return tuple(image.astype(np.float32) / 255 for image in make_pair(176, 192))

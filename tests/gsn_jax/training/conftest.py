@@ -1,4 +1,4 @@
-"""A tiny table of pairs and a tiny configuration: a run takes seconds."""
+"""A tiny table of pairs and a tiny configuration, so that a run takes seconds."""
 
 import numpy as np
 import pytest

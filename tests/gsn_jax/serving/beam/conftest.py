@@ -3,7 +3,7 @@ import pytest
 
 @pytest.fixture
 def remote_folder(tmp_path, monkeypatch):
-    """The folder that `gsntest://` stands for."""
+    """The folder behind `gsntest://`."""
     from beam_folder import FolderFileSystem
 
     monkeypatch.setattr(FolderFileSystem, "folder", tmp_path)
