@@ -74,20 +74,20 @@ def score(way: Way, table: Path, out: Path, metric: str) -> float:
         f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={way.devices}"
     )
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    start = time.perf_counter()
-    running = []
-    for index in range(way.processes):
-        if way.processes > 1:
-            environment["JAX_COORDINATOR_ADDRESS"] = f"127.0.0.1:{port}"
-            environment["JAX_NUM_PROCESSES"] = str(way.processes)
-            environment["JAX_PROCESS_ID"] = str(index)
-        running.append(
-            subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        )
-    errors = [process.communicate()[1] for process in running]
+    with socket.socket() as port:  # kept, so that no other program is given it; JAX can share it
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        port.bind(("127.0.0.1", 0))
+        start = time.perf_counter()
+        running = []
+        for index in range(way.processes):
+            if way.processes > 1:
+                environment["JAX_COORDINATOR_ADDRESS"] = f"127.0.0.1:{port.getsockname()[1]}"
+                environment["JAX_NUM_PROCESSES"] = str(way.processes)
+                environment["JAX_PROCESS_ID"] = str(index)
+            running.append(
+                subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+            )
+        errors = [process.communicate()[1] for process in running]
     if any(process.returncode for process in running):
         raise RuntimeError(f"{way}: {errors}")
     return time.perf_counter() - start

@@ -98,14 +98,14 @@ def divide(rows: Sequence[Row], by: str) -> list[set[str]]:
     return [families[name] for name in sorted(families)]
 
 
-def fold_groups(groups: Sequence[str], folds: int = FOLDS, seed: int = 0) -> list[set[str]]:
+def fold_groups(groups: Sequence[str]) -> list[set[str]]:
     """The scenes that each fold holds out.
 
     Not `data_pipelines.kfold`, which divides differently: the figures in the model cards are of
     these folds.
     """
-    names = np.random.default_rng(seed).permutation(sorted(set(groups)))
-    return [set(part.tolist()) for part in np.array_split(names, folds)]
+    names = np.random.default_rng(0).permutation(sorted(set(groups)))
+    return [set(part.tolist()) for part in np.array_split(names, FOLDS)]
 
 
 def member(by: str, part: set[str]) -> Callable[[Row], bool]:

@@ -9,9 +9,9 @@ REGENERATED is a regenerated TID2013 (`data_pipelines.regenerate_tid2013`), TABL
 
 from __future__ import annotations
 
+import argparse
 import csv
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +41,11 @@ _CONSOLE = Console(stderr=True)
 
 def main() -> None:
     """Reads the pairs, fits, and prints the module with the coefficients."""
-    folder, tables = map(Path, sys.argv[1:3])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, metavar="REGENERATED", help="a regenerated TID2013")
+    parser.add_argument("tables", type=Path, help="folder with tid2013_mos_with_names.txt")
+    arguments = parser.parse_args()
+    folder, tables = arguments.folder, arguments.tables
     rows = [row for row in _rows(folder / "pairs.csv") if row["split"] == "train"]
     values = _distances(folder, rows, METRICS)
     for row in rows:

@@ -92,7 +92,10 @@ def main() -> None:
     rows.sort(key=lambda row: CODECS.index(row["label"]))
     lines = ["reference,distorted,codec,setting"]
     for name in PHOTOS:
-        path = next(p for s in (".png", ".webp") if (p := arguments.photos / f"{name}{s}").exists())
+        files = [arguments.photos / f"{name}{suffix}" for suffix in (".png", ".webp")]
+        path = next(filter(Path.exists, files), None)
+        if path is None:
+            parser.error(f"{arguments.photos}: holds no {name}.png or {name}.webp")
         image = load_image(path)
         folder = arguments.out / name
         folder.mkdir(parents=True, exist_ok=True)
