@@ -7,8 +7,8 @@ which are printed with a question mark.
 from __future__ import annotations
 
 import csv
-import functools
 import dataclasses
+import functools
 import importlib.resources
 import math
 
