@@ -16,19 +16,11 @@ import skimage.data
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from large_metrics import marked
+from optima import EXACT, OPTIMUM
 
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
 
-OPTIMUM = {
-    **dict.fromkeys(("psnr", "psnr_y", "psnr_hvs", "psnr_hvs_m"), np.inf),
-    **dict.fromkeys(("ssim", "ms_ssim", "iw_ssim", "vif", "vifp"), 1),
-    **dict.fromkeys(("haarpsi", "fsim", "fsimc", "vsi", "sr_sim", "cw_ssim", "dss"), 1),
-    "ssimulacra2": 100,
-    "cvvdp": 10,
-    **dict.fromkeys(("gmsd", "ms_gmsd", "mdsi", "nlpd", "mad", "ciede2000", "flip"), 0),
-    **dict.fromkeys(("butteraugli", "butteraugli_3norm"), 0),
-}
 DEFINED = ("ssim", "ms_ssim", "vifp", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd")
 
 quick = settings(max_examples=15, derandomize=True, deadline=None, database=None)
@@ -78,7 +70,7 @@ def make_image(kind, seed, height, width):
 images = st.tuples(st.sampled_from(KINDS), st.integers(0, 999))
 
 
-@pytest.mark.parametrize("name", marked(OPTIMUM))
+@pytest.mark.parametrize("name", marked(EXACT))
 def test_equal_images_score_exactly_the_optimum(name):
     side = side_of(name)
 
@@ -161,7 +153,7 @@ def trace(name, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", marked(OPTIMUM))
+@pytest.mark.parametrize("name", marked(EXACT))
 def test_configuration_flags_of_jax(name):
     with jax.numpy_dtype_promotion("strict"):
         assert trace(name, jnp.float32).dtype == jnp.float32

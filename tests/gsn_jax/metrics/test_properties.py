@@ -7,43 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from large_metrics import marked
+from optima import OPTIMUM, TOLERANCE
 
 from gsn_jax import metrics
 from gsn_jax.errors import InputError
 
-OPTIMUM = {  # the score of equal images
-    "psnr": np.inf,
-    "psnr_y": np.inf,
-    "ssim": 1,
-    "ms_ssim": 1,
-    "iw_ssim": 1,
-    "vif": 1,
-    "vifp": 1,
-    "gmsd": 0,
-    "ms_gmsd": 0,
-    "mdsi": 0,
-    "haarpsi": 1,
-    "nlpd": 0,
-    "fsim": 1,
-    "fsimc": 1,
-    "vsi": 1,
-    "mad": 0,
-    "ssimulacra2": 100,
-    "butteraugli": 0,
-    "butteraugli_3norm": 0,
-    "cvvdp": 10,
-    "psnr_hvs": np.inf,
-    "psnr_hvs_m": np.inf,
-    "ciede2000": 0,
-    "flip": 0,
-    "cw_ssim": 1,
-    "sr_sim": 1,
-    "dss": 1,
-    "vmaf": 97.43,
-    "vmaf_neg": 97.43,
-}
-# That of VMAF depends a little on the contrast.
-TOLERANCE = {"vmaf": 0.02, "vmaf_neg": 0.02}
 ASYMMETRIC = {"iw_ssim", "vif", "vifp", "mdsi", "mad", "ssimulacra2", "butteraugli"}
 ASYMMETRIC |= {"butteraugli_3norm", "cvvdp", "vmaf", "vmaf_neg"}
 
