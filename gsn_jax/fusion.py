@@ -102,9 +102,9 @@ class LevelFusion(nn.Module):
         )
         sizes = at_stride(sizes, self.target)
         blocks = halve(jnp.concatenate([*means, squared, apart], axis=-1), sizes)
-        around = jnp.split(window_means(blocks, halved(sizes)), MEANS, axis=-1)
+        windows = jnp.split(window_means(blocks, halved(sizes)), MEANS, axis=-1)
         around = jnp.concatenate(
-            texture_and_structure_errors(around, floors[1], floors[2]), axis=-1
+            texture_and_structure_errors(windows, floors[1], floors[2]), axis=-1
         )
         near = jnp.concatenate([*concatenated(*means), roots(error)], axis=-1)
         far = nn.Dense(self.width, use_bias=False, name="joint_around")(roots(around))

@@ -214,7 +214,7 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
             )
         LIBRARY[name].identity()
         codecs.append(LibraryCodec(name))
-    programs: dict[str, list[str]] = {}
+    programs: dict[str, tuple[str, ...]] = {}
     for text in decoders:
         name, words = parse_program("--decoder", text, ("in", "out"))
         if name in programs:

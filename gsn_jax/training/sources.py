@@ -77,7 +77,11 @@ def _open(names: Sequence[Any] | str) -> PairSource:
 
 
 def _is_scaled(entry: Any) -> bool:
-    return len(entry) == 3 and isinstance(entry[0], str) and not isinstance(entry[1], str)
+    return (
+        len(entry) == 3
+        and isinstance(entry[0], str)
+        and all(isinstance(bound, (int, float)) for bound in entry[1:])
+    )
 
 
 def _open_one(entry: Any) -> PairSource:

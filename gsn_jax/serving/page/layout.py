@@ -186,7 +186,7 @@ def _show(resolve: Resolve, limits: Limits) -> Callable[..., tuple]:
             return None, ""
 
         def work() -> Any:
-            mapped = resolve(map_name) if view == handlers.MAP else None
+            mapped = resolve(map_name) if map_name and view == handlers.MAP else None
             return handlers.pictures(found, name, view, mapped, limits)
 
         result, problem = _attempt(work)

@@ -44,7 +44,10 @@ def test_the_networks_score_map_is_weighed(small_model, model_folder, photo, noi
     cells = cell_weights(mask, grid.step, grid.first, errors.shape)
     weights = weights * cells
     pooled = (errors * weights).sum() / weights.sum()
-    inside = [np.float32(np.average(x, axis=(0, 1), weights=cells)) for x in (context, *means)]
+    inside = [
+        np.float32(np.average(x, axis=(0, 1), weights=cells))
+        for x in (context, *itertools.chain(*means))
+    ]
     overall = float(model.apply(small_model.variables, *inside, method=whole))
     sensitivity = float(small_model.variables["params"]["sensitivity"])
     raw = 1 - (np.log1p(pooled * np.exp(sensitivity)) + overall) / 2
