@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from gsn_jax.backbones.padded import Sizes, clear, halved
 from gsn_jax.backbones.resampling import at_stride, halve, reduce_by
 from gsn_jax.heads import NonNegativeDense, visibility
-from gsn_jax.images.padded import Sizes, clear, halved
 
 # Side of the windows in which texture and structure are compared, in blocks of 2 x 2 cells: 96
 # pixels for cells of 16.
@@ -216,7 +216,7 @@ def roots(errors: jax.Array) -> jax.Array:
 def window_means(blocks: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h w c"]:
     """Means over the part inside the image of the window around each block.
 
-    `sizes` are the true numbers of rows and columns, see `gsn_jax.images.padded`.
+    `sizes` are the true numbers of rows and columns, see `gsn_jax.backbones.padded`.
     """
     inside = clear(jnp.ones((*blocks.shape[:3], 1)), sizes)
     return _window_sums(clear(blocks, sizes)) / jnp.maximum(_window_sums(inside), 1)

@@ -28,6 +28,7 @@ from jaxtyping import Array, Float, Shaped
 from gsn_jax.backbones.cdcn import CDCN
 from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.folding import fold
+from gsn_jax.backbones.padded import Sizes, clear
 from gsn_jax.backbones.resampling import at_stride
 from gsn_jax.fusion import MEANS, WINDOW, LevelFusion, global_errors
 from gsn_jax.heads import (
@@ -40,7 +41,6 @@ from gsn_jax.heads import (
     raw_scores,
     weighted_sums,
 )
-from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv, SpatialAttention
 
 __all__ = ["GSN", "fold"]

@@ -2,8 +2,8 @@
 
 A backbone is a Linen module `backbone(images, sizes=None) -> (low, ..., high)`. It maps
 `(N, H, W, 3)` images in [0, 1] to one array `(N, ceil(H / s), ceil(W / s), C)` per level, where s
-is the level's stride. With true `sizes` (see `gsn_jax.images.padded`), padding has no influence on
-the features, and they are zero beyond the images. A backbone has the attributes
+is the level's stride. With true `sizes` (see `gsn_jax.backbones.padded`), padding has no influence
+on the features, and they are zero beyond the images. A backbone has the attributes
 
 - `conv`: the convolution, called like `flax.linen.Conv`: that itself, or `gsn_jax.layers.CDConv`;
 - `strides`: image pixels per feature of each level, powers of two;

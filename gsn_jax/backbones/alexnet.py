@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from gsn_jax.backbones.convolution import check_level_count, layer, rectified
 from gsn_jax.backbones.imagenet import normalise_images
+from gsn_jax.backbones.padded import Sizes, clear
 from gsn_jax.backbones.resampling import max_pool, max_pool_complete
-from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv
 
 # Channels, kernel size, stride and border of each convolution.

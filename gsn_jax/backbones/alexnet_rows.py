@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 from gsn_jax.backbones import alexnet, fast_convolution
 from gsn_jax.backbones.convolution import Weights
 from gsn_jax.backbones.imagenet import normalise_images
+from gsn_jax.backbones.padded import clear
 from gsn_jax.backbones.resampling import max_pool_complete
-from gsn_jax.images.padded import clear
 from gsn_jax.images.size_classes import Extent
 
 # Rows of each level that are computed at a time.

@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax
 
 from gsn_jax.backbones.convolution import check_level_count, layer
+from gsn_jax.backbones.padded import Sizes, clear, halved
 from gsn_jax.backbones.resampling import halve, space_to_depth
-from gsn_jax.images.padded import Sizes, clear, halved
 from gsn_jax.layers import CDConv
 
 _STAGES = ("low", "mid", "high")

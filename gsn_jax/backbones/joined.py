@@ -10,7 +10,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from gsn_jax.images.padded import Sizes
+from gsn_jax.backbones.padded import Sizes
 
 
 class Joined(nn.Module):

@@ -9,14 +9,14 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from gsn_jax.images.padded import Sizes, clear, halved, repeat_edge
+from gsn_jax.backbones.padded import Sizes, clear, halved, repeat_edge
 
 
 def halve(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 c"]:
     """2 x 2 average pooling; an odd last row or column is repeated, so that no pixel is dropped.
 
     Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. With true `sizes` (see
-    `gsn_jax.images.padded`), the result is zero beyond the images.
+    `gsn_jax.backbones.padded`), the result is zero beyond the images.
     """
     if sizes is None:
         wide = jnp.promote_types(x.dtype, jnp.float32)
@@ -36,7 +36,7 @@ def reduce_to(
         x: features.
         stride: image pixels per feature, a power of two.
         target: stride of the result, a power of two; a finer one leaves `x` as it is.
-        sizes: true sizes of the images in pixels, see `gsn_jax.images.padded`.
+        sizes: true sizes of the images in pixels, see `gsn_jax.backbones.padded`.
     """
     return reduce_by(x, target // stride, at_stride(sizes, stride))
 

@@ -11,8 +11,8 @@ import jax
 
 from gsn_jax.backbones.convolution import check_level_count, layer, rectified
 from gsn_jax.backbones.imagenet import normalise_images
+from gsn_jax.backbones.padded import Sizes, clear, halved
 from gsn_jax.backbones.resampling import max_pool
-from gsn_jax.images.padded import Sizes, clear, halved
 from gsn_jax.layers import CDConv
 
 # Channels of the convolutions of each level.

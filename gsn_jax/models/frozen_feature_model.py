@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from gsn_jax.backbones.convolution import context_convolution, layer
+from gsn_jax.backbones.padded import Sizes, clear
 from gsn_jax.backbones.resampling import at_stride
 from gsn_jax.fusion import CHANGE_GAIN, roots
 from gsn_jax.heads import (
@@ -29,7 +30,6 @@ from gsn_jax.heads import (
     raw_scores,
     weighted_sums,
 )
-from gsn_jax.images.padded import Sizes, clear
 from gsn_jax.layers import CDConv, SpatialAttention
 from gsn_jax.models import frozen_features
 from gsn_jax.models.frozen_features import LevelFeatures
@@ -148,7 +148,7 @@ class FrozenFeatureModel(nn.Module):
         Args:
             reference: features of the references, from `encode`.
             distorted: features of the distorted images.
-            sizes: true sizes of the images, see `gsn_jax.images.padded`.
+            sizes: true sizes of the images, see `gsn_jax.backbones.padded`.
             cells: cells to sum (bool), or weights of the cells (floats in [0, 1]); None for all.
         """
         parts = (self.map_sums, self.moment_sums)

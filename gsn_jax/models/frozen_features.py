@@ -25,10 +25,10 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax import fusion
+from gsn_jax.backbones.padded import Sizes
 from gsn_jax.backbones.resampling import reduce_to
 from gsn_jax.fusion import similarity_error
 from gsn_jax.heads import weighted_sums
-from gsn_jax.images.padded import Sizes
 
 # In units of squared features, which are of order 1 for VGG16 and AlexNet. Below it, differences
 # count absolutely.
@@ -82,7 +82,7 @@ def features_of_levels(
         reference: features of the references, one `(N, H, W, C)` per level.
         distorted: likewise, of the distorted images.
         strides: image pixels per feature of each level.
-        sizes: true sizes of the images, see `gsn_jax.images.padded`.
+        sizes: true sizes of the images, see `gsn_jax.backbones.padded`.
     """
     return [
         level_features(
@@ -152,7 +152,7 @@ def position_weights(
         shape: N, h and w of the level.
         stride: image pixels per position of the level.
         target: image pixels per cell.
-        sizes: true sizes of the images, see `gsn_jax.images.padded`.
+        sizes: true sizes of the images, see `gsn_jax.backbones.padded`.
     """
     positions = jax.ShapeDtypeStruct((*shape, 1), jnp.float32)
     spread = jax.linear_transpose(lambda x: reduce_to(x, stride, target, sizes), positions)
