@@ -59,8 +59,9 @@ _CONFIG = """
 from gsn_jax.training.config import base_config
 def get_config():
     config = base_config()
-    config.model.backbone_options = {{"stem_width": {width}, "widths": ({width},) * 3, "blocks": 1}}
-    config.model.fusion_width = {width}
+    config.model.backbone_options = {{"stem_width": {widths}[0], "widths": {widths}, "blocks": 1}}
+    config.model.attention = config.model.attention[-len({widths}):]
+    config.model.fusion_width = {widths}[-1]
     config.data.train = ("{name}:train",)
     config.data.batch_size, config.data.crop_size = {batch}, {crop}
     config.train.steps = config.train.eval_every = {steps}
@@ -119,7 +120,7 @@ def phases(name: str, options: argparse.Namespace) -> list[Phase]:
 
     def train(folder: Path) -> list[str]:
         steps = max(1, int(0.8 * _pairs(sets, name)) // BATCH)
-        settings = {"batch": BATCH, "crop": crop, "width": options.width, "steps": steps}
+        settings = {"batch": BATCH, "crop": crop, "widths": options.widths, "steps": steps}
         config.write_text(_CONFIG.format(name=name, **settings))
         return [*gsn, "train", "--config", str(config), "--workdir", str(folder / "run")]
 
@@ -254,12 +255,13 @@ def main() -> None:
         help="phases to run; earlier phases must have been run with --keep",
     )
     parser.add_argument("--crop", type=int, default=192, help="side of a training crop")
-    parser.add_argument("--width", type=int, default=8, help="channels of the small model")
+    parser.add_argument("--widths", default="8,8,8", help="channels of the small model's levels")
     parser.add_argument("--references", type=int, help="references per set (default: all)")
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="size of the images")
     options = parser.parse_args()
     options.folder = options.folder.absolute()
     options.phases = options.phases.split(",")
+    options.widths = tuple(map(int, options.widths.split(",")))
     if unknown := set(options.phases) - set(PHASES):
         parser.error(f"no phase {', '.join(sorted(unknown))}; there are {', '.join(PHASES)}")
     columns = "set", "phase", "s", "s of cores", "peak MiB", "new MB on disk", "pairs/s"

@@ -59,7 +59,7 @@ def test_a_small_rehearsal(tmp_path):
     done = subprocess.run(
         [
             sys.executable, BENCHMARKS / "rehearsal.py", "--folder", tmp_path, "--sets", "csiq",
-            "--references", "4", "--size", "32", "40",
+            "--references", "4", "--size", "32", "40", "--widths", "4",
         ],
         env={**os.environ, "XLA_FLAGS": xla_flags(1)},
         capture_output=True, text=True, check=False,
