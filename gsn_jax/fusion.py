@@ -101,10 +101,13 @@ class LevelFusion(nn.Module):
             cell=self.target // self.stride,
         )
         sizes = at_stride(sizes, self.target)
-        blocks = halve(jnp.concatenate([*means, squared, apart], axis=-1), sizes)
-        windows = jnp.split(window_means(blocks, halved(sizes)), MEANS, axis=-1)
         around = jnp.concatenate(
-            texture_and_structure_errors(windows, floors[1], floors[2]), axis=-1
+            texture_and_structure_errors(
+                window_means([halve(x, sizes) for x in (*means, squared, apart)], halved(sizes)),
+                floors[1],
+                floors[2],
+            ),
+            axis=-1,
         )
         near = jnp.concatenate([*concatenated(*means), roots(error)], axis=-1)
         far = nn.Dense(self.width, use_bias=False, name="joint_around")(roots(around))
@@ -213,13 +216,16 @@ def roots(errors: jax.Array) -> jax.Array:
     return jnp.sqrt(errors + _EPSILON) - _EPSILON**0.5
 
 
-def window_means(blocks: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h w c"]:
+def window_means(blocks: Sequence[jax.Array], sizes: Sizes = None) -> list[jax.Array]:
     """Means over the part inside the image of the window around each block.
 
-    `sizes` are the true numbers of rows and columns, see `gsn_jax.backbones.padded`.
+    Args:
+        blocks: `(N, rows, columns, C)` each.
+        sizes: true numbers of rows and columns, see `gsn_jax.backbones.padded`.
     """
-    inside = clear(jnp.ones((*blocks.shape[:3], 1)), sizes)
-    return _window_sums(clear(blocks, sizes)) / jnp.maximum(_window_sums(inside), 1)
+    inside = clear(jnp.ones((*blocks[0].shape[:3], 1)), sizes)
+    count = _window_sums(inside)
+    return [_window_sums(clear(x, sizes)) / jnp.maximum(count, 1) for x in blocks]
 
 
 def _window_sums(x: jax.Array) -> jax.Array:

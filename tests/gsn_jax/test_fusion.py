@@ -30,7 +30,7 @@ def window_mean(x, row, column):
 def test_windows_end_at_the_border_of_the_image(features, size):
     x = features[0]
     sizes = None if size is None else jnp.full((2, 2), jnp.array(size))
-    got = jax.jit(fusion.window_means)(jnp.float32(x), sizes)
+    (got,) = jax.jit(fusion.window_means)([jnp.float32(x)], sizes)
     height, width = size or x.shape[1:3]
     for row in range(height):
         for column in range(width):
