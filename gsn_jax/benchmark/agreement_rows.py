@@ -11,6 +11,7 @@ import numpy as np
 from data_pipelines.sources import PairSource
 from gsn_jax import agreement
 from gsn_jax.agreement import percentile_interval
+from gsn_jax.benchmark import published
 from gsn_jax.benchmark.bootstrap import ContentBootstrap
 from gsn_jax.benchmark.scored_set import MetricScores, ScoredSet, scores_fall
 
@@ -168,9 +169,13 @@ def seen_in_training(scored: ScoredSet) -> dict[str, str]:
 
 
 def _set_names(data: str) -> set[str]:
-    """Names that a set of these training data, `NAME:SPLIT` or a table, has when it is scored."""
-    table = PurePath(data)
-    return {data.partition(":")[0], table.stem, table.parent.name} - {"", "pairs"}
+    """Names of the sets that have the pairs of training data: of `NAME:SPLIT`, or of a table.
+
+    A table gives the names of its file and of its folder. TID2013 has the pairs of the regenerated
+    TID2013.
+    """
+    name, table = data.partition(":")[0], PurePath(data)
+    return {name, published.whole_set(name), table.stem, table.parent.name} - {"", "pairs"}
 
 
 def oriented(scores: MetricScores) -> np.ndarray:

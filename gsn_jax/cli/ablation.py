@@ -13,7 +13,8 @@ _FIGURE = "loss_comparison"
 
 _EPILOG = """Change values in the configuration of all runs with --config.KEY=VALUE, for example
 --config.train.steps=1000 --config.data.train="('pairs.csv',)". Ctrl-C and SIGTERM save a checkpoint
-and stop. If repeated, the command skips finished runs and continues an interrupted one."""
+and stop. If repeated, the command skips finished runs, continues an interrupted one and prints the
+tables."""
 
 
 @click.command(

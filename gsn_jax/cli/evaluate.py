@@ -15,7 +15,7 @@ _WIDEST = 8
 
 
 @click.command()
-@click.option("--dataset", metavar="NAME", help="A prepared data set; see 'gsn datasets'.")
+@click.option("--dataset", metavar="NAME[:SPLIT]", help="A prepared data set; see 'gsn datasets'.")
 @click.option("--split", metavar="NAME", help="Split of the data set.  [default: all of it]")
 @click.option(
     "--pairs",
@@ -54,8 +54,11 @@ def command(
     """
     if (dataset is None) == (table is None):
         raise InputError("give --dataset NAME or --pairs FILE.csv, one of them; see --help")
-    if split is not None and (dataset is None or ":" in dataset):
-        raise InputError(f"--split {split} is a split of --dataset NAME; see --help")
+    if split is not None and dataset is None:
+        raise InputError(f"--split {split} is for --dataset NAME; leave it out")
+    name, _, part = (dataset or "").partition(":")
+    if split is not None and part:
+        raise InputError(f"--dataset {dataset} and --split {split} name two splits; leave out one")
     columns = judging.columns(arguments)
     request = judging.Request(**arguments)
     judging.check(request)
@@ -64,8 +67,7 @@ def command(
     if table is not None:
         judged = open_table(table, columns)
     else:
-        name, _, part = (dataset or "").partition(":")
-        judged = open_prepared(name, part or split or "all", data_dir)
+        judged = open_prepared(name, part or ("all" if split is None else split), data_dir)
     results, metrics = judging.judged_sets([judged], request)
     _tables(results[0], request.out)
     judging.write_report(results, metrics, request.report)

@@ -54,7 +54,8 @@ def command(
     from gsn_jax.scoring import by_name, model_metric
     from gsn_jax.serving import export
 
-    metric = model_metric.load(checkpoint) if checkpoint else by_name.resolve(name or "gsn")
+    name = "gsn" if name is None else name
+    metric = by_name.resolve(name) if checkpoint is None else model_metric.load(checkpoint)
     difference = export.export(metric, form, out, fixed, overwrite=overwrite)
     if form == "onnx":
         fixed = fixed or export.DEFAULT_SIZE

@@ -52,7 +52,7 @@ from gsn_jax.errors import InputError
     "--like",
     type=click.Choice(["tid2013", "kadid10k"]),
     help="Match the distortion strengths of this data set, and label images with its mean opinion "
-    "score for the type and level, on TID2013's scale; TID2013's reserved scenes are left out. "
+    "score for the type and level, on TID2013's scale and without TID2013's reserved scenes. "
     "Replaces --label and --consensus.",
 )
 @click.option(

@@ -99,7 +99,6 @@ def find_shift(
     distorted: Shaped[np.ndarray, "h w 3"],
     *,
     subpixel: bool = False,
-    largest: int = _LARGEST,
 ) -> Shift:
     """The shift of the distorted image's content, by phase correlation of the luma.
 
@@ -107,9 +106,8 @@ def find_shift(
         reference: uint8, or float32 in [0, 1].
         distorted: likewise, of the same size.
         subpixel: whether to find it to a precision of 1 / `UPSAMPLING` pixels.
-        largest: maximum height and width of the middle that is compared.
     """
-    first, second = (_windowed(_luma(_middle(image, largest))) for image in (reference, distorted))
+    first, second = (_windowed(_luma(_middle(image, _LARGEST))) for image in (reference, distorted))
     spectra = np.fft.fft2(first), np.fft.fft2(second)
     product = np.conj(spectra[0]) * spectra[1]
     magnitude = np.abs(product)

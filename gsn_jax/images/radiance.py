@@ -17,6 +17,7 @@ _SIGNATURES = (b"#?RADIANCE\n", b"#?RGBE\n")
 _MAX_HEADER = 64 * 2**10
 _SIZE = re.compile(rb"([-+])([XY]) +(\d{1,9}) +([-+])([XY]) +(\d{1,9})\n")
 _UPRIGHT = (b"-", b"Y", b"+", b"X")
+_CUMULATIVE = ("EXPOSURE", "COLORCORR")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Header:
 
     Attributes:
         width, height: its size.
-        fields: its fields, such as EXPOSURE; of repeated ones the last.
+        fields: its fields; of repeated ones the last, or all if each multiplies the one before.
     """
 
     width: int
@@ -55,8 +56,9 @@ def read_header(data: bytes, where: str) -> Header:
     fields: dict[str, str] = {}
     for line in text.decode("latin-1").splitlines():
         name, sign, value = (part.strip() for part in line.partition("="))
-        if sign:  # a repeated exposure multiplies the one before, so all values are kept
-            fields[name] = f"{fields[name]} {value}" if name in fields else value
+        if sign:
+            again = name in _CUMULATIVE and name in fields
+            fields[name] = f"{fields[name]} {value}" if again else value
     if not int(width) or not int(height):
         raise ValueError("a size of zero")
     return Header(int(width), int(height), fields)

@@ -66,7 +66,7 @@ def thin_out(source: PairSource, most: int) -> PairSource:
 def _open(names: Sequence[Any] | str) -> PairSource:
     if isinstance(names, str) or _is_scaled(names):
         names = (names,)
-    entries = [name if isinstance(name, str) else tuple(name) for name in names]
+    entries = [tuple(name) if isinstance(name, list) else name for name in names]
     opened = {entry: _open_one(entry) for entry in dict.fromkeys(entries)}
     sources = [opened[entry] for entry in entries]
     if len(sources) == 1:
@@ -78,7 +78,8 @@ def _open(names: Sequence[Any] | str) -> PairSource:
 
 def _is_scaled(entry: Any) -> bool:
     return (
-        len(entry) == 3
+        isinstance(entry, (list, tuple))
+        and len(entry) == 3
         and isinstance(entry[0], str)
         and all(isinstance(bound, (int, float)) for bound in entry[1:])
     )

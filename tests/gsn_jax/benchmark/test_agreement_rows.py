@@ -161,7 +161,8 @@ def test_training_data_of_prepared_sets_and_tables_called_pairs(make_set):
     assert seen("tid2013_regenerated-train") == data[0]
     assert seen("kadid10k") == data[1]
     assert seen("coded") == data[2]
-    for other in ("tid2013", "kadid", "data", "pairs", "tid2013_regenerated-reserved"):
+    assert seen("tid2013") == data[0]
+    for other in ("kadid", "data", "pairs", "tid2013_regenerated-reserved"):
         assert seen(other) is None
 
 

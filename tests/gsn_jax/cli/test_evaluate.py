@@ -119,8 +119,14 @@ def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
     [
         (["evaluate"], "give --dataset NAME or --pairs FILE.csv, one of them"),
         (["evaluate", "--dataset", "tid2013", "--pairs", "x.csv"], "one of them"),
-        (["evaluate", "--pairs", "x.csv", "--split", "test"], "--split test is a split of --data"),
-        (["evaluate", "--dataset", "tid2013:all", "--split", "test"], "--split test is a split"),
+        (
+            ["evaluate", "--pairs", "x.csv", "--split", "test"],
+            "--split test is for --dataset NAME; leave",
+        ),
+        (
+            ["evaluate", "--dataset", "tid2013:all", "--split", "test"],
+            "name two splits; leave out one",
+        ),
         (["evaluate", "--dataset", "nothing"], "no data set 'nothing'"),
         (["evaluate", "--pairs", "missing.csv"], "no such table"),
         (["evaluate", "--pairs", "x.csv", "--no-scoring"], "--no-scoring needs --out"),

@@ -68,6 +68,8 @@ def test_an_evaluation_set_is_opened_as_it_is(pairs, mos):
 
 
 def test_entries_of_another_form_are_refused(pairs):
+    with pytest.raises(InputError, match="5 is neither a table, a data set nor"):
+        open_sources(section((str(pairs), 5)), seed=0)
     with pytest.raises(InputError, match="neither a table, a data set nor"):
         open_sources(section(((str(pairs), 0),)), seed=0)
     with pytest.raises(InputError, match="nonsense"):

@@ -129,7 +129,7 @@ def test_pictures_have_the_size_of_the_image_and_the_map_is_bright_where_it_is_b
 
 def test_without_a_map_the_image_is_shown(files, photo):
     ranking = rank(files, ["good.png"])
-    (_, right), _ = handlers.pictures(ranking, "good.png", VIEWS[0], None, LIMITS)
+    (_, right), _ = handlers.pictures(ranking, "good.png", MAP, None, LIMITS)
     assert right.shape == photo.shape
 
 
