@@ -1,4 +1,5 @@
 import functools
+import itertools
 
 import flax.linen as nn
 import jax
@@ -157,7 +158,8 @@ def test_the_score_is_the_mean_of_the_maps_and_of_the_global_branchs(pair):
 
 def global_error(params, context, means):
     """The error of the whole image, from the features' means over the cells."""
-    means = np.concatenate([x.mean(axis=(1, 2)) for x in means], axis=-1)
+    flat = itertools.chain(*means)
+    means = np.concatenate([x.mean(axis=(1, 2)) for x in flat], axis=-1)
     a, b, squared, apart = np.split(means, 4, axis=-1)  # each of all levels
     errors = [(a - b) ** 2 / (a**2 + b**2 + 1e-6)]
     errors += [(apart - (a - b) ** 2) / (squared - a**2 - b**2 + 1e-6)]
