@@ -206,6 +206,9 @@ class Concatenated(PairSource):
             raise InputError("no sources to concatenate; give at least one")
         self.sources = tuple(sources)
         self._starts = np.cumsum([0, *(len(source) for source in sources)])
+        # A source that is given twice has the same references both times.
+        positions = {id(source): position for position, source in enumerate(sources)}
+        self._source_keys = [positions[id(source)] for source in sources]
         columns = {
             name: np.concatenate([source.fields[name] for source in sources]) for name in FIELDS
         }
@@ -237,9 +240,7 @@ class Concatenated(PairSource):
     def reference_key(self, index: int) -> Hashable:
         """See `PairSource`."""
         which, inner = self._locate(index)
-        source = self.sources[which]
-        first = next(i for i, other in enumerate(self.sources) if other is source)
-        return first, source.reference_key(inner)
+        return self._source_keys[which], self.sources[which].reference_key(inner)
 
     def image_size(self, index: int) -> tuple[int, int] | None:
         """See `PairSource`."""

@@ -24,7 +24,7 @@ def pattern_noise(image: RGB, count: float, rng: np.random.Generator) -> RGB:
     height, width = image.shape[:2]
     size = min(_PATCH, height // 2, width // 2)
     count *= height * width / (512 * 384)
-    places = at_least(_DRAWN, count, rng, lambda rng, items: rng.random((items, 2)))
+    places = _places(count, rng)
     moves = at_least(
         _DRAWN, count, rng, lambda rng, items: rng.integers(-size // 2, size // 2 + 1, (items, 2))
     )
@@ -44,7 +44,7 @@ def blocks(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
     """Offsets the colour of 32 x 32 blocks by `amount` (of 255), with a random sign per channel."""
     height, width = image.shape[:2]
     count = max(1, round(16 * height * width / (512 * 384)))
-    places = at_least(_DRAWN, count, rng, lambda rng, items: rng.random((items, 2)))
+    places = _places(count, rng)
     signs = at_least(_DRAWN, count, rng, lambda rng, items: rng.choice([-1, 1], (items, 3)))
     result = image.astype(np.float32)
     for index in range(count):
@@ -59,7 +59,7 @@ def colour_blocks(image: RGB, count: float, rng: np.random.Generator) -> RGB:
     """Paints blocks of 32 x 32 pixels with random colours; `count` per 512 x 384 pixels."""
     height, width = image.shape[:2]
     count *= height * width / (512 * 384)
-    places = at_least(_DRAWN, count, rng, lambda rng, items: rng.random((items, 2)))
+    places = _places(count, rng)
     colours = at_least(
         _DRAWN, count, rng, lambda rng, items: rng.integers(0, 256, (items, 3), np.uint8)
     )
@@ -84,6 +84,11 @@ def jitter(image: RGB, amount: float, rng: np.random.Generator) -> RGB:
         borderMode=cv2.BORDER_REFLECT_101,
     )
     return to_uint8(moved)
+
+
+def _places(count: float, rng: np.random.Generator) -> np.ndarray:
+    """At least `count` random positions (row, column), as shares of what is possible."""
+    return at_least(_DRAWN, count, rng, lambda rng, items: rng.random((items, 2)))
 
 
 def _parts(count: float) -> list[tuple[int, float]]:

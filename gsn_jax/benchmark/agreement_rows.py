@@ -139,7 +139,7 @@ def judge(
     """
     source = scored.source
     opinion = _opinion(source)
-    samples = ContentBootstrap(source.reference_ids, resamples, seed=0) if resamples else None
+    samples = ContentBootstrap(source.reference_ids, resamples) if resamples else None
     overall = {
         name: _agreement(scores, opinion, source, samples)
         for name, scores in scored.metrics.items()
