@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gsn_jax.backbones.padded import Sizes, clear, halved
-from gsn_jax.backbones.resampling import at_stride, halve, reduce_by
-from gsn_jax.heads import NonNegativeDense, visibility
+from gsn_jax.backbones.padded import Sizes, at_stride
+from gsn_jax.backbones.resampling import reduce_by
+from gsn_jax.heads import NonNegativeDense, positive, visibility
 
 # Side of the windows in which texture and structure are compared, in blocks of 2 x 2 cells: 96
 # pixels for cells of 16.
@@ -49,16 +49,18 @@ def similarity_error(
 
 
 class FusedLevel(NamedTuple):
-    """The results of `LevelFusion`, each `(N, rows, columns, channels)`.
+    """The results of `LevelFusion`, each `(N, rows, columns, channels)`, most of them per cell.
 
     Attributes:
         joint: joint features of both images, which determine how visible each error is.
         errors: non-negative errors; exactly 0 where the features agree.
+        errors_around: those of the windows around the blocks of 2 x 2 cells, one per block.
         means: per-cell means of the features a and b, of a^2 + b^2 and of (a - b)^2.
     """
 
     joint: jax.Array
     errors: jax.Array
+    errors_around: jax.Array
     means: tuple[jax.Array, ...]
 
 
@@ -86,12 +88,14 @@ class LevelFusion(nn.Module):
     ) -> FusedLevel:
         """Joint features and errors, `width` channels each, at the target stride.
 
+        Padded features, whose images have the true `sizes` in pixels, are zero beyond them.
+
         Three errors per channel are mixed: that of the features themselves, and those of texture
         and structure in the surrounding window.
         """
         channels = reference.shape[-1]
         start = nn.initializers.constant(float(np.log(np.expm1(_FLOOR))))
-        floors = nn.softplus(self.param("floor", start, (3, channels)))
+        floors = positive(self.param("floor", start, (3, channels)))
         error, *means, squared, apart = in_bands(
             functools.partial(
                 cell_statistics, floor=floors[0], stride=self.stride, target=self.target
@@ -103,9 +107,7 @@ class LevelFusion(nn.Module):
         sizes = at_stride(sizes, self.target)
         around = jnp.concatenate(
             texture_and_structure_errors(
-                window_means([halve(x, sizes) for x in (*means, squared, apart)], halved(sizes)),
-                floors[1],
-                floors[2],
+                window_means([*means, squared, apart], sizes), floors[1], floors[2]
             ),
             axis=-1,
         )
@@ -115,11 +117,11 @@ class LevelFusion(nn.Module):
         joint = nn.relu(joint + spread(far, joint.shape))
         context = jax.lax.stop_gradient(joint) if self.hold_weights else joint
         near = error * visibility(channels)(context)
-        far = around * visibility(2 * channels, "visibility_around")(halve(context, sizes))
+        (blocks,) = _block_means([context], sizes, 0)
+        far = around * visibility(2 * channels, "visibility_around")(blocks)
         far = NonNegativeDense(self.width, name="mix_around")(far)
-        mixed = NonNegativeDense(self.width, name="mix")(near)
-        errors = (mixed + spread(far, mixed.shape)) / 2
-        return FusedLevel(joint, errors, (*means, squared, apart))
+        near = NonNegativeDense(self.width, name="mix")(near)
+        return FusedLevel(joint, near, far, (*means, squared, apart))
 
 
 def cell_statistics(
@@ -193,13 +195,11 @@ def in_bands(
 
 def spread(blocks: Float[Array, "n h2 w2 c"], shape: Sequence[int]) -> Float[Array, "n h w c"]:
     """Copies the value of every block to its 2 x 2 cells; `shape` is the cells', `(N, H, W, C)`."""
-    for axis in (1, 2):  # as products with 0 and 1, which work with symbolic shapes too
-        chosen = jnp.arange(shape[axis])[:, None] // 2 == jnp.arange(blocks.shape[axis])
-        spread = jnp.tensordot(
-            chosen.astype(blocks.dtype), blocks, (1, axis), precision=jax.lax.Precision.HIGHEST
-        )
-        blocks = jnp.moveaxis(spread, 0, axis)
-    return blocks
+    count, rows, columns, channels = blocks.shape
+    copies = jnp.broadcast_to(
+        blocks[:, :, None, :, None], (count, rows, 2, columns, 2, channels)
+    )
+    return copies.reshape(count, 2 * rows, 2 * columns, channels)[:, : shape[1], : shape[2]]
 
 
 def concatenated(
@@ -216,28 +216,60 @@ def roots(errors: jax.Array) -> jax.Array:
     return jnp.sqrt(errors + _EPSILON) - _EPSILON**0.5
 
 
-def window_means(blocks: Sequence[jax.Array], sizes: Sizes = None) -> list[jax.Array]:
-    """Means over the part inside the image of the window around each block.
+def window_means(cells: Sequence[jax.Array], sizes: Sizes = None) -> list[jax.Array]:
+    """Means over the part inside the image of the window around each block of 2 x 2 cells.
+
+    The means of the blocks are averaged, so that a block cut by the border counts like any other.
 
     Args:
-        blocks: `(N, rows, columns, C)` each.
+        cells: `(N, rows, columns, C)` each.
         sizes: true numbers of rows and columns, see `gsn_jax.backbones.padded`.
     """
-    inside = clear(jnp.ones((*blocks[0].shape[:3], 1)), sizes)
-    count = _window_sums(inside)
-    return [_window_sums(clear(x, sizes)) / jnp.maximum(count, 1) for x in blocks]
+    return _block_means(cells, sizes, WINDOW // 2)
 
 
-def _window_sums(x: jax.Array) -> jax.Array:
-    for axis in (1, 2):
-        border = [(0, 0)] * 4
-        border[axis] = (WINDOW // 2, WINDOW // 2)
-        padded, length = jnp.pad(x, border), x.shape[axis]
-        x = functools.reduce(
-            jnp.add,
-            [jax.lax.slice_in_dim(padded, i, i + length, axis=axis) for i in range(WINDOW)],
-        )
-    return x
+def _block_means(cells: Sequence[jax.Array], sizes: Sizes, around: int) -> list[jax.Array]:
+    """As `window_means`, for windows that extend `around` blocks in each direction."""
+    rows, columns = (
+        _shares(cells[0].shape[axis], None if sizes is None else sizes[:, axis - 1], around)
+        for axis in (1, 2)
+    )
+    return [_resampled(x, rows, columns) for x in cells]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2))  # traced once for all levels
+def _shares(
+    length: int, inside: jax.Array | None, around: int
+) -> Float[Array, "n blocks cells"]:
+    """Along one axis: the share of each cell in the mean over each block's window.
+
+    Args:
+        length: number of cells.
+        inside: for each image, how many of them are in it; None for all, with n = 1.
+        around: see `_block_means`.
+    """
+    inside = jnp.array([length]) if inside is None else inside
+    inside = inside[:, None, None]
+    block, cell = jnp.arange((length + 1) // 2)[:, None], jnp.arange(length)
+    first, last = block - around, block + around
+    blocks = jnp.minimum(last, (inside - 1) >> 1) - jnp.maximum(first, 0) + 1
+    cells = jnp.minimum(inside - (cell & ~1), 2)  # of the block that the cell is in
+    near = (first <= cell >> 1) & (cell >> 1 <= last) & (cell < inside)
+    return jnp.where(near, 1 / (blocks * cells).astype(jnp.float32), 0)
+
+
+def _resampled(
+    x: Float[Array, "n h w c"], rows: Float[Array, "m i h"], columns: Float[Array, "m j w"]
+) -> Float[Array, "n i j c"]:
+    """Linear maps along both axes, for each image (m = n) or for all (m = 1).
+
+    Matrix products, which take XLA less time to compile and to run on a CPU than shifted sums.
+    """
+    n, i, j = x.shape[0], rows.shape[1], columns.shape[1]
+    rows = jnp.broadcast_to(rows, (n, *rows.shape[1:]))
+    columns = jnp.broadcast_to(columns[:, None], (n, i, j, columns.shape[2]))
+    exact = jax.lax.Precision.HIGHEST
+    return jnp.matmul(columns, jnp.einsum("nih,nhwc->niwc", rows, x, precision=exact), precision=exact)
 
 
 def texture_and_structure_errors(

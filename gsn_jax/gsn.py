@@ -28,9 +28,8 @@ from jaxtyping import Array, Float, Shaped
 from gsn_jax.backbones.cdcn import CDCN
 from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.folding import fold
-from gsn_jax.backbones.padded import Sizes, clear
-from gsn_jax.backbones.resampling import at_stride
-from gsn_jax.fusion import MEANS, WINDOW, LevelFusion, global_errors
+from gsn_jax.backbones.padded import Sizes, at_stride, clear
+from gsn_jax.fusion import MEANS, WINDOW, LevelFusion, global_errors, spread
 from gsn_jax.heads import (
     GLOBAL_SHARE,
     ErrorMap,
@@ -162,6 +161,8 @@ class GSN(nn.Module):
         if self.hold_weights:
             context = jax.lax.stop_gradient(context)
         errors = jnp.concatenate([level.errors for level in levels], axis=-1)
+        around = jnp.concatenate([level.errors_around for level in levels], axis=-1)
+        errors = (errors + spread(around, errors.shape)) / 2
         means = list(zip(*(level.means for level in levels), strict=True))
         return Comparison(*self.scorer(context, errors), context, means)
 

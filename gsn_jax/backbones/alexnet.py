@@ -79,7 +79,7 @@ class AlexNet(nn.Module):
         levels = []
         for index, (_, size, stride, border) in enumerate(LAYERS[: self.level_count]):
             if index in POOLED:
-                sizes = (sizes - 1) // 2 if self.complete_windows else (sizes + 1) // 2
+                sizes = (sizes - 1) >> 1 if self.complete_windows else (sizes + 1) >> 1
             if index == 0:
                 beyond = 2 * border - size if self.complete_windows else -1
                 sizes = (sizes + beyond) // stride + 1

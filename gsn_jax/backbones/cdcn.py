@@ -70,7 +70,7 @@ class CDCN(nn.Module):
         def stem(module: CDCN, images: jax.Array, sizes: Sizes) -> jax.Array:
             # Centred, so that the zeros beyond the border are mid-gray and not black.
             x = space_to_depth(2 * images - 1, sizes)
-            return nn.relu(module.convolution(self.stem_width, "stem")(x))
+            return clear(nn.relu(module.convolution(self.stem_width, "stem")(x)), halved(sizes))
 
         def stage(module: CDCN, x: jax.Array, name: str, width: int, sizes: Sizes) -> jax.Array:
             x, sizes = halve(x, sizes), halved(sizes)

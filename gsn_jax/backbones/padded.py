@@ -15,7 +15,15 @@ Sizes = jax.Array | None
 
 def halved(sizes: Sizes) -> Sizes:
     """The sizes after halving, rounded up."""
-    return None if sizes is None else (sizes + 1) // 2
+    return at_stride(sizes, 2)
+
+
+def at_stride(sizes: Sizes, stride: int) -> Sizes:
+    """The sizes of features of this stride, a power of two: the images' divided by it, rounded up.
+
+    A shift, because XLA compiles ten operations for the quotient of integers that may be negative.
+    """
+    return None if sizes is None else (sizes + stride - 1) >> (stride.bit_length() - 1)
 
 
 def clear(x: jax.Array, sizes: Sizes) -> jax.Array:

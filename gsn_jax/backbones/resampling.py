@@ -9,21 +9,21 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from gsn_jax.backbones.padded import Sizes, clear, halved, repeat_edge
+from gsn_jax.backbones.padded import Sizes, at_stride, clear, halved, repeat_edge
 
 
 def halve(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2 w2 c"]:
     """2 x 2 average pooling; an odd last row or column is repeated, so that no pixel is dropped.
 
-    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. With true `sizes` (see
-    `gsn_jax.backbones.padded`), the result is zero beyond the images.
+    Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. With true `sizes`, `x` must be zero
+    beyond the images (see `gsn_jax.backbones.padded.clear`), and so is the result.
     """
     if sizes is None:
         wide = jnp.promote_types(x.dtype, jnp.float32)
         means = _block_sums(_pad_to_even(x).astype(wide)) * 0.25
         return means.astype(x.dtype)  # bfloat16 is rounded once
     height, width = x.shape[1:3]
-    x = jnp.pad(clear(x, sizes), ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
+    x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
     return _block_sums(x) * _reciprocal_counts(sizes, *x.shape[1:3])
 
 
@@ -46,13 +46,6 @@ def reduce_by(x: Float[Array, "n h w c"], factor: int, sizes: Sizes = None) -> j
     while factor > 1:
         x, sizes, factor = halve(x, sizes), halved(sizes), factor // 2
     return x
-
-
-def at_stride(sizes: Sizes, stride: int) -> Sizes:
-    """The sizes of features of this stride, a power of two, given those of the images."""
-    for _ in range(stride.bit_length() - 1):
-        sizes = halved(sizes)
-    return sizes
 
 
 def max_pool(x: Float[Array, "n h w c"], window: int) -> Float[Array, "n h2 w2 c"]:
@@ -111,6 +104,7 @@ def _block_sums(x: jax.Array) -> jax.Array:
     return x[:, :, 0, :, 0] + x[:, :, 0, :, 1] + x[:, :, 1, :, 0] + x[:, :, 1, :, 1]
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))  # traced once per shape
 def _reciprocal_counts(sizes: Int[Array, "n 2"], height: int, width: int) -> jax.Array:
     """One over the number of pixels inside each 2 x 2 block, `(N, height / 2, width / 2, 1)`.
 

@@ -16,8 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
 from gsn_jax.backbones.convolution import context_convolution, layer
-from gsn_jax.backbones.padded import Sizes, clear
-from gsn_jax.backbones.resampling import at_stride
+from gsn_jax.backbones.padded import Sizes, at_stride, clear
 from gsn_jax.fusion import CHANGE_GAIN, roots
 from gsn_jax.heads import (
     GLOBAL_SHARE,

@@ -8,6 +8,7 @@ from closeness import assert_close
 from small_gsns import draw
 
 from gsn_jax import fusion
+from gsn_jax.backbones.padded import clear
 
 
 @pytest.fixture
@@ -18,9 +19,15 @@ def features(rng):
     return a, b
 
 
-def window_mean(x, row, column):
-    """The mean over the window around a block, as far as it is inside `x`, (rows, columns, C)."""
+def window_mean(cells, row, column):
+    """The mean over the window around a block, as far as it is inside the image (rows, columns, C).
+
+    Blocks of two by two cells count alike, also where the border leaves only one row or column.
+    """
     reach = fusion.WINDOW // 2
+    height, width, channels = cells.shape
+    even = np.pad(cells, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    x = even.reshape(len(even) // 2, 2, -1, 2, channels).mean(axis=(1, 3))
     rows = slice(max(row - reach, 0), row + reach + 1)
     columns = slice(max(column - reach, 0), column + reach + 1)
     return x[rows, columns].mean(axis=(0, 1))
@@ -32,8 +39,8 @@ def test_windows_end_at_the_border_of_the_image(features, size):
     sizes = None if size is None else jnp.full((2, 2), jnp.array(size))
     (got,) = jax.jit(fusion.window_means)([jnp.float32(x)], sizes)
     height, width = size or x.shape[1:3]
-    for row in range(height):
-        for column in range(width):
+    for row in range((height + 1) // 2):
+        for column in range((width + 1) // 2):
             want = [window_mean(image[:height, :width], row, column) for image in x]
             assert_close(got[:, row, column], np.array(want))
 
@@ -65,12 +72,15 @@ def test_the_error_of_a_level_is_exactly_0_where_its_features_agree(features):
     a, b = map(jnp.float32, features)
     variables = draw(level, images=(a, b))
     apply = jax.jit(level.apply)
-    joint, errors, means = apply(variables, a, b)
+    joint, errors, around, means = apply(variables, a, b)
     assert_close(means[2], cell_means(features[0] ** 2 + features[1] ** 2))
     assert joint.shape == errors.shape == (2, 4, 6, 3)
-    assert (errors >= 0).all()
-    assert (errors.max(axis=-1) > 0).all()
-    assert (apply(variables, a, a).errors == 0).all()
+    assert around.shape == (2, 2, 3, 3)
+    equal = apply(variables, a, a)
+    for errors, none in ((errors, equal.errors), (around, equal.errors_around)):
+        assert (errors >= 0).all()
+        assert (errors.max(axis=-1) > 0).all()
+        assert (none == 0).all()
 
 
 def cell_means(x):
@@ -78,7 +88,7 @@ def cell_means(x):
     return x.reshape(2, 4, 2, 6, 2, 5).mean(axis=(2, 4))
 
 
-def test_a_level_means_its_errors_and_those_around(rng):
+def test_a_level_averages_its_errors_and_those_around(rng):
     """All are 1 where only one image has features, and so is any mean of them."""
     level = fusion.LevelFusion(width=3, stride=4, target=8)
     reference = jnp.zeros((1, 8, 12, 5))
@@ -86,10 +96,11 @@ def test_a_level_means_its_errors_and_those_around(rng):
     variables = jax.jit(level.init)(jax.random.key(0), reference, distorted)
     for name in ("mix", "mix_around"):
         kernel = variables["params"][name]["kernel"]
-        mean = np.log(np.expm1(1 / len(kernel)))  # under a softplus
+        mean = np.log(np.expm1(1 / len(kernel)))  # see `heads.positive`
         variables["params"][name]["kernel"] = jnp.full(kernel.shape, mean)
     fused = jax.jit(level.apply)(variables, reference, distorted)
     np.testing.assert_allclose(fused.errors, 1, rtol=1e-4)
+    np.testing.assert_allclose(fused.errors_around, 1, rtol=1e-4)
 
 
 @pytest.mark.slow
@@ -106,13 +117,13 @@ def test_bands_give_the_same_statistics(features, monkeypatch, sizes):
     jax.tree.map(assert_close, banded, whole)
 
 
-def test_what_lies_beyond_an_image_has_no_influence(features):
+def test_padded_features_give_the_same_within_the_image(features):
     level = fusion.LevelFusion(width=3, stride=4, target=8)
     a, b = (jnp.float32(x[:1]) for x in features)
     variables = draw(level, images=(a, b))
     want = jax.jit(level.apply)(variables, a[:, :5, :9], b[:, :5, :9])
     sizes = jnp.array([[20, 36]])
-    got = jax.jit(level.apply)(variables, a, b, sizes)
+    got = jax.jit(level.apply)(variables, *(clear(x, sizes // 4) for x in (a, b)), sizes)
     jax.tree.map(lambda padded, exact: assert_close(padded[:, :3, :5], exact), got, want)
 
 
