@@ -196,9 +196,7 @@ def in_bands(
 def spread(blocks: Float[Array, "n h2 w2 c"], shape: Sequence[int]) -> Float[Array, "n h w c"]:
     """Copies the value of every block to its 2 x 2 cells; `shape` is the cells', `(N, H, W, C)`."""
     count, rows, columns, channels = blocks.shape
-    copies = jnp.broadcast_to(
-        blocks[:, :, None, :, None], (count, rows, 2, columns, 2, channels)
-    )
+    copies = jnp.broadcast_to(blocks[:, :, None, :, None], (count, rows, 2, columns, 2, channels))
     return copies.reshape(count, 2 * rows, 2 * columns, channels)[:, : shape[1], : shape[2]]
 
 
@@ -238,9 +236,7 @@ def _block_means(cells: Sequence[jax.Array], sizes: Sizes, around: int) -> list[
 
 
 @functools.partial(jax.jit, static_argnums=(0, 2))  # traced once for all levels
-def _shares(
-    length: int, inside: jax.Array | None, around: int
-) -> Float[Array, "n blocks cells"]:
+def _shares(length: int, inside: jax.Array | None, around: int) -> Float[Array, "n blocks cells"]:
     """Along one axis: the share of each cell in the mean over each block's window.
 
     Args:
@@ -269,7 +265,8 @@ def _resampled(
     rows = jnp.broadcast_to(rows, (n, *rows.shape[1:]))
     columns = jnp.broadcast_to(columns[:, None], (n, i, j, columns.shape[2]))
     exact = jax.lax.Precision.HIGHEST
-    return jnp.matmul(columns, jnp.einsum("nih,nhwc->niwc", rows, x, precision=exact), precision=exact)
+    x = jnp.einsum("nih,nhwc->niwc", rows, x, precision=exact)
+    return jnp.matmul(columns, x, precision=exact)
 
 
 def texture_and_structure_errors(

@@ -77,9 +77,9 @@ def test_the_error_of_a_level_is_exactly_0_where_its_features_agree(features):
     assert joint.shape == errors.shape == (2, 4, 6, 3)
     assert around.shape == (2, 2, 3, 3)
     equal = apply(variables, a, a)
-    for errors, none in ((errors, equal.errors), (around, equal.errors_around)):
-        assert (errors >= 0).all()
-        assert (errors.max(axis=-1) > 0).all()
+    for some, none in ((errors, equal.errors), (around, equal.errors_around)):
+        assert (some >= 0).all()
+        assert (some.max(axis=-1) > 0).all()
         assert (none == 0).all()
 
 
