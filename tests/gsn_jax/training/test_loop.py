@@ -252,7 +252,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
 def test_a_folder_with_another_run_is_refused(uninterrupted, config):
     config.loss.alpha = 5.0
     config.seed = 3
-    with pytest.raises(InputError, match=r"another seed, loss\.alpha; choose a new --workdir"):
+    with pytest.raises(InputError, match=r"different seed, loss\.alpha; choose a new --workdir"):
         loop.train(config, uninterrupted)
 
 
