@@ -156,7 +156,7 @@ class Tracer:
             return None
         steps = f"steps {self._steps.start} to {self._steps.stop - 1}"
         if not self._written:
-            return f"profile: {steps} were not among those of this run"
+            return f"profile: no trace, because this run did not include {steps}"
         return f"profile: a trace of {steps} is in {self._folder}"
 
     def _stop(self) -> None:

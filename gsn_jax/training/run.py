@@ -121,10 +121,11 @@ def _store(
         return None
     frozen = with_frozen_backbone(model)
     if jax.process_count() > 1:
-        raise InputError("data.stored_crops is for one process; set it to 0 with several")
+        raise InputError("data.stored_crops works in one process only; set it to 0 with several")
     if storage.is_url(config.data.store or workdir):
         raise InputError(
-            "data.store: features are stored on a disk; name a folder with --config.data.store"
+            "data.store: features can only be stored on a disk; name a local folder with "
+            "--config.data.store"
         )
     folder = Path(config.data.store) if config.data.store else workdir / "features"
     return StoredCrops(frozen, pairs, config.data, folder, config.seed)

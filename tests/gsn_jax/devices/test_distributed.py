@@ -57,11 +57,11 @@ def test_flags_go_before_the_environment():
         (("h:1", None, None), "--processes and --process-id are missing"),
         ((None, 2, 0), "--coordinator is missing"),
         ((None, 1, 1), "--coordinator is missing"),
-        (("h", 2, 0), "HOST:PORT is needed, got 'h'"),
-        (("h:x", 2, 0), "HOST:PORT is needed"),
-        (("h:1", 0, 0), "--processes: at least 1"),
-        (("h:1", 2, 2), "0 <= process id < 2"),
-        (("h:1", 2, -1), "0 <= process id < 2"),
+        (("h", 2, 0), "must be HOST:PORT, got 'h'"),
+        (("h:x", 2, 0), "must be HOST:PORT"),
+        (("h:1", 0, 0), "--processes: must be at least 1"),
+        (("h:1", 2, 2), "--process-id: must be at least 0 and less than --processes 2"),
+        (("h:1", 2, -1), "--process-id: must be at least 0 and less than --processes 2"),
     ],
 )
 def test_flags_that_do_not_fit_together(flags, message):

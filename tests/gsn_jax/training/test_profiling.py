@@ -85,5 +85,5 @@ def test_a_trace_of_chosen_steps_is_written(tmp_path):
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
     assert tracer.describe() == f"profile: a trace of steps 2 to 3 is in {tmp_path / 'profile'}"
     late = Tracer(tmp_path / "none", range(9, 10))
-    assert late.describe() == "profile: steps 9 to 9 were not among those of this run"
+    assert late.describe() == "profile: no trace, because this run did not include steps 9 to 9"
     assert Tracer(tmp_path, range(0)).describe() is None
