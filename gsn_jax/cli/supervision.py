@@ -83,8 +83,8 @@ def _verdict(
         return 128 - code, f"{me} was ended by {name} ({reason}); {START_AGAIN}"
     if not joined:
         return WRONG_INPUT, (
-            f"{me}: the {group} did not come together within {start_seconds} s; are all of them "
-            "running, with one coordinator and one number of processes?"
+            f"{me}: the {group} did not connect to each other within {start_seconds} s; are all of "
+            "them running, with one coordinator and one number of processes?"
         )
     return LOST, f"{me} has ended because another process was lost; {START_AGAIN}"
 

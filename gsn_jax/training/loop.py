@@ -142,7 +142,7 @@ def _continue(run: Run, profile: range, writers: Sequence[str]) -> Result:
         ),
     )
     tracer = Tracer(run.workdir / "profile", profile)
-    with log, tracer:
+    with log:
         evaluation: dict[str, float] | None = {}
         if metadata is not None:
             run.batches.set_state(metadata["input"])
@@ -154,7 +154,8 @@ def _continue(run: Run, profile: range, writers: Sequence[str]) -> Result:
             return _stopped(run, first, {}, log)
         if run.stored is not None and not _store_features(run.stored, run, state, log):
             return _stopped(run, first, evaluation, log, saved=metadata is not None)
-        result = _steps(run, state, first, evaluation, log, tracer)
+        with tracer:
+            result = _steps(run, state, first, evaluation, log, tracer)
         log.summarise(tracer.describe())
         return result
 

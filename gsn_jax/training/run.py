@@ -110,7 +110,8 @@ def _identity(held_out: PairSource | None) -> str:
     try:
         return identity_of_pairs(held_out)
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
+        where = f"{error.filename}: " if error.filename else "the held-out pairs: "
+        raise InputError(f"{where}cannot be read ({error.strerror or error})") from None
 
 
 def _store(

@@ -106,7 +106,7 @@ GROUP = ProcessGroup("flags", "h:1", 4, 3)
         (2, False, False, 2, None),
         (75, True, False, 75, None),
         (-signal.SIGABRT, True, False, 75, "process 3 of 4 has ended because another process"),
-        (-signal.SIGABRT, False, False, 2, "did not come together within 9 s"),
+        (-signal.SIGABRT, False, False, 2, "did not connect to each other within 9 s"),
         (-signal.SIGKILL, True, False, 137, "ended by SIGKILL .no memory left, or a scheduler"),
         (-signal.SIGSEGV, True, True, 139, "ended by SIGSEGV"),
         (-signal.SIGTERM, False, True, 0, "SIGTERM before the start; nothing to save"),
