@@ -163,9 +163,11 @@ def _validate(config: ConfigDict, path: Path) -> None:
     for section, defaults in base_config().items():
         if section not in config:
             raise InputError(f"{path}: section {section!r} is missing; start from base_config()")
-        if section == "model" or not isinstance(defaults, ConfigDict):
+        if not isinstance(defaults, ConfigDict):
             continue
-        missing = sorted(set(defaults) - set(config[section]))
+        # A model's other options have defaults of their own.
+        needed = {"name"} if section == "model" else set(defaults)
+        missing = sorted(needed - set(config[section]))
         if missing:
             raise InputError(f"{path}: {section}.{missing[0]} is missing; start from base_config()")
     for holds, message in _checks(config):

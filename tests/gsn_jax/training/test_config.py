@@ -120,10 +120,13 @@ def test_unknown_names_list_what_there_is():
             "from ml_collections import ConfigDict\ndef get_config():\n    return ConfigDict()",
             "section '.*' is missing",
         ),
-        (
-            "from gsn_jax.training.config import base_config\n"
-            "def get_config():\n    c = base_config()\n    del c.train.steps\n    return c",
-            "train.steps is missing; start from base_config",
+        *(
+            (
+                "from gsn_jax.training.config import base_config\n"
+                f"def get_config():\n    c = base_config()\n    del c.{key}\n    return c",
+                f"{key} is missing; start from base_config",
+            )
+            for key in ("train.steps", "model.name")
         ),
     ],
 )
