@@ -111,8 +111,8 @@ def _check_target(target: Path, form: str, overwrite: bool) -> None:
         refuse_foreign(target, ours, overwrite=overwrite)
     elif target.exists() and not (overwrite and (target / "saved_model.pb").is_file()):
         raise InputError(
-            f"{target}: exists already; choose another --out, or replace a SavedModel with "
-            "--overwrite"
+            f"{target}: already exists; name another --out, or add --overwrite to replace a "
+            "SavedModel"
         )
 
 
