@@ -389,18 +389,18 @@ CALLS = {
     "one_folder_only": (lambda folder: ["--reference-dir", folder], "give both"),
     "folder_twice": (
         lambda folder: ["--reference-dir", folder, "--distorted-dir", folder],
-        "is given as both folders",
+        "is both the reference and the distorted folder",
     ),
-    "empty_folder": (folders_case([], ["a.png"]), "r: holds no image"),
-    "nothing_pairs": (folders_case(["a.png"], ["b.png"]), "has a reference in"),
-    "ambiguous": (folders_case(["a.png", "a.bmp"], ["a_1.png"]), "fit several references"),
+    "empty_folder": (folders_case([], ["a.png"]), "r: contains no images"),
+    "nothing_pairs": (folders_case(["a.png"], ["b.png"]), "matches a reference in"),
+    "ambiguous": (folders_case(["a.png", "a.bmp"], ["a_1.png"]), "match several references"),
     "lone_distorted": (folders_case(["a.png"], ["a.png", "b.png"]), "without a reference: b.png"),
     "lone_reference": (folders_case(["a.png", "b.png"], ["a.png"]), "distorted image: b.png"),
     "bad_rule": (folders_case(["a.png"], ["a.png"], "--pairing", "("), "regular expression"),
     "output_is_a_folder": (output_case(lambda folder: folder), "is a folder"),
     "output_in_no_folder": (
         output_case(lambda folder: folder / "no" / "s.csv"),
-        "there is no folder",
+        "no such folder",
     ),
     "output_is_the_input": (output_case(lambda folder: folder / "good.png"), "is an input"),
     "output_links_to_the_input": (
@@ -461,7 +461,7 @@ def test_a_full_disk_loses_nothing(folder):
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "cannot be written (File too large); scores written before are kept" in done.stderr
+    assert "cannot be written (File too large); earlier scores are kept" in done.stderr
     assert not out.exists()
     _, err, code = run(*arguments[1:-2])
     assert code == 0

@@ -92,7 +92,9 @@ def test_one_run_at_a_time_scores_into_a_folder(judged_table, tmp_path, counting
     out = tmp_path / "out"
 
     def start_another(*_):
-        with pytest.raises(InputError, match=r"people: another run is writing this folder; wait"):
+        with pytest.raises(
+            InputError, match=r"people: another run is writing to this folder; wait"
+        ):
             resumable_scoring.scored_set(judged_table, [counting("second")], out)
 
     resumable_scoring.scored_set(judged_table, [counting("first")], out, progress=start_another)

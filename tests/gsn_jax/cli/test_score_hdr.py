@@ -95,7 +95,7 @@ def test_tiles(folder):
         (("r/a.png", "d/a.png", *HDR, "--align", "integer"), "align integer is not for HDR"),
         (("r/a.png", "d/a.png", *HDR, "--alpha", "black"), "alpha black is not for HDR"),
         (("r/a.png", "d/a.png", *HDR, "--maps", "m"), "--maps: not of HDR images"),
-        (("r/a.png", "d/a.png", *HDR, "--peak-nits", "0.5"), "from 1 to 10000 cd/m2, got 0.5"),
+        (("r/a.png", "d/a.png", *HDR, "--peak-nits", "0.5"), "lie in [1, 10000] cd/m2, got 0.5"),
         (("r/a.png", "d/a.png", "--peak-nits", "500"), "peak_nits is for HDR images"),
         (("--pairs", "p.csv", "--runner", "beam", "--out", "o", *HDR), "--hdr: not with --runner"),
         (("r/b.hdr", "d/b.hdr", *HDR, "--max-pixels", "99"), "64 x 48 pixels is beyond the limit"),

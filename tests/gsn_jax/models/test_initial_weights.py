@@ -95,11 +95,11 @@ def test_a_file_that_does_not_fit_is_named(state_dict, tmp_path, change, message
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "no package carries ImageNet weights of resnet18"),
+        ({}, "no package contains ImageNet weights of resnet18"),
         ({"theta": 1.0}, "theta: pretrained kernels are lost at 1"),
         ({"backbone": "cdcn", "backbone_options": {}}, "'cdcn' has no published weights"),
         ({"backbone_weights": "missing.pth"}, "missing.pth: no such file"),
-        ({"backbone_weights": "resnet"}, "resnet: unknown kind of weight file"),
+        ({"backbone_weights": "resnet"}, "resnet: unknown type of weight file"),
         ({"backbone": "vgg", "backbone_options": {}}, "unknown backbone 'vgg'"),
         ({"backbone_weights": "lpips+dists"}, 'is for model.name="frozen"; choose "lpips"'),
     ],

@@ -128,7 +128,7 @@ class TestLoad:
     def test_unknown_names_list_what_there_is(self):
         with pytest.raises(InputError, match="unknown metric 'nonsense'; known: gsn, gsn-b, psnr"):
             gsn_jax.score(np.zeros((16, 16, 3)), np.zeros((16, 16, 3)), metric="nonsense")
-        with pytest.raises(InputError, match="neither a model that ships"):
+        with pytest.raises(InputError, match="neither a shipped model"):
             gsn_jax.load("nonsense")
 
     def test_folders_that_are_no_model(self, tmp_path):

@@ -69,7 +69,7 @@ def test_what_one_file_does_not_say_is_taken_from_the_other(tmp_path, rng):
     ("change", "message"),
     [
         ({"number": 5}, r"has 5 frames, and .*r.mp4 has 6; cut both"),
-        ({"rate": 24}, r"24 frames per second differ from 30 of .*r.mp4"),
+        ({"rate": 24}, r"24 fps differs from 30 fps of .*r.mp4"),
         ({"size": 48}, r"size 48 x 64 differs from 64 x 64 of .*--resize"),
     ],
 )
