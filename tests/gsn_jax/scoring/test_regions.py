@@ -170,6 +170,8 @@ def test_tiles_cover_every_pixel_once():
     assert total.sum() == 9 * 13
     with pytest.raises(InputError, match="17 x 13 is too small for 14 x 1 tiles"):
         next(tile_masks(13, 17, (14, 1)))
+    with pytest.raises(InputError, match="13 x 9 is too small for 10 x 1 tiles"):
+        next(tile_masks(13, 17, (10, 1), 2))
 
 
 def test_what_takes_no_mask_is_one_line(photo, noisy, mask):
