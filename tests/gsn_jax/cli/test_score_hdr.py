@@ -88,7 +88,7 @@ def test_tiles(folder):
         (("r/b.hdr", "d/b.hdr", "--metric", "psnr"), "b.hdr: is an HDR image (Radiance HDR);"),
         (("r/a.png", "sdr.png", *HDR), "sdr.png: is not an HDR image"),
         (("sdr.png", "d/a.png", *HDR), "sdr.png: is not an HDR image"),
-        (("r/hlg.png", "d/hlg.png", *HDR), "hlg.png: is in HLG"),
+        (("r/hlg.png", "d/hlg.png", *HDR), "hlg.png: is HLG"),
         (("r/a.png", "d/a.png", "--hdr", "pu21"), "gsn: is not defined for HDR images"),
         (("r/a.png", "d/a.png", *HDR, "--luma", "full"), "leave out luma"),
         (("r/a.png", "d/a.png", *HDR, "--protocol", "sr-x4"), "--protocol sr-x4 is for SDR images"),

@@ -296,7 +296,7 @@ BAD = {
     ),
     "empty_mask": (["--mask", "empty.png"], "empty.png: the mask is empty"),
     "mask_of_another_size": (["--mask", "small.png"], "small.png: size 152 x 119 differs from"),
-    "mask_in_colour": (["--mask", "r.png"], "r.png: a mask is gray"),
+    "mask_in_colour": (["--mask", "r.png"], "r.png: a mask must be gray"),
     "no_mask": (["--mask", "none.png"], "none.png: no such file"),
     "no_image_as_mask": (["--mask", "text.png"], "text.png: not an image"),
     "folder_without_masks": (["--mask", "nothing"], "nothing: no mask for 1 of 1 pairs"),
