@@ -29,6 +29,12 @@ class InputError(ValueError):
         super().__init__(line.encode(errors="surrogateescape").decode(errors="backslashreplace"))
 
 
+def about(where: str | os.PathLike[str], error: InputError) -> str:
+    """The line of an error with `where` in front, unless it begins with that already."""
+    start = f"{os.fspath(where)}: "
+    return str(error) if str(error).startswith(start) else f"{start}{error}"
+
+
 def refused_path(error: BaseException) -> str | None:
     """What the system refused to open, and why; None for an error that no path explains."""
     if not isinstance(error, OSError) or error.errno not in _REFUSED or not error.filename:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gsn_jax._version import __version__
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, about
 from gsn_jax.metric import FeatureCache, Metric
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
@@ -110,7 +110,7 @@ def encode_to(
                 try:
                     found = _encode(photo, codec, target, folder, ours, overwrite)
                 except InputError as error:
-                    found = Found(photo, None, 0, 0, float("nan"), f"{photo.path}: {error}")
+                    found = Found(photo, None, 0, 0, float("nan"), about(photo.path, error))
                 if found.file is not None:
                     row = {
                         "run": run,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gsn_jax import cli
-from gsn_jax.errors import disk_failure, refused_path
+from gsn_jax.errors import InputError, about, disk_failure, refused_path
 from gsn_jax.training.run_folder import why_unwritable
 
 
@@ -25,6 +25,11 @@ from gsn_jax.training.run_folder import why_unwritable
 )
 def test_the_reason_is_found_in_any_error(error, reason):
     assert disk_failure(error) == reason
+
+
+def test_a_file_is_named_once():
+    assert about("a.png", InputError("damaged")) == "a.png: damaged"
+    assert about(Path("a.png"), InputError("a.png: damaged")) == "a.png: damaged"
 
 
 def test_a_refused_path_is_one_line(monkeypatch, capsys):
