@@ -98,8 +98,9 @@ def main() -> None:
             raise
         _discard_output()
         name = getattr(error, "filename", None)
-        where = f"{name}: " if name else ""
-        click.echo(f"gsn: {where}cannot be written ({reason}); free some space", err=True)
+        where = f"{name}:" if name else "output"
+        advice = "free some space, or write to another disk"
+        click.echo(f"gsn: {where} cannot be written ({reason}); {advice}", err=True)
         sys.exit(2)
 
 
