@@ -120,7 +120,7 @@ def check_resumed(folder: Path, whole: Path, resumed: Path, code: int, claims: C
         process.send_signal(signal.SIGKILL)
     claims.check(half <= kept() and not resumed.exists(), f"killed after {kept()} pairs")
     ended = run(score_folders(folder, resumed), code=code)
-    before = re.search(r"gsn: (\d+) pairs were scored before", ended.errors)
+    before = re.search(r"gsn: (\d+) of \d+ pairs were already scored", ended.errors)
     print(f"resumed in {ended.seconds:.1f} s, with {before[1] if before else 0} pairs from before")
     same = resumed.read_bytes() == whole.read_bytes()
     claims.check(same and before is not None, "resumed to the same bytes")

@@ -85,7 +85,7 @@ def command(ctx: click.Context, out: Path, seeds: str, arms: str, overwrite: boo
 def _need_matplotlib() -> None:
     """Reports a missing matplotlib before the training, not after it."""
     if importlib.util.find_spec("matplotlib") is None:
-        raise InputError("the figure needs matplotlib: pip install 'gsn_jax[report]'")
+        raise InputError("the figure needs matplotlib; run: pip install 'gsn_jax[report]'")
 
 
 def _arms(text: str) -> list:
@@ -104,5 +104,5 @@ def _seeds(text: str) -> list[int]:
     except ValueError:
         seeds = []
     if not seeds or min(seeds) < 0:
-        raise InputError(f"--seeds: needs whole numbers like 0,1,2, got {text!r}")
+        raise InputError(f"--seeds {text!r}: give whole numbers, 0 or above, as in 0,1,2")
     return list(dict.fromkeys(seeds))

@@ -58,7 +58,7 @@ def command(
     The column options apply to all tables.
     """
     if not datasets and not tables:
-        raise InputError("give --dataset NAME or --pairs FILE.csv, each as often as you like")
+        raise InputError("give --dataset NAME or --pairs FILE.csv; both may be repeated")
     columns = judging.columns(arguments)
     request = judging.Request(**arguments)
     judging.check(request)

@@ -53,7 +53,7 @@ def chosen(names: str | None, encoders: Sequence[str], decoders: Sequence[str]) 
 
     found = choose(split_names(names or ""), encoders, decoders)
     if not found:
-        raise InputError("name a codec, as in --codec avif or --encoder 'NAME=PROGRAM ...'")
+        raise InputError("name a codec, as in --codec avif or --encoder 'NAME=COMMAND'")
     return found
 
 
@@ -73,20 +73,23 @@ def qualities(texts: Sequence[str], codecs: Sequence[Codec]) -> dict[Codec, list
     for text in texts:
         name, _, values = text.rpartition("=")
         if name and name not in names:
-            raise InputError(f"--quality {text}: {name} is none of {', '.join(names)}")
+            raise InputError(f"--quality {text}: no codec {name!r}; codecs: {', '.join(names)}")
         if name in found:
             raise InputError(
-                f"--quality {text}: there is another one for {name or 'all codecs'}; list all "
-                "qualities in one, as in 20,40,60"
+                f"--quality {text}: already given for {name or 'all codecs'}; list all qualities "
+                "in one --quality, as in 20,40,60"
             )
         found[name] = _values(text, values)
     if missing := [name for name in names if name not in found and "" not in found]:
-        raise InputError(f"--quality gives none for {missing[0]}")
+        example = f"--quality {missing[0]}=20,40,60"
+        raise InputError(f"--quality: none for {missing[0]}; add it, as in {example}")
     return {codec: found.get(codec.name, found.get("", [])) for codec in codecs}
 
 
 def _values(text: str, values: str) -> list[float]:
-    wrong = InputError(f"--quality {text}: give FIRST:LAST:STEP, as in 20:95:15, or Q,Q,...")
+    wrong = InputError(
+        f"--quality {text}: give FIRST:LAST:STEP, from low to high, as in 20:95:15, or Q,Q,..."
+    )
     separator = ":" if ":" in values else ","
     try:
         numbers = [float(value) for value in values.split(separator)]

@@ -63,9 +63,11 @@ def prepare(
     options: dict[str, Any] = {}
     if score_range or lower_is_better:
         if name != "iqa_table":
-            raise click.UsageError(f"--score-range and --lower-is-better do not apply to {name}.")
+            raise click.UsageError(
+                f"--score-range and --lower-is-better do not apply to {name}; leave them out"
+            )
         options = {"score_range": score_range or None, "higher_is_better": not lower_is_better}
-    click.echo(f"preparing {name} from {manual_dir}: seconds to minutes", err=True)
+    click.echo(f"preparing {name} from {manual_dir}; this takes seconds to minutes", err=True)
     with counting_bar(transient=True) as bar:
         builder = catalogue.prepare(
             name, manual_dir, data_dir or ctx.obj, progress=_follow(bar), **options
@@ -91,8 +93,8 @@ def _list(data_dir: str | None) -> None:
     from data_pipelines import catalogue
 
     if data_dir and storage.is_url(data_dir):
-        raise InputError(f"--data-dir {data_dir}: only the sets in a folder are listed")
-    table = Table("name", "state", "pairs", "what it is")
+        raise InputError(f"--data-dir {data_dir}: data sets are listed in a folder only; give one")
+    table = Table("name", "state", "pairs", "description")
     for name in catalogue.names():
         builder = catalogue.builder(name, data_dir)
         ready = builder.is_prepared()
@@ -102,7 +104,7 @@ def _list(data_dir: str | None) -> None:
     console = Console()
     console.print(table)
     console.print(
-        "Prepare one with: gsn datasets prepare NAME --manual-dir DIR. Where to get the data: page "
-        '"Data sets" of the documentation.',
+        "Prepare one with: gsn datasets prepare NAME --manual-dir DIR. The page "
+        '"Data sets" of the documentation says where to get the files.',
         soft_wrap=True,
     )

@@ -34,7 +34,7 @@ def command() -> None:
     from gsn_jax.scoring import by_name
 
     metrics = [by_name.resolve(name) for name in METRICS]
-    table = Table(title="quality of real pairs, gsn from 0 (worst) to 1 (identical)")
+    table = Table(title="distorted photographs; gsn ranges from 0 (worst) to 1 (identical)")
     table.add_column("photograph")
     table.add_column("distortion")
     for metric in metrics:
@@ -59,6 +59,6 @@ def _photographs() -> ModuleType:
         import skimage.data
     except ImportError:
         raise InputError(
-            "the photographs of the demo come with scikit-image; pip install 'gsn_jax[demo]'"
+            "the demo needs the photographs of scikit-image; run: pip install 'gsn_jax[demo]'"
         ) from None
     return skimage.data

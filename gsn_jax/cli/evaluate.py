@@ -53,7 +53,7 @@ def command(
     of the documentation.
     """
     if (dataset is None) == (table is None):
-        raise InputError("give --dataset NAME or --pairs FILE.csv, one of them; see --help")
+        raise InputError("give either --dataset NAME or --pairs FILE.csv; see --help")
     if split is not None and dataset is None:
         raise InputError(f"--split {split} is for --dataset NAME; leave it out")
     name, _, part = (dataset or "").partition(":")

@@ -50,7 +50,7 @@ def command(
     """
     fixed = _parse_size(size)
     if name is not None and checkpoint is not None:
-        raise InputError("give --metric NAME or --checkpoint DIR, one of them; see --help")
+        raise InputError("give either --metric NAME or --checkpoint DIR, not both")
     from gsn_jax.scoring import by_name, model_metric
     from gsn_jax.serving import export
 
@@ -68,5 +68,5 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
     if not match:
-        raise InputError(f"--size {text!r}: give height x width, e.g. 384x512")
+        raise InputError(f"--size {text!r}: give HEIGHTxWIDTH, as in 384x512")
     return int(match[1]), int(match[2])

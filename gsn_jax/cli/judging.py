@@ -64,7 +64,7 @@ options = shared_options.together(
     click.option(
         "--time-again",
         is_flag=True,
-        help="Measure the time per pair even if --out has it already.",
+        help="Measure the time per pair even if --out already contains it.",
     ),
     click.option(
         "--resamples",
@@ -121,13 +121,13 @@ def check(request: Request) -> None:
             replace a file that gsn did not write.
     """
     if request.no_scoring and request.out is None:
-        raise InputError("--no-scoring needs --out DIR, the folder that holds the scores")
+        raise InputError("--no-scoring needs --out DIR, the folder with the scores")
     if request.no_scoring and (request.rescore or request.checkpoint):
-        raise InputError("--no-scoring computes no score: leave out --rescore and --checkpoint")
+        raise InputError("--no-scoring computes no scores; leave out --rescore and --checkpoint")
     rules = request.protocol, request.luma, request.crop_border, request.display
     if request.no_scoring and any(option is not None for option in rules):
         raise InputError(
-            "--no-scoring computes no score: leave out --protocol, --luma, --crop-border and "
+            "--no-scoring computes no scores; leave out --protocol, --luma, --crop-border and "
             "--display"
         )
     if request.report is not None:
@@ -174,7 +174,7 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
             check_tables(request.out / judged.name, (_AGREEMENT_CSV, _AGREEMENT_MD), request)
     for judged in sets:
         if any(getattr(judged.source, "text", {}).get("mask", ())):
-            click.echo(f"gsn: {judged.name}: whole images are scored, without masks", err=True)
+            click.echo(f"gsn: {judged.name}: masks are ignored; whole images are scored", err=True)
     rules = protocol_options.chosen_protocol(
         request.protocol, request.luma, request.crop_border, request.display
     )
@@ -186,7 +186,7 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
         metrics = protocol_options.under(rules, metrics)
         _say_passed_over(passed_over)
         if request.checkpoint:
-            click.echo(f"gsn: gsn below is the model in {request.checkpoint}", err=True)
+            click.echo(f"gsn: in the results, gsn is the model in {request.checkpoint}", err=True)
         with counting_bar(transient=True, rate="pairs") as bar:
             found = [_scored(judged, metrics, request, bar) for judged in sets]
     for scored in found:

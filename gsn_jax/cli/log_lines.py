@@ -40,5 +40,5 @@ def shown() -> Iterator[None]:
     finally:
         logger.removeHandler(lines)
         logger.propagate = propagate
-        if len(lines.seen) > _SHOWN:
-            click.echo(f"gsn: ... and {len(lines.seen) - _SHOWN} more warnings", err=True)
+        if (more := len(lines.seen) - _SHOWN) > 0:
+            click.echo(f"gsn: ... and {more} more warning{'' if more == 1 else 's'}", err=True)

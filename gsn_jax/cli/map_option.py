@@ -26,7 +26,7 @@ def map_writer(folder: str, metrics: list[Metric], pairs: Iterable[Pair]) -> Map
     files = [path for pair in pairs for path in (pair.reference_file, pair.distorted_file) if path]
     writer = MapWriter(folder, metrics, files)
     if writer.without:
-        click.echo(f"gsn: no quality map: {', '.join(writer.without)}", err=True)
+        click.echo(f"gsn: no quality map for {', '.join(writer.without)}", err=True)
     return writer
 
 

@@ -101,7 +101,7 @@ def under(rules: Protocol, metrics: Iterable[Metric]) -> list[Metric]:
     if rules.display is not None and not any(
         getattr(getattr(metric, "protocol", None), "display", None) for metric in seen
     ):
-        raise InputError("--display: no score depends on it; leave it out, or add the metric cvvdp")
+        raise InputError("--display: no metric uses it; leave it out, or add the metric cvvdp")
     return seen
 
 
@@ -109,9 +109,9 @@ parts = together(
     click.option(
         "--mask",
         metavar="FILE|DIR",
-        help="Score only what is white in this mask; gray pixels count partially. A folder holds "
-        "one mask per image, of the same name. A table of --pairs may name masks in its column "
-        "mask instead.",
+        help="Score only what is white in this mask; gray pixels count partially. A folder must "
+        "contain one mask per image, with the same name. Instead, the table of --pairs may name "
+        "masks in a column mask.",
     ),
     click.option(
         "--tiles",
@@ -139,7 +139,7 @@ def parse_tiles(text: str | None) -> tuple[int, int] | None:
         return None
     found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
     if found is None:
-        raise InputError(f"--tiles {text}: give rows x columns, such as 4x4")
+        raise InputError(f"--tiles {text}: give ROWSxCOLUMNS, as in 4x4")
     return int(found[1]), int(found[2])
 
 
@@ -156,5 +156,5 @@ def with_masks(pairs: Sequence[Pair], mask: str | None, tiles: Any, max_pixels: 
         raise InputError(f"--mask {mask}: the table has a column mask too; remove one of them")
     pairs = list(pairs) if mask is None else give_masks(pairs, mask, max_pixels)
     if tiles and any(pair.mask for pair in pairs):
-        raise InputError("--tiles is not for pairs with masks; leave one of them out")
+        raise InputError("--tiles: not with masks; leave one of them out")
     return pairs

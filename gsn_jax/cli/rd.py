@@ -42,9 +42,10 @@ _TABLES = (
     "--quality",
     "qualities",
     multiple=True,
-    metavar="[CODEC=]A:B:STEP",
-    help="Qualities to encode at: from A to B in steps of STEP, or a comma-separated list. CODEC= "
-    f"sets them for one codec only. May be repeated, once per codec.  [default: {_QUALITIES}]",
+    metavar="[CODEC=]FIRST:LAST:STEP",
+    help="Qualities to encode at: from FIRST to LAST in steps of STEP, or a comma-separated list. "
+    "CODEC= sets them for one codec only. May be repeated, once per codec.  "
+    f"[default: {_QUALITIES}]",
 )
 @click.option(
     "--pairs",
@@ -72,7 +73,7 @@ _TABLES = (
     "judged",
     metavar="FILE.csv",
     help="Table of opinion scores, with the columns setting (SETTING or CODEC-SETTING) and elo, "
-    "mos or score. Shows BD-rates by these scores beside those by the metrics.",
+    "mos or score. Also shows the BD-rates by these scores.",
 )
 @click.option(
     "--resamples",
@@ -136,13 +137,13 @@ def command(
     Exit codes: 0 success, 2 wrong usage or a file could not be scored.
     """
     if bool(photos) == (table is not None):
-        raise InputError("give PHOTOS or --pairs FILE.csv; see --help")
+        raise InputError("give either PHOTOS or --pairs FILE.csv; see --help")
     if photos and out is None:
         raise InputError("give --out DIR, the folder for the encoded files")
     if table is not None and (names_of_codecs or encoders or decoders or qualities):
         raise InputError(
-            "--codec, --encoder, --decoder and --quality are for PHOTOS; a table names codecs and "
-            "settings itself"
+            "--codec, --encoder, --decoder and --quality are for PHOTOS; leave them out with "
+            "--pairs, whose table names the codecs and settings"
         )
     at = _levels(levels)
     rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display)
@@ -177,7 +178,7 @@ def command(
         study = _scored(items, metrics, Loading(), out)
         failed = [error for error in study.errors if error]
         if len(failed) == len(items):
-            raise InputError(f"no file has a score; the first: {failed[0]}")
+            raise InputError(f"no file could be scored; the first: {failed[0]}")
         comparison = compare(study, anchor, levels=at, resamples=resamples)
         verdict = (
             None
@@ -191,8 +192,8 @@ def command(
             written = page.write_page(comparison, report, {m.name: m for m in metrics}, verdict)
             click.echo(f"report: {written}", err=True)
     if failed:
-        files = "1 file has" if len(failed) == 1 else f"{len(failed)} files have"
-        click.echo(f"gsn: {files} no score; the first: {failed[0]}", err=True)
+        files = "1 file" if len(failed) == 1 else f"{len(failed)} files"
+        click.echo(f"gsn: {files} could not be scored; the first: {failed[0]}", err=True)
         sys.exit(2)
 
 

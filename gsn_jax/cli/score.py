@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @click.option(
     "--maps",
     metavar="DIR",
-    help="Write each pair's quality maps, beside the distorted image, to PNG files in DIR.",
+    help="Write PNG files to DIR that show each pair's quality maps next to the distorted image.",
 )
 @score_beam.options
 @click.option("--list-metrics", is_flag=True, help="List the metrics with their ranges, and exit.")

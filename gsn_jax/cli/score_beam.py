@@ -61,17 +61,17 @@ def score(request: Request) -> None:
 def _checked(request: Request) -> tuple[str, str]:
     """Checks the options, and returns the table and the output folder."""
     if request.runner is None:
-        raise InputError("--beam-option belongs to --runner beam, which is not given")
+        raise InputError("--beam-option needs --runner beam; give both")
     if request.table is None:
         raise InputError("--runner beam scores the pairs of a table; give --pairs FILE.csv")
     if request.out is None:
         raise InputError("--runner beam writes a folder of Parquet files; give --out DIR")
     if request.form not in (None, "parquet"):
-        raise InputError(f"--format {request.form}: --runner beam writes Parquet")
+        raise InputError(f"--format {request.form}: --runner beam writes Parquet; leave it out")
     if request.limits:
-        raise InputError("--fail-below: not with --runner beam; look for such rows in its output")
+        raise InputError("--fail-below: not with --runner beam; check the scores in its output")
     if request.maps is not None:
-        raise InputError("--maps: not with --runner beam; draw those of a smaller table")
+        raise InputError("--maps: not with --runner beam; draw maps of a smaller table without it")
     absent = {
         "--every": request.every > 1,
         "--pool": request.pool,
@@ -85,7 +85,7 @@ def _checked(request: Request) -> tuple[str, str]:
     }
     for name, value in absent.items():
         if value:
-            raise InputError(f"{name}: not with --runner beam; score a table without it")
+            raise InputError(f"{name}: not with --runner beam; leave one of them out")
     return request.table, request.out
 
 
@@ -96,7 +96,7 @@ def _run(request: Request, table: str, out: str, protocol: Protocol) -> None:
         from gsn_jax.serving.beam.worker import Settings
     except ImportError as error:
         raise InputError(
-            f"--runner beam needs Apache Beam ({error}); pip install 'gsn_jax[beam]'"
+            f"--runner beam needs Apache Beam ({error}); run: pip install 'gsn_jax[beam]'"
         ) from None
     finally:
         logging.disable(logging.NOTSET)
@@ -119,7 +119,7 @@ def _run(request: Request, table: str, out: str, protocol: Protocol) -> None:
         _say(f"... and {summary.bad - len(summary.errors)} more")
     good, files = summary.rows - summary.bad, len(summary.files)
     click.echo(
-        f"{summary.rows} pairs: {good} scored, {summary.bad} bad; {files} "
+        f"{summary.rows} pairs: {good} scored, {summary.bad} failed; {files} "
         f"Parquet file{'' if files == 1 else 's'} in {out}"
     )
     if summary.bad:

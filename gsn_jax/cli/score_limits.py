@@ -39,8 +39,9 @@ def parse(texts: Sequence[str], metrics: Sequence[Metric], *, pooled: bool = Fal
             raise InputError(f"--fail-below {text}: say for which metric, e.g. {example}")
         name = name or metrics[0].name
         if name not in by_key:
-            known = f"; statistics are {', '.join(pooling.STATISTICS)}" if pooled else ""
-            raise InputError(f"--fail-below {text}: --metric does not name {name!r}{known}")
+            known = ", ".join(metric.name for metric in metrics)
+            known += f"; statistics: {', '.join(pooling.STATISTICS)}" if pooled else ""
+            raise InputError(f"--fail-below {text}: no score {name!r}; metrics: {known}")
         limit = number(value, f"--fail-below {text}: {value!r} is not a number")
         metric, key = by_key[name]
         limits.append(Limit(metric, limit, key))
@@ -79,11 +80,12 @@ def _name_shifted(scored: Sequence[ScoredPair]) -> None:
     found = [(item.pair.distorted, item.looks_shifted) for item in scored if item.looks_shifted]
     if found:
         name, shift = found[0]
-        several = f"{len(found)} images look shifted, the first is {name}"
+        several = f"{len(found)} images look shifted; the first, {name},"
         who = several if len(found) > 1 else f"{name} looks shifted"
-        across = f"{abs(shift.right):g} pixels to the {'right' if shift.right > 0 else 'left'}"
-        along = f"{abs(shift.down):g} {'down' if shift.down > 0 else 'up'}"
-        click.echo(f"gsn: {who}, by {across} and {along}; --align integer undoes that", err=True)
+        across = f"{abs(shift.right):g} px {'right' if shift.right > 0 else 'left'}"
+        along = f"{abs(shift.down):g} px {'down' if shift.down > 0 else 'up'}"
+        by = " and ".join([across] * bool(shift.right) + [along] * bool(shift.down))
+        click.echo(f"gsn: {who} by {by}; --align integer undoes this", err=True)
 
 
 def _name(lines: Sequence[str]) -> None:

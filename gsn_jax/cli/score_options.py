@@ -187,7 +187,7 @@ class Request:
         folders = self.reference_dir, self.distorted_dir
         files = self.reference, *(self.distorted if len(self.distorted) == 1 else ())
         if sum((self.reference is not None, self.table is not None, any(folders))) > 1:
-            raise InputError("give either images, --pairs or two folders, not both")
+            raise InputError("give only one of these: images, --pairs, two folders")
         if any(folders) and not all(folders):
             raise InputError("--reference-dir and --distorted-dir belong together; give both")
         if self.table is None and not any(folders) and not (self.reference and self.distorted):
@@ -199,13 +199,13 @@ class Request:
         for name in files:
             if name is not None and os.path.isdir(name):
                 raise InputError(
-                    f"{name}: is a folder, not an image; to score two folders give --reference-dir "
-                    "and --distorted-dir, to score a folder's images against one reference name "
-                    "them (ORIGINAL.png FOLDER/*)"
+                    f"{name}: is a folder, not an image; to score two folders, give "
+                    "--reference-dir and --distorted-dir; to score a folder's images against one "
+                    "reference, name them (ORIGINAL.png FOLDER/*)"
                 )
         if self.reference_dir is None and (self.rule is not None or self.allow_unpaired):
             name = "--pairing" if self.rule is not None else "--allow-unpaired"
-            raise InputError(f"{name} is for two folders, --reference-dir and --distorted-dir")
+            raise InputError(f"{name} is for two folders; leave it out")
 
     def check_combinations(self) -> None:
         """Checks the combination of options, as far as possible before a file is opened.
@@ -215,16 +215,18 @@ class Request:
         """
         parse_tiles(self.tiles)
         if self.out is None and self.form:
-            raise InputError("--format is the format of --out, which is not given")
+            raise InputError("--format is the format of --out; give --out FILE too")
         if self.every > 1 and not (self.videos or self.folders):
-            raise InputError("--every is for videos, and for two folders of frames")
+            raise InputError("--every is for videos and two folders of frames; leave it out")
         if self.videos and self.batch_size is not None:
-            raise InputError("--batch-size: not of videos, whose frames are scored one by one")
+            raise InputError(
+                "--batch-size: not for videos, whose frames are scored one by one; leave it out"
+            )
         if self.hdr and self.maps is not None:
-            raise InputError("--maps: not of HDR images; leave it or --hdr out")
+            raise InputError("--maps: not for HDR images; leave out --maps or --hdr")
         whole = {"--maps": self.maps, "--mask": self.mask, "--tiles": self.tiles}
         for name, value in whole.items():
             if self.videos and value is not None:
                 raise InputError(
-                    f"{name}: not of videos; extract the frames and score them as images"
+                    f"{name}: not for videos; extract the frames and score them as images"
                 )

@@ -51,7 +51,7 @@ def find(
 
     if out is None or not is_regular(out):
         if processes != 1:
-            refuse_flags("only --pairs or two folders with --out FILE are divided by processes")
+            refuse_flags("several processes can share only --pairs or two folders with --out FILE")
         return None
     group = distributed.find_group(coordinator, processes, process_id)
     for name, value in absent.items():

@@ -53,7 +53,7 @@ def check_outputs(request: Request, pairs: Sequence[Pair]) -> str:
         )
     if junit_file is not None:
         if out is not None and os.path.realpath(out) == os.path.realpath(junit_file):
-            raise InputError(f"{junit_file}: is --out and --junit at once; name two files")
+            raise InputError(f"{junit_file}: is both --out and --junit; name two files")
         outputs.check_place(junit_file, inputs, folders)
         outputs.refuse_foreign(junit_file, outputs.is_junit, overwrite=request.overwrite)
     return form
@@ -87,7 +87,7 @@ def score_to_file(
         missing = [index for index in mine if index not in scored]
         done = len(mine) - len(missing)
         if done:
-            click.echo(f"gsn: {done} pairs were scored before", err=True)
+            click.echo(f"gsn: {done} of {len(mine)} pairs were already scored", err=True)
         with score_views.progress(len(mine), done=done) as advance:
             for index, item in advance(score(wanted=missing)):
                 keep(index, item)
@@ -135,8 +135,8 @@ def _complete(
     }
     for number, missing in incomplete.items():
         reason = (
-            "did not leave its scores here: was it started with the same command, and does it see "
-            f"the folder of {out}?"
+            "has not written its scores where process 0 finds them (is its command the same, and "
+            f"does it see the folder of {out}?)"
             if number in living
             else "was lost"
         )
@@ -147,7 +147,7 @@ def _complete(
         )
     if incomplete:
         click.echo(
-            f"gsn: {out} is not written; {distributed.START_AGAIN} with the pairs that are missing",
+            f"gsn: {out}: not written; {distributed.START_AGAIN} with the missing pairs",
             err=True,
         )
         sys.exit(distributed.LOST)

@@ -170,6 +170,7 @@ def print_metrics() -> None:
     found, missing = available()
     for metric in found:
         low, high = metric.value_range
-        click.echo(f"{metric.name}: {low:g} to {high:g}, {arrow(metric)} better")
+        direction = "higher" if metric.higher_is_better else "lower"
+        click.echo(f"{metric.name}: {low:g} to {high:g}, {direction} is better")
     for name, reason in missing.items():
         click.echo(f"{name}: not available: {reason}")

@@ -103,7 +103,9 @@ def command(
     with contextlib.suppress(KeyboardInterrupt), page as address:
         click.echo(f"{address} (press Ctrl-C to stop)")
         if host not in (LOCAL, "localhost", "::1"):
-            click.echo(f"gsn: anyone who can reach {host} can use the page", err=True)
+            click.echo(
+                f"gsn: --host {host}: anyone who can reach this computer can use the page", err=True
+            )
         threading.Event().wait()
     # Everything is cleaned up. Threads that are still scoring are not waited for.
     sys.stdout.flush()

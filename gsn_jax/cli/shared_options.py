@@ -33,8 +33,8 @@ batch_size = click.option(
     "--batch-size",
     type=click.IntRange(min=1, max=4096),
     metavar="N",
-    help="Score pairs in batches on all devices, N pairs per device.  [default: as many as a "
-    "quarter of the memory holds on GPUs and TPUs, at most 64; one pair at a time on CPUs]",
+    help="Score pairs in batches on all devices, N pairs per device.  [default: on GPUs and TPUs, "
+    "as many as fit in a quarter of the memory, at most 64; on CPUs, one pair at a time]",
 )
 
 data_dir = click.option(

@@ -76,17 +76,17 @@ def _verdict(
         return code, None
     me = "this process" if group.index is None else f"process {group.index} of {group.count}"
     if stopped and not joined and -code in _FORWARDED:
-        return 0, f"{me}: {signal.Signals(-code).name} before the start; nothing to save"
+        return 0, f"{me}: stopped by {signal.Signals(-code).name} before the start; nothing to save"
     if -code != signal.SIGABRT:
         name = signal.Signals(-code).name
-        reason = "no memory left, or a scheduler" if name == "SIGKILL" else "see above"
-        return 128 - code, f"{me} was ended by {name} ({reason}); {START_AGAIN}"
+        reason = "out of memory, or a scheduler" if name == "SIGKILL" else "see above"
+        return 128 - code, f"{me} was killed by {name} ({reason}); {START_AGAIN}"
     if not joined:
         return WRONG_INPUT, (
-            f"{me}: the {group} did not connect to each other within {start_seconds} s; are all of "
-            "them running, with one coordinator and one number of processes?"
+            f"{me}: the {group} did not connect to each other within {start_seconds} s; start all "
+            "of them, with the same coordinator and number of processes"
         )
-    return LOST, f"{me} has ended because another process was lost; {START_AGAIN}"
+    return LOST, f"{me} ended because another process was lost; {START_AGAIN}"
 
 
 class Lifeline:

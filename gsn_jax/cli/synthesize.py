@@ -167,5 +167,5 @@ def _levels(text: str) -> tuple[int, ...]:
     except ValueError:
         levels = []
     if not levels or not set(levels) <= {1, 2, 3, 4, 5}:
-        raise InputError(f"--levels: whole numbers from 1 to 5, comma-separated, got {text!r}")
+        raise InputError(f"--levels {text!r}: give whole numbers from 1 to 5, as in 1,3,5")
     return tuple(levels)

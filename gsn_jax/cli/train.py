@@ -63,7 +63,7 @@ was lost, start all of them again."""
 @click.option(
     "--topology",
     metavar="KIND:SHAPE",
-    help="With --plan, compile for these devices, such as v5e:4x4 or cpu:8; they may be absent.",
+    help="With --plan, compile for these devices, such as v5e:4x4 or cpu:8, present or not.",
 )
 @click.pass_context
 def command(
@@ -84,9 +84,9 @@ def command(
         _print_plan(config_name, config_overrides(ctx.args), topology)
         return
     if topology:
-        raise InputError("--topology belongs to --plan, which is not given")
+        raise InputError("--topology needs --plan; give both")
     if workdir is None:
-        raise InputError("give --workdir FOLDER, where the run is kept")
+        raise InputError("give --workdir DIR, the folder of the run")
     from gsn_jax.cli import supervision
     from gsn_jax.devices import distributed
 

@@ -415,7 +415,7 @@ CALLS = {
     "full_device": (output_case(lambda folder: "/dev/full"), "No space left on device"),
     "table_and_folders": (
         lambda folder: ["--pairs", folder / "t.csv", "--reference-dir", folder],
-        "not both",
+        "only one of these",
     ),
 }
 
@@ -468,7 +468,7 @@ def test_a_full_disk_loses_nothing(folder):
     assert not out.exists()
     _, err, code = run(*arguments[1:-2])
     assert code == 0
-    assert "pairs were scored before" in err
+    assert "pairs were already scored" in err
     assert [row["distorted"] for row in rows_of(out.read_text())] == names
 
 

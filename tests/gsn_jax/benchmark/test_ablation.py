@@ -225,8 +225,8 @@ def test_a_run_that_diverges_is_said_and_the_others_are_compared(
     ("arguments", "message"),
     [
         (["--arms=m5"], "--arms: unknown arm 'm5'; known: m1"),
-        (["--seeds=a"], "--seeds: needs whole numbers"),
-        (["--seeds=-1"], "--seeds: needs whole numbers"),
+        (["--seeds=a"], "give whole numbers"),
+        (["--seeds=-1"], "give whole numbers"),
         (["--config.loss.beta=2"], "--config.loss.beta: set by the ablation"),
         (["--config.seed=2"], "--config.seed: set by the ablation"),
         (["extra"], "unexpected argument 'extra'"),

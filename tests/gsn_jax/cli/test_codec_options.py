@@ -33,10 +33,10 @@ def test_qualities(texts, expected):
         (["x"], "FIRST:LAST:STEP"),
         (["nan:95:5"], "FIRST:LAST:STEP"),
         (["20,inf"], "FIRST:LAST:STEP"),
-        (["c=1"], "c is none of a, b"),
+        (["c=1"], "no codec 'c'; codecs: a, b"),
         (["a=1"], "none for b"),
-        (["a=1", "b=2", "a=3"], "there is another one for a; list"),
-        (["1", "2"], "there is another one for all codecs"),
+        (["a=1", "b=2", "a=3"], "already given for a; list"),
+        (["1", "2"], "already given for all codecs"),
     ],
 )
 def test_bad_qualities(texts, message):

@@ -117,8 +117,8 @@ def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evaluate"], "give --dataset NAME or --pairs FILE.csv, one of them"),
-        (["evaluate", "--dataset", "tid2013", "--pairs", "x.csv"], "one of them"),
+        (["evaluate"], "give either --dataset NAME or --pairs FILE.csv"),
+        (["evaluate", "--dataset", "tid2013", "--pairs", "x.csv"], "give either --dataset"),
         (
             ["evaluate", "--pairs", "x.csv", "--split", "test"],
             "--split test is for --dataset NAME; leave",
@@ -130,7 +130,7 @@ def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
         (["evaluate", "--dataset", "nothing"], "no data set 'nothing'"),
         (["evaluate", "--pairs", "missing.csv"], "no such table"),
         (["evaluate", "--pairs", "x.csv", "--no-scoring"], "--no-scoring needs --out"),
-        (["benchmark"], "give --dataset NAME or --pairs FILE.csv, each"),
+        (["benchmark"], "FILE.csv; both may be repeated"),
         (["benchmark", "--pairs", "x", "--no-scoring", "--out", "o", "--rescore"], "no score"),
     ],
 )
@@ -210,7 +210,7 @@ def test_a_protocol_is_part_of_the_scores(tmp_path, photo):
     assert done.exit_code == 0, done.output
     said = "Scored with luma studio, crop border 4: psnr."
     assert said in done.stdout
-    assert "gsn: t: whole images are scored, without masks" in done.stderr
+    assert "gsn: t: masks are ignored; whole images are scored" in done.stderr
     folder = tmp_path / "out" / "t"
     assert said in (folder / "agreement.md").read_text()
     table = list(csv.DictReader((folder / "agreement.csv").read_text().splitlines()))
@@ -219,7 +219,7 @@ def test_a_protocol_is_part_of_the_scores(tmp_path, photo):
     want = gsn_jax.score(tmp_path / "r.png", tmp_path / "d3.png", "psnr", protocol="sr-x4")
     assert float(scores[3]["psnr"]) == pytest.approx(float(want), abs=1e-5)
     refused = runner.invoke(cli.cli, ["evaluate", *arguments, "--display", "standard_4k"])
-    assert "--display: no score depends on it" in str(refused.exception)
+    assert "--display: no metric uses it" in str(refused.exception)
     for command in ("evaluate", "benchmark"):
         other = runner.invoke(cli.cli, [command, *arguments])
         assert "luma studio, crop border 4, but this is gsn_jax" in str(other.exception)

@@ -105,14 +105,14 @@ def test_files_that_cannot_be_scored(table):
     printed, err, code = run("rd", "--pairs", table, "--metric", "psnr")
     assert code == 2
     assert "6 of 6" in printed  # four settings of the first photograph are left
-    problem = f"1 file has no score; the first: {table.parent / 'p0_plain_40.jpg'}: not an"
-    assert f"gsn: {problem}" in err
-    assert problem in " ".join(printed.split())
+    problem = f"the first: {table.parent / 'p0_plain_40.jpg'}: not an"
+    assert f"gsn: 1 file could not be scored; {problem}" in err
+    assert f"1 file has no score; {problem}" in " ".join(printed.split())
     for path in table.parent.glob("*.jpg"):
         path.write_bytes(b"nothing")
     printed, err, code = run("rd", "--pairs", table, "--metric", "psnr")
     assert (printed, code) == ("", 2)
-    assert f"no file has a score; the first: {table.parent / 'p0_'}" in err
+    assert f"no file could be scored; the first: {table.parent / 'p0_'}" in err
 
 
 def test_too_few_settings_give_a_line_and_no_number(table):
@@ -160,7 +160,7 @@ def test_a_protocol(table, tmp_path):
     assert "Protocol" not in run(*arguments)[0]
     printed, err, code = run(*arguments, "--crop-border", "16")  # not the scores that are kept
     assert code == 2  # nothing is left of two photographs, which are 32 pixels wide
-    assert "20 files have no score; the first: p2_plain_20.jpg: 32 x 64 is too small" in err
+    assert "20 files could not be scored; the first: p2_plain_20.jpg: 32 x 64 is too small" in err
     assert "Protocol: crop border 16." in printed
     row = rows_of(tmp_path / "out" / "points.csv")[0]
     first, second = (
@@ -201,7 +201,7 @@ def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give PHOTOS or --pairs"),
+        ((), "give either PHOTOS or --pairs"),
         (("photos",), "give --out DIR"),
         (("photos", "--out", "out"), "name a codec"),
         (("photos", "--out", "out", "--codec", "x"), "choose from jpeg"),

@@ -66,13 +66,13 @@ def test_tables_name_it_and_start_over_with_another(folder, monkeypatch):
         assert (folder / ".s.csv.partial").exists()
         monkeypatch.setattr(Journal, "add", real)
         _, err, _ = run(*arguments, "--peak-nits", 200)
-        assert "scored before" not in err
+        assert "already scored" not in err
         said = json.loads((folder / "s.csv.json").read_text())["protocol"]
         assert (said["hdr"], said["peak_nits"]) == ("pu21", 200)
     monkeypatch.setattr(Journal, "add", interrupted)
     run(*arguments)
     monkeypatch.setattr(Journal, "add", real)
-    assert "1 pairs were scored before" in run(*arguments)[1]
+    assert "1 of 2 pairs were already scored" in run(*arguments)[1]
 
 
 def test_tiles(folder):
@@ -94,7 +94,7 @@ def test_tiles(folder):
         (("r/a.png", "d/a.png", *HDR, "--protocol", "sr-x4"), "--protocol sr-x4 is for SDR images"),
         (("r/a.png", "d/a.png", *HDR, "--align", "integer"), "align integer is not for HDR"),
         (("r/a.png", "d/a.png", *HDR, "--alpha", "black"), "alpha black is not for HDR"),
-        (("r/a.png", "d/a.png", *HDR, "--maps", "m"), "--maps: not of HDR images"),
+        (("r/a.png", "d/a.png", *HDR, "--maps", "m"), "--maps: not for HDR images"),
         (("r/a.png", "d/a.png", *HDR, "--peak-nits", "0.5"), "lie in [1, 10000] cd/m2, got 0.5"),
         (("r/a.png", "d/a.png", "--peak-nits", "500"), "peak_nits is for HDR images"),
         (("--pairs", "p.csv", "--runner", "beam", "--out", "o", *HDR), "--hdr: not with --runner"),

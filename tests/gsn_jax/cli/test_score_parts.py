@@ -138,11 +138,10 @@ def test_a_pair_that_looks_shifted_is_named(folder):
     _, err, code = run("r.png", "noisy.png", "moved.png", "--metric", "psnr")
     assert code == 0
     assert err == (
-        "gsn: moved.png looks shifted, by 3 pixels to the left and 2 down; --align integer undoes "
-        "that\n"
+        "gsn: moved.png looks shifted by 3 px left and 2 px down; --align integer undoes this\n"
     )
     _, err, _ = run("r.png", "moved.png", "moved.png", "--metric", "psnr")
-    assert "gsn: 2 images look shifted, the first is moved.png, by 3 pixels" in err
+    assert "gsn: 2 images look shifted; the first, moved.png, by 3 px left" in err
 
 
 ALIKE = {
@@ -222,7 +221,7 @@ def test_a_resumed_run_takes_over_only_scores_of_the_same_kind(folder, monkeypat
         change()
     _, err, code = run(*arguments, *options)
     assert code == 0
-    assert ("1 pairs were scored before" in err) == (case == "same")
+    assert ("1 of 3 pairs were already scored" in err) == (case == "same")
     assert not (folder / ".s.csv.partial").exists()
     again = rows_of(run("r.png", "noisy.png", "moved.png", "--metric", "psnr", *options)[0])
     found = rows_of((folder / "s.csv").read_text())
@@ -244,7 +243,7 @@ def test_tiles_and_shifts_are_kept_by_an_interrupted_run(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("gsn_jax.cli.score_sources.score_unordered", interrupted)
         run(*arguments)
-    assert "1 pairs were scored before" in run(*arguments)[1]
+    assert "1 of 2 pairs were already scored" in run(*arguments)[1]
     before, after = (rows_of(text) for text in (whole, (folder / "s.csv").read_text()))
     assert len(before) == len(after) == 6  # two images, each whole and in two tiles
     for first, second in zip(before, after, strict=True):
@@ -285,7 +284,7 @@ def test_a_display_from_a_file(folder):
 
 
 BAD = {
-    "display_of_no_metric": (["--display", "standard_4k"], "--display: no score depends on it"),
+    "display_of_no_metric": (["--display", "standard_4k"], "--display: no metric uses it"),
     "unknown_display": (
         ["--display", "sdr_phone", "--metric", "cvvdp"],
         "unknown display 'sdr_phone'; known: standard_4k",
@@ -305,10 +304,10 @@ BAD = {
         "ms_ssim: cannot be used with masks or tiles",
     ),
     "no_tiles": (["--tiles", "2x2", "--metric", "vif"], "vif: cannot be used with masks or tiles"),
-    "tiles_in_words": (["--tiles", "four"], "--tiles four: give rows x columns, such as 4x4"),
-    "no_tile": (["--tiles", "0x4"], "give rows x columns"),
+    "tiles_in_words": (["--tiles", "four"], "--tiles four: give ROWSxCOLUMNS, as in 4x4"),
+    "no_tile": (["--tiles", "0x4"], "give ROWSxCOLUMNS"),
     "too_many_tiles": (["--tiles", "200x1"], "is too small for 200 x 1 tiles"),
-    "mask_and_tiles": (["--mask", "m.png", "--tiles", "2x2"], "--tiles is not for pairs with"),
+    "mask_and_tiles": (["--mask", "m.png", "--tiles", "2x2"], "--tiles: not with masks"),
     "mask_in_batches": (
         ["--mask", "m.png", "--batch-size", "2"],
         "--batch-size: not with masks or tiles",
@@ -365,5 +364,5 @@ def test_a_pipeline_does_not_take_parts(folder, options):
     _, err, code = run("--pairs", "t.csv", "--runner", "beam", "--out", "o", *options)
     assert (code, err) == (
         2,
-        f"gsn: {options[0]}: not with --runner beam; score a table without it\n",
+        f"gsn: {options[0]}: not with --runner beam; leave one of them out\n",
     )

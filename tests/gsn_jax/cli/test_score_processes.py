@@ -97,8 +97,8 @@ def test_a_lost_process_is_named_and_the_same_command_completes_the_table(table,
     assert not out.exists()
     codes, said = start(table, out)
     assert codes == [2, 0], said  # a pair is broken
-    assert "gsn: 2 pairs were scored before" in said[0]  # the broken one is tried again
-    assert "gsn: 1 pairs were scored before" in said[1]
+    assert "gsn: 2 of 3 pairs were already scored" in said[0]  # the broken one is tried again
+    assert "gsn: 1 of 3 pairs were already scored" in said[1]
     assert "d01.png: not an image" in said[0]
     assert "1 of 6 pairs could not be scored" in said[0]
     alone = tmp_path / "alone.csv"

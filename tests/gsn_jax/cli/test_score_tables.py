@@ -108,7 +108,7 @@ def test_a_limit_is_exit_code_1_and_knows_directions(folder):
     ("options", "message"),
     [
         (["--metric", "psnr,gmsd", "--fail-below", "3"], "say for which metric, e.g. psnr=3"),
-        (["--metric", "psnr", "--fail-below", "ssim=3"], "--metric does not name 'ssim'"),
+        (["--metric", "psnr", "--fail-below", "ssim=3"], "no score 'ssim'; metrics: psnr"),
         (["--metric", "psnr", "--fail-below", "good"], "'good' is not a number"),
         (["--metric", "psnr", "--format", "jsonl"], "--format is the format of --out"),
     ],
@@ -163,7 +163,7 @@ def test_an_interrupted_run_continues_to_the_same_file(folder, monkeypatch):
         file.write(b'{"pair": 3, "sco')  # killed while it wrote
     _, err, code = run(*arguments, "--out", out)
     assert code == 2
-    assert "2 pairs were scored before" in err  # the third was the broken one, tried again
+    assert "2 of 5 pairs were already scored" in err  # the third was the broken one, tried again
     assert out.read_bytes() == (folder / "whole.csv").read_bytes()
     assert not journal.exists()
 
@@ -176,7 +176,7 @@ def test_what_changed_is_scored_again(folder, monkeypatch):
     monkeypatch.undo()
     Image.open(folder / "r" / "a.png").save(folder / "d" / "a_05.png")
     _, err, _ = run(*arguments)
-    assert "3 pairs were scored before" in err
+    assert "3 of 5 pairs were already scored" in err
     assert read_rows(folder / "s.csv")[0]["psnr"] == "inf"
 
 
@@ -187,7 +187,7 @@ def test_other_options_start_anew(folder, monkeypatch):
         run(*arguments, "--metric", "psnr")
     monkeypatch.undo()
     _, err, _ = run(*arguments, "--metric", "psnr_y")
-    assert "scored before" not in err
+    assert "already scored" not in err
 
 
 def fail(*_, **__):

@@ -110,7 +110,7 @@ def test_limits_apply_to_pooled_scores(folder):
     assert err == f"gsn: d: psnr:p5 {min(scores):.6f} is below {between:g}\n"
     _, err, code = run(*arguments, "--fail-below", "psnr:median=3")
     assert code == 2
-    assert "statistics are mean, harmonic_mean, min, p5" in err
+    assert "statistics: mean, harmonic_mean, min, p5" in err
 
 
 def test_junit_has_a_case_per_video(folder):
@@ -142,13 +142,13 @@ def test_junit_has_a_case_per_image(folder):
         (["r.y4m", "r/0000.png"], "r/0000.png: is not a video"),
         (["r/0000.png", "d.y4m"], "r/0000.png: is not a video"),
         (["r.y4m", "none.y4m"], "none.y4m: no such file"),
-        (["r.y4m", "d.y4m", "--maps", "m"], "--maps: not of videos"),
+        (["r.y4m", "d.y4m", "--maps", "m"], "--maps: not for videos"),
         (["r/0000.png", "d/0000.png", "--every", "2"], "--every is for videos"),
         (["r.y4m", "d.y4m", "--out", "r.y4m"], "r.y4m: "),
         (["r.y4m", "d.y4m", "--junit", "d.y4m"], "d.y4m: is an input"),
-        (["r.y4m", "d.y4m", "--junit", "s.csv", "--out", "s.csv"], "--out and --junit at once"),
+        (["r.y4m", "d.y4m", "--junit", "s.csv", "--out", "s.csv"], "is both --out and --junit"),
         (["r.y4m", "d.y4m", "--max-pixels", "100"], "64 x 64 pixels is beyond the limit of 100"),
-        (["r/0000.png", "d/0000.png", "--fail-below", "psnr:p5=3"], "does not name 'psnr:p5'"),
+        (["r/0000.png", "d/0000.png", "--fail-below", "psnr:p5=3"], "no score 'psnr:p5'"),
     ],
 )
 def test_wrong_use_is_one_line(folder, arguments, message):
@@ -179,6 +179,6 @@ def test_an_interrupted_run_continues_with_the_frames_that_are_missing(folder, m
     monkeypatch.setattr(regions, "score_arrays", lambda *a: scored.append(a) or score(*a))
     _, err, code = run("r.y4m", "d.y4m", "--out", "resumed.csv")
     assert code == 0
-    assert "3 pairs were scored before" in err
+    assert "3 of 6 pairs were already scored" in err
     assert len(scored) == 2 * 3
     assert (folder / "resumed.csv").read_text() == (folder / "whole.csv").read_text()

@@ -105,12 +105,12 @@ GROUP = ProcessGroup("flags", "h:1", 4, 3)
         (0, True, False, 0, None),
         (2, False, False, 2, None),
         (75, True, False, 75, None),
-        (-signal.SIGABRT, True, False, 75, "process 3 of 4 has ended because another process"),
+        (-signal.SIGABRT, True, False, 75, "process 3 of 4 ended because another process"),
         (-signal.SIGABRT, False, False, 2, "did not connect to each other within 9 s"),
-        (-signal.SIGKILL, True, False, 137, "ended by SIGKILL .no memory left, or a scheduler"),
-        (-signal.SIGSEGV, True, True, 139, "ended by SIGSEGV"),
+        (-signal.SIGKILL, True, False, 137, "killed by SIGKILL .out of memory, or a scheduler"),
+        (-signal.SIGSEGV, True, True, 139, "killed by SIGSEGV"),
         (-signal.SIGTERM, False, True, 0, "SIGTERM before the start; nothing to save"),
-        (-signal.SIGTERM, True, False, 143, "ended by SIGTERM"),
+        (-signal.SIGTERM, True, False, 143, "killed by SIGTERM"),
     ],
 )
 def test_the_last_word_of_the_watching_process(code, joined, stopped, want, line):

@@ -121,13 +121,13 @@ def test_without_its_exporter_it_says_what_to_install(
 @pytest.mark.parametrize("size", ["12", "0x5", "axb", "-3x4"])
 def test_a_size_that_is_none(size, tmp_path):
     line = ["--format", "onnx", "--out", str(tmp_path / "x"), f"--size={size}"]
-    with pytest.raises(InputError, match="give height x width"):
+    with pytest.raises(InputError, match="give HEIGHTxWIDTH"):
         CliRunner().invoke(command, line, catch_exceptions=False)
 
 
 def test_a_metric_and_a_checkpoint_are_one_too_many(tmp_path):
     line = ["--format", "onnx", "--out", str(tmp_path / "x"), "--metric=psnr", "--checkpoint=run"]
-    with pytest.raises(InputError, match="--metric NAME or --checkpoint DIR, one of them"):
+    with pytest.raises(InputError, match="--metric NAME or --checkpoint DIR, not both"):
         CliRunner().invoke(command, line, catch_exceptions=False)
 
 

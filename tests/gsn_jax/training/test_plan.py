@@ -59,9 +59,9 @@ def test_the_command_prints_it_and_reads_no_data(config, tmp_path):
     ]
     assert "all-reduce (" in lines[3]
     _, err, code = run("train", *arguments, "--topology", "cpu:2")
-    assert (err, code) == ("gsn: --topology belongs to --plan, which is not given\n", 2)
+    assert (err, code) == ("gsn: --topology needs --plan; give both\n", 2)
     _, err, code = run("train", *arguments)
-    assert (err, code) == ("gsn: give --workdir FOLDER, where the run is kept\n", 2)
+    assert (err, code) == ("gsn: give --workdir DIR, the folder of the run\n", 2)
 
 
 def test_absent_devices_that_this_jax_does_not_know(monkeypatch):

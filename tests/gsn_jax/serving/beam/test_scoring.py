@@ -57,7 +57,7 @@ def test_the_same_rows_as_the_plain_command(table, model_folder, tmp_path):
     _, plain_errors, plain_code = run(*options, "--out", tmp_path / "plain.parquet")
     said, errors, code = run(*options, "--out", tmp_path / "out", "--runner", "beam")
     assert code == plain_code == 2
-    assert said.startswith("15 pairs: 12 scored, 3 bad; ")
+    assert said.startswith("15 pairs: 12 scored, 3 failed; ")
     assert all(line in plain_errors for line in errors.splitlines())
     expected = pyarrow.parquet.read_table(tmp_path / "plain.parquet").to_pylist()
     rows = rows_of(tmp_path / "out")
@@ -152,7 +152,7 @@ def test_an_empty_table(tmp_path):
         "--out", tmp_path / "out",
     )  # fmt: skip
     assert code == 0
-    assert said.startswith("0 pairs: 0 scored, 0 bad")
+    assert said.startswith("0 pairs: 0 scored, 0 failed")
     assert rows_of(tmp_path / "out") == []
 
 
@@ -245,7 +245,7 @@ def test_what_a_pipeline_cannot_do(table, tmp_path, monkeypatch):
     assert "writes Parquet" in run("--pairs", table, *beam, *out, "--format", "csv")[1]
     assert "--fail-below: not with" in run("--pairs", table, *beam, *out, "--fail-below", "1")[1]
     assert "--maps: not with" in run("--pairs", table, *beam, *out, "--maps", "m")[1]
-    assert "belongs to --runner beam" in run("--pairs", table, *out, "--beam-option", "a=1")[1]
+    assert "needs --runner beam" in run("--pairs", table, *out, "--beam-option", "a=1")[1]
     assert "give KEY=VALUE" in run("--pairs", table, *beam, *out, "--beam-option", "a b")[1]
     assert "unknown metric" in run("--pairs", table, *beam, *out, "--metric", "x")[1]
     assert "no such table" in run("--pairs", tmp_path / "none.csv", *beam, *out)[1]
