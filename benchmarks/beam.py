@@ -148,7 +148,7 @@ def main() -> None:
         errors, what = killed(command(table, again, options, *beam), again, half)
         print(errors, end="")
         claims.check(bool(what), f"killed {what or 'no worker: the run was too fast'}")
-        claims.check("gsn: a worker died; the run starts again" in errors, "it was started again")
+        claims.check("gsn: a worker died; restarting the run" in errors, "it was started again")
         compare(plain, again, options, claims)
 
 

@@ -23,5 +23,5 @@ ALIASES = {f"ablation_{arm}": arm for arm in ARMS}
 def get_config(arm: str = "") -> ConfigDict:
     """The settings that all arms share, with the network and loss of `arm`."""
     if arm not in ARMS:
-        raise ValueError(f"choose ablation.py:ARM with ARM one of {', '.join(ARMS)}")
+        raise ValueError(f"give ablation.py:ARM, where ARM is one of {', '.join(ARMS)}")
     return ablation_config(ARMS[arm])

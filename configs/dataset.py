@@ -18,7 +18,7 @@ ALIASES = {name: name for name in NAMES}
 def get_config(name: str = "") -> ConfigDict:
     """The defaults, trained on the data set `name`."""
     if name not in NAMES:
-        raise ValueError(f"choose dataset.py:NAME with NAME one of {', '.join(NAMES)}")
+        raise ValueError(f"give dataset.py:NAME, where NAME is one of {', '.join(NAMES)}")
     config = base_config()
     config.data.train = (f"{name}:train",)
     return config

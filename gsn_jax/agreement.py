@@ -233,15 +233,15 @@ def _check(predictions: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.nd
     scores = np.asarray(scores, np.float64)
     if predictions.ndim != 1 or predictions.shape != scores.shape:
         raise ValueError(
-            "predictions and scores must be vectors of one length, got shapes "
+            "predictions and scores must be vectors of the same length, got shapes "
             f"{predictions.shape} and {scores.shape}"
         )
     if len(scores) < 2:
-        raise ValueError("agreement needs at least two pairs")
+        raise ValueError(f"agreement needs at least two pairs, got {len(scores)}")
     for name, values in (("predictions", predictions), ("scores", scores)):
         if not np.isfinite(values).all():
             row = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise ValueError(f"{name} hold {values[row]} at row {row}; drop such pairs first")
+            raise ValueError(f"{name} contain {values[row]} at row {row}; drop such pairs first")
     return predictions, scores
 
 

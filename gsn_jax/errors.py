@@ -14,6 +14,9 @@ import re
 # `errno` of the `OSError` raised on writing to a full or failing disk.
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
+# `errno` of the `OSError` raised where a path may not be read or written, or cannot exist.
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG})
+
 _DISK_WORDS = re.compile("|".join(re.escape(os.strerror(code)) for code in sorted(DISK_ERRORS)))
 
 
@@ -24,6 +27,19 @@ class InputError(ValueError):
         line = " ".join(message.split())
         # File names may contain bytes that are not UTF-8, which terminals and tables refuse.
         super().__init__(line.encode(errors="surrogateescape").decode(errors="backslashreplace"))
+
+
+def about(where: str | os.PathLike[str], error: InputError) -> str:
+    """The line of an error with `where` in front, unless it begins with that already."""
+    start = f"{os.fspath(where)}: "
+    return str(error) if str(error).startswith(start) else f"{start}{error}"
+
+
+def refused_path(error: BaseException) -> str | None:
+    """What the system refused to open, and why; None for an error that no path explains."""
+    if not isinstance(error, OSError) or error.errno not in _REFUSED or not error.filename:
+        return None
+    return f"{os.fsdecode(error.filename)}: cannot be read or written ({error.strerror})"
 
 
 def disk_failure(error: BaseException) -> str | None:

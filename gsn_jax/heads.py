@@ -30,7 +30,7 @@ def encode_pair(
     """
     if reference.shape != distorted.shape or reference.ndim != 4:
         raise ValueError(
-            "reference and distorted must have one shape (N, H, W, 3), got "
+            "reference and distorted must have the same shape (N, H, W, 3), got "
             f"{reference.shape} and {distorted.shape}"
         )
     images = jnp.stack([reference, distorted], axis=1).reshape(-1, *reference.shape[1:])
@@ -41,7 +41,7 @@ def encode_pair(
 def attention_sizes(sizes: Sequence[int], levels: int) -> tuple[int, ...]:
     """One kernel size per level; a shorter list repeats its first size for the finest levels."""
     if not 0 < len(sizes) <= levels:
-        raise ValueError(f"attention needs 1 to {levels} kernel sizes (0: none), got {sizes}")
+        raise ValueError(f"attention needs 1 to {levels} kernel sizes (0 for none), got {sizes}")
     return (sizes[0],) * (levels - len(sizes)) + tuple(sizes)
 
 

@@ -174,8 +174,8 @@ class CDConv(nn.Module):
         groups = self.feature_group_count
         if x.shape[-1] % groups or self.features % groups:
             raise ValueError(
-                f"{groups} groups must divide {x.shape[-1]} input and {self.features} output "
-                "channels"
+                f"{x.shape[-1]} input and {self.features} output channels must be divisible by "
+                f"{groups} groups"
             )
         shape = (*self.kernel_size, x.shape[-1] // groups, self.features)
         kernel = self.param("kernel", self._init_kernel, shape, self.param_dtype)

@@ -187,7 +187,7 @@ def _check(
     predictions, labels = jnp.asarray(predictions), jnp.asarray(labels)
     if predictions.ndim != 1 or predictions.shape != labels.shape:
         raise ValueError(
-            "predictions and labels must have one shape (N,), got "
+            "predictions and labels must have the same shape (N,), got "
             f"{predictions.shape} and {labels.shape}"
         )
     dtype = jnp.promote_types(jnp.result_type(predictions, labels), jnp.float32)

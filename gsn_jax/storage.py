@@ -47,7 +47,7 @@ def folder(path: str | os.PathLike[str]) -> Path:
         return Path(path).absolute()
     if not os.fspath(path).startswith("gs://"):
         raise InputError(
-            f"{path}: runs and models are kept in folders and at gs://BUCKET/FOLDER only; mount "
+            f"{path}: runs and models can only be kept in folders and at gs://BUCKET/FOLDER; mount "
             "other storage as a folder"
         )
     if importlib.util.find_spec("gcsfs") is None:

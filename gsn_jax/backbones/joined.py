@@ -29,7 +29,7 @@ class Joined(nn.Module):
         """Checks that the parts fit together."""
         ends = {name: part.strides[-1] for name, part in self.parts.items()}
         if len(set(ends.values())) > 1:
-            raise ValueError(f"joined backbones must end at one stride, got {ends}")
+            raise ValueError(f"joined backbones must end at the same stride, got {ends}")
         super().__post_init__()
 
     @property

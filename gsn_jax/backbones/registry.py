@@ -36,7 +36,7 @@ def build(name: str, /, **options: Any) -> nn.Module:
         if part not in _BACKBONES:
             raise ValueError(f"unknown backbone {part!r}; known: {', '.join(names())}")
     if len(set(parts)) < len(parts):
-        raise ValueError(f"{name}: every backbone may be joined once")
+        raise ValueError(f"{name}: a backbone can be joined only once")
     if len(parts) > 1:
         from gsn_jax.backbones.joined import Joined
 

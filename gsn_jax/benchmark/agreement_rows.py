@@ -87,7 +87,7 @@ class Agreement:
         if self.left_out:
             notes.append(f"{self.left_out} left out")
         if math.isnan(self.srcc):
-            notes.append("constant")
+            notes.append("constant scores")
         if self.wrong_direction:
             notes.append("wrong direction")
         if self.pairs <= _FIT_PARAMETERS:

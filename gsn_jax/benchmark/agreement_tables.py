@@ -21,10 +21,10 @@ CSV_COLUMNS = (
 
 def overall_table(judged: Judged) -> TextTable:
     """One row per metric, sorted by main score."""
-    headers = ["metric", "pairs", "SRCC", "95 %", "KRCC", "PLCC raw", "PLCC", "RMSE", "main"]
+    headers = ["metric", "pairs", "SRCC", "95 % CI", "KRCC", "PLCC raw", "PLCC", "RMSE", "main"]
     headers += ["ms/pair"]
     compared, noted = bool(judged.differences), any(one.notes for one in judged.overall.values())
-    headers += [f"SRCC against {judged.against}"] * compared + ["notes"] * noted
+    headers += [f"SRCC vs {judged.against}"] * compared + ["notes"] * noted
     rows = []
     for found in by_main_score(judged.overall.values()):
         direction = judged.scored.metrics[found.metric].higher_is_better
@@ -47,7 +47,7 @@ def overall_table(judged: Judged) -> TextTable:
     title = f"{judged.scored.name}: {first.pairs + first.left_out} pairs of {contents} contents"
     notes = protocol_notes(judged.scored)
     notes += [
-        f"{name} was trained on {data}, so that this set is not new to it."
+        f"{name} was trained on {data}, so this set is not new to it."
         for name, data in seen_in_training(judged.scored).items()
     ]
     return TextTable(title, headers, rows, words=(0, *range(10, len(headers))), notes=notes)

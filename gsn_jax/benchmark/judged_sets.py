@@ -98,12 +98,14 @@ def open_table(path: str | os.PathLike[str], columns: TableColumns | None = None
     if score not in header:
         raise InputError(
             f"{path}: no column {columns.score or ' or '.join(SCORE_COLUMNS)} with opinion "
-            f"scores; name it with --score-column ({', '.join(header)})"
+            f"scores; name one with --score-column (the table has {', '.join(header)})"
         )
     content = columns.content or _first(CONTENT_COLUMNS, header)
     for option, column in (("--content-column", columns.content), ("--type-column", columns.kind)):
         if column not in (None, "type", *header):
-            raise InputError(f"{path}: no column {column} ({option}); has {', '.join(header)}")
+            raise InputError(
+                f"{path}: no column {column} ({option}); the table has {', '.join(header)}"
+            )
     table = PairTable(
         path,
         score_column=score,
@@ -125,7 +127,9 @@ def check_names(sets: Sequence[JudgedSet]) -> None:
     names = [judged.name for judged in sets]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"two data sets are called {twice[0]}; rename a table or its folder")
+        raise InputError(
+            f"two data sets are called {twice[0]}; leave one out, or rename a table or its folder"
+        )
 
 
 def _first(names: Sequence[str], header: Sequence[str]) -> str | None:

@@ -131,31 +131,31 @@ def _empty(judged: Judged) -> list[Cell]:
 def _notes(sets: Sequence[Judged]) -> list[str]:
     """Explanations below the table."""
     notes = [
-        "PLCC after a 4-parameter logistic fit; MS = PLCC + SRCC; best and second best marked "
-        "among the measured rows."
+        "PLCC after a 4-parameter logistic fit; MS = PLCC + SRCC; the best and second-best "
+        "measured values are marked."
     ]
     for judged in sets:
         source, name = judged.scored.source, judged.scored.name
         line = f"{name}: {len(source)} pairs of {len(set(source.reference_ids))} contents"
         if published.rows(name) and published.whole_set(name) != name:
-            line += f"; published rows are of all pairs of {published.whole_set(name)}"
+            line += f"; published rows cover all pairs of {published.whole_set(name)}"
         notes.append(line + ".")
         notes += [f"{name}: {note}" for note in protocol_notes(judged.scored)]
         for metric, data in seen_in_training(judged.scored).items():
-            notes.append(f"{metric} was trained on {data}, so that {name} is not new to it.")
+            notes.append(f"{metric} was trained on {data}, so {name} is not new to it.")
         for found in judged.overall.values():
             if found.notes:
                 notes.append(f"{name}, {found.metric}: {', '.join(found.notes)}.")
     against = next((judged.against for judged in sets if judged.differences), None)
     if against:
         notes.append(
-            f"vs {against}: SRCC better (+) or worse (-) than that of {against} with 95 % "
-            "confidence by the paired bootstrap over contents; = means no significant difference."
+            f"vs {against}: SRCC better (+) or worse (-) than that of {against} at 95 % "
+            "confidence (paired bootstrap over contents); = means no significant difference."
         )
     if any(found.wrong_direction for judged in sets for found in judged.overall.values()):
         notes.append("! marks a metric that contradicts people.")
     known = [row for judged in sets for row in published.rows(judged.scored.name).values()]
     notes += dict.fromkeys(f"Published {row.method}: {row.note}." for row in known if row.note)
     if not all(row.certain for row in known):
-        notes.append("? marks a published number from a source that is hard to read.")
+        notes.append("? marks a published number read from a barely legible copy.")
     return notes

@@ -90,7 +90,10 @@ def kept_set(
                 column.set(index, math.nan, "not scored yet")
     held = [name for name in wanted if name not in passed_over]
     if not held:
-        raise InputError(f"{_folder(judged, out)}: holds no scores of {judged.name} to judge")
+        raise InputError(
+            f"{_folder(judged, out)}: contains no scores of these metrics; score first, without "
+            "--no-scoring"
+        )
     return store.scored_set(held), passed_over
 
 
@@ -106,7 +109,7 @@ def left_out(scored: ScoredSet, most: int = 10) -> list[str]:
         lines.append(f"{scored.source.describe(index)}: left out of {who}: {line}")
     if len(lines) > most:
         pairs = len({index for index, _ in reasons})
-        lines = [*lines[:most], f"... and {len(lines) - most} more; {pairs} pairs in all"]
+        lines = [*lines[:most], f"... and {len(lines) - most} more; {pairs} pairs are affected"]
     return lines
 
 

@@ -137,9 +137,10 @@ class ScoreStore:
             return
         if held is not None and not rescore:
             raise InputError(
-                f"{self._folder}: its scores of {name} are of {self.version_text(held)}, this is "
-                f"{_version_text(__version__, version, protocol)}; choose another --out, score "
-                "again with --rescore, or make tables of what is there with --no-scoring"
+                f"{self._folder}: its {name} scores were computed by {self.version_text(held)}, "
+                f"but this is {_version_text(__version__, version, protocol)}; choose another "
+                "--out, score again with --rescore, or use --no-scoring to make tables "
+                "from these scores"
             )
         count = len(self.judged.source)
         self.columns[name] = Column(
@@ -218,12 +219,12 @@ class ScoreStore:
                 raise InputError(f"{store.path}: damaged; remove it, or choose another --out")
             if (folder / TABLE).is_file():
                 raise InputError(
-                    f"{folder}: has a {TABLE} but no {STORE}, which an older gsn_jax did not "
-                    "write; choose another --out, or score again with --rescore"
+                    f"{folder}: has a {TABLE} but no {STORE}, so it may be from an older gsn_jax; "
+                    "choose another --out, or score again with --rescore"
                 )
         elif store.found.get("data") != self.judged.identity:
             raise InputError(
-                f"{folder}: holds scores of other images called {self.judged.name}; "
+                f"{folder}: contains scores of other images under the name {self.judged.name}; "
                 "choose another --out, or score again with --rescore"
             )
 

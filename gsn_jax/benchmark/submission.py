@@ -47,7 +47,10 @@ def match(references: Path, distorted: Path) -> list[Pair]:
             pairs.append(Pair(found.name, path.name, found, path))
     if alone:
         more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
-        raise InputError(f"{references}: no reference for {', '.join(alone[:5])}{more}")
+        raise InputError(
+            f"{references}: no reference for {', '.join(alone[:5])}{more}; add the references, "
+            "such as A0001.bmp for A0001_00_00.bmp"
+        )
     return pairs
 
 
@@ -97,7 +100,8 @@ def write_zip(path: Path, scores: Iterable[tuple[str, float]], about: str) -> No
 
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        what = "is a file, not a folder" if folder.exists() else "no such folder; check the path"
+        raise InputError(f"{folder}: {what}")
     found = sorted(
         path
         for path in folder.iterdir()

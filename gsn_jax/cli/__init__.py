@@ -11,7 +11,7 @@ import click
 from gsn_jax._version import __version__
 from gsn_jax.cli import log_lines
 from gsn_jax.cli.compilation_cache import keep_compiled, unreadable_replaced
-from gsn_jax.errors import InputError, disk_failure
+from gsn_jax.errors import InputError, disk_failure, refused_path
 
 # name -> help line; the command is the attribute `command` of `gsn_jax.cli.<name>`.
 _COMMANDS = {
@@ -80,7 +80,7 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Entry point. Input errors and a full disk give one line on standard error and exit code 2."""
+    """Entry point; bad input, refused paths and a full disk give one line and exit code 2."""
     try:
         try:
             cli(prog_name="gsn")
@@ -93,14 +93,17 @@ def main() -> None:
         _discard_output()
         sys.exit(141)
     except Exception as error:
-        reason = disk_failure(error)
-        if reason is None:
+        refused, reason = refused_path(error), disk_failure(error)
+        if refused is not None:
+            line = f"{refused}; check its permissions, or name another"
+        elif reason is not None:
+            _discard_output()
+            name = getattr(error, "filename", None)
+            line = f"{name}: " if name else "output "
+            line += f"cannot be written ({reason}); free some space, or write to another disk"
+        else:
             raise
-        _discard_output()
-        name = getattr(error, "filename", None)
-        where = f"{name}:" if name else "output"
-        advice = "free some space, or write to another disk"
-        click.echo(f"gsn: {where} cannot be written ({reason}); {advice}", err=True)
+        click.echo(f"gsn: {line}", err=True)
         sys.exit(2)
 
 

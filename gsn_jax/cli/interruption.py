@@ -16,6 +16,6 @@ def interruptible(out: str | os.PathLike[str] | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        what_next = f"; the same command continues {out}" if out else ""
+        what_next = f"; run the same command again to continue {out}" if out else ""
         click.echo(f"gsn: interrupted{what_next}", err=True)
         sys.exit(130)

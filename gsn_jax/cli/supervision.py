@@ -83,8 +83,8 @@ def _verdict(
         return 128 - code, f"{me} was killed by {name} ({reason}); {START_AGAIN}"
     if not joined:
         return WRONG_INPUT, (
-            f"{me}: the {group} did not come together within {start_seconds} s; start all of them, "
-            "with the same coordinator and number of processes"
+            f"{me}: the {group} did not connect to each other within {start_seconds} s; start all "
+            "of them, with the same coordinator and number of processes"
         )
     return LOST, f"{me} ended because another process was lost; {START_AGAIN}"
 

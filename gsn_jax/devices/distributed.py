@@ -34,7 +34,7 @@ PARTING_SECONDS = 10
 # nothing is wrong with the command; start all processes again).
 FAILED, WRONG_INPUT, LOST = 1, 2, 75
 
-START_AGAIN = "start all processes again, and they continue"
+START_AGAIN = "start all processes again to continue"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +55,8 @@ class ProcessGroup:
 
     def __str__(self) -> str:
         if self.count is None:
-            return f"processes named by {self.source}"
-        return f"{self.count} processes, coordinator {self.coordinator}"
+            return f"{self.source} processes"
+        return f"{self.count} processes with coordinator {self.coordinator}"
 
 
 def find_group(
@@ -89,12 +89,13 @@ def find_group(
             f"{'is' if len(missing) == 1 else 'are'} missing"
         )
     if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", coordinator):
-        raise InputError(f"--coordinator: HOST:PORT is needed, got {coordinator!r}")
+        raise InputError(f"--coordinator: must be HOST:PORT, got {coordinator!r}")
     if processes < 1:
-        raise InputError(f"--processes: at least 1, got {processes}")
+        raise InputError(f"--processes: must be at least 1, got {processes}")
     if not 0 <= process_id < processes:
         raise InputError(
-            f"--process-id: needs 0 <= process id < {processes} (--processes), got {process_id}"
+            f"--process-id: must be at least 0 and less than --processes {processes}, "
+            f"got {process_id}"
         )
     return ProcessGroup("flags", coordinator, processes, process_id)
 
@@ -157,7 +158,7 @@ def join(
         )
     except (ValueError, RuntimeError, KeyError, OSError) as error:
         raise InputError(
-            f"the {group} cannot come together ({_first_line(error)}); give --coordinator, "
+            f"the {group} cannot connect to each other ({_first_line(error)}); give --coordinator, "
             "--processes and --process-id, or --processes 1 to run alone"
         ) from error
 

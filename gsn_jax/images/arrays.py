@@ -61,12 +61,12 @@ def as_array(
         image = image[..., None]
     if image.ndim < 3 or image.shape[-1] not in (1, 3) or 0 in image.shape:
         raise InputError(
-            f"{where}: an image is an array (..., height, width, 3), got shape {image.shape}"
+            f"{where}: an image must have the shape (..., height, width, 3), got {image.shape}"
         )
     integer = image.dtype in (np.uint8, np.uint16)
     if not integer and not jnp.issubdtype(image.dtype, jnp.floating):
         raise InputError(
-            f"{where}: an image is uint8, uint16 or float in [0, 1], got {image.dtype}"
+            f"{where}: an image must be uint8, uint16 or float in [0, 1], got {image.dtype}"
         )
     values = as_float(image)
     if not integer and not isinstance(image, jax.core.Tracer):

@@ -28,7 +28,7 @@ def check_sizes(data: bytes) -> None:
             header = av1.find_header(stream)
             stated = properties.get(b"ispe", b"")[4:12]
             if stated != struct.pack(">II", header.width, header.height):
-                raise ValueError("its headers differ in size")
+                raise ValueError("its headers disagree about the size")
 
 
 def depth(data: bytes) -> int:
@@ -86,7 +86,7 @@ def decode(data: bytes, where: str, orientation: int) -> Raster:
 
     meta = _meta(data)
     if any(kind == b"prem" for kind, _ in isobmff.read(isobmff.find(meta, b"iref")[4:])):
-        raise InputError(f"{where}: AVIF with premultiplied opacity is not read; flatten it")
+        raise InputError(f"{where}: AVIF with premultiplied alpha is not supported; flatten it")
     colours = profile(data, where)
     try:
         samples = imagecodecs.avif_decode(data)

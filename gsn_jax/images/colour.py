@@ -130,7 +130,7 @@ def _to_srgb(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Imag
         image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
     )
     if converted is None:  # only a conversion in place returns None
-        raise OSError("the conversion gave nothing")
+        raise OSError("the conversion returned nothing")
     return converted
 
 
@@ -171,7 +171,7 @@ def _transform(colour: np.ndarray, space: str, profile: bytes) -> np.ndarray:
     elif space == "cmyk" and values.shape[-1] == 4:
         values = np.round(values * 65535).astype(np.uint16)  # floats would be taken as percent
     elif space != "rgb" or values.shape[-1] != 3:
-        raise ValueError(f"a {space} profile on {values.shape[-1]} channels")
+        raise ValueError(f"a profile for {space}, but {values.shape[-1]} channels")
     return imagecodecs.cms_transform(
         values,
         profile,

@@ -223,7 +223,9 @@ def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:
         _check_size(image.size, where, max_pixels)
         frames = getattr(image, "n_frames", 1)
     except Image.DecompressionBombError:
-        raise InputError(_too_large(where, "more", max_pixels)) from None
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own
+        size = f"more than {limit:,}"
+        raise InputError(_too_large(where, size, min(limit, max_pixels))) from None
     except InputError:
         raise
     except Exception as error:
@@ -299,7 +301,8 @@ def _check_size(size: tuple[int, int], where: str, max_pixels: int) -> None:
 
 
 def _too_large(where: str, size: str, max_pixels: int) -> str:
-    return f"{where}: {size} pixels is beyond the limit of {max_pixels:,} pixels; crop or reduce it"
+    limit = f"the limit of {max_pixels:,} pixels"
+    return f"{where}: {size} pixels is beyond {limit}; crop or downscale it"
 
 
 def _not_an_image(where: str, error: Exception) -> InputError:

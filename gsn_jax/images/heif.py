@@ -84,7 +84,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
     except Exception as error:  # as above
         raise ValueError(error) from None
     if samples.shape[:2] != (header.height, header.width):
-        raise ValueError("its header gives another size")
+        raise ValueError("its size differs from the one in its header")
     return Raster(
         samples.reshape(*samples.shape[:2], -1),
         white=2 ** int(file.info["bit_depth"]) - 1,

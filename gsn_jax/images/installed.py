@@ -39,7 +39,7 @@ def describe() -> Iterator[str]:
         if name in FORMATS:
             reader = f"{library} {importlib.metadata.version(library)}"
         elif library in _OF_EXTRA:
-            reader = "not read: needs the extra `formats` (pip install 'gsn_jax[formats]')"
+            reader = "unavailable; needs the extra `formats` (pip install 'gsn_jax[formats]')"
         else:
-            reader = f"not read: this {library} is built without it"
+            reader = f"unavailable; this build of {library} lacks it"
         yield f"{title} ({' '.join(suffixes)}): {reader}"

@@ -31,7 +31,7 @@ def read(data: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, bytes]]:
             length = len(data) - position
         position += length
         if position < start or (whole and position > len(data)):
-            raise ValueError("a box of a wrong size")
+            raise ValueError("a box with an invalid size")
         yield kind, data[start:position]
 
 

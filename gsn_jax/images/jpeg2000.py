@@ -27,7 +27,7 @@ def layout(data: bytes) -> tuple[int, int, int]:
     channels = struct.unpack(">H", stream[40:42])[0]
     depths = set(stream[42 : 42 + 3 * channels : 3])
     if len(depths) != 1 or max(depths) & 0x80:
-        raise ValueError("channels of several depths, or with a sign")
+        raise ValueError("channels of different depths, or signed")
     return right - left, bottom - top, depths.pop() + 1
 
 
@@ -43,12 +43,12 @@ def profile(data: bytes, where: str) -> bytes | None:
             content[place : place + 2] == b"\0\2" for place in range(4, len(content), 6)
         ):
             raise InputError(
-                f"{where}: JPEG 2000 with premultiplied opacity is not read; flatten it"
+                f"{where}: JPEG 2000 with premultiplied alpha is not supported; flatten it"
             )
         if kind == b"colr" and content[:1] in (b"\2", b"\3"):
             return content[3:]
         if kind == b"colr" and int.from_bytes(content[3:7], "big") not in _JP2_LIKE_SRGB:
-            raise InputError(f"{where}: is in a colour space that is not read; convert it to sRGB")
+            raise InputError(f"{where}: its colour space is not supported; convert it to sRGB")
     return None
 
 
@@ -67,8 +67,8 @@ def decode(data: bytes, where: str) -> Raster:
         for kind, content in _jp2_header(data)
     ):
         raise InputError(
-            f"{where}: JPEG 2000 with a palette or YCC and more than 8 bits is not read; "
-            "save it as RGB"
+            f"{where}: JPEG 2000 with a palette or YCC and more than 8 bits is not "
+            "supported; save it as RGB"
         )
     try:
         # Given the whole file, imagecodecs would apply the profile itself.

@@ -51,7 +51,9 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
     import imagecodecs
 
     if not imagecodecs.JPEGXL.available:
-        raise InputError(f"{where}: this imagecodecs is built without JPEG XL; install its wheel")
+        raise InputError(
+            f"{where}: this build of imagecodecs lacks JPEG XL; install the wheel from PyPI"
+        )
     _check(header, where)
     profile = _profile(data, header, where)
     try:
@@ -90,9 +92,13 @@ def _check(header: Header, where: str) -> None:
     if header.animated:
         raise InputError(f"{where}: is animated; extract the frame to score")
     if not header.is_float and header.bits not in _DEPTHS:
-        raise InputError(f"{where}: JPEG XL with {header.bits} bits is not read; save it as PNG")
+        raise InputError(
+            f"{where}: JPEG XL with {header.bits} bits is not supported; save it as PNG"
+        )
     if header.extra not in ((), (_ALPHA,)):
-        raise InputError(f"{where}: has channels besides colour and one opacity; remove them")
+        raise InputError(
+            f"{where}: has channels other than colour and one alpha channel; remove them"
+        )
 
 
 def _profile(data: bytes, header: Header, where: str) -> profiles.Profile:
@@ -105,14 +111,14 @@ def _profile(data: bytes, header: Header, where: str) -> profiles.Profile:
         # libjxl would give linear light, for which 8 bits are too few.
         raise InputError(
             f"{where}: is lossy JPEG XL with an ICC profile that its decoder does not apply; "
-            "convert it to PNG (djxl)"
+            "convert it to PNG with djxl"
         )
     return _embedded_profile(data, where)
 
 
 def _profile_of_fields(space: ColourSpace, where: str) -> profiles.Profile:
     if space.kind not in (_RGB, _GRAY):
-        raise InputError(f"{where}: is in a colour space that is not read; convert it to sRGB")
+        raise InputError(f"{where}: its colour space is not supported; convert it to sRGB")
     hdr = None if space.transfer is None else profiles.hdr_transfer(space.transfer)
     if hdr is not None:
         gamma = None
@@ -127,7 +133,7 @@ def _profile_of_fields(space: ColourSpace, where: str) -> profiles.Profile:
     else:
         primaries = space.primaries
     if white is None or primaries is None or space.gamma == 0:
-        raise InputError(f"{where}: its colour space is not known; convert the image to sRGB")
+        raise InputError(f"{where}: its colour space is not supported; convert it to sRGB")
     if hdr is not None:
         return profiles.Hdr(hdr, primaries, white)
     return profiles.from_values(primaries, gamma, where, white=white, gray=space.kind == _GRAY)

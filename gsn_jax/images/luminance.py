@@ -56,14 +56,14 @@ def of(decoded: Decoded, where: str, peak_nits: float | None) -> Float[np.ndarra
     hdr = profiles.hdr_of(decoded.profile)
     if hdr is None:
         raise InputError(
-            f"{where}: is not an HDR image (PQ, HLG, OpenEXR or Radiance HDR); leave out --hdr, or "
+            f"{where}: is not an HDR image (PQ, HLG, OpenEXR or Radiance HDR); omit --hdr, or "
             "give a pair of HDR images"
         )
     if not hdr.primaries:
-        raise InputError(f"{where}: does not say its primaries; tag it, most often as BT.2020")
+        raise InputError(f"{where}: does not state its primaries; tag it, usually as BT.2020")
     if hdr.transfer == "HLG" and peak_nits is None:
         raise InputError(
-            f"{where}: is in HLG, which is relative to the peak luminance of the display; say "
+            f"{where}: is HLG, which is relative to the peak luminance of the display; give "
             "--peak-nits, such as 1000"
         )
     values = _values(decoded, where)
@@ -141,13 +141,13 @@ def _check(values: np.ndarray, hdr: Hdr, where: str) -> None:
         return
     low, high = float(values.min()), float(values.max())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError(f"{where}: holds values that are not finite (NaN or infinite)")
+        raise InputError(f"{where}: contains values that are not finite (NaN or infinite)")
     if low < 0:
-        raise InputError(f"{where}: holds negative luminance, down to {low:g}; clip it at 0")
+        raise InputError(f"{where}: contains negative luminance, down to {low:g}; clip it at 0")
     if high <= _DARK:
         _logger.warning(
-            "%s: its largest value is %.3g; it is taken for cd/m2, so multiply relative values by "
-            "the luminance of white first",
+            "%s: its largest value is %.3g, taken as cd/m2; if its values are relative, multiply "
+            "them by the luminance of white first",
             where,
             high,
         )
@@ -185,5 +185,5 @@ def _to_bt709(hdr: Hdr, where: str) -> Float[np.ndarray, "3 3"]:
     except (ArithmeticError, np.linalg.LinAlgError):
         matrix = np.full((3, 3), np.nan)
     if not np.isfinite(matrix).all():
-        raise InputError(f"{where}: its primaries and white span no colours; correct them")
+        raise InputError(f"{where}: its primaries and white point are not usable; correct them")
     return matrix

@@ -40,11 +40,11 @@ def as_mask(mask: MaskLike, *, max_pixels: int = MAX_PIXELS) -> Float[np.ndarray
     else:
         values = np.asarray(mask)
     if values.ndim < 2 or 0 in values.shape:
-        raise InputError(f"{where}: a mask is an array (height, width), got shape {values.shape}")
+        raise InputError(f"{where}: a mask must have the shape (height, width), got {values.shape}")
     largest = {"bool": 1, "uint8": 255, "uint16": 65535}.get(values.dtype.name)
     if largest is None and not np.issubdtype(values.dtype, np.floating):
         raise InputError(
-            f"{where}: a mask is bool, uint8, uint16 or float in [0, 1], got {values.dtype}"
+            f"{where}: a mask must be bool, uint8, uint16 or float in [0, 1], got {values.dtype}"
         )
     weights = np.asarray(values, np.float32) / np.float32(largest or 1)
     check_range(weights, where)
@@ -70,7 +70,7 @@ def check_mask_size(
         (rows, columns), (height, width) = mask.shape[-2:], image.shape[-3:-1]
         raise InputError(
             f"{names[0]}: size {columns} x {rows} differs from {width} x {height} of {names[1]}; "
-            "a mask has the size of its image"
+            "a mask must have the size of its image"
         )
 
 
@@ -107,5 +107,5 @@ def _cell_means(
 
 def _gray(image: np.ndarray, where: str) -> np.ndarray:
     if (image != image[..., :1]).any():
-        raise InputError(f"{where}: a mask is gray, and this image is in colour; convert it")
+        raise InputError(f"{where}: a mask must be gray, but this image is in colour; convert it")
     return image[..., 0]

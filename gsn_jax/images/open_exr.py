@@ -62,7 +62,7 @@ def read_header(data: bytes, where: str) -> Header:
     try:
         (flags,) = struct.unpack_from("<I", data, 4)
         if flags & (_DEEP | _SEVERAL_PARTS):
-            raise InputError(f"{where}: holds several parts or deep samples; extract the picture")
+            raise InputError(f"{where}: has several parts or deep samples; save one flat part")
         found = dict(_attributes(data))
         pixels, picture = (
             struct.unpack("<4i", found[name]) for name in ("dataWindow", "displayWindow")
@@ -105,7 +105,7 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
     wanted = [name for name in (*_wanted(header, where), _OPACITY) if name in header.channels]
     samples = _read(data, wanted)
     if samples.shape != (header.height, header.width, len(wanted)):
-        raise ValueError("its header gives another size")
+        raise ValueError("its size differs from the one in its header")
     opaque = _OPACITY not in wanted
     if not opaque:
         if not (samples[..., -1] == 1).all():
@@ -118,14 +118,16 @@ def _wanted(header: Header, where: str) -> tuple[str, ...]:
     """The names of the channels of the picture, if they can be read."""
     if not header.whole:
         raise InputError(
-            f"{where}: its data window is not its display window; save the picture alone"
+            f"{where}: its data window differs from its display window; save it with equal windows"
         )
     names = header.channels
     wanted = _COLOURS if set(_COLOURS) <= set(names) else _GRAY
     if not set(wanted) <= set(names) or (wanted == _GRAY and set(_CHROMA) & set(names)):
-        raise InputError(f"{where}: holds no channels R, G and B, and no Y alone; save it as RGB")
+        raise InputError(f"{where}: has neither channels R, G and B nor Y alone; save it as RGB")
     if header.subsampled or any(names[name] == _WHOLE_NUMBERS for name in wanted):
-        raise InputError(f"{where}: its samples are integers or subsampled; save it as half floats")
+        raise InputError(
+            f"{where}: its samples are integers or subsampled; save it as half floats at full size"
+        )
     return wanted
 
 

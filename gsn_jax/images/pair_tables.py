@@ -98,8 +98,8 @@ def _check_header(path: str | os.PathLike[str], header: list[str], required: Seq
             f"the line {','.join(required)}"
         )
     names = [name for name in header if name]
-    if len(set(names)) < len(names):
-        raise InputError(f"{path}, line 1: a column name occurs twice in the header")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{path}, line 1: the column {twice[0]} occurs twice; rename one")
 
 
 def resolve(table: str | os.PathLike[str], name: str) -> Path:
@@ -118,7 +118,7 @@ def resolve(table: str | os.PathLike[str], name: str) -> Path:
     if relative == ".." or relative.startswith(".." + os.sep):
         raise InputError(
             f"{name} lies outside the table's folder; give its absolute path, or move the table "
-            "above the images"
+            "to a folder above the images"
         )
     return _in_existing_form(Path(table).parent / relative)
 

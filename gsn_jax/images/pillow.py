@@ -108,9 +108,9 @@ def _decode_deep(
 def _check_jpeg2000(image: Image.Image, data: bytes, where: str) -> None:
     width, height, depth = jpeg2000.layout(data)
     if (width, height) != image.size:
-        raise ValueError("its headers differ in size")
+        raise ValueError("its headers disagree about the size")
     if 1 < depth < 8 or depth > 16:
-        raise InputError(f"{where}: JPEG 2000 with {depth} bits is not read; save it as PNG")
+        raise InputError(f"{where}: JPEG 2000 with {depth} bits is not supported; save it as PNG")
 
 
 def _decode_deep_ppm(part: tuple[Any, ...], data: bytes, where: str) -> Raster | None:
@@ -120,7 +120,8 @@ def _decode_deep_ppm(part: tuple[Any, ...], data: bytes, where: str) -> Raster |
         return None
     if decoder != "ppm":
         raise InputError(
-            f"{where}: plain PPM with more than 8 bits is not read; save it as 16-bit PNG or TIFF"
+            f"{where}: plain PPM with more than 8 bits is not supported; "
+            "save it as 16-bit PNG or TIFF"
         )
     return portable_map.decode_16bit(data, start, (right - left, bottom - top), white)
 

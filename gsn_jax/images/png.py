@@ -91,7 +91,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError("ends within a chunk")
         content = data[position + 8 : end - 4]
         if zlib.crc32(content, zlib.crc32(kind)) != int.from_bytes(data[end - 4 : end], "big"):
-            raise ValueError("wrong checksum of a chunk")
+            raise ValueError("a chunk has a wrong checksum")
         yield kind, content
         position = end
 
@@ -108,7 +108,7 @@ def _plain(data: bytes) -> bytes:
             transparency = _chunk(kind, content)
     channels = _CHANNELS.get(header[9])
     if channels is None or (transparency and len(transparency) != 12 + 2 * channels):
-        raise ValueError("a damaged header")
+        raise ValueError("damaged header")
     size = _size_of_rows(header, 2 * channels)
     rows = _inflate(b"".join(packed), size)
     if len(rows) < size:
@@ -144,11 +144,11 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 def _code_points(content: bytes, where: str) -> profiles.Profile:
     if len(content) != 4:
-        raise ValueError("a damaged cICP chunk")
+        raise ValueError("damaged cICP chunk")
     primaries, transfer, matrix, full_range = content
     profile = profiles.from_code_points(primaries, transfer, where)
     if matrix != 0 or full_range != 1:
-        raise InputError(f"{where}: holds narrow-range or YCbCr values; convert it to sRGB")
+        raise InputError(f"{where}: contains narrow-range or YCbCr values; convert it to sRGB")
     return profile
 
 

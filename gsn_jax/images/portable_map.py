@@ -78,7 +78,7 @@ def decode_16bit(data: bytes, start: int, size: tuple[int, int], white: int) -> 
     """
     samples = _samples(data, ">u2", (size[1], size[0], 3), start)
     if samples.max() > white:
-        raise ValueError(f"a sample beyond {white}")
+        raise ValueError(f"a sample above {white}")
     return Raster(samples, white=white)
 
 

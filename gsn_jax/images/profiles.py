@@ -74,7 +74,7 @@ def from_code_points(primaries: int, transfer: int, where: str) -> Profile:
     if primaries not in PRIMARIES or transfer not in (*_LIKE_SRGB, *_GAMMAS):
         raise InputError(
             f"{where}: its colour space (CICP primaries {primaries}, transfer {transfer}) is not "
-            "known; convert the image to sRGB"
+            "supported; convert it to sRGB"
         )
     return from_values(PRIMARIES[primaries], _GAMMAS.get(transfer), where)
 
@@ -150,7 +150,7 @@ def gamma_of(transfer: int, where: str) -> float | None:
     """
     if transfer not in (*_LIKE_SRGB, *_GAMMAS):
         raise InputError(
-            f"{where}: its transfer function (code {transfer}) is not known; convert it to sRGB"
+            f"{where}: its transfer function (code {transfer}) is not supported; convert it to sRGB"
         )
     return _GAMMAS.get(transfer)
 

@@ -52,7 +52,7 @@ def read_header(data: bytes, where: str) -> Header:
         raise ValueError("damaged header")
     first, row, height, second, column, width = size.groups()
     if (first, row, second, column) != _UPRIGHT:
-        raise InputError(f"{where}: is a Radiance HDR file that is stored turned; save it upright")
+        raise InputError(f"{where}: is stored rotated or mirrored (Radiance HDR); save it upright")
     fields: dict[str, str] = {}
     for line in text.decode("latin-1").splitlines():
         name, sign, value = (part.strip() for part in line.partition("="))
@@ -76,21 +76,21 @@ def decode(data: bytes, header: Header, where: str) -> Raster:
     fields = header.fields
     if fields.get("FORMAT") != "32-bit_rle_rgbe":
         raise InputError(
-            f"{where}: is a Radiance file with the format {fields.get('FORMAT', '')[:20]!r}, which "
-            "is not read; save it as 32-bit_rle_rgbe"
+            f"{where}: the Radiance HDR format {fields.get('FORMAT', '')[:20]!r} is not supported; "
+            "save it as 32-bit_rle_rgbe"
         )
     for name in ("EXPOSURE", "GAMMA", "COLORCORR"):
         if any(number != 1 for number in _numbers(fields.get(name, "1"))):
             raise InputError(
-                f"{where}: says {name}={fields[name][:40]}, which some programs apply and others "
-                "do not; save it without"
+                f"{where}: its header says {name}={fields[name][:40]}, which some programs apply "
+                "and others ignore; save it without that line"
             )
     try:
         samples = imagecodecs.rgbe_decode(data)
     except RuntimeError as error:
         raise ValueError(error) from None
     if samples.shape != (header.height, header.width, 3):
-        raise ValueError("its header gives another size")
+        raise ValueError("its size differs from the one in its header")
     hdr = Hdr("linear", name="Radiance HDR")
     if "PRIMARIES" in fields:
         places = _numbers(fields["PRIMARIES"])

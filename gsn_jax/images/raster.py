@@ -102,7 +102,7 @@ def check_named(named: bool, where: str) -> None:
     """
     if not named:
         raise InputError(
-            f"{where}: has a channel besides its colour that the file does not name; remove it"
+            f"{where}: has an extra channel whose meaning the file does not state; remove it"
         )
 
 
@@ -174,7 +174,7 @@ def check_range(values: np.ndarray, where: str) -> None:
     """
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{where}: holds values that are not finite (NaN or infinite)")
+        raise InputError(f"{where}: contains values that are not finite (NaN or infinite)")
     if low < 0 or high > 1:
         hint = "; divide 8-bit values by 255" if high > 2 else "; scale or clip them"
         raise InputError(f"{where}: float values must lie in [0, 1], got [{low:g}, {high:g}]{hint}")

@@ -43,7 +43,7 @@ def check_extra(module: str, what: str) -> None:
         InputError: it is missing.
     """
     if importlib.util.find_spec(module) is None:
-        raise InputError(f"{what} needs the extra `formats`: pip install 'gsn_jax[formats]'")
+        raise InputError(f"{what} needs the extra `formats`; run: pip install 'gsn_jax[formats]'")
 
 
 @contextlib.contextmanager

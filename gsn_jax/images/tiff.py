@@ -128,7 +128,7 @@ def _first_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
     if not isinstance(page, tifffile.TiffPage):
         raise ValueError("no page")
     if page.samplesperpixel > _MAX_CHANNELS:
-        raise ValueError(f"{page.samplesperpixel} channels")
+        raise ValueError(f"too many channels: {page.samplesperpixel}")
     return page
 
 
@@ -154,16 +154,17 @@ def _check(page: tifffile.TiffPage, where: str) -> float:
     if colours is None or (page.photometric == _PALETTE and max(bits) > 8):
         raise InputError(
             f"{where}: colours stored as {_name(page.photometric)} with more than 8 bits are not "
-            "read; convert the image to RGB"
+            "supported; convert it to RGB"
         )
     if page.samplesperpixel not in (colours, colours + 1):
         raise InputError(
-            f"{where}: {page.samplesperpixel} channels, where {colours} are colour; keep those"
+            f"{where}: has {page.samplesperpixel} channels; save it with {colours} of colour and "
+            "at most one more"
         )
     if page.compression not in _COMPRESSIONS and not _is_jpeg(page):
         raise InputError(
             f"{where}: the compression {_name(page.compression)} with more than 8 bits is not "
-            "read; save it with LZW, deflate or none"
+            "supported; save it uncompressed, or with LZW or deflate"
         )
     if page.dtype is not None and len(bits) == 1:
         if page.dtype.kind == "f":
@@ -171,8 +172,9 @@ def _check(page: tifffile.TiffPage, where: str) -> float:
         if page.dtype.kind in "bu" and bits <= _DEPTHS:
             return float(2 ** max(bits) - 1)
     raise InputError(
-        f"{where}: samples of {sorted(bits)} bits, format {page.sampleformat}, are not read; "
-        "save it with 8 or 16 unsigned bits or as float"
+        f"{where}: samples of {' and '.join(map(str, sorted(bits)))} bits "
+        f"({page.dtype or 'mixed types'}) are not supported; save it as 8-bit or 16-bit unsigned "
+        "integers or as floats"
     )
 
 
@@ -216,7 +218,7 @@ def _check_jpeg_sizes(page: tifffile.TiffPage, data: bytes) -> None:
         except Image.DecompressionBombError:
             fits = False
         if not fits:
-            raise ValueError(f"JPEG data of more than {width} x {height} pixels")
+            raise ValueError(f"JPEG data larger than {width} x {height} pixels")
 
 
 def _opacity(page: tifffile.TiffPage) -> Literal["premultiplied", "straight", "unnamed"]:
@@ -225,7 +227,7 @@ def _opacity(page: tifffile.TiffPage) -> Literal["premultiplied", "straight", "u
 
 def _profile(page: tifffile.TiffPage) -> bytes | None:
     if not isinstance(page.iccprofile, bytes | None):
-        raise ValueError("colour profile of a wrong type")
+        raise ValueError("colour profile of the wrong type")
     return page.iccprofile
 
 

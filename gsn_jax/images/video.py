@@ -91,12 +91,12 @@ def inspect(
                 _check(frame, coding, str(path), hdr=hdr)
             if size != first:
                 raise InputError(
-                    f"{path}: frame {number} has {size[1]} x {size[0]} pixels, frame 0 has "
-                    f"{first[1]} x {first[0]}; encode it with one size"
+                    f"{path}: frame {number} has {size[1]} x {size[0]} pixels, but frame 0 has "
+                    f"{first[1]} x {first[0]}; encode all frames at one size"
                 )
             number += 1
     if not number:
-        raise InputError(f"{path}: has no frame; restore or remove the file")
+        raise InputError(f"{path}: has no frames; restore or remove the file")
     return Video(Path(path), *first, number, rate, coding)
 
 
@@ -141,7 +141,7 @@ def frames(
                 following = next(numbers, None)
                 if following is None:
                     return
-    raise InputError(f"{where}: has no frame {following}; it has changed while it was read")
+    raise InputError(f"{where}: no longer has frame {following}; it changed while it was read")
 
 
 @contextlib.contextmanager
@@ -160,11 +160,13 @@ def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[tuple[Any
             stream = container.streams.video[0]
             context = stream.codec_context
             if context is None:
-                raise InputError(f"{path}: its codec is not known; convert it to Y4M, MP4 or MKV")
+                raise InputError(
+                    f"{path}: its codec is not supported; convert it to Y4M, MP4 or MKV"
+                )
             if context.width * context.height > max_pixels:
                 raise InputError(
                     f"{path}: {context.width} x {context.height} pixels is beyond the limit of "
-                    f"{max_pixels:,} pixels; reduce the video"
+                    f"{max_pixels:,} pixels; downscale the video"
                 )
             context.thread_type = "AUTO"
             # A stream may change its size later. FFmpeg's limit includes the padding of rows.
@@ -174,13 +176,13 @@ def _opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[tuple[Any
         raise
     except MemoryError:
         raise InputError(
-            f"{path}: not enough memory for frames of this size; reduce them"
+            f"{path}: not enough memory for frames of this size; downscale the video"
         ) from None
     except (av.error.FFmpegError, ValueError, LookupError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"{path}: not a video that can be read, damaged or truncated ({reason}); restore the "
-            "file, or convert it to Y4M, MP4 or MKV"
+            f"{path}: cannot be read as a video, perhaps damaged or truncated ({reason}); restore "
+            "the file, or convert it to Y4M, MP4 or MKV"
         ) from None
 
 
@@ -227,10 +229,13 @@ def _check(frame: Any, coding: yuv.Coding, where: str, *, hdr: bool) -> None:
     if any(component.is_alpha for component in frame.format.components):
         raise InputError(f"{where}: has an alpha channel ({name}); composite it first")
     if frame.format.is_bayer or _planar_name(frame.format) is None:
-        raise InputError(f"{where}: the pixel format {name} is not known; convert it to yuv444p10")
+        raise InputError(
+            f"{where}: the pixel format {name} is not supported; convert it to yuv444p10"
+        )
     if coding.matrix not in (None, *yuv.MATRICES):
         raise InputError(
-            f"{where}: its matrix (H.273 code {coding.matrix}) is not known; convert it to BT.709"
+            f"{where}: its matrix (H.273 code {coding.matrix}) is not supported; "
+            "convert it to BT.709"
         )
     # Most files specify nothing, but HDR files do.
     profile = profiles.from_code_points(
@@ -276,6 +281,6 @@ def _pyav(path: str | os.PathLike[str]) -> Any:
         import av
     except ImportError:
         raise InputError(
-            f"{path}: reading videos needs PyAV; pip install 'gsn_jax[video]'"
+            f"{path}: reading videos needs PyAV; run: pip install 'gsn_jax[video]'"
         ) from None
     return av

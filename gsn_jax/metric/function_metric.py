@@ -192,7 +192,7 @@ class FunctionMetric:
         """Scores one pair under each mask; see `Regional`."""
         images.check_sizes(reference, distorted, min_size=self.min_size)
         if self._compiled_masked is None:
-            raise InputError(f"metric {self.name!r} takes no mask")
+            raise InputError(f"metric {self.name!r} cannot be used with a mask")
         height, width = reference.shape[:2]
         grid = self.map_grid(height, width)
         cells = self._map_size(height, width)

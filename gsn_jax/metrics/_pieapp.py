@@ -184,7 +184,7 @@ def _dense(
 ) -> tuple[np.ndarray, np.ndarray]:
     kernel = tensors[f"{name}.weight"].astype(np.float32).T
     if order is not None and len(order) != len(kernel):
-        raise ValueError(f"{name} sees {len(kernel)} features, not {len(order)}")
+        raise ValueError(f"{name} has {len(kernel)} inputs, not {len(order)}")
     kernel = kernel if order is None else kernel[order]
     return np.ascontiguousarray(kernel), tensors[f"{name}.bias"].astype(np.float32)
 

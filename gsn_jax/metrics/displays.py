@@ -114,14 +114,14 @@ def read(path: str | os.PathLike[str]) -> Display:
 
 def _display(entry: Any) -> Display:
     if not isinstance(entry, dict):
-        raise InputError("a display is a JSON object")
+        raise InputError("a display must be a JSON object")
     known = (*_REQUIRED, *_LENGTHS, *_BLACKS, *_OPTIONAL)
     for key in entry:
         if key not in known:
-            raise InputError(f"unknown key {key!r} of a display; known: {', '.join(known)}")
+            raise InputError(f"unknown key {key!r} in a display; known: {', '.join(known)}")
     for key in _REQUIRED:
         if key not in entry:
-            raise InputError(f"a display needs {key}")
+            raise InputError(f"a display needs the key {key}")
     if entry.get("colorspace", "sRGB") != "sRGB":
         raise InputError(f"colorspace must be sRGB, got {entry['colorspace']!r}")
     distance, black = _one_of(entry, tuple(_LENGTHS)), _one_of(entry, _BLACKS)
@@ -145,7 +145,7 @@ def _display(entry: Any) -> Display:
 def _one_of(entry: dict[str, Any], keys: tuple[str, ...]) -> str:
     given = [key for key in keys if key in entry]
     if len(given) != 1:
-        raise InputError(f"a display needs one of {' and '.join(keys)}")
+        raise InputError(f"a display needs exactly one of {' and '.join(keys)}")
     return given[0]
 
 

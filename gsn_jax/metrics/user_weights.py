@@ -31,7 +31,7 @@ def weights_path(variable: str, wanted: str) -> Path:
     if not value:
         raise InputError(f"this metric needs {wanted}; set {variable} to the file's path")
     if not Path(value).is_file():
-        raise InputError(f"{variable}: no such file {value}; it names {wanted}")
+        raise InputError(f"{variable}: no such file {value}; set it to the path of {wanted}")
     return Path(value)
 
 

@@ -69,9 +69,12 @@ class WaDIQaM(nn.Module):
             ValueError: the images differ in shape or are smaller than 32 x 32.
         """
         if reference.shape != distorted.shape or reference.ndim != 4:
-            raise ValueError(f"two (N, H, W, 3) arrays, got {reference.shape}, {distorted.shape}")
+            raise ValueError(
+                "needs two (N, H, W, 3) arrays of equal shape, "
+                f"got {reference.shape} and {distorted.shape}"
+            )
         if min(reference.shape[1:3]) < PATCH:
-            raise ValueError(f"images of at least {PATCH} x {PATCH}, got {reference.shape}")
+            raise ValueError(f"needs images of at least {PATCH} x {PATCH}, got {reference.shape}")
         # A pair's images are adjacent, so that a sharded batch keeps them on one device.
         images = jnp.stack([reference, distorted], axis=1).reshape(-1, *reference.shape[1:])
         features = self._encode(patch_grid(images))

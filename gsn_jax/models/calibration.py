@@ -38,7 +38,9 @@ class Calibration:
     def __post_init__(self) -> None:
         values = dataclasses.astuple(self)
         if not (np.isfinite(values).all() and self.b1 > self.b2 and self.b4 > 0):
-            raise ValueError(f"a calibration rises: b1 > b2 and b4 > 0, got {values}")
+            raise ValueError(
+                f"a calibration must be finite and rise (b1 > b2 and b4 > 0), got {values}"
+            )
 
     def __call__(self, raw: jax.Array) -> jax.Array:
         """Quality in [0, 1] of raw scores of any shape, up = better."""

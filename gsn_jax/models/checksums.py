@@ -36,7 +36,7 @@ def find_damage(folder: Path) -> str | None:
     A folder without the list, as written by older versions, counts as undamaged.
 
     Returns:
-        None, or a clause such as "variables/d/1 has another checksum than in SHA256SUMS".
+        None, or a clause such as "variables/d/1 does not match its checksum in SHA256SUMS".
     """
     listing = folder / NAME
     if not listing.is_file():
@@ -56,9 +56,9 @@ def find_damage(folder: Path) -> str | None:
             if not (folder / name).is_file():
                 return f"{name} is missing"
             if _digest(folder / name) != match[1]:
-                return f"{name} has another checksum than in {NAME}"
+                return f"{name} does not match its checksum in {NAME}"
         except OSError as error:
-            return f"{name} cannot be read: {error.strerror}"
+            return f"{name} cannot be read: {error.strerror or error}"
     return None
 
 

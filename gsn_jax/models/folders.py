@@ -89,7 +89,9 @@ def write_model(
     first = jax.process_index() == 0
     if first:
         if target.exists() and not _is_replaceable(target):
-            raise InputError(f"{target}: exists and is not a model; remove it, or choose another")
+            raise InputError(
+                f"{target}: exists and is not a model; remove it, or choose another folder"
+            )
         _clear(partial)
     distributed.wait_for_all("model folder made")
     params = model.variables["params"]
@@ -151,7 +153,9 @@ def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
     """
     folder = storage.folder(directory)
     if not folder.is_dir():
-        raise InputError(f"{directory}: no such folder; give a model's or a training run's folder")
+        raise InputError(
+            f"{directory}: no such folder; give the folder of a model or of a training run"
+        )
     try:
         if (folder / DESCRIPTION).is_file():
             _refuse(folder, checksums.find_damage(folder))
@@ -176,14 +180,17 @@ def _read_folder(folder: Path) -> TrainedModel:
     if not isinstance(description, dict):
         raise InputError(f"{folder / DESCRIPTION}: damaged; copy, install or train the model again")
     if description.get("format") != FORMAT:
-        written = description.get("package_version", "another version")
+        written = description.get("package_version", "of unknown version")
         raise InputError(
             f"{folder}: model format {description.get('format')!r}, written by gsn_jax {written}; "
             f"this version reads format {FORMAT}: use that version, or train the model again"
         )
     for name, kinds in _KINDS.items():
         if not isinstance(description.get(name), kinds):
-            raise InputError(f"{folder / DESCRIPTION}: {name!r} is missing or of the wrong type")
+            raise InputError(
+                f"{folder / DESCRIPTION}: damaged ({name!r} is missing or of the wrong type); "
+                "copy, install or train the model again"
+            )
     saved = ocp.metadata(folder / "variables").metadata
     abstract = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), saved)
     calibration, card = description["calibration"], folder / CARD
@@ -204,18 +211,17 @@ def _read_checkpoint(folder: Path) -> TrainedModel:
     checkpoints.quiet_orbax()
     step_folder = folder
     run = folder / "checkpoints" if (folder / "checkpoints").is_dir() else folder
-    if any(child.name.isdigit() for child in run.iterdir()):
+    if run != folder or any(child.name.isdigit() for child in run.iterdir()):
         step = checkpoints.best_step(run)
         if step is None:
-            raise InputError(f"{folder}: holds no complete checkpoint")
+            raise InputError(f"{folder}: contains no complete checkpoint; continue the training")
         step_folder = run / str(step)
     _refuse(step_folder, checkpoints.find_damage(step_folder))
     try:
         metadata = checkpoints.read_metadata(step_folder)
     except Exception:
         raise InputError(
-            f"{folder}: neither a model folder nor a training run's folder nor one of its "
-            "checkpoints"
+            f"{folder}: not a model, training run or checkpoint; give the folder of one of these"
         ) from None
     calibration = metadata.get("calibration")
     return TrainedModel(

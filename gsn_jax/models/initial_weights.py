@@ -70,7 +70,7 @@ def read(config: Mapping[str, Any]) -> Tree:
         )
     theta = 0.0 if frozen else config.get("theta", 0.7)
     if theta >= 1:
-        raise InputError("model.theta: 1 cannot keep pretrained kernels; choose less than 1")
+        raise InputError("model.theta: pretrained kernels are lost at 1; choose a smaller value")
     options = dict(config.get("backbone_options") or {})
     trees = {
         network: convert(network, _tensors(network, networks, source), source, theta, **options)
@@ -89,8 +89,8 @@ def _tensors(network: str, networks: Sequence[str], source: str) -> Mapping[str,
         return imagenet_networks.packaged_state_dict(network)
     if len(networks) > 1:
         raise InputError(
-            f"model.backbone_weights: one file cannot give the weights of {' and '.join(networks)};"
-            f" choose from {', '.join((IMAGENET, LPIPS, LPIPS_DISTS))}"
+            f"model.backbone_weights: one file cannot provide the weights of "
+            f"{' and '.join(networks)}; choose from {', '.join((IMAGENET, LPIPS, LPIPS_DISTS))}"
         )
     return read_state_dict(source)
 
@@ -181,8 +181,8 @@ def convert(
                 raise InputError(f"{source}: tensor {name!r} is missing; not a {network}?")
             if tensors[name].shape != shape:
                 raise InputError(
-                    f"{source}: tensor {name!r} has the shape {tensors[name].shape}, that of "
-                    f"{network} {shape}"
+                    f"{source}: tensor {name!r} has the shape {tensors[name].shape}, but {network} "
+                    f"needs {shape}"
                 )
         tree = result
         for name in path[:-1]:

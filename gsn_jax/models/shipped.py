@@ -43,7 +43,7 @@ def folder(name: str) -> Path:
         return FOLDER / name
     if version not in versions(model):
         known = ", ".join(versions(model))
-        raise InputError(f"{name}: no such version of {model} ships; there are {known}")
+        raise InputError(f"{name}: no such version of {model} is shipped; available: {known}")
     return FOLDER / (model if version == _version(model) else name)
 
 

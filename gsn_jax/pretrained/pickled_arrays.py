@@ -46,7 +46,7 @@ def read_pickled_arrays(path: str | os.PathLike[str]) -> Any:
     except Refused as error:
         raise InputError(f"{path}: {error}; only pickles of NumPy arrays are read") from None
     except Exception as error:  # a damaged pickle raises almost anything
-        raise InputError(f"{path}: damaged pickle ({error}); get the file again") from None
+        raise InputError(f"{path}: damaged pickle ({error}); download it again") from None
 
 
 def finished(value: Any) -> Any:
@@ -71,7 +71,7 @@ class _PendingDtype:
     def finish(self) -> np.dtype:
         dtype = np.dtype(self.code)
         if dtype.kind not in _PLAIN_KINDS:
-            raise Refused(f"holds an array of type {dtype}")
+            raise Refused(f"contains an array of type {dtype}")
         if self.byte_order == ">":
             return dtype.newbyteorder(">")
         return dtype.newbyteorder("<" if self.byte_order == "<" else "=")
@@ -86,7 +86,7 @@ class PendingArray:
     def finish(self) -> np.ndarray:
         """Builds the array; NumPy checks its bytes against its shape."""
         if not isinstance(self.dtype, _PendingDtype) or not isinstance(self.data, (bytes, str)):
-            raise Refused("holds something that is not an array of numbers")
+            raise Refused("contains something other than arrays of numbers")
         data = self.data.encode("latin1") if isinstance(self.data, str) else self.data
         flat = np.frombuffer(data, self.dtype.finish())
         array = flat.reshape(self.shape, order="F" if self.fortran_order else "C")
@@ -101,14 +101,14 @@ def _array(subtype: Any, shape: Any, code: Any) -> PendingArray:
 def _dtype(code: Any, align: Any = False, copy: Any = True) -> _PendingDtype:
     del align, copy
     if not isinstance(code, str):
-        raise Refused("holds an array of an unusual type")
+        raise Refused("contains an array of an unusual type")
     return _PendingDtype(code)
 
 
 def _encoded(text: Any, encoding: Any) -> bytes:
     """Decodes bytes as protocol 2 writes them."""
     if not isinstance(text, str) or encoding != "latin1":
-        raise Refused("names _codecs.encode in an unusual way")
+        raise Refused("calls _codecs.encode in an unusual way")
     return text.encode("latin1")
 
 
@@ -139,7 +139,7 @@ def stand_in(module: str, name: str) -> Callable[..., Any]:
     """
     known = _STAND_INS.get((module, name))
     if known is None:
-        raise Refused(f"the pickle names {module}.{name}")
+        raise Refused(f"the pickle refers to {module}.{name}")
     return lambda *arguments: known(*arguments)
 
 

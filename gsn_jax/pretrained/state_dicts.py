@@ -28,7 +28,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        raise InputError(f"{path}: unknown kind of weight file; give one of {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: unknown type of weight file; use one of {', '.join(SUFFIXES)}")
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file; check the path")
     if suffix == ".safetensors":
@@ -57,4 +57,4 @@ def _read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         return load_file(path)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise InputError(f"{path}: damaged safetensors file ({error})") from None
+        raise InputError(f"{path}: damaged safetensors file ({error}); download it again") from None

@@ -70,10 +70,10 @@ def read_torch_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]
             f"{path}: {error}; only tensors are read: save model.state_dict() with torch.save"
         ) from None
     except Exception as error:  # a damaged pickle raises almost anything
-        raise InputError(f"{path}: not a PyTorch weight file or damaged ({error})") from None
+        raise InputError(f"{path}: not a PyTorch weight file, or damaged ({error})") from None
     tensors = _tensors(content)
     if not tensors:
-        raise InputError(f"{path}: holds no tensors; save model.state_dict() with torch.save")
+        raise InputError(f"{path}: contains no tensors; save model.state_dict() with torch.save")
     return tensors
 
 
@@ -182,7 +182,7 @@ def _read_zip(file: BinaryIO) -> Any:
         def storage(dtype: np.dtype, key: str, size: int) -> _Storage:
             entry = archive.getinfo(f"{root}/data/{key}")
             if entry.file_size != size * dtype.itemsize:
-                raise Refused("a storage has another size than announced")
+                raise Refused("a storage does not have its declared size")
             return _Storage(dtype.newbyteorder(order), size, lambda: archive.read(entry))
 
         pickled = io.BytesIO(archive.read(f"{root}/data.pkl"))
@@ -201,7 +201,7 @@ def _read_legacy(file: BinaryIO) -> Any:
         return _TensorUnpickler(file, storage).load()
 
     if load() != _LEGACY_MAGIC:
-        raise Refused("it does not begin as torch.save writes")
+        raise Refused("it does not begin like a file from torch.save")
     load()  # protocol version
     if load().get("little_endian") is False:
         raise Refused("it was written on a big-endian machine")

@@ -44,7 +44,9 @@ def _pillow(name: str, feature: str, **options: Any) -> _Library:
     def identity() -> str:
         version = features.version(feature)
         if version is None:
-            raise InputError(f"this build of Pillow cannot write {name}; install another one")
+            raise InputError(
+                f"this build of Pillow cannot write {name}; install the wheel from PyPI"
+            )
         pillow = importlib.import_module("PIL").__version__
         return f"Pillow {pillow}, {feature} {version}, {options}"
 
@@ -56,7 +58,7 @@ def _imagecodecs(name: str, encode: Callable[[Any, Pixels, float], bytes]) -> _L
         library = importlib.import_module("imagecodecs")
         if not getattr(library, name.upper()).available:
             raise InputError(
-                f"this build of imagecodecs has no {name}; name a program, as in "
+                f"this build of imagecodecs lacks {name}; use a program, as in "
                 f"--encoder '{name}=PROGRAM {{in}} {{out}} -q {{q}}'"
             )
         return f"imagecodecs {library.__version__}, {getattr(library, f'{name}_version')()}"

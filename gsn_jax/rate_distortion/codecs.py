@@ -122,7 +122,7 @@ class ProgramCodec:
             made = [path for path in Path(name).iterdir() if path.name.startswith("out")]
             if len(made) != 1:
                 raise InputError(
-                    f"{self.name}: {shlex.join(self.encoder)} has written {len(made)} files "
+                    f"{self.name}: {shlex.join(self.encoder)} wrote {len(made)} files "
                     "for {out}; it must write one"
                 )
             return made[0].read_bytes()
@@ -139,7 +139,7 @@ class ProgramCodec:
                 return decode(target.read_bytes())
             except OSError:
                 raise InputError(
-                    f"{self.name}: {shlex.join(self.decoder)} has not written {{out}}"
+                    f"{self.name}: {shlex.join(self.decoder)} did not write {{out}}"
                 ) from None
 
     def is_readable(self, data: bytes) -> bool:
@@ -184,12 +184,11 @@ def parse_program(option: str, text: str, needed: Sequence[str]) -> tuple[str, t
     except ValueError as error:
         raise InputError(f"{option} {text}: {error}") from None
     if not _NAME.fullmatch(name) or not words:
-        raise InputError(
-            f"{option} {text}: give a name and a command, as in x='cjxl {{in}} {{out}}'"
-        )
+        example = "NAME=PROGRAM {in} {out}" + " -q {q}" * ("q" in needed)
+        raise InputError(f"{option} {text}: give a name and a command, as in {option} '{example}'")
     for key in needed:
         if not any(f"{{{key}}}" in word for word in words[1:]):
-            raise InputError(f"{option} {name}: the command lacks {{{key}}}")
+            raise InputError(f"{option} {name}: the command lacks {{{key}}}; add it")
     return name, words
 
 
@@ -209,8 +208,8 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
     for name in names:
         if name not in LIBRARY:
             raise InputError(
-                f"--codec {name}: unknown; known: {', '.join(LIBRARY)}, or any program by "
-                "--encoder 'NAME=PROGRAM {in} {out} -q {q}'"
+                f"--codec {name}: no such codec; choose from {', '.join(LIBRARY)}, or use any "
+                "program with --encoder 'NAME=PROGRAM {in} {out} -q {q}'"
             )
         LIBRARY[name].identity()
         codecs.append(LibraryCodec(name))
@@ -218,22 +217,22 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
     for text in decoders:
         name, words = parse_program("--decoder", text, ("in", "out"))
         if name in programs:
-            raise InputError(f"--decoder {name} is given twice; an encoder has one decoder")
+            raise InputError(f"--decoder {name}: given twice; give one decoder per encoder")
         programs[name] = words
     for text in encoders:
         name, words = parse_program("--encoder", text, ("in", "out", "q"))
         codec = ProgramCodec(name, words, programs.pop(name, ()))
         for command in filter(None, (codec.encoder, codec.decoder)):
             if shutil.which(command[0]) is None:
-                raise InputError(
-                    f"{name}: there is no program {command[0]}; check its name and path"
-                )
+                raise InputError(f"{name}: no such program: {command[0]}; check its name and path")
         codecs.append(codec)
     if programs:
-        raise InputError(f"--decoder {next(iter(programs))}: there is no --encoder of that name")
+        raise InputError(
+            f"--decoder {next(iter(programs))}: no --encoder has that name; use its encoder's name"
+        )
     every = [codec.name for codec in codecs]
     if twice := [name for name in every if every.count(name) > 1]:
-        raise InputError(f"the codec {twice[0]} is named twice; give each a name of its own")
+        raise InputError(f"two codecs are named {twice[0]}; give each its own name")
     return codecs
 
 

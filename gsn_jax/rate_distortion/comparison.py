@@ -115,7 +115,7 @@ def compare(
     deltas.check_installed()
     anchor = study.codecs[0] if anchor is None else anchor
     if anchor not in study.codecs:
-        raise InputError(f"--anchor {anchor}: no such codec; codecs: {', '.join(study.codecs)}")
+        raise InputError(f"--anchor {anchor}: no such codec; choose from {', '.join(study.codecs)}")
     levels = levels or {}
     if unknown := [name for name in levels if name not in study.scores]:
         raise InputError(f"--at {unknown[0]}: not one of the metrics {', '.join(study.scores)}")

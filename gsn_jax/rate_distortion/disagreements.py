@@ -27,8 +27,8 @@ def disagreements(comparison: Comparison) -> list[str]:
         more = [item for item in certain if item.rate.value > 0]
         if fewer and more:
             sentences.append(
-                f"{codec} needs fewer bytes than {comparison.anchor} by "
-                f"{_list(fewer)}, but more by {_list(more)}."
+                f"{codec} needs fewer bytes than {comparison.anchor} according to "
+                f"{_list(fewer)}, but more according to {_list(more)}."
             )
     return sentences
 

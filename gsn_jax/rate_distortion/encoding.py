@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from data_pipelines import parallel
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, about
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
 from gsn_jax.rate_distortion.encodings import Encoding
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
@@ -178,7 +178,7 @@ def _encode(job: _Job) -> tuple[str, dict[str, Any]]:
             with replacing(job.folder / scored) as partial:
                 Image.fromarray(decoded).save(partial, "PNG", compress_level=4)
     except InputError as error:
-        return job.key, {"error": f"{job.photo.path}: {error}"}
+        return job.key, {"error": about(job.photo.path, error)}
     except OSError as error:
         return job.key, {"error": f"{job.key}: cannot be written ({error.strerror or error})"}
     height, width = image.shape[:2]

@@ -99,8 +99,8 @@ def read_table(path: str | os.PathLike[str]) -> list[Encoding]:
         key = (item.image, item.codec, item.setting)
         if key in lines:
             raise InputError(
-                f"{path}, line {row.line}: {item.codec} {item.setting} of {item.image} was in line "
-                f"{lines[key]} already; give each setting a name of its own"
+                f"{path}, line {row.line}: {item.codec} {item.setting} of {item.image} is already "
+                f"in line {lines[key]}; give each setting its own name"
             )
         lines[key] = row.line
         found.append(item)
@@ -124,7 +124,7 @@ def _of_row(
         if files[0] not in pixels:
             pixels[files[0]] = read_pixel_count(files[0])
         if not pixels[files[0]]:
-            raise InputError(f"{reference}: no image that can be read")
+            raise InputError(f"{reference}: not an image that can be read")
         pair = Pair(reference, distorted, files[0], files[1])
         return Encoding(pair, codec, setting, size, pixels[files[0]])
     except InputError as error:

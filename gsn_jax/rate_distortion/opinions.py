@@ -132,7 +132,7 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
     for line, row in enumerate(rows, start=2):
         setting = (row[name] or "").strip()
         if not setting or setting in opinions:
-            problem = f"{setting} was in a line above already" if setting else f"no {name} given"
+            problem = f"{setting} occurs twice; keep one row" if setting else f"no {name} given"
             raise InputError(f"{path}, line {line}: {problem}")
         try:
             deviation = math.nan
@@ -145,7 +145,7 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
                 f"{path}, line {line}: a score, bound or bpp is not a number"
             ) from None
     if not opinions:
-        raise InputError(f"{path}: has no rows below its header")
+        raise InputError(f"{path}: has no rows below its header; add one row per setting")
     return opinions
 
 
@@ -181,8 +181,8 @@ def judge(
     matched = {codec: places for codec, places in matched.items() if places}
     if anchor not in matched or len(matched) < 2:
         raise InputError(
-            f"--opinions: {anchor} and another codec need settings with opinions; names in the "
-            f"table are {', '.join(list(opinions)[:3])}, ..."
+            f"--opinions: the table must rate settings of {anchor} and another codec, named "
+            f"SETTING or CODEC-SETTING; it has {', '.join(list(opinions)[:3])}, ..."
         )
     rates = {codec: _rates(tables, codec, list(places)) for codec, places in matched.items()}
     others = [codec for codec in matched if codec != anchor]

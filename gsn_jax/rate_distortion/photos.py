@@ -54,7 +54,9 @@ def find_photos(
         else:
             found.append((source, PurePath(source.name)))
     if not found:
-        raise InputError(f"{', '.join(map(str, sources))}: holds no images")
+        raise InputError(
+            f"{', '.join(map(str, sources))}: no images found; give image files or folders of them"
+        )
     stems = [name.with_suffix("").as_posix() for _, name in found]
     photos = [
         Photo(path, stem if stems.count(stem) == 1 else name.as_posix())
@@ -62,7 +64,7 @@ def find_photos(
     ]
     names = [photo.name for photo in photos]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"two photographs are called {twice[0]}; give one folder above both")
+        raise InputError(f"two photographs are named {twice[0]}; give one folder above both")
     return photos
 
 
@@ -86,6 +88,6 @@ def check_size(decoded: Pixels, image: Pixels, codec: str) -> None:
     """Raises `InputError` if a codec has changed the size of an image, or its channels."""
     if decoded.shape != image.shape:
         raise InputError(
-            f"{codec} gives {' x '.join(map(str, decoded.shape))} values for an image of "
-            f"{' x '.join(map(str, image.shape))}; it must keep the size and give RGB"
+            f"{codec} decodes to {' x '.join(map(str, decoded.shape))} values, not the "
+            f"{' x '.join(map(str, image.shape))} of the image; it must keep the size and write RGB"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gsn_jax._version import __version__
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, about
 from gsn_jax.metric import FeatureCache, Metric
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
@@ -110,7 +110,7 @@ def encode_to(
                 try:
                     found = _encode(photo, codec, target, folder, ours, overwrite)
                 except InputError as error:
-                    found = Found(photo, None, 0, 0, float("nan"), f"{photo.path}: {error}")
+                    found = Found(photo, None, 0, 0, float("nan"), about(photo.path, error))
                 if found.file is not None:
                     row = {
                         "run": run,
@@ -138,7 +138,7 @@ def _encode(
     data, quality, score = _search(photo, codec, target)
     file = folder / f"{photo.name}{suffix_of(data, f'.{codec.name}')}"
     if file.exists() and file.resolve() == photo.path.resolve():
-        raise InputError("would be overwritten; give --out another folder")
+        raise InputError("would be overwritten; choose another folder for --out")
     # A file with the same bytes is from a run that was killed before it recorded the file.
     refuse_foreign(
         file, lambda path: path in ours or path.read_bytes() == data, overwrite=overwrite
@@ -168,7 +168,7 @@ def _search(photo: Photo, codec: Codec, target: Target) -> tuple[bytes, int, flo
     if not reaches(high):
         best = tried[high][1]
         raise InputError(
-            f"{codec.name} reaches {target.metric.name} {best:.4g} at its highest quality, "
+            f"{codec.name} reaches only {target.metric.name} {best:.4g} at its highest quality, "
             f"not {target.score:g}"
         )
     if reaches(low):

@@ -57,7 +57,7 @@ def curve_table(comparison: Comparison) -> TextTable:
         for codec, curve in view.means.items()
         for setting, rate, score in zip(curve.settings, curve.rates, curve.scores, strict=True)
     ]
-    needed = f"BD-rates need {MIN_POINTS} settings of each codec."
+    needed = f"BD-rates need at least {MIN_POINTS} settings of each codec."
     notes = (
         [needed] if comparison.against else ["BD-rates need two codecs.", *delta_notes(comparison)]
     )
@@ -109,7 +109,7 @@ def time_table(comparison: Comparison) -> TextTable:
             ]
             for t in comparison.times
         ],
-        notes=["One thread per file, while other files were encoded beside it."],
+        notes=["One thread per file, while other files were encoded in parallel."],
     )
 
 
@@ -185,7 +185,8 @@ def delta_notes(comparison: Comparison) -> list[str]:
         notes.append(f"An interval needs at least {MIN_IMAGES} photographs.")
     failed = [error for error in comparison.study.errors if error]
     if failed:
-        notes.append(f"{len(failed)} files have no score; the first: {failed[0]}")
+        files = "1 file has" if len(failed) == 1 else f"{len(failed)} files have"
+        notes.append(f"{files} no score; the first: {failed[0]}")
     return notes
 
 

@@ -73,9 +73,11 @@ def named(*texts: str, checkpoint: str | None = None, option: str = "--metric") 
     """
     names = split_names(*texts)
     if not names:
-        raise InputError(f"{option} names no metric")
+        raise InputError(f"{option}: no metric is named; name one, e.g. gsn")
     if checkpoint is not None and not {"gsn", EVERY} & set(names):
-        raise InputError(f"--checkpoint is a model for gsn, which {option} does not name")
+        raise InputError(
+            f"--checkpoint: replaces gsn, which {option} does not name; add gsn to {option}"
+        )
     return names
 
 

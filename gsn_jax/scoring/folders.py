@@ -141,26 +141,28 @@ def pair_folders(
     folders = Path(reference_dir), Path(distorted_dir)
     if folders[0].is_dir() and folders[0].resolve() == folders[1].resolve():
         raise InputError(
-            f"{shown(reference_dir)}: is given as both folders; separate references from distorted "
-            "images, or list the pairs in a table with --pairs"
+            f"{shown(reference_dir)}: is both the reference and the distorted folder; move the "
+            "references to a folder of their own, or list the pairs in a table with --pairs"
         )
     references = list_images(folders[0], skip=[folders[1]])
     distorted = list_images(folders[1], skip=[folders[0]])
     for folder, images in zip(folders, (references, distorted), strict=True):
         if not images:
-            raise InputError(f"{shown(folder)}: holds no image ({', '.join(SUFFIXES)})")
+            raise InputError(
+                f"{shown(folder)}: contains no images ({', '.join(SUFFIXES)}); check the path"
+            )
     pairing = pair_names(references, distorted, rule)
     if pairing.ambiguous:
         path, fitting = pairing.ambiguous[0]
         raise InputError(
-            f"{len(pairing.ambiguous)} distorted images fit several references, the first is "
-            f"{shown(path)}: {_some(fitting)}; rename them, or list the pairs in a table with "
-            "--pairs"
+            f"{len(pairing.ambiguous)} of {len(distorted)} distorted images match several "
+            f"references; the first is {shown(path)}, which matches {_some(fitting)}; rename them, "
+            "or list the pairs in a table with --pairs"
         )
     if not pairing.pairs:
         raise InputError(
-            f"no image of {shown(distorted_dir)} has a reference in {shown(reference_dir)} by the "
-            f"rule {rule!r} (the first are {shown(distorted[0])} and {shown(references[0])}); "
+            f"no image in {shown(distorted_dir)} matches a reference in {shown(reference_dir)} by "
+            f"the rule {rule!r} (the first are {shown(distorted[0])} and {shown(references[0])}); "
             "choose another rule with --pairing, or list the pairs in a table with --pairs"
         )
     if not allow_unpaired and (pairing.lone_distorted or pairing.lone_references):
@@ -171,12 +173,13 @@ def pair_folders(
 def unpaired(pairing: Pairing) -> str:
     """A line that names the images without a partner; "" if there are none."""
     parts = []
-    for paths, what in (
-        (pairing.lone_distorted, "distorted without a reference"),
-        (pairing.lone_references, "references without a distorted image"),
+    for paths, kind, missing in (
+        (pairing.lone_distorted, "distorted image", "reference"),
+        (pairing.lone_references, "reference", "distorted image"),
     ):
         if paths:
-            parts.append(f"{len(paths)} {what}: {_some(paths)}")
+            some = kind if len(paths) == 1 else f"{kind}s"
+            parts.append(f"{len(paths)} {some} without a {missing}: {_some(paths)}")
     return "; ".join(parts)
 
 
@@ -231,8 +234,8 @@ def _finder(rule: str) -> _Finder:
         pattern = regex.compile(rule, regex.IGNORECASE)
     except regex.error as error:
         raise InputError(
-            f"--pairing {rule!r}: neither one of {', '.join(RULES)} nor a regular expression "
-            f"({error})"
+            f"--pairing {rule!r}: not one of {', '.join(RULES)}, and not a valid regular "
+            f"expression ({error})"
         ) from None
 
     def key(stem: str) -> str:

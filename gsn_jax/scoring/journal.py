@@ -167,8 +167,8 @@ def _written(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be written ({error.strerror or error}); scores written before are "
-            "kept, and the same command continues"
+            f"{path}: cannot be written ({error.strerror or error}); earlier scores are "
+            "kept; run the same command again to continue"
         ) from None
 
 

@@ -165,7 +165,7 @@ class MapWriter:
             from gsn_jax.scoring.maps import known_maps
 
             names = ", ".join(metric.name for metric in metrics)
-            raise InputError(f"--maps: {names} has no quality map; {known_maps()}")
+            raise InputError(f"--maps: no quality map for {names}; {known_maps()}")
         _matplotlib()
         self.without = [metric.name for metric in metrics if not metric.has_map]
         self._folder = Path(folder)
@@ -174,7 +174,7 @@ class MapWriter:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{folder}: cannot be made ({error.strerror})") from None
+            raise InputError(f"{folder}: cannot be created ({error.strerror})") from None
 
     def write(
         self,

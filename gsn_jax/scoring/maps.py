@@ -92,7 +92,8 @@ def grid_of(metric: Metric, height: int, width: int, cells: tuple[int, int]) -> 
             return MapGrid(step, (step - 1) / 2)
         step *= 2
     raise ValueError(
-        f"a map of {cells} cells has not the size of {height} x {width} pixels halved repeatedly"
+        f"a map of {cells} cells does not fit an image of {height} x {width} halved repeatedly; "
+        "declare the metric's map_grid"
     )
 
 

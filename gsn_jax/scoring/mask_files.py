@@ -39,16 +39,17 @@ def give_masks(pairs: Sequence[Pair], mask: str | os.PathLike[str], max_pixels: 
         if pairing.ambiguous:
             path, fitting = pairing.ambiguous[0]
             raise InputError(
-                f"{shown(mask)}: {len(fitting)} masks fit {shown(path)}, "
-                f"{', '.join(map(shown, fitting[:3]))}; rename them, or name masks in a table"
+                f"{shown(mask)}: {len(fitting)} masks match {shown(path)} "
+                f"({', '.join(map(shown, fitting[:3]))}); rename them, or name the masks in a "
+                "pairs table"
             )
         partners = {image: partner for partner, image in pairing.pairs}
         found |= {index: partners[name] for index, name in names.items() if name in partners}
     if len(found) < len(pairs):
         lone = [pair.distorted for index, pair in enumerate(pairs) if index not in found]
         raise InputError(
-            f"{shown(mask)}: holds no mask for {len(lone)} of {len(pairs)} pairs, the first is "
-            f"{lone[0]}; a mask has the name of its distorted image or of its reference"
+            f"{shown(mask)}: no mask for {len(lone)} of {len(pairs)} pairs, the first is "
+            f"{lone[0]}; name each mask like its distorted image or its reference"
         )
     files = {index: Path(mask) / name for index, name in found.items()}
     return [

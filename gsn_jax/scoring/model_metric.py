@@ -141,7 +141,7 @@ class ModelMetric:
         """
         check_sizes(reference, distorted, min_size=self._min_size)
         if not self.takes_masks:
-            raise InputError(f"metric {self.name!r} takes no mask")
+            raise InputError(f"metric {self.name!r} cannot be used with a mask")
         grid = self.map_grid(*reference.shape[:2])
         cells = -(-reference.shape[0] // int(grid.step)), -(-reference.shape[1] // int(grid.step))
         weights = np.stack([cell_weights(mask, grid.step, grid.first, cells) for mask in masks])
@@ -283,7 +283,7 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
     folder = storage.folder(name_or_dir) if storage.is_url(name_or_dir) else Path(name_or_dir)
     if not folder.exists():
         raise InputError(
-            f"{folder}: neither a model that ships ({', '.join(shipped())}) nor a folder with a "
+            f"{folder}: neither a shipped model ({', '.join(shipped())}) nor a folder with a "
             "model or training checkpoints"
         )
     return _load_folder(folder, name)

@@ -179,7 +179,7 @@ def _checked(metric: Metric, score: float | Exception) -> float:
     best = metric.value_range[1 if metric.higher_is_better else 0]
     if math.isfinite(score) or score == best:
         return score
-    raise InputError(f"{metric.name} gives no finite score ({score}) for this pair")
+    raise InputError(f"{metric.name} gave a score that is not finite ({score})")
 
 
 def _metric_line(pair: Pair, metrics: Sequence[Metric], metric: Metric, error: Exception) -> str:

@@ -41,9 +41,9 @@ def check_place(
     """
     target = Path(path)
     if target.is_dir():
-        raise InputError(f"{path}: cannot be written (is a folder); name a file")
+        raise InputError(f"{path}: is a folder; name a file")
     if not target.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {target.parent}; make it first")
+        raise InputError(f"{path}: no such folder {target.parent}; create it first")
     if is_regular(target) and not os.access(target.parent, os.W_OK):
         raise InputError(f"{path}: cannot be written (Permission denied)")
     real = os.path.realpath(target)
@@ -94,7 +94,9 @@ def alone(folder: Path, lock: str, *, remove: bool = False) -> Iterator[None]:
     Raises:
         InputError: another run uses the folder, or it cannot be written.
     """
-    refusal = f"{folder}: another run is writing this folder; wait for it, or name another folder"
+    refusal = (
+        f"{folder}: another run is writing to this folder; wait for it, or name another folder"
+    )
     with contextlib.ExitStack() as stack:
         with naming(folder):
             folder.mkdir(parents=True, exist_ok=True)

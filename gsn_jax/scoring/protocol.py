@@ -70,7 +70,7 @@ class Protocol:
         if self.hdr not in (None, *get_args(Hdr)):
             raise InputError(f"hdr must be {', '.join(get_args(Hdr))}, got {self.hdr!r}")
         if self.hdr and self.luma:
-            raise InputError("hdr has a luminance of its own; leave out luma, and take psnr_y")
+            raise InputError("luma cannot be combined with hdr; leave out luma, and use psnr_y")
         if self.peak_nits is not None:
             pu21.check_peak(self.peak_nits)
             if not self.hdr:

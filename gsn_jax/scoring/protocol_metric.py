@@ -163,7 +163,7 @@ class ProtocolMetric:
     def _inner(self, mask: Mask) -> Mask:
         inner = self.protocol.crop(mask[..., None])[..., 0]
         if not inner.any():
-            raise InputError("the mask is empty (0 everywhere) within the borders that are removed")
+            raise InputError("the mask is empty (0 everywhere) once the borders are removed")
         return inner
 
     @property

@@ -92,7 +92,7 @@ def check_defined(metric: Metric) -> None:
     """
     if metric.name not in _VIEWS or not isinstance(metric, FunctionMetric):
         raise InputError(
-            f"{metric.name}: is not defined for HDR images; with hdr pu21 take one of "
+            f"{metric.name}: is not defined for HDR images; with hdr pu21 use one of "
             f"{', '.join(_VIEWS)}"
         )
 
@@ -104,7 +104,7 @@ def check_peak(peak_nits: float) -> None:
         InputError: it is not a number from 1 to 10000.
     """
     if not 1 <= peak_nits <= BRIGHTEST:
-        raise InputError(f"peak_nits must lie from 1 to {BRIGHTEST:g} cd/m2, got {peak_nits:g}")
+        raise InputError(f"peak_nits must lie in [1, {BRIGHTEST:g}] cd/m2, got {peak_nits:g}")
 
 
 def as_luminance(image: ImageLike, where: str, peak_nits: float | None) -> Any:
@@ -127,7 +127,7 @@ def as_luminance(image: ImageLike, where: str, peak_nits: float | None) -> Any:
             f"{where}: an HDR image is an array (..., height, width, 3), got shape {values.shape}"
         )
     if not jnp.issubdtype(values.dtype, jnp.floating):
-        raise InputError(f"{where}: an HDR image is of floats in cd/m2, got {values.dtype}")
+        raise InputError(f"{where}: an HDR image is float in cd/m2, got {values.dtype}")
     xp: Any = np if isinstance(values, np.ndarray) else jnp
     if not isinstance(values, jax.core.Tracer) and not bool(xp.isfinite(values).all()):
         raise InputError(f"{where}: holds values that are not finite (NaN or infinite)")

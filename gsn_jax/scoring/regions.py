@@ -31,8 +31,8 @@ def check_takes_masks(metrics: Sequence[Metric]) -> None:
     names = [metric.name for metric in metrics if not takes_masks(metric)]
     if names:
         raise InputError(
-            f"{', '.join(names)}: takes no mask and no tiles, having no map of local scores to "
-            "weigh; leave it out, or crop the images"
+            f"{', '.join(names)}: cannot be used with masks or tiles (no map of local scores); "
+            "leave out, or crop the images instead"
         )
 
 
@@ -73,7 +73,7 @@ def score_masked(metric: Metric, reference: np.ndarray, distorted: np.ndarray, m
     if (mask == 1).all():
         return score_arrays(metric, reference, distorted)
     if not mask.any():
-        raise InputError("the mask is empty (0 everywhere) in what is scored of the image")
+        raise InputError("the mask is empty (0 everywhere) in the scored part of the image")
     return regional.score_regions(reference, distorted, [mask])[0]
 
 
@@ -97,8 +97,8 @@ def masked_scores(
     check_mask_size(weights, first)
     if weights.shape[:-2] not in ((), batch):
         raise InputError(
-            f"mask: its batch {weights.shape[:-2]} is not that of the images, {batch}; give one "
-            "mask, or one for each pair"
+            f"mask: batch shape {weights.shape[:-2]} differs from {batch} of the images; give one "
+            "mask, or one per pair"
         )
     weights = np.broadcast_to(weights, first.shape[:-1])
     pairs = zip(
@@ -154,7 +154,8 @@ def tile_masks(height: int, width: int, tiles: Tiles, border: int = 0) -> Iterat
     inner = height - 2 * border, width - 2 * border
     if inner[0] < rows or inner[1] < columns:
         raise InputError(
-            f"{width} x {height} pixels are too few for {rows} x {columns} tiles; ask for fewer"
+            f"{inner[1]} x {inner[0]} is too small for {rows} x {columns} tiles (rows x columns); "
+            "use fewer"
         )
     tops, lefts = (
         border + np.arange(count + 1) * side // count

@@ -94,8 +94,8 @@ def format_of(path: str | os.PathLike[str], wanted: str | None = None) -> str:
     named = [name for name, suffixes in FORMATS.items() if suffix in suffixes]
     if suffix and not named and wanted is None:
         raise InputError(
-            f"{path}: {suffix} is not a format that can be written; name it .csv, "
-            f".jsonl or .parquet, or say --format {', '.join(FORMATS)}"
+            f"{path}: tables cannot be written as {suffix}; name it .csv, .jsonl or .parquet, or "
+            f"choose a --format ({', '.join(FORMATS)})"
         )
     chosen = wanted or (named[0] if named else "csv")
     if chosen == "parquet":

@@ -38,6 +38,7 @@ Shape = tuple[int, int]
 # Heights and widths in pixels. Chosen among multiples of 32 for little waste on common sizes, and
 # on sides from 64 to 2048 in any ratio. Two of them are the image sizes of common data sets.
 SHAPES: tuple[Shape, ...] = (
+    (160, 160),  # patches
     (288, 288),
     (128, 512),
     (512, 128),

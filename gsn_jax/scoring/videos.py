@@ -145,13 +145,13 @@ def _check_alike(reference: Video, distorted: Video, *, resized: bool) -> None:
     if rates[0] and rates[1] and abs(rates[0] / rates[1] - 1) > _RATE_TOLERANCE:
         texts = [_rate(rate) for rate in rates if rate]
         raise InputError(
-            f"{names[0]}: {texts[0]} frames per second differ from {texts[1]} of {names[1]}; "
-            "convert one to the rate of the other"
+            f"{names[0]}: {texts[0]} fps differs from {texts[1]} fps of {names[1]}; convert one to "
+            "the frame rate of the other"
         )
     if distorted.frames != reference.frames:
         raise InputError(
-            f"{names[0]}: has {distorted.frames} frames, and {names[1]} has {reference.frames}; "
-            "cut both to the same frames"
+            f"{names[0]}: has {distorted.frames} frames, but {names[1]} has {reference.frames}; "
+            "trim both to the same frames"
         )
 
 

@@ -109,11 +109,10 @@ def _check_target(target: Path, form: str, overwrite: bool) -> None:
             raise InputError(f"{target}: is a folder; name a file")
         ours = _is_stablehlo if form == "stablehlo" else _is_onnx
         refuse_foreign(target, ours, overwrite=overwrite)
-    elif target.exists() and not (overwrite and (target / "saved_model.pb").is_file()):
-        raise InputError(
-            f"{target}: exists already; choose another --out, or replace a SavedModel with "
-            "--overwrite"
-        )
+    elif target.exists() and not (target / "saved_model.pb").is_file():
+        raise InputError(f"{target}: exists, and is not a SavedModel; name another --out")
+    elif target.exists() and not overwrite:
+        raise InputError(f"{target}: already exists; name another --out, or add --overwrite")
 
 
 def _is_stablehlo(path: Path) -> bool:

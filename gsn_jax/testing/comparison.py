@@ -89,7 +89,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot be made ({error.strerror})") from None
+        raise InputError(f"{path.parent}: cannot be created ({error.strerror})") from None
     with writing(path) as partial:
         partial.write_bytes(content)
 
@@ -99,7 +99,7 @@ def _limit(metric: Metric, at_least: float | None, at_most: float | None) -> Lim
     value = at_least if metric.higher_is_better else at_most
     if value is None or other is not None:
         better = "higher" if metric.higher_is_better else "lower"
-        raise InputError(f"{better} is better for {metric.name}: give {wanted}, and only that")
+        raise InputError(f"{metric.name}: {better} is better; give {wanted}, and nothing else")
     return Limit(metric, value, metric.name)
 
 
@@ -107,7 +107,7 @@ def _image(image: ImageLike, role: str) -> np.ndarray:
     where = os.fspath(image) if isinstance(image, (str, os.PathLike)) else role
     array = np.asarray(as_array(image, where=str(where)))
     if array.ndim != 3:
-        raise InputError(f"{where}: one image is an array (height, width, 3), got {array.shape}")
+        raise InputError(f"{where}: must be one image (height, width, 3), got shape {array.shape}")
     return array
 
 

@@ -48,7 +48,7 @@ def _difference(expected: np.ndarray, actual: np.ndarray, metric: Metric) -> tup
         return f"map of {metric.name}", _colours(scale_of(values, metric).badness(values))
     difference = np.abs(expected - actual).max(axis=-1)
     largest = float(difference.max())
-    text = f"difference, white is {largest:.3g}"
+    text = f"difference (white = {largest:.3g})"
     return text, _levels(np.repeat(difference[..., None] / max(largest, 1e-12), 3, axis=-1))
 
 

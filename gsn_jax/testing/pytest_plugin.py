@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options."""
-    group = parser.getgroup("gsn_jax", "images that look alike (gsn_jax)")
+    group = parser.getgroup("gsn_jax", "image similarity (gsn_jax)")
     group.addoption(
         "--gsn-update",
         action="store_true",
-        help="Store the images that tests make as the expected images of image_similarity.",
+        help="Store the images that the tests produce as the expected images of image_similarity.",
     )
     group.addoption(
         "--gsn-differences",

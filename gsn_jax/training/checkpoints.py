@@ -169,14 +169,14 @@ class Checkpoints:
 
         epath.Path(folder).rmtree()
         warnings.warn(
-            f"checkpoint {folder.name}, an old one, was being deleted when a run was killed; "
-            "the rest of it is deleted",
+            f"a run was killed while deleting the old checkpoint {folder.name}; the remaining "
+            "files have been deleted",
             stacklevel=4,
         )
 
     def _set_aside(self, step: int, error: Exception | None) -> None:
         if distributed.is_first():
-            reason = str(error or "in another process").strip().splitlines()
+            reason = str(error or "another process failed to read it").strip().splitlines()
             self._move_aside(str(step), reason[0] if reason else type(error).__name__)
         distributed.wait_for_all(f"set aside {step}")
         self._checkpointer.reload()
@@ -194,7 +194,8 @@ class Checkpoints:
             target = folder / f"{step}.{suffix}"
         (self._directory / step).rename(target)
         warnings.warn(
-            f"checkpoint {step} cannot be read ({reason}); moved to {target}, using the one before",
+            f"checkpoint {step} cannot be read ({reason}); moved to {target}, the run continues "
+            "without it",
             stacklevel=4,
         )
 

@@ -163,11 +163,13 @@ def _validate(config: ConfigDict, path: Path) -> None:
     for section, defaults in base_config().items():
         if section not in config:
             raise InputError(f"{path}: section {section!r} is missing; start from base_config()")
-        if section == "model" or not isinstance(defaults, ConfigDict):
+        if not isinstance(defaults, ConfigDict):
             continue
-        missing = sorted(set(defaults) - set(config[section]))
+        # A model's other options have defaults of their own.
+        needed = {"name"} if section == "model" else set(defaults)
+        missing = sorted(needed - set(config[section]))
         if missing:
-            raise InputError(f"{path}: {section}.{missing[0]} is missing")
+            raise InputError(f"{path}: {section}.{missing[0]} is missing; start from base_config()")
     for holds, message in _checks(config):
         if not holds:
             raise InputError(f"{path}: {message}")
@@ -177,11 +179,14 @@ def _checks(config: ConfigDict) -> tuple[tuple[bool, str], ...]:
     train, data, optimizer = config.train, config.data, config.optimizer
     return (
         (train.steps > 0, "train.steps must be positive"),
-        (min(train.log_every, train.eval_every) > 0, "intervals must be positive"),
+        (train.log_every > 0, "train.log_every must be positive"),
+        (train.eval_every > 0, "train.eval_every must be positive"),
         (train.checkpoint_every > 0, "train.checkpoint_every must be positive"),
+        (train.eval_pairs >= 0, "train.eval_pairs must not be negative"),
         (data.batch_size > 0, "data.batch_size must be positive"),
         (data.stored_crops >= 0, "data.stored_crops must not be negative"),
         (data.crop_size > 0, "data.crop_size must be positive"),
+        (0 <= data.eval_fraction < 1, "data.eval_fraction must be in [0, 1)"),
         (
             len(data.train) > 0,
             "data.train is empty; name a table or a data set: --config.data.train=pairs.csv",

@@ -122,5 +122,5 @@ def _strided(array: jax.Array, parts: int) -> jax.Array:
     """
     count = array.shape[0]
     if count % parts:
-        raise InputError(f"a batch of {count} on a device cannot be divided into {parts} parts")
+        raise InputError(f"{count} pairs per device cannot be divided into {parts} micro-batches")
     return jnp.swapaxes(array.reshape(count // parts, parts, *array.shape[1:]), 0, 1)

@@ -89,8 +89,8 @@ def train(
     """
     if profile and storage.is_url(workdir):
         raise InputError(
-            f"--profile: traces are written to a disk, and --workdir {workdir} is none; profile "
-            "a short run in a folder"
+            f"--profile: traces can only be written to a disk, not to --workdir {workdir}; profile "
+            "a short run in a local folder"
         )
     check_names(writers)
     stop = StopRequest()
@@ -110,8 +110,8 @@ def train(
         if reason is None:
             raise
         raise InputError(
-            f"--workdir {workdir}: cannot be written ({reason}); repeat the command when it can, "
-            "to continue from the newest checkpoint that is left"
+            f"--workdir {workdir}: cannot be written ({reason}); once it can, repeat the command "
+            "to continue from the newest remaining checkpoint"
         ) from error
     return dataclasses.replace(result, signal=stop.came())
 
@@ -142,7 +142,7 @@ def _continue(run: Run, profile: range, writers: Sequence[str]) -> Result:
         ),
     )
     tracer = Tracer(run.workdir / "profile", profile)
-    with log, tracer:
+    with log:
         evaluation: dict[str, float] | None = {}
         if metadata is not None:
             run.batches.set_state(metadata["input"])
@@ -154,7 +154,8 @@ def _continue(run: Run, profile: range, writers: Sequence[str]) -> Result:
             return _stopped(run, first, {}, log)
         if run.stored is not None and not _store_features(run.stored, run, state, log):
             return _stopped(run, first, evaluation, log, saved=metadata is not None)
-        result = _steps(run, state, first, evaluation, log, tracer)
+        with tracer:
+            result = _steps(run, state, first, evaluation, log, tracer)
         log.summarise(tracer.describe())
         return result
 

@@ -45,11 +45,16 @@ def make_mesh(devices: Sequence[jax.Device] | None = None, *, fsdp: int = 1) -> 
     devices = sorted(jax.devices() if devices is None else devices, key=slice_of)
     sizes = collections.Counter(map(slice_of, devices)).values()
     if len(set(sizes)) > 1:
-        raise InputError(f"slices of {', '.join(map(str, sizes))} devices; they must be equal")
+        raise InputError(
+            f"slices of {', '.join(map(str, sizes))} devices; use slices of equal size"
+        )
     whole = len(devices) // len(sizes)
     if fsdp < 1 or whole % fsdp:
-        of = f" of each of {len(sizes)} slices" if len(sizes) > 1 else ""
-        raise InputError(f"{whole} devices{of} cannot be divided into groups of {fsdp}")
+        of = f" in each of {len(sizes)} slices" if len(sizes) > 1 else ""
+        raise InputError(
+            f"train.fsdp: {whole} devices{of} cannot be divided into groups of {fsdp}; "
+            f"choose a divisor of {whole}"
+        )
     return Mesh(np.asarray(devices).reshape(-1, fsdp), AXES)
 
 

@@ -91,7 +91,7 @@ def find_target(topology: str | None) -> Target:
     """
     if topology is None:
         here = jax.devices()
-        return Target(here, f"{len(here)} x {here[0].device_kind}, which are here")
+        return Target(here, f"{len(here)} x {here[0].device_kind}, present here")
     match = re.fullmatch(r"([a-z]\w*):(\d+(?:x\d+)*)", topology)
     count = math.prod(map(int, match[2].split("x"))) if match else 0
     if match is None or not count:
@@ -105,10 +105,10 @@ def find_target(topology: str | None) -> Target:
         return Target(
             _virtual(count),
             f"{count} virtual CPU devices in place of {topology}, which this JAX cannot compile "
-            f"for ({reason}); memory and FLOP are those of the CPU's program",
+            f"for ({reason}); memory and FLOPs are those of the CPU program",
         )
     kind = absent[0].device_kind
-    return Target(absent, f"{len(absent)} x {kind} ({topology}), which need not be here")
+    return Target(absent, f"{len(absent)} x {kind} ({topology}), which need not be present")
 
 
 def _absent_tpus(topology: str) -> Sequence[jax.Device]:
@@ -173,31 +173,31 @@ def describe(plan: Plan) -> Iterator[str]:
     yield f"compiled for {plan.target.what}"
     yield f"parameters: {plan.parameters:,}"
     if plan.step_memory is None or plan.memory is None:
-        yield f"memory per device: state {_size(plan.state)}; the compiler does not say the rest"
+        yield f"memory per device: state {_size(plan.state)}; the compiler reports no more"
     else:
         yield (
             f"memory per device: {_size(plan.step_memory)} in a step (state {_size(plan.state)}, "
             f"batch {_size(plan.batch)}, temporaries {_size(plan.temporaries or 0)}); "
-            f"{_size(plan.memory)} with {_AHEAD} batches ahead and a copy of the state while it "
-            "is saved"
+            f"{_size(plan.memory)} with {_AHEAD} prefetched batches and the copy of the state that "
+            "is made for saving"
         )
     kinds = collections.Counter(one.kind for one in plan.sent)
     sums = collections.Counter[str]()
     for one in plan.sent:
         sums[one.kind] += one.bytes
-    listed = ", ".join(f"{kinds[kind]} {kind} of {_size(sums[kind])}" for kind in kinds)
-    often = f"; those for each of {plan.micro_batches} micro-batches are listed once"
+    listed = ", ".join(f"{kinds[kind]} {kind} ({_size(sums[kind])} in total)" for kind in kinds)
+    often = f"; those repeated in each of {plan.micro_batches} micro-batches are counted once"
     yield f"collectives per step: {listed or 'none'}" + often * (plan.micro_batches > 1)
     work = []
     if plan.flops:
         work.append(f"{plan.flops * devices / 1e9:.1f} GFLOP on all devices, as compiled")
     if plan.model_flops:
-        work.append(f"{plan.model_flops / 1e9:.1f} by the model's definition")
-    yield f"arithmetic per step: {'; '.join(work) or 'the compiler does not say'}"
+        work.append(f"{plan.model_flops / 1e9:.1f} GFLOP by the model's definition")
+    yield f"arithmetic per step: {'; '.join(work) or 'not reported by the compiler'}"
     peak = peak_flops(plan.target.devices[0].device_kind)
     if peak and plan.model_flops:
         least = plan.model_flops / peak / devices
-        yield f"a step takes at least {1e3 * least:.2f} ms, at the devices' peak in bfloat16"
+        yield f"a step takes at least {1e3 * least:.2f} ms, at the devices' peak rate in bfloat16"
 
 
 def _size(count: int) -> str:

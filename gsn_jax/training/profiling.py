@@ -126,7 +126,8 @@ class Tracer:
 
     def __init__(self, folder: Path, steps: range):
         self._folder, self._steps = folder, steps
-        self._running, self._written = False, False
+        self._running = False
+        self._traced: list[int] = []
 
     def __enter__(self) -> Tracer:
         return self
@@ -146,22 +147,26 @@ class Tracer:
 
     def end(self, number: int, result: Any) -> None:
         """Call after the step; waits for its result if the trace ends here."""
-        if self._running and number >= self._steps.stop - 1:
+        if not self._running:
+            return
+        self._traced.append(number)
+        if number >= self._steps.stop - 1:
             jax.block_until_ready(result)
             self._stop()
 
     def describe(self) -> str | None:
-        """One line on the trace; None if none was requested."""
+        """One line on the finished trace; None if none was requested."""
         if not self._steps:
             return None
-        steps = f"steps {self._steps.start} to {self._steps.stop - 1}"
-        if not self._written:
-            return f"profile: {steps} were not among those of this run"
+        if not self._traced:
+            steps = f"steps {self._steps.start} to {self._steps.stop - 1}"
+            return f"profile: no trace, because this run did not include {steps}"
+        steps = f"steps {self._traced[0]} to {self._traced[-1]}"
         return f"profile: a trace of {steps} is in {self._folder}"
 
     def _stop(self) -> None:
         if self._running:
-            self._running, self._written = False, True
+            self._running = False
             jax.profiler.stop_trace()
 
 

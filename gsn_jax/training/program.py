@@ -112,19 +112,24 @@ def with_frozen_backbone(model: nn.Module) -> FrozenFeatureModel:
         InputError: its backbone is not frozen.
     """
     if not isinstance(model, FrozenFeatureModel):
-        raise InputError('data.stored_crops needs a frozen backbone: model.name="frozen"')
+        raise InputError(
+            'data.stored_crops needs a frozen backbone; set model.name="frozen" or '
+            "data.stored_crops=0"
+        )
     return model
 
 
 def _check_division(config: ConfigDict, mesh: Mesh) -> None:
     if config.data.batch_size % mesh.size:
         raise InputError(
-            f"data.batch_size {config.data.batch_size} cannot be divided over {mesh.size} devices"
+            f"data.batch_size {config.data.batch_size} cannot be divided among {mesh.size} "
+            f"devices; choose a multiple of {mesh.size}"
         )
     if config.data.batch_size // mesh.size % config.optimizer.accumulate:
         raise InputError(
             f"{config.data.batch_size // mesh.size} pairs on each of {mesh.size} devices cannot be "
-            f"divided into optimizer.accumulate={config.optimizer.accumulate} micro-batches"
+            f"divided into optimizer.accumulate={config.optimizer.accumulate} micro-batches; make "
+            f"data.batch_size a multiple of {mesh.size * config.optimizer.accumulate}"
         )
 
 

@@ -110,7 +110,8 @@ def _identity(held_out: PairSource | None) -> str:
     try:
         return identity_of_pairs(held_out)
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
+        where = f"{error.filename}: " if error.filename else "the held-out pairs: "
+        raise InputError(f"{where}cannot be read ({error.strerror or error})") from None
 
 
 def _store(
@@ -121,10 +122,11 @@ def _store(
         return None
     frozen = with_frozen_backbone(model)
     if jax.process_count() > 1:
-        raise InputError("data.stored_crops is for one process; set it to 0 with several")
+        raise InputError("data.stored_crops works in one process only; set it to 0 with several")
     if storage.is_url(config.data.store or workdir):
         raise InputError(
-            "data.store: features are stored on a disk; name a folder with --config.data.store"
+            "data.store: features can only be stored on a disk; name a local folder with "
+            "--config.data.store"
         )
     folder = Path(config.data.store) if config.data.store else workdir / "features"
     return StoredCrops(frozen, pairs, config.data, folder, config.seed)

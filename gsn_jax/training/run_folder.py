@@ -57,8 +57,8 @@ def claimed(workdir: str | os.PathLike[str], config: ConfigDict) -> Iterator[Pat
         distributed.wait_for_all("configuration written")
         if not file.exists():
             raise InputError(
-                f"--workdir {workdir}: process 0 does not write here; several processes need a "
-                "folder on storage that all of them share"
+                f"--workdir {workdir}: not the folder that process 0 writes to; choose one on "
+                "storage that all processes share"
             )
         yield workdir
 
@@ -74,8 +74,8 @@ def check_same_everywhere(config: ConfigDict) -> None:
     other = distributed.differing(digest)
     if other:
         raise InputError(
-            f"process {', '.join(map(str, other))} has another configuration than process 0; start "
-            "all processes with the same command and the same files"
+            f"the configuration of process {', '.join(map(str, other))} differs from that of "
+            "process 0; start all processes with the same command and the same files"
         )
 
 
@@ -165,12 +165,12 @@ def _check_same_run(file: Path, after: dict[str, Any]) -> None:
     if not file.exists():
         model = file.parent / "model"
         if model.exists() and not (file.parent / "checkpoints").is_dir():
-            raise InputError(f"{model}: exists, and no run wrote it; choose a new --workdir")
+            raise InputError(f"{model}: exists, but no run wrote it; choose a new --workdir")
         return
     changed = configs.changed_keys(read_config(file), after)
     if changed:
         raise InputError(
-            f"{file.parent} holds a run with another {', '.join(changed[:5])}"
+            f"{file.parent}: contains a run with a different {', '.join(changed[:5])}"
             + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
             + "; choose a new --workdir, or use that run's configuration"
         )

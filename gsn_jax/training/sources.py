@@ -48,8 +48,8 @@ def open_sources(config: ConfigDict, seed: int) -> tuple[PairSource, PairSource 
         return train, None
     if len(set(train.reference_ids)) < 2:
         raise InputError(
-            "one reference cannot be split into training and evaluation; name an evaluation set "
-            "with --config.data.eval, or set --config.data.eval_fraction=0"
+            "data.train: a single reference cannot be split into training and evaluation; name an "
+            "evaluation set with --config.data.eval, or set --config.data.eval_fraction=0"
         )
     held_out = config.eval_fraction
     kept, evaluation = split(train, (1 - held_out, held_out), seed=seed)
@@ -89,7 +89,8 @@ def _open_one(entry: Any) -> PairSource:
     if not isinstance(entry, str):
         if not _is_scaled(entry):
             raise InputError(
-                f"{entry!r} is neither a table, a data set nor (PATH.csv, worst, best)"
+                f"{entry!r} is neither a table nor a data set; give PATH.csv, NAME, or one of them "
+                "with its bounds, as in (PATH.csv, worst, best)"
             )
         name, worst, best = entry
         if not name.endswith(".csv"):

@@ -101,7 +101,7 @@ class StoredCrops:
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         file = self._files[index]
         if file is None:
-            raise RuntimeError("compute() the features before reading them")
+            raise RuntimeError("call compute() before reading the features")
         quality = self._source.quality[self._crops[index].pair]
         cells, whole = _read(file, self._shapes)
         return {"cells": cells, "whole": whole, "quality": np.asarray(quality, np.float32)}

@@ -171,5 +171,5 @@ def _package(name: str, extra: str) -> Any:
         return importlib.import_module(name)
     except ImportError:
         raise InputError(
-            f"--writers: {extra} is another package: pip install 'gsn_jax[{extra}]'"
+            f"--writers: {extra} needs another package: pip install 'gsn_jax[{extra}]'"
         ) from None

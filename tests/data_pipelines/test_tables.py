@@ -96,7 +96,7 @@ def test_absolute_paths_are_allowed(folder, tmp_path_factory):
     [
         ("", r"line 1: the header lacks reference, distorted, score"),
         ("reference,distorted\na.png,b.png\n", r"line 1: the header lacks score;"),
-        ("reference,distorted,score,score\n", r"line 1: a column name occurs twice"),
+        ("reference,distorted,score,score\n", r"line 1: the column score occurs twice"),
         ("reference,distorted,score\n", r"no pairs below the header"),
         ("reference,distorted,score\na.png,b.png\n", r"line 2: 2 fields, but the header has 3"),
         ("reference,distorted,score\na.png,,1\n", r"line 2: no distorted given"),

@@ -111,11 +111,11 @@ def test_bootstrap_is_reproducible_and_needs_two_groups(pairs):
 @pytest.mark.parametrize(
     ("predictions", "scores", "message"),
     [
-        ([1, 2, 3], [1, 2], "one length"),
-        ([[1], [2]], [[1], [2]], "one length"),
+        ([1, 2, 3], [1, 2], "the same length"),
+        ([[1], [2]], [[1], [2]], "the same length"),
         ([1], [1], "at least two"),
-        ([1, np.nan, 3], [1, 2, 3], "predictions hold nan at row 1"),
-        ([1, 2, 3], [1, 2, np.inf], "scores hold inf at row 2"),
+        ([1, np.nan, 3], [1, 2, 3], "predictions contain nan at row 1"),
+        ([1, 2, 3], [1, 2, np.inf], "scores contain inf at row 2"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(predictions, scores, message):

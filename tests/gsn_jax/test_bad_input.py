@@ -212,12 +212,12 @@ IMAGES = {
     "avif_stream_larger_than_its_header": (
         "x.avif",
         with_bytes(lambda: avif_of_size(8, 12)),
-        "its headers differ in size",
+        "its headers disagree about the size",
     ),
     "avif_stream_smaller_than_its_header": (
         "x.avif",
         with_bytes(lambda: avif_of_size(8000, 8000)),
-        "its headers differ in size",
+        "its headers disagree about the size",
     ),
     "jpeg_xl_bomb": (
         "x.jxl",
@@ -227,7 +227,7 @@ IMAGES = {
     "jpeg_2000_bomb": (
         "x.jp2",
         with_bytes(lambda: jpeg2000_of_size(60_000, 60_000)),
-        "differ in size|not an image|beyond the limit",
+        "disagree about the size|not an image|beyond the limit",
     ),
     "jpeg_2000_codestream_bomb": (
         "x.j2k",
@@ -275,7 +275,7 @@ IMAGES = {
     "wrong_code_points_in_avif": (
         "x.avif",
         with_bytes(lambda: avif_of_colours(77, 13)),
-        "CICP primaries 77, transfer 13. is not known",
+        "CICP primaries 77, transfer 13. is not supported",
     ),
     "link_to_itself": ("x.png", unreadable, "cannot be read .Too many levels"),
     "link_to_nothing": ("x.png", lambda path: path.symlink_to("gone.png"), "no such file"),
@@ -369,7 +369,10 @@ CALLS = {
     "table_is_a_folder": (lambda folder: ["--pairs", folder], "cannot be read"),
     "empty_table": (table_case(""), "lacks reference, distorted"),
     "other_columns": (table_case("ref,dist\na,b\n"), "lacks reference, distorted"),
-    "column_twice": (table_case("reference,distorted,reference\n"), "occurs twice"),
+    "column_twice": (
+        table_case("reference,distorted,reference\n"),
+        "the column reference occurs twice",
+    ),
     "latin_1": (table_case("reference,distorted\nä,b\n".encode("latin-1")), "not UTF-8"),
     "open_quote": (table_case(HEADER + '"a,b\n'), "not valid CSV"),
     "binary_table": (table_case(png_promising(4, 4)), "not UTF-8|lacks"),
@@ -389,18 +392,18 @@ CALLS = {
     "one_folder_only": (lambda folder: ["--reference-dir", folder], "give both"),
     "folder_twice": (
         lambda folder: ["--reference-dir", folder, "--distorted-dir", folder],
-        "is given as both folders",
+        "is both the reference and the distorted folder",
     ),
-    "empty_folder": (folders_case([], ["a.png"]), "r: holds no image"),
-    "nothing_pairs": (folders_case(["a.png"], ["b.png"]), "has a reference in"),
-    "ambiguous": (folders_case(["a.png", "a.bmp"], ["a_1.png"]), "fit several references"),
+    "empty_folder": (folders_case([], ["a.png"]), "r: contains no images"),
+    "nothing_pairs": (folders_case(["a.png"], ["b.png"]), "matches a reference in"),
+    "ambiguous": (folders_case(["a.png", "a.bmp"], ["a_1.png"]), "match several references"),
     "lone_distorted": (folders_case(["a.png"], ["a.png", "b.png"]), "without a reference: b.png"),
     "lone_reference": (folders_case(["a.png", "b.png"], ["a.png"]), "distorted image: b.png"),
     "bad_rule": (folders_case(["a.png"], ["a.png"], "--pairing", "("), "regular expression"),
     "output_is_a_folder": (output_case(lambda folder: folder), "is a folder"),
     "output_in_no_folder": (
         output_case(lambda folder: folder / "no" / "s.csv"),
-        "there is no folder",
+        "no such folder",
     ),
     "output_is_the_input": (output_case(lambda folder: folder / "good.png"), "is an input"),
     "output_links_to_the_input": (
@@ -461,7 +464,7 @@ def test_a_full_disk_loses_nothing(folder):
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "cannot be written (File too large); scores written before are kept" in done.stderr
+    assert "cannot be written (File too large); earlier scores are kept" in done.stderr
     assert not out.exists()
     _, err, code = run(*arguments[1:-2])
     assert code == 0

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gsn_jax.errors import disk_failure
+from gsn_jax import cli
+from gsn_jax.errors import InputError, about, disk_failure, refused_path
 from gsn_jax.training.run_folder import why_unwritable
 
 
@@ -24,6 +25,33 @@ from gsn_jax.training.run_folder import why_unwritable
 )
 def test_the_reason_is_found_in_any_error(error, reason):
     assert disk_failure(error) == reason
+
+
+def test_a_file_is_named_once():
+    assert about("a.png", InputError("damaged")) == "a.png: damaged"
+    assert about(Path("a.png"), InputError("a.png: damaged")) == "a.png: damaged"
+
+
+def test_a_refused_path_is_one_line(monkeypatch, capsys):
+    """As root, which tests may run as, nothing is refused, so the error is raised by hand."""
+
+    def refused(**_):
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/private")
+
+    monkeypatch.setattr(cli, "cli", refused)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert capsys.readouterr().err == (
+        "gsn: /data/private: cannot be read or written (Permission denied); check its permissions, "
+        "or name another\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(errno.EACCES, "Permission denied"), FileNotFoundError(2, "no", "x")]
+)
+def test_other_errors_are_not_explained_by_a_path(error):
+    assert refused_path(error) is None
 
 
 def test_a_folder_that_was_removed_during_the_training(tmp_path):

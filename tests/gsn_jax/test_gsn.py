@@ -246,7 +246,7 @@ def test_wrong_settings_are_named(options, message):
 
 def test_shapes_must_agree():
     model, variables = build()
-    with pytest.raises(ValueError, match="one shape"):
+    with pytest.raises(ValueError, match="the same shape"):
         model.apply(variables, jnp.zeros((1, 32, 32, 3)), jnp.zeros((1, 32, 16, 3)))
 
 

@@ -116,7 +116,7 @@ def test_bfloat16_computes_in_bfloat16_with_float32_parameters(rng):
     [
         ({"kernel_size": (2, 3)}, "odd kernel sizes"),
         ({"theta": 1.5}, r"theta must lie in \[0, 1\]"),
-        ({"feature_group_count": 3}, "groups must divide"),
+        ({"feature_group_count": 3}, "must be divisible by 3 groups"),
     ],
 )
 def test_wrong_settings_are_named(options, message):

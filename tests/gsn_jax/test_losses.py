@@ -106,7 +106,7 @@ def test_degenerate_batches_are_finite(name, predictions, labels):
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(("first", "second"), [((4,), (4, 1)), ((4,), (3,)), ((), ())])
 def test_shapes_must_be_one_vector(name, first, second):
-    with pytest.raises(ValueError, match=r"one shape \(N,\)"):
+    with pytest.raises(ValueError, match=r"the same shape \(N,\)"):
         ALL[name](jnp.zeros(first), jnp.zeros(second))
 
 

@@ -18,7 +18,7 @@ def test_folders_on_a_disk_are_absolute(tmp_path, monkeypatch):
 
 def test_other_storage_is_refused():
     with pytest.raises(
-        InputError, match=r"^s3://b/run: runs and models are kept in folders and at"
+        InputError, match=r"^s3://b/run: runs and models can only be kept in folders and at"
     ):
         storage.folder("s3://b/run")
 

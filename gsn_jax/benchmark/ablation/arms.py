@@ -61,8 +61,8 @@ LOSS_COMPARISON = {"mae": "MAE", "norm_in_norm": "Norm-in-Norm", "m4": "ours"}
 CONTRASTS = (
     ("m1", "m3", "CDC instead of CNN, loss MSE"),
     ("m2", "m4", "CDC instead of CNN, loss MSE+KL"),
-    ("m1", "m2", "KL beside MSE, CNN"),
-    ("m3", "m4", "KL beside MSE, CDC"),
+    ("m1", "m2", "KL added to MSE, CNN"),
+    ("m3", "m4", "KL added to MSE, CDC"),
     ("mae", "m4", "ours instead of MAE"),
     ("norm_in_norm", "m4", "ours instead of Norm-in-Norm"),
 )

@@ -77,7 +77,7 @@ class Plan:
         for override in self.overrides:
             key = override.removeprefix("--config.").partition("=")[0]
             if key in ARM_VALUES + SEED_VALUES:
-                raise InputError(f"the runs of an ablation differ in {key}; leave it out")
+                raise InputError(f"--config.{key}: set by the ablation for each run; leave it out")
         config = load_config(arm.config, self.overrides)
         config.seed = seed
         return config
@@ -98,7 +98,7 @@ def run_missing(plan: Plan, report: Callable[[str], None]) -> str | None:
     """
     missing = [(arm, seed) for arm, seed in plan if not _finished(plan, arm, seed)]
     for number, (arm, seed) in enumerate(missing, start=1):
-        report(f"{arm.name}, seed {seed}: run {number} of {len(missing)} to do")
+        report(f"{arm.name}, seed {seed}: run {number} of {len(missing)} remaining")
         try:
             signal = train(plan.config(arm, seed), plan.workdir(arm, seed)).signal
         except DivergenceError as error:  # the others are still worth comparing
@@ -148,8 +148,8 @@ def _finished(plan: Plan, arm: Arm, seed: int) -> bool:
     ]
     if changed:
         raise InputError(
-            f"{workdir} holds a run with another {', '.join(changed[:5])}; "
-            "choose a new --out, or the earlier values"
+            f"{workdir}: contains a run with a different {', '.join(changed[:5])}; "
+            "choose a new --out, or use the earlier values"
         )
     evaluations = read_evaluations(workdir)
     done = bool(evaluations) and evaluations[-1]["step"] == config["train"]["steps"]

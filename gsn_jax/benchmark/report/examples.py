@@ -1,4 +1,4 @@
-"""Chooses the pairs in a report: the worst disagreements with people, and the visual result."""
+"""Chooses the pairs in a report: the worst disagreements with people, and the visual comparison."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def alone(folder: str) -> Iterator[None]:
     Raises:
         InputError: another run is using it.
     """
-    refusal = f"another run is writing this folder; {_ADVICE}"
+    refusal = f"another run is writing to this folder; {_ADVICE}"
     local = exclusive(files.join(folder, RUNNING), refusal)
     with _living(folder) if is_url(folder) else local:
         yield
@@ -78,9 +78,9 @@ def _refuse_second(folder: str, own: str) -> None:
             age = time.time() - _signed(path)
             if age < DEAD:
                 raise InputError(
-                    f"another run is writing this folder, and wrote a sign of life {age:.0f} "
-                    f"seconds ago; {_ADVICE}; if it was killed, repeat the command after "
-                    f"{DEAD:.0f} seconds"
+                    f"another run is writing to this folder (last heartbeat {age:.0f} seconds "
+                    f"ago); {_ADVICE}; if it was killed, repeat the command after {DEAD:.0f} "
+                    "seconds"
                 )
 
 

@@ -96,7 +96,7 @@ def _run_here(job: Job, options: PipelineOptions, local: bool) -> None:
     except Exception as error:
         raise InputError(f"the Beam pipeline failed: {_reason(error)}") from error
     if state not in (None, PipelineState.DONE):
-        raise InputError(f"the Beam pipeline ended as {state}; its runner's log says why")
+        raise InputError(f"the Beam pipeline ended in state {state}; see its runner's log")
 
 
 def _local_runner(options: PipelineOptions) -> Any:
@@ -132,11 +132,11 @@ def _run_supervised(job: Job, flags: Sequence[str], say: Callable[[str], None]) 
                     told = True
                     raise InputError(f"{_last_words(log)}; the whole log is in {log}")
                 if attempt < ATTEMPTS:
-                    say("a worker died; the run starts again and keeps finished scores")
+                    say("a worker died; restarting the run, finished scores are kept")
         told = True
         raise InputError(
-            f"a worker died in each of {ATTEMPTS} attempts, probably for lack of memory; use fewer "
-            f"workers; their log is in {log}; the same command continues"
+            f"a worker died in each of {ATTEMPTS} attempts, probably out of memory (log: {log}); "
+            "run the command again with fewer workers to continue"
         )
     finally:
         if not told:

@@ -89,7 +89,9 @@ def score_table(
         count = 0
         for row in pair_tables.read_rows(path):
             if row.fields.get("mask"):
-                raise InputError(f"{table}: a pipeline uses no masks; remove the column mask")
+                raise InputError(
+                    f"{table}: --runner beam does not support masks; remove the column mask"
+                )
             count += 1
     columns = [metric.name for metric in metrics]
     kept, shards = (files.join(unfinished, name) for name in ("units", _new_name()))
@@ -147,10 +149,12 @@ def _refuse_taken(out: str) -> list[str]:
         raise InputError(f"{out}: is a file; --runner beam writes a folder of Parquet files")
     present = files.listing(out)
     if files.join(out, SUMMARY) in present:
-        raise InputError(f"{out}: has the scores of a finished run; name another folder")
+        raise InputError(f"{out}: contains the scores of a finished run; name another folder")
     begun = files.join(out, _UNFINISHED, "")
     if present and not any(path.startswith(begun) for path in present):
-        raise InputError(f"{out}: has other files ({Path(present[0]).name}); name a new folder")
+        raise InputError(
+            f"{out}: contains other files ({Path(present[0]).name}); name a new folder"
+        )
     return present
 
 
@@ -199,8 +203,8 @@ def _check(shards: Sequence[str], count: int) -> tuple[int, list[str]]:
     got = np.sort(np.concatenate(rows))
     if not np.array_equal(got, np.arange(count)):
         raise InputError(
-            f"the pipeline gave {len(got)} rows, {len(np.unique(got))} of them different, for "
-            f"{count} pairs; did the table change, or do workers see another folder under this "
-            "path? The same command continues"
+            f"the pipeline returned {len(got)} rows ({len(np.unique(got))} distinct) for {count} "
+            "pairs; check that the table has not changed and that all workers see the same folder "
+            "at this path, then run the same command again"
         )
     return bad, [error for _, error in first]

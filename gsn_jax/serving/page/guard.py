@@ -72,16 +72,16 @@ class Guard:
         """The status and text of a refusal; (0, "") if the request may pass."""
         host = headers.get("host", "")
         if not self._is_known(host):
-            return 403, "this name is not allowed; start the page with --allow-host NAME"
+            return 403, "this host name is not allowed; start the page with --allow-host NAME"
         origin = headers.get("origin")
         if origin is not None and _address(origin) != host.lower():
-            return 403, "requests from other pages are not allowed"
+            return 403, "requests from other sites are not allowed"
         if scope.get("method") == "POST" and scope["path"].rstrip("/").endswith("/upload"):
             length = headers.get("content-length", "")
             if not length.isdecimal():
                 return 411, "an upload must state its length"
             if int(length) + _bytes_below(self._folder) > self._max_bytes:
-                return 413, "the page has no room for more files; restart it to clear them"
+                return 413, "the page has no room for more files; restart it to delete the old ones"
         return 0, ""
 
     def _is_known(self, host: str) -> bool:

@@ -98,8 +98,8 @@ def rank(
         raise InputError("drop at least one distorted image")
     if len(distorted) > limits.max_images:
         raise InputError(
-            f"{len(distorted)} distorted images are more than the {limits.max_images} this page "
-            "takes at once; use 'gsn score' for large sets"
+            f"{len(distorted)} distorted images, but this page takes at most {limits.max_images} "
+            "at once; use 'gsn score' for large sets"
         )
     if not metrics:
         raise InputError("choose at least one metric")
@@ -174,7 +174,7 @@ def pictures(
     scale = map_pictures.scale_of(values, metric)
     right = map_pictures.overlay(distorted, values, scale)
     caption = (
-        f"Left: reference. Right: errors in <b>{title}</b> by {html.escape(metric.name)}."
+        f"Left: reference. Right: errors in <b>{title}</b> according to {html.escape(metric.name)}."
         + _colour_bar(scale)
     )
     return (_shown(_bytes(reference)), _shown(right)), caption

@@ -38,8 +38,8 @@ CSS = """
 
 _INTRODUCTION = """
 # Which image looks best?
-Drop a reference and its distorted versions, of one size: at most {max_images} files of at most
-{max_upload_mb} MB. Files stay on the computer that runs this page.
+Drop a reference image and up to {max_images} distorted versions of it, all of the same size and at
+most {max_upload_mb} MB each. Files stay on the computer that runs this page.
 """
 
 # Uploads and pictures are deleted after a day, even if the server keeps running.
@@ -100,7 +100,7 @@ def build(
         problems = gr.HTML(elem_id="problems")
         with gr.Column(visible=False, elem_id="results") as results:
             table = gr.Dataframe(
-                label="Ranking, best first (choose a row to see it)",
+                label="Ranking, best first (select a row to see its image)",
                 interactive=False,
                 elem_id="ranking",
                 buttons=[],
@@ -116,7 +116,7 @@ def build(
                 )
             # PNG, because lossy compression would change what is compared.
             slider = gr.ImageSlider(
-                label="Drag the line",
+                label="Drag the line to compare",
                 format="png",
                 interactive=False,
                 buttons=["fullscreen"],
@@ -153,7 +153,7 @@ def _score_files(
         names: list[str],
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way to ask for one
     ) -> tuple:
-        ordered = [name for name in metrics if name in (names or ())]
+        ordered = [name for name in dict.fromkeys(names or ()) if name in metrics]
         work = functools.partial(
             handlers.rank,
             reference,
@@ -207,7 +207,7 @@ def _attempt(work: Callable[[], Any]) -> tuple[Any, str]:
         return None, str(error)
     except Exception as error:  # a bug, or no memory left
         _log.exception("a request failed")
-        return None, f"something failed here ({type(error).__name__}); the log has the details"
+        return None, f"internal error ({type(error).__name__}); see the server's log"
 
 
 def _watch(progress: gr.Progress, items: Iterable[ScoredPair], total: int) -> Iterable[ScoredPair]:

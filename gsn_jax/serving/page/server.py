@@ -93,8 +93,8 @@ def _check_address(host: str, port: int | None) -> None:
     """Refuses an address that cannot be used; Gradio would try a hundred ports first."""
     reasons = {
         errno.EADDRINUSE: "it is in use; choose another port, or omit --port",
-        errno.EADDRNOTAVAIL: "no address of this computer; try 127.0.0.1, or 0.0.0.0 for all",
-        errno.EACCES: "not allowed; choose a port from 1024 on",
+        errno.EADDRNOTAVAIL: "not an address of this computer; try 127.0.0.1, or 0.0.0.0 for all",
+        errno.EACCES: "not allowed; choose port 1024 or higher",
     }
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)[0]

@@ -64,8 +64,8 @@ def test_a_part_without_a_reach_cannot_be_tiled():
     ("backbone", "message"),
     [
         ("alexnet+x", "unknown backbone 'x'"),
-        ("alexnet+alexnet", "every backbone may be joined once"),
-        ("alexnet+resnet18", r"must end at one stride, got {'alexnet': 16, 'resnet18': 32}"),
+        ("alexnet+alexnet", "a backbone can be joined only once"),
+        ("alexnet+resnet18", r"must end at the same stride, got {'alexnet': 16, 'resnet18': 32}"),
     ],
 )
 def test_what_cannot_be_joined_is_named(backbone, message):

@@ -227,8 +227,8 @@ def test_a_run_that_diverges_is_said_and_the_others_are_compared(
         (["--arms=m5"], "--arms: unknown arm 'm5'; known: m1"),
         (["--seeds=a"], "give whole numbers"),
         (["--seeds=-1"], "give whole numbers"),
-        (["--config.loss.beta=2"], "the runs of an ablation differ in loss.beta"),
-        (["--config.seed=2"], "the runs of an ablation differ in seed"),
+        (["--config.loss.beta=2"], "--config.loss.beta: set by the ablation"),
+        (["--config.seed=2"], "--config.seed: set by the ablation"),
         (["extra"], "unexpected argument 'extra'"),
     ],
 )
@@ -246,7 +246,7 @@ def test_runs_of_another_length_or_model_are_refused(finished, pairs):
         plan = runs.Plan(
             [ARMS["m4"]], [0], out, [f"--config.data.train={pairs}", *TINY, f"--config.{change}"]
         )
-        with pytest.raises(InputError, match=f"holds a run with another {key}; choose a new --out"):
+        with pytest.raises(InputError, match=f"run with a different {key}; choose a new --out"):
             runs.collect(plan)
 
 

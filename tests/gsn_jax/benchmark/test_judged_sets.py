@@ -35,8 +35,8 @@ def test_contents_are_references_where_no_column_says_so(table):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (TableColumns(score="opinion"), "no column opinion with opinion scores; name it with"),
-        (TableColumns(content="photo"), "no column photo .--content-column.; has reference,"),
+        (TableColumns(score="opinion"), "no column opinion with opinion scores; name one with"),
+        (TableColumns(content="photo"), "photo .--content-column.; the table has reference,"),
         (TableColumns(kind="method"), "no column method .--type-column"),
         (TableColumns(score_range=(0, 50)), "line 2: score 86 lies outside"),
     ],

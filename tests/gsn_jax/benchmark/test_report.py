@@ -273,7 +273,7 @@ def test_metrics_without_use(tmp_path):
     assert set(rows["none ↑"][1:8]) == {"–", "– to –"}
     assert rows["none ↑"][8] == f"{count} left out, too few pairs"
     assert rows["same ↓"][2] == "–"
-    assert "none has scores of fewer than two pairs" in text
+    assert "none has scores for fewer than two pairs" in text
     assert 'id="set-1-types"' not in text
     text = write_report([scored], tmp_path).read_text(encoding="utf-8")
     assert text.count("could not be read") == view.WORST

@@ -92,7 +92,9 @@ def test_one_run_at_a_time_scores_into_a_folder(judged_table, tmp_path, counting
     out = tmp_path / "out"
 
     def start_another(*_):
-        with pytest.raises(InputError, match=r"people: another run is writing this folder; wait"):
+        with pytest.raises(
+            InputError, match=r"people: another run is writing to this folder; wait"
+        ):
             resumable_scoring.scored_set(judged_table, [counting("second")], out)
 
     resumable_scoring.scored_set(judged_table, [counting("first")], out, progress=start_another)
@@ -147,7 +149,7 @@ def test_pairs_that_fail_are_named_and_others_are_scored(table, tmp_path, photo,
     assert len(lines) == 4
     assert "d0_12.png: left out of every metric" in lines[0]
     assert "d1_4.png: left out of difference: too small" in lines[2]
-    assert resumable_scoring.left_out(scored, most=1)[-1] == "... and 3 more; 4 pairs in all"
+    assert resumable_scoring.left_out(scored, most=1)[-1] == "... and 3 more; 4 pairs are affected"
 
     repaired = Image.open(tmp_path / "ref0.png")
     kept = resumable_scoring.scored_set(open_table(table), [metrics.get("psnr")], tmp_path)
@@ -182,7 +184,7 @@ def test_scores_of_another_version_are_refused_or_replaced(
 ):
     resumable_scoring.scored_set(judged_table, [counting(), counting("other")], tmp_path)
     monkeypatch.setattr(score_store, "__version__", "9.9.9")
-    with pytest.raises(InputError, match=r"scores of difference are of gsn_jax .*9\.9\.9"):
+    with pytest.raises(InputError, match=r"difference scores were computed by gsn_jax .*9\.9\.9"):
         resumable_scoring.scored_set(judged_table, [counting()], tmp_path)
     kept, passed_over = resumable_scoring.kept_set(judged_table, ["difference", "gsn"], tmp_path)
     assert list(kept.metrics) == ["difference"]
@@ -219,7 +221,7 @@ def test_tables_can_be_made_of_half_a_run(judged_table, tmp_path, counting):
     kept, _ = resumable_scoring.kept_set(judged_table, None, tmp_path)
     assert np.isfinite(kept.metrics["difference"].values).sum() == 5
     assert set(kept.metrics["difference"].errors.values()) == {"not scored yet"}
-    with pytest.raises(InputError, match="holds no scores of people"):
+    with pytest.raises(InputError, match="people: contains no scores of these"):
         resumable_scoring.kept_set(judged_table, None, tmp_path / "elsewhere")
 
 

@@ -59,6 +59,8 @@ def test_folders_that_do_not_fit_are_refused(folders, tmp_path):
     references, distorted = folders
     with pytest.raises(InputError, match="no such folder"):
         submission.match(tmp_path / "none", distorted)
+    with pytest.raises(InputError, match=r"A0001\.bmp: is a file, not a folder"):
+        submission.match(references / "A0001.bmp", distorted)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no images in it"):
         submission.match(references, tmp_path / "empty")

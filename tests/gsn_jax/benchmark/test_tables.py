@@ -48,7 +48,7 @@ def test_overall_table(judged):
     assert psnr["pairs"] == "59"
     assert psnr["notes"] == "1 left out"
     assert psnr["SRCC"] == f"{judged.overall['psnr'].srcc:.3f}"
-    assert psnr["SRCC against gsn"] == "worse"
+    assert psnr["SRCC vs gsn"] == "worse"
     assert psnr["ms/pair"] == "-"
     assert float(opposite["SRCC"]) > 0.9
     assert opposite["notes"] == "wrong direction"

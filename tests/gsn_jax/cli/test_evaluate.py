@@ -80,7 +80,7 @@ def test_evaluate_with_a_model_says_which_pairs_are_missing(table, model_folder)
     assert code == 0
     assert "A0001_5.png: left out of every metric" in err
     assert "1 left out" in out
-    assert "SRCC against gsn" in out
+    assert "SRCC vs gsn" in out
 
 
 def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
@@ -222,7 +222,7 @@ def test_a_protocol_is_part_of_the_scores(tmp_path, photo):
     assert "--display: no metric uses it" in str(refused.exception)
     for command in ("evaluate", "benchmark"):
         other = runner.invoke(cli.cli, [command, *arguments])
-        assert "luma studio, crop border 4, this is gsn_jax" in str(other.exception)
+        assert "luma studio, crop border 4, but this is gsn_jax" in str(other.exception)
         kept = runner.invoke(cli.cli, [command, *arguments, "--no-scoring"])
         assert "luma studio, crop border 4" in kept.stdout
         refused = runner.invoke(cli.cli, [command, *arguments, "--no-scoring", "--luma", "full"])

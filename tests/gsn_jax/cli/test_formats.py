@@ -115,7 +115,7 @@ def test_a_folder_of_heic_without_the_extra(folder, monkeypatch):
     done = run("score", "--reference-dir", folder / "original", "--distorted-dir",
                folder / "encoded", "--metric", "psnr")  # fmt: skip
     assert done.exit_code == 2
-    assert "photo.heic: HEIC needs the extra `formats`: pip install" in done.stderr
+    assert "photo.heic: HEIC needs the extra `formats`; run: pip install" in done.stderr
 
 
 def test_formats_are_listed(monkeypatch):
@@ -128,8 +128,8 @@ def test_formats_are_listed(monkeypatch):
             } == set(images.SUFFIXES)  # fmt: skip
     monkeypatch.setattr(installed, "FORMATS", ("PNG",))
     lines = run("--formats").stdout.splitlines()
-    assert "HEIC (.heic .heif): not read: needs the extra `formats`" in "\n".join(lines)
-    assert "AVIF (.avif): not read: this pillow is built without it" in lines
+    assert "HEIC (.heic .heif): unavailable; needs the extra `formats`" in "\n".join(lines)
+    assert "AVIF (.avif): unavailable; this build of pillow lacks it" in lines
 
 
 def test_warnings_are_shown_once_and_counted(tmp_path):

@@ -105,7 +105,9 @@ def test_files_that_cannot_be_scored(table):
     printed, err, code = run("rd", "--pairs", table, "--metric", "psnr")
     assert code == 2
     assert "6 of 6" in printed  # four settings of the first photograph are left
-    assert f"1 file could not be scored; the first: {table.parent / 'p0_plain_40.jpg'}: not" in err
+    problem = f"1 file has no score; the first: {table.parent / 'p0_plain_40.jpg'}: not an"
+    assert f"gsn: {problem}" in err
+    assert problem in " ".join(printed.split())
     for path in table.parent.glob("*.jpg"):
         path.write_bytes(b"nothing")
     printed, err, code = run("rd", "--pairs", table, "--metric", "psnr")
@@ -120,7 +122,7 @@ def test_too_few_settings_give_a_line_and_no_number(table):
     assert code == 0
     assert "– |" in printed
     assert "without 6 photographs: fewer than 4 settings" in printed
-    assert "BD-rates need 4 settings of each codec." in printed
+    assert "BD-rates need at least 4 settings of each codec." in printed
     assert "Mean bits per pixel and scores" in printed
 
 
@@ -158,7 +160,7 @@ def test_a_protocol(table, tmp_path):
     assert "Protocol" not in run(*arguments)[0]
     printed, err, code = run(*arguments, "--crop-border", "16")  # not the scores that are kept
     assert code == 2  # nothing is left of two photographs, which are 32 pixels wide
-    assert "20 files could not be scored; the first: p2_plain_20.jpg: 32 x 64 is too small" in err
+    assert "20 files have no score; the first: p2_plain_20.jpg: 32 x 64 is too small" in err
     assert "Protocol: crop border 16." in printed
     row = rows_of(tmp_path / "out" / "points.csv")[0]
     first, second = (
@@ -202,7 +204,7 @@ def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
         ((), "give either PHOTOS or --pairs"),
         (("photos",), "give --out DIR"),
         (("photos", "--out", "out"), "name a codec"),
-        (("photos", "--out", "out", "--codec", "x"), "known: jpeg"),
+        (("photos", "--out", "out", "--codec", "x"), "choose from jpeg"),
         (("none.png", "--out", "OUT", "--codec", "jpeg"), "none.png: no such file or folder"),
         (("--pairs", "TABLE", "--codec", "jpeg"), "for PHOTOS"),
         (("--pairs", "TABLE", "--quality", "50"), "for PHOTOS"),

@@ -126,7 +126,7 @@ def test_a_pixel_limit(folder, model_folder):
         (["score", "--pairs", "t.csv", "--allow-unpaired"], "--allow-unpaired is for two folders"),
         (["score", "--pairs", "none.csv"], "none.csv: no such table"),
         (["score", "a.png", "b.png", "--metric", "nonsense"], "unknown metric 'nonsense'"),
-        (["score", "a.png", "b.png", "--metric", ","], "names no metric"),
+        (["score", "a.png", "b.png", "--metric", ","], "no metric is named"),
         (["score", "a.png", "b.png", "--checkpoint", "nowhere"], "nowhere: neither"),
         (["score", "a.png", "b.png", "--metric", "psnr", "--checkpoint", "x"], "--checkpoint is"),
     ],
@@ -144,12 +144,12 @@ def test_an_output_that_cannot_be_written_leaves_nothing(folder, model_folder):
         "score", folder / "ref.png", folder / "noise5.png", "--out", out_file, "--metric", "psnr"
     )
     assert code == 2
-    assert f"scores.csv: there is no folder {folder / 'none'}; make it first" in err
+    assert f"scores.csv: no such folder {folder / 'none'}; create it first" in err
 
 
 def test_a_suffix_of_no_format_is_refused(folder):
     line = "score", folder / "ref.png", folder / "noise5.png", "--metric", "psnr", "--out"
-    assert ".xlsx is not a format that can be written; name it .csv" in run(*line, "scores.xlsx")[1]
+    assert "tables cannot be written as .xlsx; name it .csv" in run(*line, "scores.xlsx")[1]
     assert run(*line, folder / "scores.xlsx", "--format", "csv")[2] == 0
     assert run(*line, folder / "scores")[2] == 0
     assert (folder / "scores").read_bytes() == (folder / "scores.xlsx").read_bytes()

@@ -156,7 +156,7 @@ def test_an_interrupted_run_continues_to_the_same_file(folder, monkeypatch):
         patch.setattr(many_pairs, "_score", interrupted)
         _, err, code = run(*arguments, "--out", out)
     assert code == 130
-    assert "the same command continues" in err
+    assert "run the same command again to continue" in err
     assert not out.exists()
     journal = folder / ".resumed.csv.partial"
     with open(journal, "ab") as file:

@@ -56,7 +56,7 @@ COLOURS = {
     "codes gamma 2.2": ((1, 4), lambda values: convert(values**2.2, SRGB)),
     "codes pq": ((9, 16), "is an HDR image .PQ."),
     "codes hlg": ((9, 18), "is an HDR image .HLG."),
-    "codes unknown": ((4, 13), "its colour space .* is not known"),
+    "codes unknown": ((4, 13), "its colour space .* is not supported"),
     "gamma": ((1 / 1.8, DISPLAY_P3), lambda values: convert(values**1.8, DISPLAY_P3)),
 }
 ICC = [name for name in COLOURS if name.startswith("icc")]

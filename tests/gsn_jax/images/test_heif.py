@@ -77,7 +77,7 @@ def test_hdr_is_refused(tmp_path, values, bits, transfer, name):
 
 def test_code_points_that_are_not_known(tmp_path, values):
     data = encode(values, codes=(4, 13, 6, 1))
-    with pytest.raises(InputError, match=r"CICP primaries 4, transfer 13. is not known"):
+    with pytest.raises(InputError, match=r"CICP primaries 4, transfer 13. is not supported"):
         load(tmp_path, data)
 
 

@@ -52,7 +52,7 @@ def test_profile(tmp_path, values, bits):
 def test_in_another_colour_space(tmp_path, values, bits):
     data, _ = jpeg2000(values, bits)
     data = box_files.with_jp2_colour(data, b"\1\0\0" + struct.pack(">I", 14))  # CIELAB
-    with pytest.raises(InputError, match=r"x\.jp2: is in a colour space that is not read"):
+    with pytest.raises(InputError, match=r"x\.jp2: its colour space is not supported"):
         load(tmp_path, data)
 
 

@@ -188,7 +188,7 @@ class TestHeader:
 def test_other_channels_are_refused(tmp_path):
     planes = np.zeros((2, 9, 10), np.uint8)
     data = imagecodecs.jpegxl_encode(planes, lossless=True, planar=True)
-    with pytest.raises(InputError, match="channels besides colour and one opacity"):
+    with pytest.raises(InputError, match="channels other than colour and one alpha"):
         load(tmp_path, data)
 
 

@@ -52,7 +52,7 @@ def test_floats(tmp_path, values, scale, order, channels):
         (b"P6 7 5 65535\n" + bytes(209), "damaged or truncated"),
         (b"P6 9999 9999 65535\n", "9999 x 9999 pixels is beyond the limit"),
         (b"P6 1 1 1023\n\xff\xff\0\0\0\0", "damaged or truncated"),
-        (b"P3 1 1 1023\n0 5 9\n", "plain PPM with more than 8 bits is not read"),
+        (b"P3 1 1 1023\n0 5 9\n", "plain PPM with more than 8 bits is not supported"),
     ],
 )
 def test_what_is_refused(tmp_path, data, message):

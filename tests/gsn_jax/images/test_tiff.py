@@ -127,7 +127,7 @@ def test_a_channel_without_a_name(tmp_path, values, depth):
     samples, want = stored(np.concatenate([values, values[..., :1]], -1), depth)
     options = {"photometric": "rgb", "extrasamples": ["unspecified"], "planarconfig": "contig"}
     path = write(tmp_path / "x.tif", samples, **options)
-    with pytest.raises(InputError, match="a channel besides its colour"):
+    with pytest.raises(InputError, match="an extra channel whose meaning"):
         images.load_image(path, alpha="white")
     samples[..., 3] = DEPTHS[depth]  # whatever it is, it changes nothing
     np.testing.assert_allclose(load(write(path, samples, **options)), want[..., :3], atol=1e-6)
@@ -214,7 +214,7 @@ class TestJpegInTiff:
         height, width = (int(n).to_bytes(2, "big") for n in samples.shape[:2])
         content = path.read_bytes().replace(height + width, b"\xff\x00\xff\x00")
         path.write_bytes(content)
-        with pytest.raises(InputError, match="JPEG data of more than"):
+        with pytest.raises(InputError, match="JPEG data larger than"):
             images.load_image(path)
 
 
@@ -269,7 +269,7 @@ class TestRefusals:
     def test_many_channels(self, tmp_path, rng):
         samples = rng.integers(0, 65536, (8, 8, 9), np.uint16)
         path = write(tmp_path / "x.tif", samples, photometric="rgb", planarconfig="contig")
-        self.refuse(path, "9 channels")
+        self.refuse(path, "too many channels: 9")
 
     @pytest.mark.parametrize("depth", ["uint8", "uint16", "float32"])
     def test_the_limit_holds_before_anything_is_decoded(self, tmp_path, values, depth):

@@ -180,7 +180,7 @@ def test_methods_that_do_not_pool_local_values_refuse_masks():
     assert len(others) == 16
     for name in others:
         assert not takes_masks(metrics.get(name))
-    with pytest.raises(InputError, match="metric 'ms_ssim' takes no mask"):
+    with pytest.raises(InputError, match="metric 'ms_ssim' cannot be used with a mask"):
         under("ms_ssim", *halves())
 
 

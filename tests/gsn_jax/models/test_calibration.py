@@ -76,5 +76,5 @@ def test_survives_json():
 
 @pytest.mark.parametrize("values", [(0.1, 0.2, 0, 1), (1, 0, 0, -1), (1, 0, float("nan"), 1)])
 def test_a_falling_map_is_refused(values):
-    with pytest.raises(ValueError, match="rises"):
+    with pytest.raises(ValueError, match="must be finite and rise"):
         Calibration(*values)

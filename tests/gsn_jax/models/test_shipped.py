@@ -96,7 +96,7 @@ class Budget:
         photographs: of scikit-image.
         types: of distortion, without the development data.
         kinds: how many of `MOVED` and of `RESIZED` are compared between sizes.
-        size: of the crops. From 129 to 288 pixels all cost the same, see `gsn_jax.scoring.tiles`.
+        size: of the crops. From 161 to 288 pixels all cost the same, see `gsn_jax.scoring.tiles`.
         largest: size up to which sizes are compared; 2048 with the development data.
         scenes: Kodak's, with the development data, for all types of distortion.
         ascents: on how many photographs the gradient is followed.

@@ -49,7 +49,7 @@ def test_a_version_has_its_folder(folder, name, found):
 
 
 def test_a_version_that_does_not_ship_is_refused_with_those_that_do(folder):
-    with pytest.raises(InputError, match=r"new@0\.3\.0: .* there are 0\.2\.0, 0\.9\.0, 0\.10\.0"):
+    with pytest.raises(InputError, match=r"new@0\.3\.0: .* available: 0\.2\.0, 0\.9\.0, 0\.10\.0"):
         by_name.resolve("new@0.3.0")
     assert not shipped.is_shipped("other@1.0.0")
     with pytest.raises(InputError, match=r"unknown metric 'other@1\.0\.0'; known: new, plain, "):

@@ -98,7 +98,7 @@ def test_state_dict_formats(tmp_path):
 
 
 def test_state_dict_errors(tmp_path):
-    with pytest.raises(InputError, match=r"a\.h5: unknown kind of weight file; give one of"):
+    with pytest.raises(InputError, match=r"a\.h5: unknown type of weight file; use one of"):
         read_state_dict(tmp_path / "a.h5")
     with pytest.raises(InputError, match=r"a\.npz: no such file"):
         read_state_dict(tmp_path / "a.npz")
@@ -159,9 +159,9 @@ def test_finds_weights_of_a_package_without_importing_it(tmp_path, monkeypatch):
 
 def test_a_package_with_other_content_is_refused(tmp_path, monkeypatch):
     installed(monkeypatch, tmp_path, {"AlexNet_0": {"Conv_0": 3}})
-    with pytest.raises(InputError, match="does not hold alexnet"):
+    with pytest.raises(InputError, match="does not contain alexnet"):
         packages.imagenet_convolutions("alexnet")
-    with pytest.raises(InputError, match="holds no LPIPS heads"):
+    with pytest.raises(InputError, match="contains no LPIPS heads"):
         packages.lpips_heads("alexnet")
 
 

@@ -121,9 +121,9 @@ def test_reads_a_view(tmp_path):
         ({"offset": -1}, "unusual way"),
         ({"view": ((4,), (-1,))}, "unusual way"),
         ({"view": ((4,), (1, 1))}, "unusual way"),
-        ({"storage": ("storage", "FloatStorage", "0", "cpu", 400)}, "another size"),
+        ({"storage": ("storage", "FloatStorage", "0", "cpu", 400)}, "declared size"),
         ({"storage": ("module", "FloatStorage", "0", "cpu", 4)}, "unusual way"),
-        ({"storage": ("storage", "OtherStorage", "0", "cpu", 4)}, "names torch.OtherStorage"),
+        ({"storage": ("storage", "OtherStorage", "0", "cpu", 4)}, "refers to torch.OtherStorage"),
     ],
 )
 def test_refuses_tensors_that_reach_outside(tmp_path, change, words):
@@ -144,7 +144,7 @@ def test_runs_no_code(tmp_path, legacy):
         path.write_bytes(b"".join([*start, malicious, pickle.dumps([], 2)]))
     else:
         archive(path, malicious)
-    with pytest.raises(InputError, match=r"malicious\.pth: the pickle names __builtin__\.eval"):
+    with pytest.raises(InputError, match=r"malicious\.pth: the pickle refers to __builtin__\.eval"):
         read_torch_state_dict(path)
     assert not proof.exists()
 
@@ -166,7 +166,7 @@ def test_a_pickle_cannot_change_the_reader(tmp_path):
     [
         (b"", "not a PyTorch weight file"),
         (b"GIF89a", "not a PyTorch weight file"),
-        (pickle.dumps(3, 2), "does not begin as torch.save writes"),
+        (pickle.dumps(3, 2), "does not begin like a file from torch.save"),
         (struct.pack("<8s", b"PK\x03\x04"), "not a PyTorch weight file"),
     ],
 )
@@ -180,5 +180,5 @@ def test_missing_and_empty(tmp_path):
     with pytest.raises(InputError, match=r"none\.pth: cannot be read \(No such file"):
         read_torch_state_dict(tmp_path / "none.pth")
     file = io.BytesIO(pickle.dumps({"epoch": 3}, 2))
-    with pytest.raises(InputError, match="holds no tensors"):
+    with pytest.raises(InputError, match="contains no tensors"):
         read_torch_state_dict(archive(tmp_path / "a.pt", file.getvalue()))

@@ -70,7 +70,7 @@ def test_a_program_with_a_decoder(photo):
     ("command", "message"),
     [
         (f"{shlex.quote(sys.executable)} -c 'exit(3)' {{in}} {{out}} {{q}}", "exit code 3"),
-        (f"{shlex.quote(sys.executable)} -c pass {{in}} {{out}} {{q}}", "written 0 files"),
+        (f"{shlex.quote(sys.executable)} -c pass {{in}} {{out}} {{q}}", "wrote 0 files"),
     ],
 )
 def test_a_program_that_fails(photo, command, message):
@@ -87,16 +87,17 @@ def test_what_cannot_be_decoded():
 @pytest.mark.parametrize(
     ("names", "encoders", "decoders", "message"),
     [
-        (["gif"], [], [], "unknown; known: jpeg, webp"),
-        (["jpeg", "jpeg"], [], [], "named twice"),
+        (["gif"], [], [], "no such codec; choose from jpeg, webp"),
+        (["jpeg", "jpeg"], [], [], "two codecs are named jpeg"),
         ([], ["x=enc {in} {out}"], [], "lacks {q}"),
         ([], ["enc {in} {out} {q}"], [], "give a name and a command"),
-        ([], ["x y=enc {in} {out} {q}"], [], "give a name and a command"),
+        ([], ["x y=enc {in} {out} {q}"], [], "as in --encoder 'NAME=PROGRAM {in} {out} -q {q}'"),
+        ([], [], ["dec"], "as in --decoder 'NAME=PROGRAM {in} {out}'"),
         ([], ["x=enc '{in} {out} {q}"], [], "No closing quotation"),
-        ([], [], ["x=dec {in} {out}"], "no --encoder of that name"),
-        ([], [], ["x=a {in} {out}", "x=b {in} {out}"], "--decoder x is given twice"),
-        ([], ["x=enc {in} {out} {q}"], [], "x: there is no program enc"),
-        ([], [f"x={PROGRAM} {{q}}"], ["x=dec {in} {out}"], "x: there is no program dec"),
+        ([], [], ["x=dec {in} {out}"], "no --encoder has that name"),
+        ([], [], ["x=a {in} {out}", "x=b {in} {out}"], "--decoder x: given twice"),
+        ([], ["x=enc {in} {out} {q}"], [], "x: no such program: enc"),
+        ([], [f"x={PROGRAM} {{q}}"], ["x=dec {in} {out}"], "x: no such program: dec"),
     ],
 )
 def test_bad_choices(names, encoders, decoders, message):

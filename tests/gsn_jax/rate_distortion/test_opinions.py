@@ -102,7 +102,7 @@ def test_no_matching_settings(study, tmp_path):
         ("setting,mean\nx,1\n", "header needs setting or method"),
         ("setting,mos\nx,y\n", "line 2: a score"),
         ("setting,mos\nx,nan\n", "line 2: a score"),
-        ("setting,mos\nx,1\nx,2\n", "line 3: x was in a line above"),
+        ("setting,mos\nx,1\nx,2\n", "line 3: x occurs twice"),
         ("setting,mos\n,1\n", "line 2: no setting given"),
         ("setting,mos\n", "no rows"),
     ],

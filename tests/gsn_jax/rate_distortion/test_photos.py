@@ -16,8 +16,8 @@ def test_names_of_photographs(tmp_path, photo):
     assert [item.name for item in find_photos([photos])] == ["a.png", "a.webp", "more/b"]
     with pytest.raises(InputError, match=r"c.png: no such file or folder"):
         find_photos([photos / "a.png", photos / "c.png"])
-    with pytest.raises(InputError, match="two photographs are called"):
+    with pytest.raises(InputError, match="two photographs are named"):
         find_photos([photos / "a.png", photos / "a.png"])
     (photos / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no images"):
+    with pytest.raises(InputError, match="no images found"):
         find_photos([photos / "empty"])

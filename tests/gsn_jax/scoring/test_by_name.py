@@ -33,9 +33,9 @@ def test_all_passes_over_what_has_no_weights(monkeypatch):
 @pytest.mark.parametrize(
     ("names", "checkpoint", "message"),
     [
-        (" ,", None, "--metric names no metric"),
+        (" ,", None, "--metric: no metric is named"),
         ("psnrr", None, "unknown metric 'psnrr'"),
-        ("psnr", "somewhere", "--checkpoint is a model for gsn"),
+        ("psnr", "somewhere", "--checkpoint: replaces gsn, which --metric does not name"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused(names, checkpoint, message):

@@ -47,7 +47,7 @@ def pair(tmp_path, photo):
 def test_a_score_that_is_not_finite_is_an_error(pair, score, options, fine):
     (scored,) = score_pairs(pair, [Constant(score, **options)])
     assert scored.scores == ({"constant": score} if fine else {})
-    assert ("no finite score" in scored.error) == (not fine)
+    assert ("not finite" in scored.error) == (not fine)
 
 
 def test_files_of_a_pair_with_a_problem():

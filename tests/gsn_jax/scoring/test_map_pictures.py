@@ -90,10 +90,10 @@ def test_no_image_that_is_scored_is_replaced(images, tmp_path):
 
 
 def test_what_cannot_be_drawn_is_one_line(monkeypatch, tmp_path, images):
-    with pytest.raises(InputError, match="--maps: ms_ssim has no quality map; metrics with one"):
+    with pytest.raises(InputError, match="--maps: no quality map for ms_ssim; metrics with one"):
         MapWriter(tmp_path, [by_name.resolve("ms_ssim")], [])
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="cannot be created"):
         MapWriter(tmp_path / "file", [SSIM], [])
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"pip install 'gsn_jax\[report\]'"):

@@ -41,11 +41,11 @@ def test_a_folder_by_the_names_of_distorted_images_then_of_references(tmp_path):
 
 def test_a_mask_that_is_missing_or_ambiguous_is_one_line(tmp_path):
     save(tmp_path / "a.png")
-    message = "holds no mask for 1 of 2 pairs, the first is z.png; a mask has the name of"
+    message = "no mask for 1 of 2 pairs, the first is z.png; name each mask like"
     with pytest.raises(InputError, match=message):
         give_masks([pair("a.png", "a.png"), pair("y.png", "z.png")], tmp_path, LIMIT)
     save(tmp_path / "a.bmp")
-    with pytest.raises(InputError, match=re.escape("2 masks fit a.png, a.bmp, a.png; rename")):
+    with pytest.raises(InputError, match=re.escape("2 masks match a.png (a.bmp, a.png); rename")):
         give_masks([pair("a.png", "a.png")], tmp_path, LIMIT)
     with pytest.raises(InputError, match="no such file"):
         give_masks([pair("a.png", "a.png")], tmp_path / "none.png", LIMIT)

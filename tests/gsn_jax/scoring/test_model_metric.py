@@ -128,21 +128,26 @@ class TestLoad:
     def test_unknown_names_list_what_there_is(self):
         with pytest.raises(InputError, match="unknown metric 'nonsense'; known: gsn, gsn-b, psnr"):
             gsn_jax.score(np.zeros((16, 16, 3)), np.zeros((16, 16, 3)), metric="nonsense")
-        with pytest.raises(InputError, match="neither a model that ships"):
+        with pytest.raises(InputError, match="neither a shipped model"):
             gsn_jax.load("nonsense")
 
     def test_folders_that_are_no_model(self, tmp_path):
-        with pytest.raises(InputError, match="neither a model folder nor"):
+        with pytest.raises(InputError, match="not a model, training run or checkpoint"):
             gsn_jax.load(tmp_path)
         (tmp_path / "file").touch()
         with pytest.raises(InputError, match="no such folder"):
             gsn_jax.load(tmp_path / "file")
 
+    def test_a_run_without_a_checkpoint(self, tmp_path):
+        (tmp_path / "checkpoints").mkdir()
+        with pytest.raises(InputError, match="contains no complete checkpoint; continue the"):
+            gsn_jax.load(tmp_path)
+
     def test_damaged_model(self, model_folder, tmp_path):
         folder = tmp_path / "damaged"
         shutil.copytree(model_folder, folder)
         (folder / "model.json").write_text("{")
-        with pytest.raises(InputError, match=r"damaged \(model.json has another checksum"):
+        with pytest.raises(InputError, match=r"damaged \(model.json does not match its checksum"):
             gsn_jax.load(folder)
         (folder / "SHA256SUMS").unlink()
         with pytest.raises(InputError, match="damaged: cannot be read as a model"):

@@ -224,7 +224,7 @@ class TestRefusals:
     def test_metrics_that_are_not_defined(self, name):
         metric = gsn_jax.load() if name == "gsn" else metrics.get(name)
         with pytest.raises(
-            InputError, match=rf"{name}: is not defined for HDR .* take one of psnr,"
+            InputError, match=rf"{name}: is not defined for HDR .* use one of psnr,"
         ):
             HDR.of(metric)
 
@@ -234,9 +234,9 @@ class TestRefusals:
             ({"hdr": "pu08"}, "hdr must be pu21"),
             ({"hdr": "pu21", "luma": "full"}, "leave out luma"),
             ({"peak_nits": 100}, "peak_nits is for HDR"),
-            ({"hdr": "pu21", "peak_nits": 0}, "from 1 to 10000"),
-            ({"hdr": "pu21", "peak_nits": float("nan")}, "from 1 to 10000"),
-            ({"hdr": "pu21", "peak_nits": float("inf")}, "from 1 to 10000"),
+            ({"hdr": "pu21", "peak_nits": 0}, r"must lie in \[1, 10000\]"),
+            ({"hdr": "pu21", "peak_nits": float("nan")}, r"must lie in \[1, 10000\]"),
+            ({"hdr": "pu21", "peak_nits": float("inf")}, r"must lie in \[1, 10000\]"),
         ],
     )
     def test_options(self, options, message):
@@ -252,7 +252,7 @@ class TestRefusals:
         ("change", "message"),
         [
             (lambda image: image * np.nan, "distorted: holds values that are not finite"),
-            (lambda image: image.astype(np.uint8), "of floats in cd/m2, got uint8"),
+            (lambda image: image.astype(np.uint8), "is float in cd/m2, got uint8"),
             (lambda image: image[..., 0], "an HDR image is an array"),
             (lambda image: image[1:], "size 192 x 175 differs"),
         ],

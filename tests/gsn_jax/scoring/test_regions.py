@@ -131,7 +131,7 @@ def test_batches_take_one_mask_or_one_each(photo, noisy, mask):
     each = gsn_jax.score(references, batch, "psnr", mask=np.stack([mask, other]))
     np.testing.assert_array_equal(one, np.float32(alone[:2]))
     np.testing.assert_array_equal(each, np.float32([alone[0], alone[2]]))
-    with pytest.raises(InputError, match=r"its batch \(3,\) is not that of the images, \(2,\)"):
+    with pytest.raises(InputError, match=r"batch shape \(3,\) differs from \(2,\) of the images"):
         gsn_jax.score(references, batch, "psnr", mask=np.stack([mask] * 3))
 
 
@@ -142,7 +142,7 @@ def test_a_protocol_crops_the_mask_too(photo, noisy, mask):
     assert float(got) == pytest.approx(float(expected), abs=1e-5)
     border = np.ones(photo.shape[:2])
     border[inner] = 0
-    with pytest.raises(InputError, match="within the borders that are removed"):
+    with pytest.raises(InputError, match="once the borders are removed"):
         gsn_jax.score(photo, noisy, "psnr", mask=border, protocol=Protocol(crop_border=8))
 
 
@@ -168,12 +168,14 @@ def test_tiles_cover_every_pixel_once():
     total = np.sum(masks, axis=0)
     assert (total[2:-2, 2:-2] == 1).all()
     assert total.sum() == 9 * 13
-    with pytest.raises(InputError, match="17 x 13 pixels are too few for 14 x 1 tiles"):
+    with pytest.raises(InputError, match="17 x 13 is too small for 14 x 1 tiles"):
         next(tile_masks(13, 17, (14, 1)))
+    with pytest.raises(InputError, match="13 x 9 is too small for 10 x 1 tiles"):
+        next(tile_masks(13, 17, (10, 1), 2))
 
 
 def test_what_takes_no_mask_is_one_line(photo, noisy, mask):
-    with pytest.raises(InputError, match="ms_ssim: takes no mask and no tiles"):
+    with pytest.raises(InputError, match="ms_ssim: cannot be used with masks or tiles"):
         gsn_jax.score(photo, noisy, "ms_ssim", mask=np.ones(photo.shape[:2]))
     with pytest.raises(InputError, match="mask: size 160 x 127 differs from 160 x 128 of image"):
         gsn_jax.score(photo, noisy, "psnr", mask=mask[1:])

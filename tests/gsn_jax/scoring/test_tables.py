@@ -52,7 +52,7 @@ def test_a_target_must_not_be_an_input(tmp_path):
     for target, message in (
         (image, "is an input of this command"),
         (tmp_path, "is a folder"),
-        (tmp_path / "none" / "s.csv", "there is no folder"),
+        (tmp_path / "none" / "s.csv", "no such folder"),
     ):
         with pytest.raises(InputError, match=message):
             tables.check_target(target, [image])

@@ -75,7 +75,7 @@ def test_savedmodel_gives_the_same_scores(metric, rng, tmp_path):
     images = pair(rng, 2, 40, 50, 3)
     scores = loaded.score(*map(tf.constant, images))["scores"].numpy()
     np.testing.assert_allclose(scores, metric(*images), atol=1e-4)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         export.export(metric, "savedmodel", out)
 
 

@@ -123,10 +123,10 @@ def test_outside_of_pytest_after_the_file(pair, monkeypatch, outside):
 @pytest.mark.parametrize(
     ("metric", "limits", "message"),
     [
-        ("psnr", {}, "higher is better for psnr: give at_least, and only that"),
-        ("psnr", {"at_most": 3}, "give at_least, and only that"),
-        ("gmsd", {"at_least": 3}, "lower is better for gmsd: give at_most, and only that"),
-        ("gmsd", {"at_least": 3, "at_most": 3}, "give at_most, and only that"),
+        ("psnr", {}, "psnr: higher is better; give at_least, and nothing else"),
+        ("psnr", {"at_most": 3}, "give at_least, and nothing else"),
+        ("gmsd", {"at_least": 3}, "gmsd: lower is better; give at_most, and nothing else"),
+        ("gmsd", {"at_least": 3, "at_most": 3}, "give at_most, and nothing else"),
         ("nope", {"at_least": 3}, "unknown metric 'nope'"),
     ],
 )
@@ -140,7 +140,7 @@ def test_images_that_cannot_be_used(pair):
     for actual, message in (
         ("none.png", "none.png: no such file"),
         (image * 2.0, "actual: float values must lie in"),
-        (image[None], r"actual: one image is an array \(height, width, 3\)"),
+        (image[None], r"actual: must be one image \(height, width, 3\)"),
     ):
         with pytest.raises(InputError, match=message):
             assert_images_similar(actual, image, "psnr", at_least=3)
@@ -148,5 +148,5 @@ def test_images_that_cannot_be_used(pair):
 
 def test_a_picture_that_cannot_be_written(pair, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="file: cannot be made"):
+    with pytest.raises(InputError, match="file: cannot be created"):
         assert_images_similar(*pair, "psnr", at_least=99, folder="file")

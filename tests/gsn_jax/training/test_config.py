@@ -61,7 +61,7 @@ def test_an_arm_is_an_argument_of_one_file(name):
 
 @pytest.mark.parametrize("name", ["dataset", "dataset:nothing"])
 def test_a_missing_argument_is_named(name):
-    with pytest.raises(InputError, match="with NAME one of csiq"):
+    with pytest.raises(InputError, match="where NAME is one of csiq"):
         configs.load_config(name)
 
 
@@ -87,6 +87,9 @@ def test_there_are_few_options():
         (["--config.train.steps=0"], "train.steps must be positive"),
         (["--config.data.batch_size=-1"], "batch_size must be positive"),
         (["--config.data.train=()"], "data.train is empty"),
+        (["--config.data.eval_fraction=1.5"], r"data.eval_fraction must be in \[0, 1\)"),
+        (["--config.train.log_every=0"], "train.log_every must be positive"),
+        (["--config.train.eval_pairs=-1"], "train.eval_pairs must not be negative"),
         (["--config.optimizer.accumulate=0"], "accumulate must be positive"),
         (["--config.optimizer.accumulate=5"], "batch_size must be a multiple of"),
         (["--config.optimizer.learning_rate=0.0"], "learning_rate must be positive"),
@@ -117,10 +120,13 @@ def test_unknown_names_list_what_there_is():
             "from ml_collections import ConfigDict\ndef get_config():\n    return ConfigDict()",
             "section '.*' is missing",
         ),
-        (
-            "from gsn_jax.training.config import base_config\n"
-            "def get_config():\n    c = base_config()\n    del c.train.steps\n    return c",
-            "train.steps is missing",
+        *(
+            (
+                "from gsn_jax.training.config import base_config\n"
+                f"def get_config():\n    c = base_config()\n    del c.{key}\n    return c",
+                f"{key} is missing; start from base_config",
+            )
+            for key in ("train.steps", "model.name")
         ),
     ],
 )

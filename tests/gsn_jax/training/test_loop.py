@@ -252,13 +252,13 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_state(
 def test_a_folder_with_another_run_is_refused(uninterrupted, config):
     config.loss.alpha = 5.0
     config.seed = 3
-    with pytest.raises(InputError, match=r"another seed, loss\.alpha; choose a new --workdir"):
+    with pytest.raises(InputError, match=r"different seed, loss\.alpha; choose a new --workdir"):
         loop.train(config, uninterrupted)
 
 
 def test_the_batch_must_divide_over_the_devices(config, tmp_path):
     config.data.batch_size = 12
-    with pytest.raises(InputError, match="12 cannot be divided over 8 devices"):
+    with pytest.raises(InputError, match="12 cannot be divided among 8 devices; choose a m"):
         loop.train(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -268,7 +268,7 @@ def test_one_reference_cannot_be_held_out(config, tmp_path):
     table = Path(config.data.train[0]).parent / "one.csv"
     table.write_text("\n".join(lines[:5]) + "\n")
     config.data.train = (str(table),)
-    with pytest.raises(InputError, match="one reference cannot be split"):
+    with pytest.raises(InputError, match="a single reference cannot be split"):
         loop.train(config, tmp_path / "run")
 
 

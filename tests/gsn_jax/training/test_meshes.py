@@ -98,7 +98,7 @@ def test_parameters_are_gathered_within_a_slice_only(two_slices):
 
 
 def test_slices_must_be_equal_and_hold_whole_groups(two_slices):
-    with pytest.raises(InputError, match="4 devices of each of 2 slices cannot be divided into gr"):
+    with pytest.raises(InputError, match="4 devices in each of 2 slices cannot be divided into gr"):
         meshes.make_mesh(fsdp=8)
-    with pytest.raises(InputError, match="slices of 3, 4 devices; they must be equal"):
+    with pytest.raises(InputError, match="slices of 3, 4 devices; use slices of equal size"):
         meshes.make_mesh(jax.devices()[:7])

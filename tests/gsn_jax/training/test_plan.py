@@ -57,7 +57,7 @@ def test_the_command_prints_it_and_reads_no_data(config, tmp_path):
         "collectives per step",
         "arithmetic per step",
     ]
-    assert "all-reduce of" in lines[3]
+    assert "all-reduce (" in lines[3]
     _, err, code = run("train", *arguments, "--topology", "cpu:2")
     assert (err, code) == ("gsn: --topology needs --plan; give both\n", 2)
     _, err, code = run("train", *arguments)
@@ -83,10 +83,10 @@ def test_absent_devices_that_it_knows(config):
     pytest.importorskip("libtpu")
     config.data.batch_size = 16
     target = plan.find_target("v5e:4x4")
-    assert "TPU v5 lite (v5e:4x4), which need not be here" in target.what
+    assert "TPU v5 lite (v5e:4x4), which need not be present" in target.what
     lines = list(plan.describe(plan.make_plan(config, target)))
-    assert "all-reduce of" in lines[3]
-    assert "ms, at the devices' peak in bfloat16" in lines[-1]
+    assert "all-reduce (" in lines[3]
+    assert "ms, at the devices' peak rate in bfloat16" in lines[-1]
 
 
 @pytest.mark.parametrize("topology", ["v5e", "4x4", "v5e:0x4", "v5e:4x", "V5E:4x4"])

@@ -193,5 +193,5 @@ def test_processes_with_different_configurations_are_refused(file, tmp_path):
     with Group(file, tmp_path / "run", 2, options={1: ["--config.loss.alpha=3"]}) as group:
         assert group.codes() == [2, 2], group.said(0)
     for index in (0, 1):
-        assert "gsn: process 1 has another configuration than process 0" in group.said(index)
+        assert "gsn: the configuration of process 1 differs from that of" in group.said(index)
     assert not (tmp_path / "run").exists()

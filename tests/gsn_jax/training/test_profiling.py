@@ -84,6 +84,12 @@ def test_a_trace_of_chosen_steps_is_written(tmp_path):
             tracer.end(number, result)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
     assert tracer.describe() == f"profile: a trace of steps 2 to 3 is in {tmp_path / 'profile'}"
+
+    with Tracer(tmp_path / "cut", range(2, 40)) as tracer:  # the run ends at step 3
+        for number in range(1, 4):
+            tracer.begin(number)
+            tracer.end(number, jnp.zeros(3))
+    assert tracer.describe() == f"profile: a trace of steps 2 to 3 is in {tmp_path / 'cut'}"
     late = Tracer(tmp_path / "none", range(9, 10))
-    assert late.describe() == "profile: steps 9 to 9 were not among those of this run"
+    assert late.describe() == "profile: no trace, because this run did not include steps 9 to 9"
     assert Tracer(tmp_path, range(0)).describe() is None

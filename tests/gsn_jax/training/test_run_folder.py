@@ -28,7 +28,7 @@ def test_another_configuration_is_refused_and_leaves_the_folder(tmp_path):
         pass
     config.seed += 1
     with (
-        pytest.raises(InputError, match="holds a run with another seed"),
+        pytest.raises(InputError, match="contains a run with a different seed"),
         claimed(tmp_path / "run", config),
     ):
         pass
@@ -60,6 +60,6 @@ def test_a_damaged_configuration_is_one_line(tmp_path, content):
 def test_a_folder_called_model_that_no_run_wrote_is_kept(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="no run wrote it"), claimed(tmp_path, base_config()):
+    with pytest.raises(InputError, match="but no run wrote it"), claimed(tmp_path, base_config()):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

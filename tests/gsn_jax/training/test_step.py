@@ -174,7 +174,7 @@ def test_no_gradient_is_computed_through_a_frozen_backbone(small, frozen):
 
 
 def test_a_device_needs_an_example_for_each_part(small):
-    with pytest.raises(InputError, match="cannot be divided into 3 parts"):
+    with pytest.raises(InputError, match="cannot be divided into 3 micro-batches"):
         run(small, accumulate=3)
 
 

@@ -67,5 +67,5 @@ def test_names_are_checked_before_anything_is_done(tmp_path):
 
 def test_a_missing_package_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "wandb", None)
-    with pytest.raises(InputError, match=r"wandb is another package: pip install 'gsn_jax\[wandb"):
+    with pytest.raises(InputError, match=r"wandb needs another package: pip install 'gsn_jax\["):
         writers.open_writers(["wandb"], tmp_path, 0, CONFIG)

@@ -16,7 +16,7 @@ def listed(folder):
 
 
 def test_a_second_run_in_a_local_folder(tmp_path):
-    busy = "another run is writing this folder; wait for it, or name another folder"
+    busy = "another run is writing to this folder; wait for it, or name another folder"
     with (
         exclusion.alone(str(tmp_path)),
         pytest.raises(InputError, match=busy),
@@ -31,12 +31,12 @@ def test_a_second_run_on_a_remote_file_system(remote_folder):
     folder = "gsntest://out/_unfinished"
     with exclusion.alone(folder):
         (sign,) = listed(remote_folder)
-        refusal = r"is writing this folder, and wrote a sign of life \d seconds ago"
+        refusal = r"is writing to this folder \(last heartbeat \d seconds ago\)"
         with pytest.raises(InputError, match=refusal), exclusion.alone(folder):
             pass
         assert listed(remote_folder) == [sign]
     assert listed(remote_folder) == []
-    # One that was killed shows no sign of life any more.
+    # One that was killed has no heartbeat any more.
     (remote_folder / sign).write_text(str(time.time() - exclusion.DEAD - 1))
     with exclusion.alone(folder):
         assert len(listed(remote_folder)) == 2

@@ -116,10 +116,10 @@ def test_a_failed_run_publishes_nothing_and_is_continued(table, tmp_path, monkey
 def test_an_output_that_is_taken(table, tmp_path):
     options = "--pairs", table, "--metric", "psnr", "--runner", "beam", "--out"
     assert run(*options, tmp_path / "pairs.csv")[1].count("is a file") == 1
-    assert "has other files (d00.png)" in run(*options, tmp_path / "images")[1]
+    assert "contains other files (d00.png)" in run(*options, tmp_path / "images")[1]
     (tmp_path / "done").mkdir()
     (tmp_path / "done" / "_summary.json").touch()
-    assert "has the scores of a finished run" in run(*options, tmp_path / "done")[1]
+    assert "contains the scores of a finished run" in run(*options, tmp_path / "done")[1]
 
 
 def test_a_run_that_died_while_it_published_is_cleared(table, tmp_path):
@@ -188,7 +188,7 @@ def test_a_worker_process_that_dies(table, tmp_path, monkeypatch):
     summary = scoring.score_table(
         str(table), str(tmp_path / "out"), Settings(("psnr",)), flags, said.append
     )
-    assert said == ["a worker died; the run starts again and keeps finished scores"]
+    assert said == ["a worker died; restarting the run, finished scores are kept"]
     assert (summary.rows, summary.bad) == (15, 3)
     assert [row["row"] for row in rows_of(tmp_path / "out")] == list(range(15))
 
@@ -209,7 +209,7 @@ def test_a_second_run_is_refused_and_harms_nothing(table, tmp_path):
     assert run(*options)[0].startswith("15 pairs: 12 scored")
 
 
-BUSY = "another run is writing this folder; wait for it, or name another folder"
+BUSY = "another run is writing to this folder; wait for it, or name another folder"
 
 
 def test_files_on_a_remote_file_system(table, tmp_path, remote_folder):
@@ -274,4 +274,4 @@ def test_masks_are_refused(table, tmp_path):
     table.write_text("reference,distorted,mask\nimages/r00.png,images/d00.png,m.png\n")
     _, err, code = run("--pairs", table, "--runner", "beam", "--out", tmp_path / "many")
     assert code == 2
-    assert "a pipeline uses no masks; remove the column mask" in err
+    assert "--runner beam does not support masks; remove the column mask" in err

@@ -69,7 +69,7 @@ def test_a_bad_file_spoils_no_other_and_names_no_folder(files, tmp_path):
         ({"reference": "gone.png"}, "^gone.png: no such file"),
         ({"distorted": []}, "at least one distorted"),
         ({"metrics": []}, "choose at least one metric"),
-        ({"limits": Limits(max_images=1)}, "more than the 1 this page"),
+        ({"limits": Limits(max_images=1)}, "takes at most 1 at once"),
         ({"limits": Limits(max_pixels=100)}, "^original.png: 160 x 128 pixels is beyond"),
     ],
 )

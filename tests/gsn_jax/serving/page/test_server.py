@@ -203,7 +203,7 @@ def test_a_port_in_use_is_one_line():
 
 @pytest.mark.parametrize(
     ("host", "reason"),
-    [("192.0.2.1", "no address of this computer"), ("x.invalid", "(not known|resolution)")],
+    [("192.0.2.1", "not an address of this computer"), ("x.invalid", "(not known|resolution)")],
 )
 def test_an_address_of_another_computer_is_one_line(host, reason):
     with pytest.raises(InputError, match=rf"^cannot listen on {host}, port any: .*{reason}"):
