@@ -99,8 +99,8 @@ def main() -> None:
         elif reason is not None:
             _discard_output()
             name = getattr(error, "filename", None)
-            line = f"{name}: " if name else "output "
-            line += f"cannot be written ({reason}); free some space, or write to another disk"
+            where, advice = f"{name}:" if name else "output", "or write to another disk"
+            line = f"{where} cannot be written ({reason}); free some space, {advice}"
         else:
             raise
         click.echo(f"gsn: {line}", err=True)

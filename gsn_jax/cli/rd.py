@@ -192,8 +192,8 @@ def command(
             written = page.write_page(comparison, report, {m.name: m for m in metrics}, verdict)
             click.echo(f"report: {written}", err=True)
     if failed:
-        files = "1 file has" if len(failed) == 1 else f"{len(failed)} files have"
-        click.echo(f"gsn: {files} no score; the first: {failed[0]}", err=True)
+        files = "1 file" if len(failed) == 1 else f"{len(failed)} files"
+        click.echo(f"gsn: {files} could not be scored; the first: {failed[0]}", err=True)
         sys.exit(2)
 
 

@@ -105,9 +105,9 @@ def test_files_that_cannot_be_scored(table):
     printed, err, code = run("rd", "--pairs", table, "--metric", "psnr")
     assert code == 2
     assert "6 of 6" in printed  # four settings of the first photograph are left
-    problem = f"1 file has no score; the first: {table.parent / 'p0_plain_40.jpg'}: not an"
-    assert f"gsn: {problem}" in err
-    assert problem in " ".join(printed.split())
+    problem = f"the first: {table.parent / 'p0_plain_40.jpg'}: not an"
+    assert f"gsn: 1 file could not be scored; {problem}" in err
+    assert f"1 file has no score; {problem}" in " ".join(printed.split())
     for path in table.parent.glob("*.jpg"):
         path.write_bytes(b"nothing")
     printed, err, code = run("rd", "--pairs", table, "--metric", "psnr")
@@ -160,7 +160,7 @@ def test_a_protocol(table, tmp_path):
     assert "Protocol" not in run(*arguments)[0]
     printed, err, code = run(*arguments, "--crop-border", "16")  # not the scores that are kept
     assert code == 2  # nothing is left of two photographs, which are 32 pixels wide
-    assert "20 files have no score; the first: p2_plain_20.jpg: 32 x 64 is too small" in err
+    assert "20 files could not be scored; the first: p2_plain_20.jpg: 32 x 64 is too small" in err
     assert "Protocol: crop border 16." in printed
     row = rows_of(tmp_path / "out" / "points.csv")[0]
     first, second = (
