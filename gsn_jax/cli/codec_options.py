@@ -53,7 +53,7 @@ def chosen(names: str | None, encoders: Sequence[str], decoders: Sequence[str]) 
 
     found = choose(split_names(names or ""), encoders, decoders)
     if not found:
-        raise InputError("name a codec, as in --codec avif or --encoder 'NAME=COMMAND'")
+        raise InputError("name a codec, as in --codec avif or --encoder 'NAME=PROGRAM ...'")
     return found
 
 

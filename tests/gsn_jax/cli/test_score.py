@@ -128,7 +128,7 @@ def test_a_pixel_limit(folder, model_folder):
         (["score", "a.png", "b.png", "--metric", "nonsense"], "unknown metric 'nonsense'"),
         (["score", "a.png", "b.png", "--metric", ","], "no metric is named"),
         (["score", "a.png", "b.png", "--checkpoint", "nowhere"], "nowhere: neither"),
-        (["score", "a.png", "b.png", "--metric", "psnr", "--checkpoint", "x"], "--checkpoint is"),
+        (["score", "a.png", "b.png", "--metric", "psnr", "--checkpoint", "x"], ": replaces gsn"),
     ],
 )
 def test_wrong_calls_say_what_to_do(arguments, message):
