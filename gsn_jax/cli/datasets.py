@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,8 @@ def prepare(
 
     options: dict[str, Any] = {}
     if score_range or lower_is_better:
-        if name != "iqa_table":
-            raise click.UsageError(
+        if name in catalogue.names() and name != "iqa_table":
+            raise InputError(
                 f"--score-range and --lower-is-better do not apply to {name}; leave them out"
             )
         options = {"score_range": score_range or None, "higher_is_better": not lower_is_better}
@@ -92,8 +93,12 @@ def _follow(bar: Progress) -> Callable[[str, int, int], None]:
 def _list(data_dir: str | None) -> None:
     from data_pipelines import catalogue
 
-    if data_dir and storage.is_url(data_dir):
-        raise InputError(f"--data-dir {data_dir}: data sets are listed in a folder only; give one")
+    folder = data_dir or os.environ.get("TFDS_DATA_DIR", "")
+    if storage.is_url(folder):
+        option = "--data-dir" if data_dir else "TFDS_DATA_DIR"
+        raise InputError(
+            f"{option} {folder}: data sets are listed in a folder only; give one with --data-dir"
+        )
     table = Table("name", "state", "pairs", "description")
     for name in catalogue.names():
         builder = catalogue.builder(name, data_dir)

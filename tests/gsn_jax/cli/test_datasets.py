@@ -46,8 +46,16 @@ def test_lower_is_better(folder):
 def test_errors(folder):
     with pytest.raises(InputError, match="score 30 lies outside"):
         gsn("prepare", "iqa_table", "--manual-dir", folder, "--data-dir", folder / "data")
-    wrong = gsn("prepare", "csiq", "--manual-dir", folder, "--lower-is-better")
-    assert wrong.exit_code == 2
-    assert "do not apply to csiq" in wrong.output
-    with pytest.raises(InputError, match="no data set 'csik'"):
-        gsn("prepare", "csik", "--manual-dir", folder)
+    with pytest.raises(InputError, match="do not apply to csiq"):
+        gsn("prepare", "csiq", "--manual-dir", folder, "--lower-is-better")
+    for options in ((), ("--lower-is-better",)):
+        with pytest.raises(InputError, match="no data set 'csik'"):
+            gsn("prepare", "csik", "--manual-dir", folder, *options)
+
+
+def test_sets_are_listed_in_folders_only(monkeypatch):
+    with pytest.raises(InputError, match="--data-dir gs://bucket: data sets are listed"):
+        gsn("--data-dir", "gs://bucket")
+    monkeypatch.setenv("TFDS_DATA_DIR", "gs://other")
+    with pytest.raises(InputError, match="TFDS_DATA_DIR gs://other: data sets are listed"):
+        gsn()
