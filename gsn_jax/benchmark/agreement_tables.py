@@ -42,9 +42,7 @@ def overall_table(judged: Judged) -> TextTable:
         ]
         row += [judged.significance(found.metric)] * compared + [", ".join(found.notes)] * noted
         rows.append([Cell(text) for text in row])
-    first = next(iter(judged.overall.values()))
-    contents = len(set(judged.scored.source.reference_ids))
-    title = f"{judged.scored.name}: {first.pairs + first.left_out} pairs of {contents} contents"
+    title = f"{judged.scored.name}: {judged.scored.size}"
     notes = protocol_notes(judged.scored)
     notes += [
         f"{name} was trained on {data}, so this set is not new to it."

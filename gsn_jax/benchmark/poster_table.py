@@ -135,8 +135,8 @@ def _notes(sets: Sequence[Judged]) -> list[str]:
         "measured values are marked."
     ]
     for judged in sets:
-        source, name = judged.scored.source, judged.scored.name
-        line = f"{name}: {len(source)} pairs of {len(set(source.reference_ids))} contents"
+        name = judged.scored.name
+        line = f"{name}: {judged.scored.size}"
         if published.rows(name) and published.whole_set(name) != name:
             line += f"; published rows cover all pairs of {published.whole_set(name)}"
         notes.append(line + ".")

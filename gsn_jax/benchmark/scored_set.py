@@ -50,6 +50,12 @@ class ScoredSet:
     source: PairSource
     metrics: dict[str, MetricScores]
 
+    @property
+    def size(self) -> str:
+        """Numbers of pairs and contents, such as "323 pairs of 7 contents"."""
+        pairs, contents = len(self.source), len(set(self.source.reference_ids))
+        return f"{pairs} pair{'s' * (pairs != 1)} of {contents} content{'s' * (contents != 1)}"
+
 
 def protocol_notes(scored: ScoredSet) -> list[str]:
     """A line for each protocol, with the metrics that follow it; none without protocols."""

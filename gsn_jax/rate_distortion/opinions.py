@@ -116,7 +116,7 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = reader.fieldnames or []
-            rows = list(reader)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({reason})") from None
@@ -129,7 +129,7 @@ def read_opinions(path: str | os.PathLike[str]) -> dict[str, Opinion]:
         )
     bounds = next((found for found in _BOUNDS if {*found[:2]} <= {*columns}), None)
     opinions: dict[str, Opinion] = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         setting = (row[name] or "").strip()
         if not setting or setting in opinions:
             problem = f"{setting} occurs twice; keep one row" if setting else f"no {name} given"

@@ -48,7 +48,7 @@ def set_view(
         "key": f"set-{number}",
         "name": scored.name,
         "pairs": len(scored.source),
-        "contents": len(set(scored.source.reference_ids)),
+        "size": scored.size,
         "better": "lower" if scores_fall(scored.source) else "higher",
         "focus": focus,
         "against": judged.against if judged.differences else "",

@@ -57,6 +57,11 @@ def test_overall_table(judged):
     assert "60 pairs of 6 contents" in table.title
 
 
+def test_sizes_in_words(make_set):
+    assert make_set([1, 2], {}, contents=["a", "a"]).size == "2 pairs of 1 content"
+    assert make_set([1], {}, contents=["a"]).size == "1 pair of 1 content"
+
+
 def test_types_table(judged):
     table = agreement_tables.types_table(judged)
     assert list(table.headers) == ["type", "pairs", "gsn", "psnr", "ssim", "odd"]

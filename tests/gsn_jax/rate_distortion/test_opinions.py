@@ -103,6 +103,7 @@ def test_no_matching_settings(study, tmp_path):
         ("setting,mos\nx,y\n", "line 2: a score"),
         ("setting,mos\nx,nan\n", "line 2: a score"),
         ("setting,mos\nx,1\nx,2\n", "line 3: x occurs twice"),
+        ("setting,mos\nx,1\n\nx,2\n", "line 4: x occurs twice"),
         ("setting,mos\n,1\n", "line 2: no setting given"),
         ("setting,mos\n", "no rows"),
     ],
