@@ -138,7 +138,7 @@ def test_junit_has_a_case_per_image(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["r.y4m", "short.y4m"], "short.y4m: has 5 frames, and r.y4m has 6"),
+        (["r.y4m", "short.y4m"], "short.y4m: has 5 frames, but r.y4m has 6"),
         (["r.y4m", "r/0000.png"], "r/0000.png: is not a video"),
         (["r/0000.png", "d.y4m"], "r/0000.png: is not a video"),
         (["r.y4m", "none.y4m"], "none.y4m: no such file"),

@@ -147,7 +147,7 @@ def test_refuses_other_weights(monkeypatch, tmp_path):
     with pytest.raises(InputError, match="not the authors' full-reference weights"):
         convert_deepiqa({"conv1/W": arrays["conv1/W"]})
     arrays["fc1/W"] = arrays["fc1/W"][:, :512]  # the no-reference model
-    with pytest.raises(InputError, match="sees 512 features"):
+    with pytest.raises(InputError, match="has 512 inputs, not 1536"):
         convert_deepiqa(arrays)
     monkeypatch.setenv("GSN_DEEPIQA_WEIGHTS", str(tmp_path / "none.npz"))
     image = np.zeros((32, 32, 3), np.float32)

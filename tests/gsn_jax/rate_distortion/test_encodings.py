@@ -37,7 +37,7 @@ def test_bytes_are_the_files_or_the_columns(folder):
         ("a.png,b.jpg,jpeg,75,", "b.jpg: No such file"),
         ("a.png,a.jpg,jpeg,75,many", "whole number"),
         ("a.png,a.jpg,jpeg,75,0", "above 0"),
-        ("b.png,a.jpg,jpeg,75,9", "b.png: no image"),
+        ("b.png,a.jpg,jpeg,75,9", "b.png: not an image"),
         ("a.png,a.jpg,,75,9", "no codec"),
     ],
 )

@@ -68,7 +68,7 @@ def test_what_one_file_does_not_say_is_taken_from_the_other(tmp_path, rng):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"number": 5}, r"has 5 frames, and .*r.mp4 has 6; cut both"),
+        ({"number": 5}, r"has 5 frames, but .*r.mp4 has 6; trim both"),
         ({"rate": 24}, r"24 fps differs from 30 fps of .*r.mp4"),
         ({"size": 48}, r"size 48 x 64 differs from 64 x 64 of .*--resize"),
     ],

@@ -155,7 +155,9 @@ def test_the_rest_of_a_deleted_checkpoint_is_deleted(evaluated, tmp_path):
         told += deleted_in_part(folder, [folder / name for name in deleted])
         assert not (folder.parent / "damaged").exists()
     assert told
-    assert {text.split(",")[0] for text in told} == {"checkpoint 1"}
+    assert {text.split(";")[0] for text in told} == {
+        "a run was killed while deleting the old checkpoint 1"
+    }
 
 
 def test_the_best_checkpoint_is_set_aside_when_it_is_damaged(evaluated):

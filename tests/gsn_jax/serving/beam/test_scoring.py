@@ -22,7 +22,7 @@ from gsn_jax.scoring.pairs import pairs_of_table
 from gsn_jax.serving.beam import exclusion, runners, scoring
 from gsn_jax.serving.beam.worker import Settings
 
-SIZES = (64, 80), (96, 64), (140, 150)
+SIZES = (64, 80), (96, 64), (140, 170)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_lost_and_doubled_rows_are_noticed(rows, tmp_path):
         content = [{"row": row, "error": "bad" if row == 2 else ""} for row in part]
         schema = pyarrow.schema([("row", pyarrow.int64()), ("error", pyarrow.string())])
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(content, schema), shards[-1])
-    with pytest.raises(InputError, match=f"gave {len(rows)} rows"):
+    with pytest.raises(InputError, match=f"returned {len(rows)} rows"):
         scoring._check(shards, 4)
 
 

@@ -22,8 +22,8 @@ def test_units_do_not_depend_on_the_order_of_arrival(rng):
 def test_groups_are_blocks_and_size_classes():
     (task,) = tasks(1)
     late = task._replace(row=2048)
-    assert units.group_of(task, (128, 128)) == "000000-512x128"
-    assert units.group_of(late, (140, 150)) == "000002-288x288"
+    assert units.group_of(task, (128, 128)) == "000000-160x160"
+    assert units.group_of(late, (140, 170)) == "000002-288x288"
     assert units.group_of(task, (100, 400)) == "000000-512x128"
     assert units.group_of(task, (100, 4000)) == "000000-tiled"
     assert units.group_of(task, None) == "000000-unreadable"
