@@ -208,7 +208,9 @@ def test_labels_may_change_images_may_not(table, tmp_path, counting):
     assert scored.source.fields["score"][0] == 85
     image = np.array(Image.open(tmp_path / "d1_70.png"))
     Image.fromarray(255 - image).save(tmp_path / "d1_70.png")
-    with pytest.raises(InputError, match="other images under the name people; choose another --out"):
+    with pytest.raises(
+        InputError, match="other images under the name people; choose another --out"
+    ):
         resumable_scoring.scored_set(open_table(table), [counting()], tmp_path)
     again = counting()
     resumable_scoring.scored_set(open_table(table), [again], tmp_path, rescore=True)
