@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -67,18 +68,15 @@ def _analysed(
 ) -> tuple[Float[Array, "2 h2 w2"], Float[Array, "3 2 h2 w2"]]:
     """One level of the wavelet transform: averages, and horizontal, vertical, diagonal details."""
     sizes = planes.shape[-2:] if extent is None else extent
-    low, high = (
-        [
+    bands = jnp.pad(planes, ((0, 0), (1, 2), (1, 2)))
+    for axis, size, length in zip((-2, -1), sizes, planes.shape[-2:], strict=True):
+        weights = [
             filters.mirrored_taps(taps, 1, size, (length + 1) // 2, 2, last=True)
-            for size, length in zip(sizes, planes.shape[-2:], strict=True)
+            for taps in (LOW, HIGH)
         ]
-        for taps in (LOW, HIGH)
-    )
-    halved = functools.partial(filters.correlate_varying, stride=2)
-    padded = filters.pad(planes, 1, 2, "constant")
-    rows = staged(jnp.stack([halved(padded, weights[0], -2) for weights in (low, high)]))
-    averages, horizontal = staged(halved(rows, low[1], -1))
-    vertical, diagonal = staged(halved(rows, high[1], -1))
+        halved = functools.partial(filters.correlate_varying, bands, axis=axis, stride=2)
+        bands = staged(jax.vmap(halved)(jnp.stack(weights)))
+    (averages, horizontal), (vertical, diagonal) = bands
     return averages, jnp.stack([horizontal, vertical, diagonal])
 
 
