@@ -6,7 +6,6 @@ H. R. Sheikh, A. C. Bovik, "Image information and visual quality", IEEE TIP 15(2
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -16,6 +15,7 @@ from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, extents, filters, finite, reductions
 from gsn_jax.metrics.distortion_channel import distortion_channel, information_change
 from gsn_jax.metrics.preparation import pairwise
+from gsn_jax.metrics.staging import staged
 
 NOISE = 2.0  # variance of the visual noise
 TOLERANCE = 1e-10
@@ -49,28 +49,23 @@ def vifp(
         size = 2 ** (4 - scale) + 1
         taps = filters.gaussian_taps(size, size / 5)
         if scale:
-            planes = filters.correlate_separable(planes, taps, taps)[..., ::2, ::2]
+            for axis in (-2, -1):
+                planes = staged(filters.correlate_axis(planes, taps, axis, stride=2))
             extent = extents.decimated(extents.inside(extent, size - 1))
         windows = extents.inside(extent, size - 1)
-        change, total = _information(planes[0], planes[1], taps, windows)
+        change, total = _information(planes, taps, windows)
         changes.append(change)
         totals.append(total)
     return 1 + finite.divide(reductions.add(changes), reductions.add(totals), 0.0)
 
 
 def _information(
-    x: Float[Array, "h w"],
-    change: Float[Array, "h w"],
-    taps: tuple[float, ...],
-    windows: Extent | None,
+    planes: Float[Array, "2 h w"], taps: tuple[float, ...], windows: Extent | None
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Change of the information at one scale, and the reference's information, in nats."""
-    mean = filters.correlate_separable(x, taps, taps)
-    variance, change_variance, covariance = (
-        _window_covariance(*pair, taps) for pair in ((x, x), (change, change), (x, change))
-    )
+    (mean, _), (variance, change_variance, covariance) = _moments(planes, taps)
     # The variance that rounding leaves in a flat window is not information.
-    tolerance = jnp.maximum((8 * jnp.finfo(x.dtype).eps * mean) ** 2, TOLERANCE)
+    tolerance = jnp.maximum((8 * jnp.finfo(mean.dtype).eps * mean) ** 2, TOLERANCE)
     variance = jnp.where(variance < tolerance, 0, variance)
     gain_change, error = distortion_channel(variance, change_variance, covariance, tolerance)
     kept = information_change(gain_change, error, variance, NOISE)
@@ -78,39 +73,40 @@ def _information(
     return reductions.total(kept, windows), reductions.total(information, windows)
 
 
-def _window_covariance(
-    x: Float[Array, "h w"], y: Float[Array, "h w"], taps: tuple[float, ...]
-) -> Float[Array, "_h _w"]:
-    """Covariance under the window `outer(taps, taps)`.
+def _moments(
+    planes: Float[Array, "2 h w"], taps: tuple[float, ...]
+) -> tuple[Float[Array, "2 _h _w"], Float[Array, "3 _h _w"]]:
+    """Means under the window `outer(taps, taps)`; variances and covariance of the two planes.
 
     By the law of total covariance: the mean covariance of the window's columns plus the covariance
     of their means. Unlike a difference of raw moments, no term cancels, whatever the means are.
     """
-    x_means, y_means = (filters.correlate_axis(plane, taps, -2) for plane in (x, y))
-    within = _axis_covariance(x, y, x_means, y_means, taps, -2)
-    x_mean, y_mean = (filters.correlate_axis(means, taps, -1) for means in (x_means, y_means))
-    between = _axis_covariance(x_means, y_means, x_mean, y_mean, taps, -1)
-    return filters.correlate_axis(within, taps, -1) + between
+    columns = staged(filters.correlate_axis(planes, taps, -2))
+    within = _axis_covariances(planes, columns, taps, -2)
+    means = staged(filters.correlate_axis(columns, taps, -1))
+    between = _axis_covariances(columns, means, taps, -1)
+    return means, filters.correlate_axis(within, taps, -1) + between
 
 
-def _axis_covariance(
-    x: jax.Array,
-    y: jax.Array,
-    x_mean: jax.Array,
-    y_mean: jax.Array,
+def _axis_covariances(
+    planes: Float[Array, "2 h w"],
+    means: Float[Array, "2 _h _w"],
     taps: tuple[float, ...],
     axis: int,
-) -> jax.Array:
-    """Covariance along one axis under windows with these means."""
-    size = x_mean.shape[axis]
-
-    def term(shift: int) -> jax.Array:
-        x_part, y_part = (
-            lax.slice_in_dim(plane, shift, shift + size, axis=axis) for plane in (x, y)
-        )
-        return (x_part - x_mean) * (y_part - y_mean) * taps[shift]
-
-    return reductions.add(term(shift) for shift in range(len(taps)))
+) -> Float[Array, "3 _h _w"]:
+    """Variances and covariance along one axis under windows with these means."""
+    size = means.shape[axis]
+    deviations = [
+        lax.slice_in_dim(planes, shift, shift + size, axis=axis) - means
+        for shift in range(len(taps))
+    ]
+    variances = reductions.add(
+        tap * part * part for tap, part in zip(taps, deviations, strict=True)
+    )
+    covariance = reductions.add(
+        tap * part[:1] * part[1:] for tap, part in zip(taps, deviations, strict=True)
+    )
+    return staged(jnp.concatenate([variances, covariance]))
 
 
 METRICS = {
