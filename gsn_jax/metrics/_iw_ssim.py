@@ -7,8 +7,10 @@ Z. Wang, Q. Li, "Information content weighting for perceptual image quality asse
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
@@ -84,9 +86,11 @@ def _pyramid(
     """The Laplacian pyramid, finest band first; the last one is the low-pass residual."""
     bands = []
     for _ in range(levels - 1):
-        padded = filters.pad(planes, 2, 2, "reflect", extent)
-        low = filters.correlate_separable(padded, BINOMIAL, BINOMIAL)
-        low = staged(low[..., ::2, ::2])
+        low = jnp.pad(planes, ((0, 0), (2, 2), (2, 2)))
+        sizes = planes.shape[-2:]
+        for axis, size, true in zip((-2, -1), sizes, extent or sizes, strict=True):
+            taps = filters.mirrored_taps(BINOMIAL, 2, true, -(-size // 2), 2, last=False)
+            low = staged(filters.correlate_varying(low, taps, axis, stride=2))
         bands.append(staged(planes - _expand(low, planes.shape[-2:], extent)))
         planes, extent = low, extents.decimated(extent)
     return [*bands, planes]
@@ -96,14 +100,22 @@ def _expand(
     low: Float[Array, "2 h2 w2"], shape: tuple[int, ...], extent: Extent | None
 ) -> Float[Array, "2 h w"]:
     """Zero insertion, then the binomial filter with mirrored samples."""
-    axes = low.ndim - 2, low.ndim - 1
-    for axis, size, true in zip(axes, shape, extent or shape, strict=True):
-        low = jnp.moveaxis(low, axis, -1)
-        spread = jnp.stack([low, jnp.zeros_like(low)], -1)
-        spread = spread.reshape(*low.shape[:-1], -1)[..., :size]
-        padded = filters.pad_axis(spread, 2, 2, "reflect", true, spread.ndim - 1)
-        low = jnp.moveaxis(filters.correlate_axis(padded, BINOMIAL, -1), -1, axis)
-    return low
+    samples = jnp.pad(low, ((0, 0), (1, 1), (1, 1)))
+    for axis, true in zip((-2, -1), extent or shape, strict=True):
+        taps = _expanding_taps(low.shape[axis], true)
+        samples = staged(filters.expanded(samples, taps, axis, shape[axis]))
+    return samples
+
+
+def _expanding_taps(count: int, true: Array | int) -> Float[Array | np.ndarray, "2 3 {count}"]:
+    """Weights for `filters.expanded` of `count` samples, which become `true` of the image."""
+    xp: Any = np if isinstance(true, int) else jnp
+    sample = np.arange(count, dtype=np.int32)
+    place = 2 * sample + np.arange(5, dtype=np.int32)[:, None] - 2
+    places = abs(place + np.arange(2, dtype=np.int32)[:, None, None])
+    source = filters.mirrored(places, true, last=False)
+    offsets = xp.where(source % 2 == 0, source // 2 - sample + 1, -1)
+    return filters.tap_weights(BINOMIAL, offsets, 3)
 
 
 def _information(

@@ -6,8 +6,10 @@ normalized Laplacian pyramid", Human Vision and Electronic Imaging 2016; authors
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
-from jax import lax
+import numpy as np
 from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
@@ -15,6 +17,7 @@ from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, extents, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import magnitude_change
+from gsn_jax.metrics.staging import staged
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 SIGMAS = (0.0248, 0.0185, 0.0179, 0.0191, 0.0220, 0.2782)
@@ -80,22 +83,35 @@ def _normalized_change(
 
 
 def _decimate(plane: Float[Array, "2 h w"], extent: Extent | None) -> Float[Array, "2 h2 w2"]:
-    padded = filters.pad(plane, 2, 2, "symmetric", extent)
-    return filters.correlate_separable(padded, TAPS, TAPS)[..., ::2, ::2]
+    samples = jnp.pad(plane, ((0, 0), (2, 2), (2, 2)))
+    for axis, size, true in zip(
+        (-2, -1), plane.shape[-2:], extent or plane.shape[-2:], strict=True
+    ):
+        taps = filters.mirrored_taps(TAPS, 2, true, -(-size // 2), 2, first=True, last=True)
+        samples = staged(filters.correlate_varying(samples, taps, axis, stride=2))
+    return samples
 
 
 def _interpolate(
     plane: Float[Array, "2 h2 w2"], shape: tuple[int, ...], extent: Extent | None
 ) -> Float[Array, "2 h w"]:
     """Zero insertion and the 5-tap filter in polyphase form; border samples are repeated."""
-    plane = filters.pad(plane, 1, 1, "edge", extent)
-    for axis in (plane.ndim - 2, plane.ndim - 1):
-        even = filters.correlate_axis(plane, (2 * TAPS[0], 2 * TAPS[2], 2 * TAPS[4]), axis)
-        odd = filters.correlate_axis(plane, (0.0, 2 * TAPS[1], 2 * TAPS[3]), axis)
-        both = jnp.stack([even, odd], axis + 1)
-        merged = (*even.shape[:axis], 2 * even.shape[axis], *even.shape[axis + 1 :])
-        plane = lax.slice_in_dim(both.reshape(merged), 0, shape[axis], axis=axis)
-    return plane
+    samples = jnp.pad(plane, ((0, 0), (1, 1), (1, 1)))
+    for axis, true in zip((-2, -1), extent or plane.shape[-2:], strict=True):
+        taps = _interpolating_taps(plane.shape[axis], true)
+        samples = staged(filters.expanded(samples, taps, axis, shape[axis]))
+    return samples
+
+
+def _interpolating_taps(count: int, true: Array | int) -> Float[Array | np.ndarray, "2 3 {count}"]:
+    """Weights for `filters.expanded` of `count` samples, of which the image has `true`."""
+    xp: Any = np if isinstance(true, int) else jnp
+    sample = np.arange(count, dtype=np.int32)
+    place = 2 * sample + np.arange(5, dtype=np.int32)[:, None] - 2
+    places = place + np.arange(2, dtype=np.int32)[:, None, None]
+    nearest = xp.clip(places // 2, 0, true - 1)
+    offsets = xp.where(places % 2 == 0, nearest - sample + 1, -1)
+    return filters.tap_weights([2 * tap for tap in TAPS], offsets, 3)
 
 
 def _pooled(

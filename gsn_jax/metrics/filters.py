@@ -11,10 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float, Int
 
 from gsn_jax.images.size_classes import DECIMATED, Extent
 from gsn_jax.metric import MapGrid
@@ -57,7 +58,14 @@ def correlate_varying(
 
 
 def mirrored_taps(
-    taps: Sequence[float], before: int, size: Array | int, count: int, stride: int, *, last: bool
+    taps: Sequence[float],
+    before: int,
+    size: Array | int,
+    count: int,
+    stride: int,
+    *,
+    last: bool,
+    first: bool = False,
 ) -> Float[Array | np.ndarray, "k n"]:
     """Weights for `correlate_varying` that mirror the image at its borders.
 
@@ -69,15 +77,59 @@ def mirrored_taps(
         size: number of samples of the image, which come first in the array.
         count: number of results.
         stride: step between results.
-        last: whether mirroring repeats the last sample; it never repeats the first.
+        last: whether mirroring repeats the last sample.
+        first: whether it repeats the first.
     """
+    start = stride * np.arange(count, dtype=np.int32) - before
+    place = start + np.arange(len(taps), dtype=np.int32)[:, None]
+    source = mirrored(np.where(place < 0, -place - first, place), size, last=last)
+    return tap_weights(taps, source - start, len(taps))
+
+
+def mirrored(
+    place: Int[np.ndarray, "*shape"], size: Array | int, *, last: bool
+) -> Int[Array | np.ndarray, "*shape"]:
+    """Indices of samples, from 0 on, that are mirrored at the end of an image of that size."""
     xp: Any = np if isinstance(size, int) else jnp  # constants if the size is static
-    numbers = np.arange(len(taps), dtype=np.int32)
-    centre = stride * np.arange(count, dtype=np.int32)
-    place = abs(centre + numbers[:, None] - before)
-    source = xp.where(place < size, place, 2 * size - (1 if last else 2) - place)
-    counts = source - centre + before == numbers[:, None, None]
-    return (np.array(taps)[:, None] * counts).sum(1)
+    return xp.where(place < size, place, 2 * size - (1 if last else 2) - place)
+
+
+def tap_weights(
+    taps: Sequence[float], offsets: Int[Array | np.ndarray, "*batch t n"], count: int
+) -> Float[Array | np.ndarray, "*batch {count} n"]:
+    """Weights for `correlate_varying` from where each tap falls.
+
+    Args:
+        taps: of the filter.
+        offsets: of the sample that each tap multiplies, from the first of `count` samples. Taps
+            with another offset do not count.
+        count: number of samples with weights.
+    """
+    falls = offsets[..., None, :, :] == np.arange(count, dtype=np.int32)[:, None, None]
+    return (np.array(taps)[:, None] * falls).sum(-2)
+
+
+def expanded(
+    padded: Float[Array, "*shape"],
+    weights: Float[Array | np.ndarray, "2 3 n"],
+    axis: int,
+    size: int,
+) -> Float[Array, "*_shape"]:
+    """Twice as many samples along one axis, cropped to `size`.
+
+    Args:
+        padded: planes with one more sample at each end of the axis, whose value does not matter if
+            its weight is zero.
+        weights: of the sample before, at and after each sample, for the even and the odd samples
+            of the result.
+        axis: -1 or -2.
+        size: number of samples of the result along the axis.
+    """
+    both = jax.vmap(lambda taps: correlate_varying(padded, taps, axis))(jnp.asarray(weights))
+    shape = list(padded.shape)
+    shape[axis] = 2 * (shape[axis] - 2)
+    merged = jnp.moveaxis(both, 0, padded.ndim + axis + 1).reshape(shape)
+    return lax.slice_in_dim(merged, 0, size, axis=padded.ndim + axis)
 
 
 def correlate_separable(

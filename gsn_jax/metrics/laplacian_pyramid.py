@@ -19,7 +19,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from gsn_jax.metrics import filters, reductions
+from gsn_jax.metrics import filters
 from gsn_jax.metrics.staging import staged
 
 KERNEL = (0.05, 0.25, 0.4, 0.25, 0.05)
@@ -90,33 +90,11 @@ def expanded(planes: Float[Array, "*batch h w"], size: Sequence[int]) -> Float[A
     """Interpolates to twice the size with the kernel, cropped to `size`."""
     if max(size) <= SMALL:
         return _product(planes, *map(_expanding, planes.shape[-2:], size))
-    planes = filters.pad(planes, 1, 1, "constant")
+    samples = filters.pad(planes, 1, 1, "constant")
     for axis, length in zip((-2, -1), size, strict=True):
-        planes = staged(_interleaved(planes, axis, length))
-    return planes
-
-
-def _interleaved(padded: Float[Array, "*shape"], axis: int, size: int) -> Float[Array, "*_shape"]:
-    """Twice as many samples along an axis that has a zero at each end, cropped to `size`."""
-    count = padded.shape[axis] - 2
-    both = (
-        reductions.add(
-            _along(weights, axis, padded) * lax.slice_in_dim(padded, k, k + count, axis=axis)
-            for k, weights in enumerate(taps)
-            if weights.any()
-        )
-        for taps in _expanding_taps(count)
-    )
-    shape = list(padded.shape)
-    shape[axis] = 2 * count
-    result = jnp.stack(list(both), padded.ndim + axis + 1).reshape(shape)
-    return lax.slice_in_dim(result, 0, size, axis=axis)
-
-
-def _along(
-    values: Float[np.ndarray, " n"], axis: int, like: Float[Array, "*shape"]
-) -> Float[Array, "*_shape"]:
-    return jnp.asarray(values.reshape([-1] + [1] * (-1 - axis)), like.dtype)
+        taps = _expanding_taps(planes.shape[axis])
+        samples = staged(filters.expanded(samples, taps, axis, length))
+    return samples
 
 
 def _product(
