@@ -3,8 +3,8 @@
     python benchmarks/gpu_throughput.py [--trace FOLDER]
 
 Runs the default model on crops of 192 pixels, in float32 and bfloat16, with batches of 64 to 512.
-`--trace` also writes a JAX trace of three steps with the largest batch in bfloat16, to see what
-limits it.
+`--trace` also writes a JAX trace of three steps with the last batch size in bfloat16, to see what
+limits them.
 """
 
 from __future__ import annotations
