@@ -16,10 +16,10 @@ FROM python:${PYTHON}-slim
 ARG EXTRAS=weights,report,parquet
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir "$(ls /wheels/*.whl)[${EXTRAS}]"
-# Compiled programs are cached here, by whichever user runs the container.
+# The cache of compiled programs, writable by any user that runs the container.
 RUN useradd --create-home --uid 1000 gsn && install --directory --mode=1777 /cache
 ENV XDG_CACHE_HOME=/cache MPLCONFIGDIR=/cache/matplotlib
-# By number: Kubernetes cannot tell from a name that it is not root.
+# A number, because Kubernetes cannot verify that a user name is not root.
 USER 1000
 WORKDIR /data
 ENTRYPOINT ["gsn"]

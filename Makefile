@@ -1,12 +1,12 @@
 # Everything runs in a virtual environment inside the checkout; PYTHON chooses its interpreter.
-# Where uv is installed it sets the environment up, several times as fast as pip.
+# If uv is installed, it sets up the environment, several times as fast as pip.
 PYTHON ?= python3
 PYTHON_OLDEST ?= python3.11
 PYTHON_NEWEST ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv)
-# In the order of the files; ORDER= runs the tests in random order.
+# Tests run in the order of the files; ORDER= runs them in random order.
 ORDER := -p no:randomly
 PYTEST := -m pytest -n 2 --dist worksteal $(ORDER)
 
@@ -14,10 +14,10 @@ PYTEST := -m pytest -n 2 --dist worksteal $(ORDER)
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo         score real image pairs with the model that ships"
+	@echo "make demo         score real image pairs with the shipped model"
 	@echo "make check        style, types and the quick tests: two minutes, for every change"
 	@echo "make test         style, types and every test"
-	@echo "make coverage     every test, and which lines they run"
+	@echo "make coverage     every test, with a report of the lines they run"
 	@echo "make test-oldest  every test on Python 3.11 with the oldest versions that setup.cfg allows"
 	@echo "make test-newest  every test on Python 3.13 with the newest versions"
 	@echo "make lint         style, types and layers"
@@ -37,7 +37,7 @@ $(VENV)/.test: $(VENV)/.demo
 demo: $(VENV)/.demo
 	@$(BIN)/gsn demo
 
-# Beside each other: the linters keep one core busy, and not for the whole time.
+# In parallel: the linters need one core, and not for the whole time.
 check: $(VENV)/.test
 	@$(MAKE) --no-print-directory --jobs=2 lint quick
 
@@ -50,14 +50,14 @@ test: $(VENV)/.test lint
 	@$(BIN)/python -m compileall -q gsn_jax data_pipelines
 	$(BIN)/python $(PYTEST) --durations=25
 
-# Apart from `test`, because tracing every line takes time.
+# Separate from `test`, because tracing every line takes time.
 coverage: $(VENV)/.test
 	$(BIN)/python $(PYTEST) --cov --cov-report=term
 
-# The oldest versions are resolved by uv, which pip cannot do.
+# uv resolves the oldest versions; pip cannot.
 test-oldest:
 	@$(call create,$(PYTHON_OLDEST),.venv-oldest)
-	@$(if $(UV),$(UV),$(error test-oldest needs uv: pip install uv)) pip install --quiet \
+	@$(if $(UV),$(UV),$(error test-oldest needs uv; run: pip install uv)) pip install --quiet \
 		--python .venv-oldest/bin/python --resolution lowest-direct --editable '.[test]'
 	.venv-oldest/bin/python $(PYTEST)
 

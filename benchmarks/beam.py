@@ -3,7 +3,7 @@
     python benchmarks/beam.py --pairs 2000
 
 Makes a table of small pairs of a few sizes, some of them broken, in a temporary folder. Scores it
-with the plain command, with two local worker processes, and again with two of which one is killed
+with the plain command, with two local worker processes, and again with two, one of which is killed
 when half of the units are done. Compares the tables row by row and counts the rows. The exit code
 is 1 if anything differs.
 """
@@ -28,7 +28,7 @@ from image_pairs import Recipe, break_some, make_pairs
 # Height and width in pixels.
 SIZES = (64, 64), (64, 96), (96, 64), (80, 80), (160, 144)
 
-# Largest difference of a score from that of the plain command.
+# Largest allowed difference of a score from that of the plain command.
 SAME = 1e-6
 
 
@@ -64,10 +64,10 @@ def compare(plain: Path, out: Path, options: argparse.Namespace, claims: Claims)
     claims.check(
         (lost, doubled, len(rows)) == (0, 0, options.pairs),
         f"{len(rows)} rows in {len(list(out.glob('*.parquet')))} files, {lost} lost, "
-        f"{doubled} doubled",
+        f"{doubled} duplicated",
     )
     bad = sum(bool(row["error"]) for row in rows)
-    claims.check(bad == options.broken, f"{bad} rows have an error")
+    claims.check(bad == options.broken, f"{bad} rows have an error, {options.broken} expected")
     largest, other = 0.0, 0
     for row in rows:
         twin = expected[row["row"]]
@@ -79,13 +79,13 @@ def compare(plain: Path, out: Path, options: argparse.Namespace, claims: Claims)
         other += not same
     claims.check(
         other == 0 and largest <= SAME,
-        f"{other} rows with other names, errors or missing scores; largest difference of a score "
+        f"{other} rows differ in names, errors or missing scores; largest difference of a score "
         f"{largest:.1e}, at most {SAME:g}",
     )
 
 
 def workers_of(parent: int) -> list[int]:
-    """Beam's worker processes below a process, from /proc."""
+    """PIDs of Beam's workers among the descendants of a process, read from /proc."""
     parents, workers = {}, []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -147,8 +147,8 @@ def main() -> None:
         half = max(1, options.pairs // 128)  # a unit has at most 64 pairs
         errors, what = killed(command(table, again, options, *beam), again, half)
         print(errors, end="")
-        claims.check(bool(what), f"killed {what or 'no worker: the run was too fast'}")
-        claims.check("gsn: a worker died; restarting the run" in errors, "it was started again")
+        claims.check(bool(what), f"killed {what or 'no worker, because the run ended too soon'}")
+        claims.check("gsn: a worker died; restarting the run" in errors, "the run was restarted")
         compare(plain, again, options, claims)
 
 

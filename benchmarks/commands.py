@@ -20,7 +20,7 @@ class Ended(NamedTuple):
 
     Attributes:
         seconds: wall time.
-        processor: processor time over all cores, on which other programs have little effect.
+        processor: CPU time over all cores, which other programs hardly affect.
         peak: largest resident memory in bytes.
         output: what it wrote to standard output.
         errors: what it wrote to standard error.
@@ -58,7 +58,7 @@ def run(command: Sequence[str], *, code: int = 0, **environment: str) -> Ended:
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != code:
-            ending = f"exit code {process.returncode}, not {code}"
+            ending = f"exit code {process.returncode} instead of {code}"
             raise RuntimeError(f"{' '.join(command)}: {ending}\n{errors[-2000:]}")
         output.seek(0)
         processor = usage.ru_utime + usage.ru_stime

@@ -4,7 +4,7 @@
 
 Computes scores of every metric and model whose weights are installed, and the gradient of a
 training step's loss. Prints a Markdown table of the largest differences; the exit code is 1 if one
-is beyond --tolerance (relative above 1). Without an accelerator, both devices are the CPU.
+exceeds --tolerance (relative for values above 1). Without an accelerator, both devices are the CPU.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Pairs = list[tuple[np.ndarray, np.ndarray]]
 
 
 def make_pairs(size: tuple[int, int], levels: list[int]) -> Pairs:
-    """Pairs of a photograph and the same with noise of several amplitudes, uint8."""
+    """A pair per noise amplitude: a photograph and a noisy version of it, uint8."""
     generator = np.random.default_rng(0)
     reference = photograph(size, generator)
     return [(reference, noisy(reference, level, generator)) for level in levels]
@@ -62,7 +62,7 @@ def gradients(pairs: Pairs, crop: int, device: jax.Device) -> np.ndarray:
 
 
 def difference(found: np.ndarray, want: np.ndarray) -> float:
-    """The largest difference, relative above 1; infinite if only one value is not finite."""
+    """The largest difference, relative for values above 1; infinite if only one is finite."""
     if not np.array_equal(np.isfinite(found), np.isfinite(want)):
         return np.inf
     finite = np.isfinite(want)
@@ -73,7 +73,7 @@ def difference(found: np.ndarray, want: np.ndarray) -> float:
 def main() -> None:
     """Compares and prints one row at a time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--metrics", help="comma-separated (default: all that can be used)")
+    parser.add_argument("--metrics", help="comma-separated (default: all with installed weights)")
     parser.add_argument("--size", type=int, nargs=2, default=[384, 512], metavar=("H", "W"))
     parser.add_argument("--levels", type=int, nargs="+", default=[2, 8, 30, 90])
     parser.add_argument("--crop-size", type=int, default=192)
@@ -81,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     device, cpu = jax.devices()[0], jax.devices("cpu")[0]
     pairs = make_pairs(tuple(options.size), options.levels)
-    print(f"{device.device_kind} beside {cpu.device_kind}, JAX {jax.__version__}\n")
+    print(f"{device.device_kind} against {cpu.device_kind}, JAX {jax.__version__}\n")
     print("| what | largest difference | |")
     print("|---|---|---|")
     bad = 0
@@ -90,7 +90,7 @@ def main() -> None:
         nonlocal bad
         beyond = not apart <= options.tolerance
         bad += beyond
-        print(f"| {name} | {apart:.1e} | {'BEYOND' if beyond else ''} |", flush=True)
+        print(f"| {name} | {apart:.1e} | {'TOO LARGE' if beyond else ''} |", flush=True)
 
     names = options.metrics.split(",") if options.metrics else by_name.every_name()
     for name in names:
@@ -101,7 +101,7 @@ def main() -> None:
             continue
         row(name, difference(scores(metric, pairs, device), scores(metric, pairs, cpu)))
     found, want = (gradients(pairs, options.crop_size, where) for where in (device, cpu))
-    row("gradient of a training step, largest = 1", difference(found, want))
+    row("gradient of a training step, scaled to a maximum of 1", difference(found, want))
     sys.exit(1 if bad else 0)
 
 

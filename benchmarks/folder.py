@@ -1,8 +1,8 @@
 """Measures `gsn score` on folders, large images and single pairs: memory, compilations, speed.
 
     python benchmarks/folder.py mixed --pairs 2000   # sizes 64 to 2048, some broken; kill, resume
-    python benchmarks/folder.py large                # an 8192 x 8192 pair; 2048 x 2048 both ways
-    python benchmarks/folder.py start                # a fresh process up to its first score
+    python benchmarks/folder.py large                # an 8192 x 8192 pair; tiles at 2048 x 2048
+    python benchmarks/folder.py start                # from process start to first score
     python benchmarks/folder.py peer --pyiqa "..."   # pairs/s against pyiqa's command with LPIPS
 
 Everything runs as a user would run it, in separate processes, on images made in a temporary folder.
@@ -31,11 +31,11 @@ from gsn_jax.scoring.tiles import SHAPES
 # Tolerances for scores of one pair computed in different ways, and in tiles.
 SAME, TILED = 1e-5, 1e-3
 
-# The most programs that a folder of any sizes may need: the encoder and two kinds of sums for each
-# shape, and the last step.
+# Largest allowed number of programs, for images of any size: the encoder and two kinds of sums for
+# each shape, and the last step.
 COMPILATIONS = 3 * len(SHAPES) + 1
 
-# The most memory that a pair of 8192 x 8192 pixels may need.
+# Largest allowed memory for a pair of 8192 x 8192 pixels, in bytes.
 LARGE_BYTES = 4e9
 
 
@@ -58,7 +58,7 @@ def mixed(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
     bad = {row["distorted"] for row in rows if row["error"]}
     claims.check(
         bad == named == {str(path) for path in broken},
-        f"{len(bad)} pairs have an error that names them, the {len(broken)} broken ones",
+        f"{len(bad)} pairs have an error that names the file, {len(broken)} files are broken",
     )
     check_alone([row for row in rows if not row["error"]], options, claims)
     check_resumed(folder, whole, resumed, code, claims)
@@ -73,7 +73,7 @@ def mixed_sizes(count: int) -> list[tuple[str, tuple[int, int], int]]:
 
 
 def check_alone(rows: list[dict[str, str]], options: argparse.Namespace, claims: Claims) -> None:
-    """Compares scores of the folder with those of single pairs, also without classes and tiles."""
+    """Compares scores of the folder with those of single pairs, tiled and whole."""
     import jax
 
     import gsn_jax
@@ -85,8 +85,8 @@ def check_alone(rows: list[dict[str, str]], options: argparse.Namespace, claims:
         return float(jax.jit(metric.function)(*as_pair(*files)))
 
     ways = (
-        ("by themselves", options.sample, lambda *files: float(metric(*files))),
-        ("whole, compiled for their very size", options.whole, whole),
+        ("scored singly", options.sample, lambda *files: float(metric(*files))),
+        ("scored whole, compiled for the exact size", options.whole, whole),
     )
     for name, count, score in ways:
         chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
@@ -121,9 +121,11 @@ def check_resumed(folder: Path, whole: Path, resumed: Path, code: int, claims: C
     claims.check(half <= kept() and not resumed.exists(), f"killed after {kept()} pairs")
     ended = run(score_folders(folder, resumed), code=code)
     before = re.search(r"gsn: (\d+) of \d+ pairs were already scored", ended.errors)
-    print(f"resumed in {ended.seconds:.1f} s, with {before[1] if before else 0} pairs from before")
+    print(
+        f"resumed in {ended.seconds:.1f} s; {before[1] if before else 0} pairs were already scored"
+    )
     same = resumed.read_bytes() == whole.read_bytes()
-    claims.check(same and before is not None, "resumed to the same bytes")
+    claims.check(same and before is not None, "the resumed table has the same bytes")
 
 
 def large(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
@@ -169,7 +171,9 @@ def start(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
     )
     later = {path.name for path in compiled.glob("*-cache")}
     claims.check(bool(programs) and programs == later, "a warm start compiles nothing")
-    claims.check({ended.output for ended in warm} == {cold.output}, "every start gives one score")
+    claims.check(
+        {ended.output for ended in warm} == {cold.output}, "every start gives the same score"
+    )
 
 
 def peer(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
@@ -186,14 +190,14 @@ def peer(folder: Path, options: argparse.Namespace, claims: Claims) -> None:
             rates[name].append(options.pairs / ended.seconds)
             print(f"{name}: {options.pairs} pairs, {rates[name][-1]:.1f} pairs/s", flush=True)
         done = f"{options.pairs}/{options.pairs}" in ended.errors and "'mean'" in ended.output
-        claims.check(done, f"pyiqa has scored {options.pairs} pairs")
+        claims.check(done, f"pyiqa scored {options.pairs} pairs")
         scored = sum(bool(row["gsn"]) for row in rows_of(ours))
-        claims.check(scored == options.pairs, f"gsn has scored {scored} pairs")
+        claims.check(scored == options.pairs, f"gsn scored {scored} pairs")
     medians = {name: statistics.median(some) for name, some in rates.items()}
     print(", ".join(f"{name}: median {rate:.1f} pairs/s" for name, rate in medians.items()))
     ratio = medians["gsn"] / medians["pyiqa lpips"]
     claims.check(
-        ratio >= options.ratio, f"gsn has {ratio:.2f} times the rate, at least {options.ratio:g}"
+        ratio >= options.ratio, f"gsn is {ratio:.2f} times as fast, at least {options.ratio:g}"
     )
 
 
@@ -203,13 +207,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("mode", choices=modes)
     parser.add_argument("--pairs", type=int, default=150)
-    parser.add_argument("--broken", type=int, default=6, help="mixed: broken files among the pairs")
-    parser.add_argument("--sample", type=int, default=50, help="mixed: pairs scored one by one")
-    parser.add_argument("--whole", type=int, default=6, help="mixed: pairs scored without tiles")
+    parser.add_argument("--broken", type=int, default=6, help="mixed: number of broken files")
+    parser.add_argument(
+        "--sample", type=int, default=50, help="mixed: number of pairs to score singly"
+    )
+    parser.add_argument(
+        "--whole", type=int, default=6, help="mixed: number of pairs to score whole"
+    )
     parser.add_argument("--side", type=int, default=8192, help="large: side of the pair in pixels")
     parser.add_argument("--repeats", type=int, default=5, help="start, peer: number of repeats")
     parser.add_argument("--pyiqa", default="pyiqa", help="peer: shell command that runs pyiqa")
-    parser.add_argument("--ratio", type=float, default=1, help="peer: required speed over pyiqa's")
+    parser.add_argument(
+        "--ratio", type=float, default=1, help="peer: required speed relative to pyiqa"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gsn-folder-") as name, Claims() as claims:
         modes[options.mode](Path(name), options, claims)

@@ -1,10 +1,10 @@
-"""Times scoring by batch size on the default device, beside pyiqa's LPIPS and DISTS there.
+"""Times scoring by batch size on the default device, against pyiqa's LPIPS and DISTS.
 
     python benchmarks/gpu_scoring.py [--peers "COMMAND THAT RUNS PYTHON IN PYIQA'S ENVIRONMENT"]
 
 Times run from decoded 8-bit images in memory to scores on the host, copies included. float32 and
 bfloat16 are the precision of matrix products; for pyiqa, they mean float32 without TF32, and
-autocast. Prints medians for one device.
+autocast. Prints a Markdown table of medians; meant for one device.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ PRECISIONS = {"float32": "highest", "bfloat16": "bfloat16"}
 def measure(metric: Any, pairs: list, repeats: int) -> list[float]:
     """Seconds of each repeat, after a first one that compiles."""
     if not isinstance(metric, Batching):
-        raise SystemExit(f"{metric.name} is not scored in batches")
+        raise SystemExit(f"{metric.name}: is not scored in batches; leave it out of --metrics")
     kind = metric.batch_class(pairs[0][0].shape[:2])
     if kind is None:
-        raise SystemExit(f"{metric.name} scores images of this size one by one")
+        raise SystemExit(
+            f"{metric.name}: scores images of this size one by one; give a smaller --size"
+        )
     per_device = -(-len(pairs) // batches.mesh().size)
     seconds = []
     for _ in range(repeats + 1):

@@ -3,8 +3,8 @@
     python benchmarks/gpu_throughput.py [--trace FOLDER]
 
 Runs the default model on crops of 192 pixels, in float32 and bfloat16, with batches of 64 to 512.
-`--trace` also writes a JAX trace of three steps with the largest batch in bfloat16, to see what
-limits it.
+`--trace` also writes a JAX trace of three steps with the last batch size in bfloat16, to see what
+limits them.
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ def main() -> None:
     parser.add_argument("--crop-size", type=int, default=192)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--trace")
-    parser.add_argument("--any-device", action="store_true", help="measure a CPU too")
+    parser.add_argument("--any-device", action="store_true", help="also run without a GPU")
     options = parser.parse_args()
     device = jax.devices()[0]
     if device.platform != "gpu" and not options.any_device:
-        sys.exit(f"this needs a GPU, and JAX has found a {device.platform}; nothing was measured")
+        sys.exit(f"no GPU: JAX found only a {device.platform}; --any-device measures that")
     if options.repeats < 4:
         parser.error("--repeats must be at least 4: the first three steps warm up")
     work = measure_work(registry.build(base_config().model), options.crop_size, [device])

@@ -2,7 +2,8 @@
 
 Reads one JSON request per line on standard input and answers with one JSON line:
 
-    {"load": FILE.npz, "device", "dtype", "compile", "channels_last", "options"}  ->  {"device"}
+    {"load": FILE.npz, "device", "dtype", "compile", "channels_last", "options"}
+                        ->  {"device", "torch"}
     {"score": true}     ->  {"scores": [...], "loss": ...}
     {"train": repeats}  ->  {"seconds": [...], "loss": ...}
 

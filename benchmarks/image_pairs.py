@@ -53,8 +53,8 @@ def break_some(files: Sequence[Path], count: int, kinds: int = 3) -> list[Path]:
     Args:
         files: images.
         count: number of files to break.
-        kinds: 3 to cut files in half, empty them and replace them by text in turn; 4 to delete some
-            as well.
+        kinds: 3 to cut files in half, empty them and replace them with text in turn; 4 to delete
+            some as well.
     """
     chosen = sorted(set(np.linspace(0, len(files) - 1, count).astype(int)))
     for number, index in enumerate(chosen):
@@ -74,7 +74,7 @@ def noisy(image: np.ndarray, level: float, generator: np.random.Generator) -> np
 
 
 def photograph(size: Size, generator: np.random.Generator) -> np.ndarray:
-    """A crop of a photograph that is continued by mirroring, uint8."""
+    """A crop of a photograph that is extended by mirroring, uint8."""
     top, left = generator.integers(0, 1024, 2)
     return _cut(_mirrored(), top, left, size)
 

@@ -1,11 +1,11 @@
-"""Measures one pair of large images by every metric: seconds and memory, beside piq and pyiqa.
+"""Measures the time and memory of metrics on a pair of large images, against piq and pyiqa.
 
     python benchmarks/large_images.py --size 3840x2160 --metrics ssim,gsn
     python benchmarks/large_images.py --peers ~/peers/venv/bin/python
 
-Each metric runs in a process of its own, which scores a pair of `uint8` arrays: a photograph and
-the same with noise. The first call compiles; later calls repeat it. Memory is the peak of the
-process, images and libraries included.
+Each metric runs in its own process, which scores a pair of `uint8` arrays: a photograph and a noisy
+version of it. The first call compiles; later calls repeat it. Memory is the peak of the process,
+images and libraries included.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def main() -> None:
     parser.add_argument("--metrics", default=METRICS)
     parser.add_argument("--size", default="1920x1080", help="WIDTHxHEIGHT")
     parser.add_argument("--calls", type=int, default=3, help="number of calls after the first")
-    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has piq and pyiqa")
+    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter with piq and pyiqa")
     options = parser.parse_args()
-    print("metric, by, s first call, s a later one, peak MiB")
+    print("metric, library, first call s, later call s, peak MiB")
     with tempfile.TemporaryDirectory() as temporary:
         file = _pair(Path(temporary), options.size)
         for name in options.metrics.split(","):

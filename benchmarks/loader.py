@@ -6,7 +6,7 @@ Both read the same PNG files (512x384, 25 references), give shuffled batches of 
 crops with the same window in both images and a random horizontal flip, and use two decoding threads
 or worker processes. The peer is an ordinary `DataLoader(num_workers=2)` with Pillow. The pipelines
 take turns; each is timed over a whole epoch after a first one, and the best rate is printed. The
-lines "prepared" read the same pairs after `gsn datasets prepare iqa_table`.
+lines "prepared" are for the same pairs after `gsn datasets prepare iqa_table`.
 
 The last lines sample the resident memory over one epoch.
 """
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Makes the pairs and runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", help="interpreter with torch and Pillow")
-    parser.add_argument("--photos", type=Path, help="photographs to use as references")
+    parser.add_argument("--photos", type=Path, help="folder of photographs to use as references")
     parser.add_argument("--distorted", type=int, default=24, help="distorted images per reference")
     parser.add_argument("--rounds", type=int, default=3, help="timed epochs of each pipeline")
     options = parser.parse_args(arguments)
@@ -191,7 +191,7 @@ def references(photos: Path | None, rng: np.random.Generator) -> list[np.ndarray
     images = [load_image(path)[:HEIGHT, :WIDTH] for path in files]
     images = [image for image in images if image.shape == (HEIGHT, WIDTH, 3)]
     if not images:
-        sys.exit(f"{photos}: no photograph of at least {WIDTH} x {HEIGHT}")
+        sys.exit(f"{photos}: no photograph of at least {WIDTH} x {HEIGHT} pixels; add one")
     return [images[i % len(images)] for i in range(25)]
 
 

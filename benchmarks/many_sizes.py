@@ -57,7 +57,7 @@ def main() -> None:
             Recipe(folder, f"{index:04}", size, index)
             for index, size in enumerate(_sizes(options.pairs, options.sizes))
         )
-        print("metric, s cold, compilations, s again, compilations, peak MiB, peers s")
+        print("metric, cold s, compilations, warm s, compilations, peak MiB, peers s")
         for name in options.metrics.split(","):
             runs = [_run_both(name, folder) for _ in range(options.repeats)]
             cold, again = (statistics.median(run[i] for run in runs) for i in (0, 2))
@@ -76,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--sizes", type=int, default=20, help="number of different sizes")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has piq and pyiqa")
+    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter with piq and pyiqa")
     return parser.parse_args()
 
 

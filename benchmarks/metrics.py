@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    print("| metric | pairs | ours (ms) | others (ms) | speed against fastest | compile (s) |")
+    print("| metric | pairs | ours (ms) | others (ms) | speed relative to fastest | compile (s) |")
     print("|---|---|---|---|---|---|")
     with Peers(arguments.peers) as peers:
         for name in arguments.metrics:

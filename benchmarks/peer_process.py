@@ -1,4 +1,4 @@
-"""Runs a worker, such as `peers.py`, in the environment of other libraries and talks to it."""
+"""Runs a worker, such as `peers.py`, in the environment of other libraries and queries it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Peers:
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("the peers' process ended; its error output is above")
+            raise RuntimeError("the worker process of the peers ended; see its error output above")
         return json.loads(line)
 
     def __enter__(self) -> Peers:

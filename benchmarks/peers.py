@@ -193,7 +193,7 @@ def _adists(add):
 def _libvmaf(add):
     """libvmaf's command `vmaf` on luma; VMAF_MODELS is the folder of its models."""
     if not shutil.which("vmaf"):
-        raise ImportError("the command vmaf is not on the path")
+        raise ImportError("the program vmaf is not on the PATH")
 
     def luma(x):
         rgb = x.permute(0, 2, 3, 1).double().numpy()
@@ -277,7 +277,7 @@ def _ssimulacra2(add):
 
 
 def _libjxl(add):
-    library = ctypes.CDLL(os.environ.get("GSN_LIBJXL_PEER", "GSN_LIBJXL_PEER names no library"))
+    library = ctypes.CDLL(os.environ.get("GSN_LIBJXL_PEER", "GSN_LIBJXL_PEER is not set"))
 
     def score(function, which, x, y):
         planes = [np.ascontiguousarray(np.moveaxis(image, -1, 0)) for image in (x, y)]

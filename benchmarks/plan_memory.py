@@ -28,7 +28,7 @@ def resident(name: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return 1024 * int(line.split()[1])
-    raise SystemExit("this needs Linux's /proc/self/status")
+    raise SystemExit("/proc/self/status is missing; run this benchmark on Linux")
 
 
 def used_by_steps(program: Program, batch: dict, steps: int = 3) -> int:
@@ -65,13 +65,13 @@ def main() -> None:
     target = plan.find_target(f"cpu:{options.devices}")
     overrides = ["--config.data.train=absent.csv", f"--config.data.batch_size={options.batch_size}"]
     config = load_config(options.config, overrides)
-    foretold = plan.make_plan(config, target)
+    predicted = plan.make_plan(config, target)
     program = make_program(config, make_mesh(target.devices, fsdp=config.train.fsdp))
     used = used_by_steps(program, abstract_batch(config, program)) / options.devices
-    for line in plan.describe(foretold):
+    for line in plan.describe(predicted):
         print(line)
-    ratio = foretold.step_memory / used
-    print(f"used per device: {used / 1e6:.1f} MB; foretold / used: {ratio:.3f}")
+    ratio = predicted.step_memory / used
+    print(f"used per device: {used / 1e6:.1f} MB; predicted / used: {ratio:.3f}")
     sys.exit(0 if abs(ratio - 1) <= TOLERANCE else 1)
 
 

@@ -1,11 +1,11 @@
-"""Takes the published data sets through every step at full size, with noise as images.
+"""Runs every step on sets of the published sizes and layouts, with noise as images.
 
     python benchmarks/rehearsal.py --folder /scratch/rehearsal [--sets csiq,pipal] [--kill]
 
 For each set: writes it in its authors' layout, prepares it, reads one epoch of training crops,
 trains a small model for one epoch, evaluates it, and benchmarks it beside PSNR. Every phase is a
-process of its own. Prints a Markdown table of wall time, processor time ("s of cores", on which
-other programs have little effect), peak memory, disk space and pairs/s.
+process of its own. Prints a Markdown table of wall time, CPU time (which other programs hardly
+affect), peak memory, disk space and pairs/s.
 
 With --kill, each phase also runs a second time from the start, is killed (SIGKILL) after a third of
 its time, and is repeated; the result must be the same. A set needs three times the space of its
@@ -153,7 +153,7 @@ def _digest(folder: Path, pattern: str) -> str:
     digest = hashlib.sha256()
     files = sorted(folder.rglob(pattern))
     if not files:
-        raise RuntimeError(f"{folder}: no {pattern}")
+        raise RuntimeError(f"{folder}: no file matches {pattern}")
     for file in files:
         with open(file, "rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
@@ -263,8 +263,8 @@ def main() -> None:
     options.phases = options.phases.split(",")
     options.widths = tuple(map(int, options.widths.split(",")))
     if unknown := set(options.phases) - set(PHASES):
-        parser.error(f"no phase {', '.join(sorted(unknown))}; there are {', '.join(PHASES)}")
-    columns = "set", "phase", "s", "s of cores", "peak MiB", "new MB on disk", "pairs/s"
+        parser.error(f"--phases: no {', '.join(sorted(unknown))}; choose from {', '.join(PHASES)}")
+    columns = "set", "phase", "s", "CPU s", "peak MiB", "new MB on disk", "pairs/s"
     print(f"| {' | '.join(columns)} | killed and repeated |")
     print("|---" * (len(columns) + 1) + "|")
     same = [rehearse(name, options) for name in options.sets.split(",")]

@@ -74,12 +74,12 @@ def main() -> None:
 
     compute = options.pairs_per_device / options.pairs_per_second
     print(
-        f"\nassumed: {options.pairs_per_second:g} pairs/s of one device, {1e3 * compute:g} ms for "
+        f"\nassumed: {options.pairs_per_second:g} pairs/s per device, {1e3 * compute:g} ms for "
         f"its {options.pairs_per_device} pairs; {options.link_gbytes:g} GB/s per link in one "
         f"direction, {options.hop_us:g} us per hop\n"
         f"sent: {sum(sent)} bytes in {len(sent)} all-reduces\n"
     )
-    print("| devices | global batch | sent, ms | step, ms | pairs/s | efficiency |")
+    print("| devices | global batch | communication, ms | step, ms | pairs/s | efficiency |")
     print("|---|---|---|---|---|---|")
     for devices in options.devices:
         network = ring_seconds(

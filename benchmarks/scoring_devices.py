@@ -4,8 +4,8 @@
 
 Makes pairs of several sizes and scores their table with `gsn score`: one by one, in batches on 1,
 2, 4 and 8 virtual CPU devices, and with 2 and 4 processes. Prints a Markdown table. The exit code
-is 1 if rows differ, or if scores differ by more than 1e-5 (relative above 1). Virtual devices share
-the cores.
+is 1 if rows differ, or if scores differ by more than 1e-5 (relative for scores above 1). Virtual
+devices share the cores.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def make_table(folder: Path, count: int, divisor: int) -> Path:
 
 
 def score(way: Way, table: Path, out: Path, metric: str) -> float:
-    """Scores the table; the seconds until all processes have ended.
+    """Scores the table; returns the seconds until all processes have ended.
 
     Raises:
         RuntimeError: a process failed.
@@ -74,7 +74,7 @@ def score(way: Way, table: Path, out: Path, metric: str) -> float:
         f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={way.devices}"
     )
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags.strip()}
-    with socket.socket() as port:  # kept, so that no other program is given it; JAX can share it
+    with socket.socket() as port:  # held, so that no other program gets it; JAX can share it
         port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         port.bind(("127.0.0.1", 0))
         start = time.perf_counter()
@@ -89,12 +89,12 @@ def score(way: Way, table: Path, out: Path, metric: str) -> float:
             )
         errors = [process.communicate()[1] for process in running]
     if any(process.returncode for process in running):
-        raise RuntimeError(f"{way}: {errors}")
+        raise RuntimeError(f"gsn score failed with {way!r}: {errors}")
     return time.perf_counter() - start
 
 
 def difference(out: Path, want: Path) -> float:
-    """The largest difference of scores, relative above 1; infinite if the rows differ."""
+    """The largest difference of scores, relative for scores above 1; infinite if rows differ."""
     rows, wanted = commands.rows_of(out), commands.rows_of(want)
     largest = 0.0
     if len(rows) != len(wanted):
@@ -122,7 +122,7 @@ def main() -> None:
     batched = [Way(devices, batch=options.batch_size) for devices in options.devices]
     divided = [Way(processes=count) for count in options.processes]
     beyond = False
-    print("| processes | devices of each | pairs | s | pairs/s | largest difference |")
+    print("| processes | devices per process | pairs | s | pairs/s | largest difference |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    print("| what | ms per pair | slower than the model by |")
+    print("| what | ms per pair | time relative to the model |")
     print("|---|---|---|")
     with Peers(options.peers) as peers:
         for model, other in BESIDE.items():
@@ -60,7 +60,7 @@ def main() -> None:
             medians = {name: statistics.median(times) for name, times in seconds.items()}
             for name, median in medians.items():
                 ratio = "" if name == model else f"{median / medians[model]:.2f}x"
-                whose = name if name in (model, other) else f"{other} of {name}"
+                whose = name if name in (model, other) else f"{other} by {name}"
                 print(f"| {whose} | {1e3 * median:.1f} | {ratio} |", flush=True)
 
 

@@ -2,10 +2,10 @@
 
     python benchmarks/size_classes.py --metrics ssim,lpips_alex
 
-Sizes range from the smallest of the metric to 700 pixels: random sizes, primes, and sizes ten times
-as wide as high. Each row has a metric, the number of programs for size classes, and the largest
-difference of scores, relative above 1, from the exact program in float32 and in float64 (deep
-features stay in float32). Exits with code 1 if a difference is above 1e-5.
+Sizes range from the metric's smallest to 700 pixels: random sizes, primes, and sizes ten times as
+wide as high. Each row has a metric, the number of programs for size classes, and the largest
+difference of scores (relative for scores above 1) from the exact program in float32 and in float64
+(deep features stay in float32). Exits with code 1 if a difference is above 1e-5.
 """
 
 from __future__ import annotations

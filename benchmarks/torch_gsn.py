@@ -2,7 +2,7 @@
 
     python benchmarks/torch_gsn.py --peers "COMMAND THAT RUNS PYTHON IN PYTORCH'S ENVIRONMENT"
 
-PyTorch's model takes our weights. The command ends if scores or loss differ by more than 1e-4 in
+PyTorch's model takes our weights. The command fails if scores or loss differ by more than 1e-4 in
 float32 (1e-2 in bfloat16), or are NaN; on a GPU, float32 is compared without TF32 and timed with
 it. Then the training steps take turns, in float32 and in bfloat16, and medians are printed as a
 Markdown table. Both train with the default optimiser: clipped AdamW with warm-up and cosine decay,
@@ -117,20 +117,23 @@ def save(path: pathlib.Path, params: dict, batch: dict[str, np.ndarray]) -> None
 
 
 def check(ours: OurStep, theirs: dict[str, Any], dtype: str) -> float:
-    """Checks that scores and loss agree; the largest difference of scores.
+    """Checks that scores and loss agree; returns the largest difference of scores.
 
     Raises:
-        SystemExit: they do not agree, or our scores are too equal to tell.
+        SystemExit: they do not agree, or our scores are too similar to tell.
     """
     if not np.ptp(ours.scores) >= LEAST_RANGE:
-        raise SystemExit(f"the scores {ours.scores} are too equal to compare models by")
+        raise SystemExit(
+            f"{dtype}: the scores span only {np.ptp(ours.scores):.3f}, too little to compare "
+            f"models; they must span {LEAST_RANGE}"
+        )
     difference = float(np.abs(np.array(theirs["scores"]) - ours.scores).max())
     of_loss = abs(theirs["loss"] - ours.loss)
     # Not written with `>`, because NaN must fail.
     if not (difference <= TOLERANCES[dtype] and of_loss <= TOLERANCES[dtype]):
         raise SystemExit(
-            f"{dtype}: scores differ by {difference:.2e}, the loss by {of_loss:.2e}: "
-            "not the same model and loss"
+            f"{dtype}: scores differ by {difference:.2e}, the loss by {of_loss:.2e}; "
+            "the models or the losses are not the same"
         )
     return difference
 
@@ -190,13 +193,13 @@ def main() -> None:
         forms += [{"channels_last": True, "compile": compiled} for compiled in (False, True)]
     load = os.getloadavg()[0]
     if load > BUSY:
-        print(f"load {load:.1f}: another program distorts what follows", file=sys.stderr)
+        print(f"load {load:.1f}: other programs distort the times below", file=sys.stderr)
     on_cpu = jax.default_backend() == "cpu"
     cores = f"{parallel.cores()} CPU core(s)"
     device = cores if on_cpu else jax.devices()[0].device_kind
     batch = f"{options.batch_size} pairs of {options.crop_size} px"
     print(f"{device}, JAX {jax.__version__}, {batch}\n")
-    print("| dtype | step | median ms | pairs/s | gsn_jax faster by | scores; differ by |")
+    print("| dtype | step | median ms | pairs/s | gsn_jax faster by | scores or difference |")
     print("|---|---|---|---|---|---|")
     for dtype in options.dtypes:
         seconds, differences, scores = compare(dtype, forms, options)

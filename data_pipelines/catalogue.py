@@ -53,7 +53,7 @@ def builder(
             URL and does not hold it.
     """
     if name not in _BUILDERS:
-        raise InputError(f"no data set {name!r}; there are {', '.join(_BUILDERS)}")
+        raise InputError(f"no data set {name!r}; choose from {', '.join(_BUILDERS)}")
     module = importlib.import_module(f"data_pipelines.builders.{name}")
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     if data_dir and storage.is_url(data_dir):
@@ -136,8 +136,8 @@ def prepare(
     where = data_dir or os.environ.get("TFDS_DATA_DIR", "")
     if storage.is_url(where):
         raise InputError(
-            f"{where}: data sets are prepared on a disk; name a folder with --data-dir, and copy "
-            "it there"
+            f"{where}: data sets are prepared in a local folder; give one with --data-dir, then "
+            "copy it there"
         )
     found = builder(name, data_dir, progress=progress, **options)
     source = Path(manual_dir).expanduser()
@@ -189,7 +189,7 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise InputError(f"{folder.parent}: is being prepared already; wait for it") from None
+        raise InputError(f"{folder.parent}: another process is preparing it; wait for it") from None
     try:
         for left in folder.parent.glob(f"incomplete.*_{folder.name}"):
             shutil.rmtree(left, ignore_errors=True)

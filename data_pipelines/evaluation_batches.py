@@ -36,7 +36,7 @@ class Step:
 def plan(
     sizes: Sequence[tuple[int, int]], batch_size: int, process_index: int, process_count: int
 ) -> list[Step]:
-    """The steps of one process. All have the same number of steps, with equal image sizes in each.
+    """The steps of one process; all processes have as many, with the same image size in each.
 
     Args:
         sizes: height and width of each pair.

@@ -166,7 +166,7 @@ def train_loader(
     process_count: int = 1,
     cache_bytes: int = CACHE_BYTES,
 ) -> TrainLoader:
-    """Batches of random crops of all pairs, without end, reshuffled in every epoch.
+    """Endless batches of random crops of all pairs, reshuffled in every epoch.
 
     Every epoch contains every pair exactly once, so a global batch may span two epochs.
 
@@ -286,7 +286,7 @@ def check_process(batch_size: int, index: int, count: int, workers: int = 0) -> 
     if batch_size < 1:
         raise InputError(f"batch_size: needs at least 1 pair, got {batch_size}")
     if workers < 0:
-        raise InputError(f"num_workers: 0 or more, got {workers}")
+        raise InputError(f"num_workers: needs 0 or more, got {workers}")
     if not 0 <= index < count:
         raise InputError(f"process_index: needs 0 <= index < {count}, got {index}")
 

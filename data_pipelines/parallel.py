@@ -51,7 +51,7 @@ def run(
             yield future.result()
     except BrokenProcessPool:
         raise InputError(
-            "a worker process has ended (no memory left?); run again with fewer --workers"
+            "a worker process was killed (out of memory?); run again with fewer --workers"
         ) from None
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

@@ -2,8 +2,7 @@
 
 For every (scene, type, level) with a faithful recipe, the strength is solved so that the RGB PSNR
 equals the published PSNR, unless the exact strength is known. The image gets its published mean
-opinion score.
-`docs/datasets.md` defines "faithful" and lists the types that are left out.
+opinion score. `docs/datasets.md` defines "faithful" and lists the types that are left out.
 """
 
 from __future__ import annotations
@@ -151,11 +150,11 @@ def make(reference: np.ndarray, key: Key, target: Published) -> Match:
 def _check(types: Iterable[int], scenes: Iterable[int]) -> None:
     for number in types:
         if number not in RECIPES:
-            raise InputError(f"type {number}: TID2013's types are 1 to 24")
+            raise InputError(f"type {number}: TID2013 has the types 1 to 24")
     for scene in scenes:
         if scene not in crops.OFFSETS:
             known = ", ".join(map(str, crops.OFFSETS))
-            raise InputError(f"scene {scene}: no crop of a Kodak photograph; there are {known}")
+            raise InputError(f"scene {scene}: no crop of a Kodak photograph; choose from {known}")
 
 
 def _claim(out: Path) -> None:
@@ -164,10 +163,13 @@ def _claim(out: Path) -> None:
     if mark.is_file():
         if mark.read_text(encoding="utf-8").strip() != VERSION:
             raise InputError(
-                f"{out}: was made by another version of the recipes; remove it or choose another"
+                f"{out}: was made by another version of the recipes; remove it, or choose another "
+                "folder"
             )
     elif out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out}: is not empty and not a regenerated TID2013; choose another")
+        raise InputError(
+            f"{out}: is not empty and not a regenerated TID2013; choose another folder"
+        )
     for name in ("reference", "distorted"):
         (out / name).mkdir(parents=True, exist_ok=True)
     write_text(mark, VERSION + "\n")

@@ -64,7 +64,7 @@ def local_folder(url: str) -> Path | None:
     names = {file: posixpath.relpath(file, path) for file in files}
     for file, name in names.items():
         if _leads_out(name):
-            raise InputError(f"{url}: {file} is not below this folder, by the dots in its name")
+            raise InputError(f"{url}: the name {file} leads out of this folder; rename the file")
     with _copies(url) as folder:
         copies = {file: folder / name for file, name in names.items()}
         _fetch(storage, url, folder, copies)
@@ -87,7 +87,7 @@ def _names(url: str, table: Path) -> Iterable[str]:
             if posixpath.isabs(name) or "://" in row.fields[column] or _leads_out(name):
                 raise InputError(
                     f"{url}, line {row.line}: {row.fields[column]} is not below the table's "
-                    "folder, as the images of a table at a URL must be"
+                    "folder; move the image there and give its relative path"
                 )
             names[name] = None
     return names
@@ -112,8 +112,8 @@ def _copies(url: str) -> Iterator[Path]:
     except OSError as error:
         reason = disk_failure(error) or error.strerror
         raise InputError(
-            f"{folder}: cannot be written ({reason}); XDG_CACHE_HOME names another folder for "
-            f"copies of {url}"
+            f"{folder}: cannot be written ({reason}); set XDG_CACHE_HOME to another folder for "
+            f"the copies of {url}"
         ) from None
 
 

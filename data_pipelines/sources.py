@@ -114,7 +114,7 @@ def check_index(index: Any, length: int) -> int:
     """
     position = index.__index__()
     if not -length <= position < length:
-        raise IndexError(f"pair {position} of {length}")
+        raise IndexError(f"no pair {position}; the source has {length}")
     return position % length
 
 

@@ -13,7 +13,7 @@
 - "level": TID2013's mean opinion of the type and level, averaged over all types for types that it
   lacks. It does not depend on the photograph.
 - NAME of a metric with values in [0, 1]: one of `gsn_jax.metrics`, or anything else that the
-  caller's `find` knows, such as a teacher model.
+  caller's `find` returns, such as a teacher model.
 
 Within a photograph and type, labels never rise with the level (isotonic regression).
 """

@@ -91,7 +91,7 @@ def find_photos(source: Path) -> list[Path]:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
     if not photos:
-        raise InputError(f"{source}: no photographs found ({', '.join(SUFFIXES)})")
+        raise InputError(f"{source}: no photographs ({', '.join(SUFFIXES)}); choose another folder")
     seen: dict[str, Path] = {}
     for photo in photos:
         other = seen.setdefault(_name(photo, source), photo)
@@ -144,7 +144,7 @@ def synthesize(
 def _check(settings: Settings, find: synthesis_labels.Find) -> None:
     kinds = [kind for kind in settings.types if kind not in settings.without]
     if not kinds:
-        raise InputError("no distortion is left; leave out fewer of them")
+        raise InputError("no distortion is left; leave out fewer")
     if not settings.like:
         synthesis_labels.check(settings.label, find)
         return
@@ -240,7 +240,7 @@ def _read(path: Path) -> np.ndarray:
         image = np.rint(image * 255).astype(np.uint8)
     if min(image.shape[:2]) < _SMALLEST:
         raise InputError(
-            f"{path}: {image.shape[1]} x {image.shape[0]} is too small; photographs have at least "
+            f"{path}: {image.shape[1]} x {image.shape[0]} is too small; photographs need at least "
             f"{_SMALLEST} x {_SMALLEST} pixels"
         )
     return image
@@ -273,8 +273,8 @@ def _claim(out: Path, settings: Settings) -> None:
     if mark.is_file():
         if mark.read_text(encoding="utf-8") != text:
             raise InputError(
-                f"{out}: was begun with other settings (see {_SETTINGS} in it); repeat those, "
-                "remove the folder or choose another"
+                f"{out}: was started with other settings (see {_SETTINGS} in it); use those, "
+                "remove the folder, or choose another"
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: exists and is not a synthesised data set; choose another folder")

@@ -179,7 +179,7 @@ def number(value: Any) -> float:
     """The finite number in a table's cell.
 
     Raises:
-        ValueError: it is not one; nor is `4_5`, which Python reads as 45.
+        ValueError: it is not one. `4_5`, which Python reads as 45, is refused too.
     """
     if isinstance(value, str) and "_" in value:
         raise ValueError(f"{value!r} is not a number")
@@ -241,7 +241,8 @@ def _check_files(path: Path, lines: list[int], files: dict[str, list[Path]]) -> 
                     missing.append(f"line {line}: no file {file}")
     if missing:
         more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        plural = "image" if len(missing) == 1 else "images"
         raise InputError(
-            f"{path}: {len(missing)} missing images: {'; '.join(missing[:_SHOWN])}{more}; "
+            f"{path}: {len(missing)} missing {plural}: {'; '.join(missing[:_SHOWN])}{more}; "
             "paths are relative to the table's folder"
         )

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Requests a Cloud TPU slice; every host starts training as soon as it is granted:
+# Requests a Cloud TPU slice; its hosts start training as soon as it is granted:
 # deploy/tpu-queued.sh NAME ZONE ACCELERATOR_TYPE BUCKET, e.g. gsn us-west4-a v5litepod-16 gs://mine
 # BUCKET/data/pairs.csv is the pairs table. The run is stored in BUCKET/runs/NAME.
 set -euo pipefail

@@ -1,9 +1,9 @@
-"""Optimises an image under metrics: gradient descent on its pixels, from a damaged start.
+"""Optimises a noisy image for each given metric, by gradient descent on its pixels.
 
     python examples/optimise_image.py photo.png --metric gsn,ssimulacra2 --steps 200 --out optimised
 
 Writes `start.png` and, for each metric, `NAME.png`, and prints the metric's score, PSNR and SSIM
-before and after. `--crop N` takes the N x N pixels in the middle.
+before and after. `--crop N` uses the central N x N pixels.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def damaged(reference: np.ndarray, seed: int = 0) -> np.ndarray:
 def optimise(
     reference: np.ndarray, start: np.ndarray, metric: str, steps: int, rate: float = 0.005
 ) -> tuple[np.ndarray, list[float]]:
-    """Makes `start` as good as the metric can see, by Adam on its pixels.
+    """Minimises the metric's loss over the pixels of `start`, with Adam.
 
     Args:
         reference: float `(H, W, 3)` in [0, 1].
         start: likewise.
         metric: see `gsn_jax.as_loss`.
         steps: number of steps.
-        rate: of Adam, in units of the pixels' range.
+        rate: learning rate, for pixels in [0, 1].
 
     Returns:
         The image, float `(H, W, 3)` in [0, 1], and the loss before each step and after the last.
@@ -61,13 +61,13 @@ def optimise(
 
 
 def cropped(image: np.ndarray, side: int) -> np.ndarray:
-    """The square in the middle, or less where the image is smaller."""
+    """The central square of an image, or less where the image is smaller."""
     top, left = (max(0, (size - side) // 2) for size in image.shape[:2])
     return image[top : top + side, left : left + side]
 
 
 def written(picture: np.ndarray, path: Path) -> np.ndarray:
-    """The picture as its file holds it: in 8 bits."""
+    """Writes a picture to an 8-bit file; returns it as stored, float32 in [0, 1]."""
     stored = np.round(255 * picture).astype(np.uint8)
     Image.fromarray(stored).save(path)
     return stored.astype(np.float32) / 255
@@ -77,9 +77,9 @@ def main() -> None:
     """Parses the command line, optimises, prints and writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("reference", help="an image file")
-    parser.add_argument("--metric", default="gsn", help="one, or several after each other")
+    parser.add_argument("--metric", default="gsn", help="one or several, separated by commas")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--crop", type=int, help="side of the square to take")
+    parser.add_argument("--crop", type=int, help="side of the central square to use, in pixels")
     parser.add_argument("--out", default="optimised", help="folder for the pictures")
     options = parser.parse_args()
     reference = np.asarray(images.as_array(options.reference))

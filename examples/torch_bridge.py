@@ -29,8 +29,8 @@ def to_torch(array: jax.Array) -> torch.Tensor:
 class MetricLoss(torch.nn.Module):
     """`loss(reference, distorted)`: errors `(N,)` to minimise, differentiable in `distorted`.
 
-    The gradient is computed with the value and kept for the backward pass. Torch's second
-    derivatives do not pass the bridge.
+    The gradient is computed with the value and kept for the backward pass. Second derivatives are
+    not supported.
     """
 
     def __init__(self, metric: str = "gsn"):
@@ -67,7 +67,7 @@ class _Bridge(torch.autograd.Function):
 
 
 def main() -> None:
-    """Optimises a noisy image in torch, to show that gradients arrive."""
+    """Optimises a noisy image in torch, to show that gradients reach it."""
     torch.manual_seed(0)
     ramp = torch.linspace(0.2, 0.8, 64)
     reference = (ramp[:, None] * ramp).expand(1, 3, 64, 64).contiguous()

@@ -37,7 +37,7 @@ def main() -> None:
     difference = np.abs(scores[:, 0] - scores[:, 1])
     print(
         f"{len(chosen)} pairs: quality differs by {difference.mean():.5f} on average, by "
-        f"{difference.max():.5f} at most; SRCC of both {agreement.srcc(*scores.T):.5f}"
+        f"{difference.max():.5f} at most; SRCC of the two {agreement.srcc(*scores.T):.5f}"
     )
 
 

@@ -138,7 +138,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> Path:
 
 
 def carried(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
-    """`rows` labelled by the mean score of their type and level in `known`, if there is one."""
+    """The `rows` whose type and level are in `known`, labelled with their mean score there."""
     scores = collections.defaultdict(list)
     for row in known:
         scores[row["type"], row["level"]].append(float(row["score"]))
@@ -153,7 +153,7 @@ def carried(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
 def table_of(
     source: str | Sequence, rows: Sequence[Row], held_out: Callable[[Row], bool], folder: Path
 ) -> tuple[str, float, float]:
-    """Writes a training source without the held-out rows to `folder`; its path and score range."""
+    """Writes a training source without held-out rows; returns its path and score range."""
     name, low, high = (source, 0, 1) if isinstance(source, str) else source
     known = [row for row in rows if not held_out(row)]
     if name == HUMAN:

@@ -4,10 +4,10 @@
 #   scripts/gpu_checks.sh FOLDER [COMMAND THAT RUNS PYTHON WITH PYTORCH AND PYIQA]
 #
 # Each part writes FOLDER/PART.txt as it goes and has its own time limit; FOLDER/summary.txt says
-# how each ended. PYTHON names the interpreter. DRY=1 runs small settings on any device, however
-# slow it is.
+# how each ended. PYTHON names the interpreter. DRY=1 runs small settings on any device, with longer
+# time limits.
 set -uo pipefail
-folder=${1:?a folder for the results} peers=${2:-}
+folder=${1:?give a folder for the results} peers=${2:-}
 here=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-$here/.venv/bin/python}
 mkdir -p "$folder"
@@ -23,7 +23,7 @@ part() {
     code=$?
     case $code in
     0) word=ok ;;
-    124 | 137) word="out of time after $seconds s" ;;
+    124 | 137) word="timed out after $seconds s" ;;
     *) word="failed with code $code" ;;
     esac
     [ "$code" -eq 0 ] || failed=1
@@ -47,6 +47,6 @@ fi
 if [ "$peers" ]; then
     part training-beside-pytorch "${beside[@]}" --peers "$peers"
 else
-    echo "training-beside-pytorch: left out, no command with PyTorch" | tee -a "$folder/summary.txt"
+    echo "training-beside-pytorch: skipped, no command with PyTorch" | tee -a "$folder/summary.txt"
 fi
 exit "$failed"

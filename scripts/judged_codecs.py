@@ -95,7 +95,7 @@ def main() -> None:
         files = [arguments.photos / f"{name}{suffix}" for suffix in (".png", ".webp")]
         path = next(filter(Path.exists, files), None)
         if path is None:
-            parser.error(f"{arguments.photos}: holds no {name}.png or {name}.webp")
+            parser.error(f"{arguments.photos}: no {name}.png or {name}.webp; add it")
         image = load_image(path)
         folder = arguments.out / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def encode(image: np.ndarray, method: str, cjpeg: Path | None) -> bytes:
-    """Encodes an image by a method such as `mozjpeg-q75-yuv420`; the bytes of the file."""
+    """Encodes an image by a method such as `mozjpeg-q75-yuv420`; returns the file's bytes."""
     encoder, quality, sampling = method.rsplit("-", 2)
     level, chroma = int(quality[1:]), sampling.removeprefix("yuv")
     if encoder == "jpegli":
@@ -118,7 +118,7 @@ def encode(image: np.ndarray, method: str, cjpeg: Path | None) -> bytes:
         return ajpegli.encode(image, distance=distance, subsampling=chroma)
     target = io.BytesIO()
     if encoder == "libjpeg-turbo":
-        # The files that people judged are by ImageMagick, which optimises Huffman tables too.
+        # The files that people judged were written by ImageMagick, which optimises Huffman tables.
         options = {"quality": level, "subsampling": ":".join(chroma), "optimize": True}
         Image.fromarray(image).save(target, "JPEG", **options)
         return target.getvalue()

@@ -34,14 +34,14 @@ OFFICIAL = {
     "psnr": ("psnr", {}, ""),
     "ssim": ("ssim", {}, ""),
     "ms_ssim": ("ms_ssim", {"pooling": "sum"}, 'pooled with `pooling="sum"`, as these values are'),
-    "vif": ("vif", {}, "printed with 3 digits where it is .017"),
+    "vif": ("vif", {}, "the official value .017 has only 3 decimals"),
     "fsim": ("fsimc", {}, "FSIMc"),
     "gmsd": ("gmsd", {}, ""),
     "nlpd": ("nlpd", {}, ""),
     "vsi": (
         "vsi",
         {},
-        "these values fit saliency computed at full resolution (with a D65 white to 1.4e-3); we "
+        "these values match saliency at full resolution (to 1.4e-3 with a D65 white point); we "
         "follow the authors' `VSI.m` (256 x 256, D50), as piq and pyiqa do",
     ),
     "mad": ("mad", {}, ""),
@@ -66,15 +66,15 @@ REASONS = {
     ("gmsd", "pyiqa"): "luma weights .299 .587 .114",
     ("haarpsi", "piq"): "I and Q weights with a fourth digit",
     ("nlpd", "pyiqa"): "lacks one neighbour of the first band (weight .0072); luma not rounded",
-    ("vmaf", "libvmaf integer"): "features in integers",
-    ("vmaf_neg", "libvmaf integer"): "features in integers",
+    ("vmaf", "libvmaf integer"): "integer features",
+    ("vmaf_neg", "libvmaf integer"): "integer features",
     ("vsi", "piq"): "decimates one pixel further up and left; resizes without antialiasing",
     ("vsi", "pyiqa"): "decimates one pixel further up and left; resizes without antialiasing",
     ("ssimulacra2", "ssimulacra2"): "another blur, mirrored borders, no last scale of small images",
     ("cw_ssim", "pyiqa"): "nearly flat images, for which pyiqa gives 7",
-    ("sr_sim", "piq"): "nearly flat images, whose saliency is rounding",
-    ("dss", "piq"): "piq in float32; in float64 it gives ours to 4e-7",
-    ("ssimulacra2", "libjxl"): "its recursive blur in float32",
+    ("sr_sim", "piq"): "nearly flat images, whose saliency is rounding error",
+    ("dss", "piq"): "piq in float32; in float64 it agrees to 4e-7",
+    ("ssimulacra2", "libjxl"): "recursive blur in float32",
 }
 
 

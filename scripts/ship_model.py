@@ -79,9 +79,9 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"ship_model: {error}")
     if model.calibration is None:
-        sys.exit(f"ship_model: {options.run} has no calibration; its scores would not be quality")
+        sys.exit(f"ship_model: {options.run}: no calibration, so scores would not be in [0, 1]")
     if not card(options.name).is_file():
-        sys.exit(f"ship_model: {card(options.name)} is missing: a model that ships has a card")
+        sys.exit(f"ship_model: {card(options.name)}: no such file; write the model's card first")
     _, variables = fold(registry.build(model.config), model.variables)
     shipped = dataclasses.replace(
         model,

@@ -62,12 +62,12 @@ def exceptions(scores: Scores) -> str:
 
 
 def changes(metric: ModelMetric, images: Mapping[str, np.ndarray]) -> str:
-    """Change of scores by changes that are invisible or hardly visible, over photographs."""
+    """Effect on scores of changes that are invisible or hardly visible, over photographs."""
     rows = {
-        "distorted image one pixel aside": [],
+        "distorted image shifted by one pixel": [],
         "JPEG of quality 95": [],
-        "both images written without loss": [],
-        "both images cut one pixel aside": [],
+        "both images stored losslessly": [],
+        "both images cropped one pixel further": [],
     }
     for image in images.values():
         versions = _level_3(image)
@@ -89,7 +89,7 @@ def by_size(metric: ModelMetric, image: np.ndarray) -> str:
     """Scores of level 3 at each size, for the mirrored and for the resized photograph."""
     part = checks.centre(image, SIZES[0])
     found = {
-        "continued by mirroring": checks.mirrored_scores(metric, part, _level_3(part), SIZES),
+        "extended by mirroring": checks.mirrored_scores(metric, part, _level_3(part), SIZES),
         "resized, then distorted": checks.resized_scores(metric, image, SHOWN, SIZES),
     }
     rows = [

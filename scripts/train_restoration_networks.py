@@ -55,7 +55,7 @@ def allowed(folders: list[Path]) -> list[Path]:
 
 
 def train(kind: str, photos: list[np.ndarray], steps: int, rng: np.random.Generator) -> Weights:
-    """Trains a network for `steps` steps of Adam with a cosine schedule; its weights."""
+    """Trains a network for `steps` steps of Adam with a cosine schedule; returns its weights."""
     pool = crops(kind, photos, rng)
     weights = initial(rng)
     optimizer = optax.adam(optax.cosine_decay_schedule(3e-3, steps))
@@ -101,7 +101,7 @@ def strength_at(kind: str, part: float) -> float:
 def patches(
     pool: tuple[np.ndarray, np.ndarray, np.ndarray], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A batch of clean patches, damaged ones with a margin of the network's reach, conditions."""
+    """A batch: clean patches, damaged ones with a margin of the network's reach, conditions."""
     clean, damaged, known = pool
     chosen = rng.integers(len(clean), size=_BATCH)
     size = _PATCH + 2 * networks.REACH

@@ -55,7 +55,7 @@ class _Info(tfds.core.DatasetInfo):
     """Dataset information that is never looked up on TFDS's server."""
 
     def initialize_from_bucket(self) -> None:
-        """Does nothing: the server does not know these sets, and asking leaves a folder behind."""
+        """Does nothing: the server lacks these sets, and a request would leave a folder behind."""
 
 
 class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -171,7 +171,7 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
                 problems.add(f"{found} {what} instead of {wanted or 'at least one'}")
         for name, count in collections.Counter(pair.distorted for pair in pairs).items():
             if count > 1:
-                problems.add(f"{name} occurs {count} times")
+                problems.add(f"{name}: occurs {count} times in the table")
         for pair in pairs:
             low, high = self.SCORE_RANGE
             if pair.quality is None and not low <= pair.score <= high:
@@ -225,19 +225,19 @@ class PairBuilder(FileReaderBuilder, skip_registration=True):  # type: ignore[ca
         Args:
             split: `"train"` or another split of the set, `"all"` for all of them together, or
                 None for a dict of all splits.
-            **kwargs: not supported; TFDS's signature has them.
+            **kwargs: not supported; part of TFDS's signature.
 
         Raises:
             InputError: there is no such split.
             TypeError: `kwargs` are given.
         """
         if kwargs:
-            raise TypeError(f"as_data_source of {self.name} takes no {', '.join(kwargs)}")
+            raise TypeError(f"as_data_source of {self.name} does not support {', '.join(kwargs)}")
         splits = list(self.info.metadata["splits"])
         if split is None:
             return {name: self.as_data_source(name) for name in splits}
         if split != "all" and split not in splits:
             raise InputError(
-                f"{self.name} has no split {split!r}; there are {', '.join([*splits, 'all'])}"
+                f"{self.name} has no split {split!r}; choose from {', '.join([*splits, 'all'])}"
             )
         return PreparedPairs(self, splits if split == "all" else [split])

@@ -34,7 +34,7 @@ class Csiq(PairBuilder):
     strategy},
   author={Larson, Eric C. and Chandler, Damon M.},
   journal={Journal of Electronic Imaging}, volume={19}, number={1}, pages={011006}, year={2010}}"""
-    LICENSE = "Terms of the authors, see the homepage: free of charge, to be cited"
+    LICENSE = "The authors' terms (see the homepage): free of charge, citation required"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "download the reference images (src_imgs), the distorted images (dst_imgs) and the table "
         "csiq.DMOS.xlsx from https://s2.smu.edu/~eclarson/csiq.html into the folder"
@@ -71,7 +71,9 @@ class Csiq(PairBuilder):
                     )
                 )
             except (KeyError, TypeError, ValueError):
-                problems.add(f"{table.name}, row {row}: no type, level and score of an image")
+                problems.add(
+                    f"{table.name}, row {row}: invalid dst_type, dst_lev, dmos_std or dmos"
+                )
         return pairs
 
 
@@ -90,9 +92,9 @@ def _rows(table: Path) -> list[tuple[int, tuple[Any, ...]]]:
         finally:
             book.close()
         heading = next(i for i, row in enumerate(rows) if set(_COLUMNS) <= set(row))
-    except Exception:  # openpyxl raises whatever damage leads to
+    except Exception:  # openpyxl raises all kinds of errors on damaged files
         raise InputError(
-            f"{table}: has no sheet {_SHEET} with the columns {', '.join(_COLUMNS)}; "
+            f"{table}: no sheet {_SHEET} with the columns {', '.join(_COLUMNS)}; "
             "download the table again"
         ) from None
     places = [rows[heading].index(name) for name in _COLUMNS]

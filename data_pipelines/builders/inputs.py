@@ -201,14 +201,14 @@ def unpack(archive: Path, folder: str | os.PathLike[str], progress: Progress) ->
     except InputError:
         raise
     except tarfile.FilterError as error:
-        raise InputError(f"{archive}: refused to unpack it ({error}); get a clean copy") from None
+        raise InputError(f"{archive}: unsafe to unpack ({error}); get a clean copy") from None
     except OSError as error:
         if error.errno in DISK_ERRORS:
             raise
         raise _damaged(archive, error) from None
     except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
         raise InputError(f"{archive}: cannot be unpacked ({error}); unpack it yourself") from None
-    except Exception as error:  # the decoders raise whatever damage leads to
+    except Exception as error:  # the decoders raise all kinds of errors on damage
         raise _damaged(archive, error) from None
 
 
@@ -225,8 +225,8 @@ def _unpack_zip(archive: Path, folder: Path, progress: Progress) -> None:
             name = PurePosixPath(member.filename.replace("\\", "/"))
             if name.is_absolute() or ".." in name.parts or ":" in "".join(name.parts[:1]):
                 raise InputError(
-                    f"{archive}: refused to unpack it, its member {member.filename} would be "
-                    "written outside the folder; get a clean copy"
+                    f"{archive}: unsafe to unpack (member {member.filename} would be written "
+                    "outside the folder); get a clean copy"
                 )
             file.extract(member, folder)
 

@@ -15,7 +15,7 @@ from gsn_jax.errors import InputError
 
 
 class IqaTable(PairBuilder):
-    """Reads the folder's `pairs.csv` or only CSV file; see `PairTable` for the columns.
+    """Reads `pairs.csv`, or the folder's only CSV file; see `PairTable` for the columns.
 
     Args:
         score_range: smallest and largest possible score, if the scores are not in [0, 1].
@@ -23,10 +23,10 @@ class IqaTable(PairBuilder):
         **kwargs: see `PairBuilder`.
     """
 
-    TITLE = "Image pairs with scores from a table of one's own"
+    TITLE = "Image pairs with scores from your own table"
     HOMEPAGE = ""
     CITATION = ""
-    LICENSE = "That of the images"
+    LICENSE = "The license of the images"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "put the images and a table pairs.csv with the columns "
         "reference,distorted,score[,type,level,group] into the folder"
@@ -62,7 +62,7 @@ class IqaTable(PairBuilder):
             return
         if self._origin_of(self._find_table(manual_dir)) != stored:
             raise InputError(
-                f"{self.name} is prepared in {self.data_dir} from another table or with other "
+                f"{self.name} was prepared in {self.data_dir} from another table or with other "
                 "options; remove that folder, or choose another --data-dir"
             )
 
@@ -80,7 +80,7 @@ class IqaTable(PairBuilder):
         named = [path for path in tables if path.name.lower() == "pairs.csv"]
         if len(tables) != 1 and not named:
             raise InputError(
-                f"{folder}: {len(tables)} tables (*.csv) and none is pairs.csv; "
+                f"{folder}: {len(tables)} CSV files, none named pairs.csv; "
                 f"{self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
         return (named or tables)[0]
@@ -97,7 +97,8 @@ def pairs_of_table(table: PairTable) -> list[Pair]:
     for split in sorted(set(splits)):
         if not re.fullmatch(r"[a-z][a-z0-9_]*", split) or split in (REFERENCES, "all"):
             raise InputError(
-                f"{table.path}: {split!r} cannot be the name of a split; use lower-case letters"
+                f"{table.path}: invalid split name {split!r}; use lower-case letters, digits and "
+                f"_, starting with a letter, and neither {REFERENCES} nor all"
             )
     pairs = []
     for i in range(len(table)):

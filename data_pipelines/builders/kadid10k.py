@@ -47,14 +47,14 @@ _NAME = re.compile(r"(i\d\d)_(\d\d)_(\d\d)\.png", re.IGNORECASE)
 class Kadid10k(PairBuilder):
     """Reads `dmos.csv` (`dist_img,ref_img,dmos,var`); what it calls dmos rises with quality."""
 
-    TITLE = "KADID-10k: 10125 distorted images with scores from crowdsourcing"
+    TITLE = "KADID-10k: 10125 distorted images with crowdsourced scores"
     HOMEPAGE = "https://database.mmsp-kn.de/kadid-10k-database.html"
     CITATION = """@inproceedings{lin2019kadid,
   title={{KADID-10k}: A Large-scale Artificially Distorted {IQA} Database},
   author={Lin, Hanhe and Hosu, Vlad and Saupe, Dietmar},
   booktitle={International Conference on Quality of Multimedia Experience (QoMEX)},
   year={2019}}"""
-    LICENSE = "Terms of the authors, see the homepage: to be cited; references from Pixabay"
+    LICENSE = "The authors' terms (see the homepage): citation required; references from Pixabay"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "download kadid10k.zip from https://database.mmsp-kn.de/kadid-10k-database.html into the "
         "folder; it holds dmos.csv and images/"
@@ -77,7 +77,7 @@ class Kadid10k(PairBuilder):
             try:
                 pairs.append(_pair(row, inputs))
             except (AttributeError, KeyError, TypeError, ValueError, IndexError):
-                problems.add(f"{_TABLE}, line {line}: not 'dist_img,ref_img,dmos,var'")
+                problems.add(f"{_TABLE}, line {line}: not a row of dist_img,ref_img,dmos,var")
         return pairs
 
 

@@ -31,9 +31,9 @@ class LiveIqa(PairBuilder):
   author={Sheikh, Hamid R. and Sabir, Muhammad F. and Bovik, Alan C.},
   journal={IEEE Transactions on Image Processing}, volume={15}, number={11}, pages={3440--3451},
   year={2006}}"""
-    LICENSE = "Copyright notice of the University of Texas at Austin in the release; to be cited"
+    LICENSE = "The University of Texas at Austin's notice in the release; citation required"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "ask for access at https://live.ece.utexas.edu/research/quality/subjective.htm, and put "
+        "request access at https://live.ece.utexas.edu/research/quality/subjective.htm, and put "
         "databaserelease2.zip and dmos_realigned.mat into the folder"
     )
     ARCHIVES = ("*databaserelease2*", "*live*")
@@ -57,8 +57,8 @@ class LiveIqa(PairBuilder):
         rows = [(*folder, i) for folder in FOLDERS for i in range(1, folder[2] + 1)]
         if any(len(column) != len(rows) for column in (*scores.values(), names)):
             raise InputError(
-                f"{inputs.folder}: dmos_realigned.mat and refnames_all.mat need {len(rows)} rows; "
-                "get those of release 2"
+                f"{inputs.folder}: dmos_realigned.mat and refnames_all.mat must have {len(rows)} "
+                "rows; use the files of release 2"
             )
         pairs = []
         for row, (folder, kind, _, number) in enumerate(rows):
@@ -69,7 +69,7 @@ class LiveIqa(PairBuilder):
                 reference = str(names[row][0])
                 score, deviation = (float(scores[name][row]) for name in ("dmos_new", "dmos_std"))
             except (IndexError, TypeError, ValueError):
-                problems.add(f"{distorted}: no reference and score")
+                problems.add(f"{distorted}: no valid reference and score")
                 continue
             pairs.append(
                 Pair(
@@ -95,7 +95,7 @@ def _variables(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         data = scipy.io.loadmat(path, variable_names=names)
         return {name: data[name].ravel() for name in names}
-    except Exception:  # SciPy raises whatever damage leads to
+    except Exception:  # SciPy raises all kinds of errors on damaged files
         raise InputError(
             f"{path}: not a MATLAB file with {', '.join(names)}; download it again"
         ) from None

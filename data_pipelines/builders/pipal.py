@@ -27,7 +27,7 @@ class Pipal(PairBuilder):
   author={Gu, Jinjin and Cai, Haoming and Chen, Haoyu and Ye, Xiaoxing and Ren, Jimmy S. and
     Dong, Chao},
   booktitle={European Conference on Computer Vision (ECCV)}, year={2020}}"""
-    LICENSE = "Terms of the authors, see the homepage; to be cited"
+    LICENSE = "The authors' terms (see the homepage): citation required"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "download the training archives (Train_Ref, Distortion_1 to Distortion_4, Train_Label) "
         "named at https://github.com/HaomingCai/PIPAL-dataset into the folder"

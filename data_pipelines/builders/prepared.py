@@ -60,7 +60,7 @@ class PreparedPairs(PairSource):
         """
         try:
             return records[position]
-        except Exception as error:  # ArrayRecord and TFDS raise whatever damage leads to
+        except Exception as error:  # ArrayRecord and TFDS raise all kinds of errors on damage
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
                 f"{self._where}: {name}: damaged record ({reason}); remove the set's folder and "

@@ -52,7 +52,7 @@ class Tid2013(PairBuilder):
     Egiazarian, Karen and Astola, Jaakko and Vozel, Benoit and Chehdi, Kacem and Carli, Marco and
     Battisti, Federica and Kuo, C.-C. Jay},
   journal={Signal Processing: Image Communication}, volume={30}, pages={57--77}, year={2015}}"""
-    LICENSE = "Terms of the authors, see the homepage: free of charge, to be cited"
+    LICENSE = "The authors' terms (see the homepage): free of charge, citation required"
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "download tid2013.rar from https://www.ponomarenko.info/tid2013.htm and unpack it (7z x "
         "tid2013.rar), so that mos_with_names.txt, reference_images/ and distorted_images/ are "
@@ -104,6 +104,6 @@ class Tid2013(PairBuilder):
         lines = read_lines(table)
         values = [value for line in lines[:count] if (value := as_number(line)) is not None]
         if len(values) < count:
-            problems.add(f"mos_std.txt does not hold {count} numbers")
+            problems.add(f"mos_std.txt: {len(values)} numbers instead of {count}")
             return nothing
         return values

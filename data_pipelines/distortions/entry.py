@@ -54,7 +54,7 @@ class Distortion:
             InputError: the level lies outside 1 to 5.
         """
         if not 1 <= level <= 5:
-            raise InputError(f"{self.name}: a level lies between 1 and 5, got {level}")
+            raise InputError(f"{self.name}: the level must be from 1 to 5, got {level}")
         below = math.floor(level)
         part = level - below
         if part == 0:
@@ -106,8 +106,8 @@ def check_image(image: RGB, name: str) -> None:
     if not good or image.ndim != 3 or image.shape[-1] != 3 or min(image.shape[:2]) < 16:
         found = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
         raise InputError(
-            f"{name}: distortions take uint8 images (height, width, 3) of at least 16 x 16 pixels,"
-            f" got {found}"
+            f"{name}: an image must be uint8 (height, width, 3) with at least 16 x 16 pixels, "
+            f"got {found}"
         )
 
 

@@ -28,7 +28,7 @@ FILE = "networks.npz"
 # Kernel sizes, equal in all networks; the file determines the widths.
 KERNELS = (5, 3, 3, 3, 3)
 REACH = sum(size // 2 for size in KERNELS)
-# Rows computed at once, so few that they fit into the cache and bound the memory.
+# Rows computed at once: few, so that they fit into the cache and need little memory.
 _ROWS = 32
 
 upscaled = functools.partial(scaling.upscaled, up="bicubic")
@@ -126,7 +126,7 @@ DISTORTIONS = (
         (9.0, 15.0, 26.0, 48.0, 90.0),
         (0, 250),
         "standard deviation of the noise (of 255)",
-        "White noise removed by a convolutional network that is told its strength.",
+        "White noise removed by a convolutional network that is given its strength.",
         "after Zhang et al., 2018 (FFDNet); own weights",
     ),
     Distortion(
@@ -136,21 +136,21 @@ DISTORTIONS = (
         (60.0, 120.0, 240.0, 550.0, 1200.0),
         (1, 6000),
         "JPEG tables (percent)",
-        "JPEG, then a convolutional network that is told its strength.",
+        "JPEG, then a convolutional network that is given its strength.",
         "after Dong et al., 2015 (ARCNN); own weights",
     ),
     _upscaling(
         "upscaling_network",
         "upscaling",
-        "Reduced and enlarged with bicubic, then a convolutional network trained for the least "
+        "Reduced and enlarged with bicubic, then a convolutional network trained for minimum "
         "error.",
         "after Dong et al., 2014 (SRCNN); own weights",
     ),
     _upscaling(
         "upscaling_texture",
         "texture",
-        "Reduced and enlarged with bicubic, then a convolutional network trained for the texture's "
-        "strength too: sharp and partly wrong.",
-        "after Ledig et al., 2017 (SRGAN), without an adversary; own weights",
+        "Reduced and enlarged with bicubic, then a convolutional network also trained for the "
+        "strength of texture: sharp and partly wrong.",
+        "after Ledig et al., 2017 (SRGAN), without adversarial loss; own weights",
     ),
 )

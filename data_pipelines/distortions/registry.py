@@ -47,7 +47,7 @@ def names(group: str | None = None) -> tuple[str, ...]:
         InputError: there is no such group.
     """
     if group is not None and group not in groups():
-        raise InputError(f"no group {group!r} of distortions; there are {', '.join(groups())}")
+        raise InputError(f"no distortion group {group!r}; choose from {', '.join(groups())}")
     return tuple(name for name, entry in _ENTRIES.items() if group in (None, entry.group))
 
 

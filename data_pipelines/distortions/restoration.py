@@ -118,7 +118,7 @@ DISTORTIONS = (
         median_filter,
         (2.0, 4.0, 6.0, 10.0, 16.0),
         (0, 60),
-        "window (pixels) and half the noise",
+        "window (pixels), half the noise's deviation",
         "White noise, then a median filter.",
         "OpenCV medianBlur",
     ),

@@ -56,7 +56,7 @@ def upscaled_noise(image: RGB, factor: float, rng: Generator) -> RGB:
 
 
 def back_projection(image: RGB, factor: float, rng: Generator) -> RGB:
-    """Reduces, enlarges by iterated back-projection (Irani and Peleg, 1991): sharp, ringing."""
+    """Reduces and enlarges by iterated back-projection (Irani and Peleg, 1991): sharp, ringing."""
     height, width = image.shape[:2]
     small = _reduce(image, factor).astype(np.float32)
     estimate = _resize_float(small, width, height)

@@ -37,7 +37,7 @@ def jpeg_errors(image: RGB, rate: float, rng: np.random.Generator) -> RGB:
 def _flips(data: bytes, count: float, rng: np.random.Generator) -> list[tuple[int, int]]:
     """Random positions (byte, bit) where a flip neither creates nor breaks a marker.
 
-    Nearly all positions do; twice `count` are drawn, so that `count` of them do.
+    Nearly all positions qualify; twice `count` are drawn, so that at least `count` qualify.
     """
     start = data.index(b"\xff\xda") + 14
     stream = np.frombuffer(data, np.uint8)

@@ -56,15 +56,18 @@ def reference(photos: Path, scene: int) -> np.ndarray:
         scene: a key of `OFFSETS`.
 
     Raises:
-        InputError: the photograph is missing or has another size.
+        InputError: the photograph is missing, or has another size or depth.
     """
     path = photos / f"kodim{scene:02d}.png"
     if not path.is_file():
         raise InputError(
-            f"{photos}: holds no kodim{scene:02d}.png; give the folder of the 24 Kodak photographs"
+            f"{photos}: no kodim{scene:02d}.png; give the folder with the 24 Kodak photographs"
         )
     photo = load_image(path)
     if sorted(photo.shape[:2]) != [512, 768] or photo.dtype != np.uint8:
-        raise InputError(f"{path}: a Kodak photograph has 768 x 512 or 512 x 768 pixels")
+        raise InputError(
+            f"{path}: {photo.shape[1]} x {photo.shape[0]} of {photo.dtype}, but a Kodak photograph "
+            "has 768 x 512 or 512 x 768 pixels of 8 bits"
+        )
     row, column = OFFSETS[scene]
     return np.ascontiguousarray(photo[row : row + HEIGHT, column : column + WIDTH])

@@ -65,6 +65,6 @@ def _entry(path: Path, number: int, row: dict[str, str]) -> tuple[tuple[int, int
     except (TypeError, ValueError):
         match = None
     if match is None:
-        raise InputError(f"{path}, line {number}: not a row of TID2013's images")
+        raise InputError(f"{path}, line {number}: not the values of a TID2013 image")
     scene, kind, level = map(int, match.groups())
     return (scene, kind, level), Published(*values)

@@ -256,7 +256,7 @@ def test_wrong_input_is_one_clear_line(photos, tmp_path):
     (tmp_path / "empty").mkdir()
     cases = [
         ((str(tmp_path / "nowhere"), "--out", out), "no such folder"),
-        ((str(tmp_path / "empty"), "--out", out), "no photographs found"),
+        ((str(tmp_path / "empty"), "--out", out), "no photographs ("),
         ((str(photos), "--out", out, "--types", "jpge"), "did you mean jpeg"),
         ((str(photos), "--out", out, "--types", ","), "at least one distortion"),
         ((str(photos), "--out", out, "--except", ","), "--except: name at least one"),
@@ -296,5 +296,5 @@ def test_photographs_of_one_name_are_refused(tmp_path):
 
 def test_other_settings_do_not_mix_into_a_folder(photos, tmp_path):
     synthesize.synthesize(photos, tmp_path / "out", _settings(levels=(1,)), workers=1)
-    with pytest.raises(InputError, match="begun with other settings"):
+    with pytest.raises(InputError, match="started with other settings"):
         synthesize.synthesize(photos, tmp_path / "out", _settings(levels=(2,)), workers=1)

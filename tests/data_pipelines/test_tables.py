@@ -162,9 +162,9 @@ def test_subset_and_concatenation_keep_pairs_together(position_table):
 
 def test_indices_out_of_range(position_table):
     table = PairTable(position_table(pairs=3))
-    with pytest.raises(IndexError, match="pair 3 of 3"):
+    with pytest.raises(IndexError, match="no pair 3; the source has 3"):
         table[3]
-    with pytest.raises(IndexError, match="pair 3 of 3"):
+    with pytest.raises(IndexError, match="no pair 3; the source has 3"):
         Subset(table, [0, 3])
     with pytest.raises(InputError, match="at least one"):
         Concatenated([])

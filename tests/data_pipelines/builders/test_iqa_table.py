@@ -1,4 +1,4 @@
-"""The builder of a pairs table of one's own."""
+"""The builder of a user's own pairs table."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_score_range_of_a_table(tmp_path):
 def test_names_that_a_split_cannot_have(tmp_path, split):
     save(tmp_path, "a.png")
     (tmp_path / "pairs.csv").write_text(f"reference,distorted,score,split\na.png,a.png,1,{split}\n")
-    with pytest.raises(InputError, match="cannot be the name of a split"):
+    with pytest.raises(InputError, match="invalid split name"):
         catalogue.prepare("iqa_table", tmp_path, tmp_path / "data")
 
 

@@ -63,7 +63,7 @@ def test_tables_of_another_release(small, tmp_path):
     folder, _ = small
     names = {"refnames_all": np.full((1, 808), "bikes.bmp", object)}
     scipy.io.savemat(folder / "databaserelease2" / "refnames_all.mat", names)
-    with pytest.raises(InputError, match="need 982 rows; get those of release 2"):
+    with pytest.raises(InputError, match="must have 982 rows; use the files of release 2"):
         catalogue.prepare("live_iqa", folder, tmp_path / "data")
 
 

@@ -63,7 +63,7 @@ class TestTid2013(BuilderTests):
 @pytest.mark.parametrize(
     ("table", "old", "new", "words"),
     [
-        ("mos_std.txt", "0.6\n", "", "mos_std.txt does not hold 6 numbers"),
+        ("mos_std.txt", "0.6\n", "", "mos_std.txt: 5 numbers instead of 6"),
         ("mos_with_names.txt", "4.5 ", "4_5 ", "line 4: '4_5 I25_10_2.BMP' is not"),
     ],
 )
@@ -129,12 +129,12 @@ def test_a_prepared_set_is_not_built_again(tid2013, tmp_path):
 
 
 def test_unknown_names_and_splits(tid2013, tmp_path):
-    with pytest.raises(InputError, match=r"no data set 'tid'; there are tid2013, kadid10k"):
+    with pytest.raises(InputError, match=r"no data set 'tid'; choose from tid2013, kadid10k"):
         data_pipelines.load("tid", data_dir=tmp_path / "data")
     with pytest.raises(InputError, match=r"run gsn datasets prepare csiq --manual-dir DIR"):
         data_pipelines.load("csiq", data_dir=tmp_path / "data")
     builder = catalogue.prepare("tid2013", tid2013, tmp_path / "data")
-    with pytest.raises(InputError, match=r"no split 'test'; there are train, all"):
+    with pytest.raises(InputError, match=r"no split 'test'; choose from train, all"):
         builder.as_data_source("test")
     assert list(builder.as_data_source()) == ["train"]
 
@@ -152,7 +152,7 @@ def test_records_are_what_tfds_says(tid2013, tmp_path):
 
 def test_pairs_are_always_decoded(tid2013, tmp_path):
     builder = catalogue.prepare("tid2013", tid2013, tmp_path / "data")
-    with pytest.raises(TypeError, match="takes no decoders"):
+    with pytest.raises(TypeError, match="does not support decoders"):
         builder.as_data_source("train", decoders={})
 
 
@@ -180,7 +180,7 @@ def test_what_a_killed_preparation_left_is_removed(tid2013, tmp_path):
 
 def test_two_preparations_at_once_are_refused(tid2013, tmp_path):
     def again(stage, done, total):
-        with pytest.raises(InputError, match="is being prepared already"):
+        with pytest.raises(InputError, match="another process is preparing it"):
             catalogue.prepare("tid2013", tid2013, tmp_path / "data")
         seen.append(stage)
 

@@ -148,14 +148,14 @@ def test_select_takes_names_groups_and_data_sets_once_each():
     ("call", "message"),
     [
         (lambda image: distortions.get("jpg"), "did you mean jpeg"),
-        (lambda image: distortions.names("noises"), "no group 'noises'"),
+        (lambda image: distortions.names("noises"), "no distortion group 'noises'"),
         (lambda image: distortions.select(["blurr"]), "no distortion 'blurr'"),
         (lambda image: distortions.of_tid2013(25), "no distortion type 25"),
         (lambda image: distortions.apply("jpeg", image), "either a level or a strength"),
-        (lambda image: distortions.apply("jpeg", image, 6), "level lies between 1 and 5"),
+        (lambda image: distortions.apply("jpeg", image, 6), "level must be from 1 to 5"),
         (lambda image: distortions.apply("jpeg", image, strength=-1), "outside 1 to 6000"),
-        (lambda image: distortions.apply("jpeg", image / 255, 1), "take uint8 images"),
-        (lambda image: distortions.apply("jpeg", image[..., 0], 1), "take uint8 images"),
+        (lambda image: distortions.apply("jpeg", image / 255, 1), "must be uint8"),
+        (lambda image: distortions.apply("jpeg", image[..., 0], 1), "must be uint8"),
         (lambda image: distortions.apply("jpeg", image[:9], 1), "at least 16 x 16"),
     ],
 )
