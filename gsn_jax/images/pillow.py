@@ -120,7 +120,7 @@ def _decode_deep(
         return png.decode(data, where, orientation)
     if image.format == "AVIF" and avif.depth(data) > 8:
         return avif.decode(data, where, orientation)
-    if image.format == "JPEG2000" and jpeg2000.layout(data)[2] > 8:
+    if image.format == "JPEG2000" and jpeg2000.layout(data, where)[2] > 8:
         return jpeg2000.decode(data, where)
     if image.format == "PPM" and image.mode == "RGB":
         return _decode_deep_ppm(part, data, where)
@@ -128,7 +128,7 @@ def _decode_deep(
 
 
 def _check_jpeg2000(image: Image.Image, data: bytes, where: str) -> None:
-    width, height, depth = jpeg2000.layout(data)
+    width, height, depth = jpeg2000.layout(data, where)
     if (width, height) != image.size:
         raise ValueError("its headers disagree about the size")
     if 1 < depth < 8 or depth > 16:
