@@ -15,6 +15,7 @@ from gsn_jax.benchmark.scoring_run import Progress, score_set
 from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.outputs import alone
+from gsn_jax.wording import counted
 
 
 def scored_set(
@@ -109,7 +110,8 @@ def left_out(scored: ScoredSet, most: int = 10) -> list[str]:
         lines.append(f"{scored.source.describe(index)}: left out of {who}: {line}")
     if len(lines) > most:
         pairs = len({index for index, _ in reasons})
-        lines = [*lines[:most], f"... and {len(lines) - most} more; {pairs} pairs are affected"]
+        affected = f"{counted(pairs, 'pair')} {'is' if pairs == 1 else 'are'} affected"
+        lines = [*lines[:most], f"... and {len(lines) - most} more; {affected}"]
     return lines
 
 

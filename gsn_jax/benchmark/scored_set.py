@@ -8,6 +8,7 @@ import numpy as np
 
 from data_pipelines.sources import PairSource
 from gsn_jax import agreement
+from gsn_jax.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ class ScoredSet:
     def size(self) -> str:
         """Numbers of pairs and contents, such as "323 pairs of 7 contents"."""
         pairs, contents = len(self.source), len(set(self.source.reference_ids))
-        return f"{pairs} pair{'s' * (pairs != 1)} of {contents} content{'s' * (contents != 1)}"
+        return f"{counted(pairs, 'pair')} of {counted(contents, 'content')}"
 
 
 def protocol_notes(scored: ScoredSet) -> list[str]:

@@ -14,6 +14,8 @@ from gsn_jax.errors import InputError
 if TYPE_CHECKING:
     from gsn_jax.rate_distortion.codecs import Codec
 
+_MOST = 1001  # qualities in a range; admits 0:100:0.1
+
 options = together(
     click.option(
         "--codec",
@@ -100,7 +102,11 @@ def _values(text: str, values: str) -> list[float]:
     if separator == ",":
         return sorted(set(numbers))
     first, last, step = numbers
-    if step <= 0 or last < first or (last - first) / step > 1000:
+    if step <= 0 or last < first:
         raise wrong
+    if (last - first) / step >= _MOST:
+        raise InputError(
+            f"--quality {text}: more than {_MOST:,} qualities; give a larger STEP, as in 20:95:15"
+        )
     count = int((last - first) / step + 1e-9) + 1
     return [round(first + step * k, 9) for k in range(count)]

@@ -16,6 +16,7 @@ from gsn_jax import storage
 from gsn_jax.cli import shared_options
 from gsn_jax.cli.counting import counting_bar
 from gsn_jax.errors import InputError
+from gsn_jax.wording import counted
 
 
 @click.group(invoke_without_command=True)
@@ -74,7 +75,7 @@ def prepare(
             name, manual_dir, data_dir or ctx.obj, progress=_follow(bar), **options
         )
     splits = builder.as_data_source()
-    counts = ", ".join(f"{split} {len(pairs)} pairs" for split, pairs in splits.items())
+    counts = ", ".join(f"{split} {counted(len(pairs), 'pair')}" for split, pairs in splits.items())
     click.echo(f"{name} is ready in {builder.data_dir}: {counts}")
 
 

@@ -14,6 +14,7 @@ from gsn_jax.cli import codec_options, protocol_options, shared_options
 from gsn_jax.cli.counting import counting
 from gsn_jax.cli.interruption import interruptible
 from gsn_jax.errors import InputError
+from gsn_jax.wording import counted
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric
@@ -192,7 +193,7 @@ def command(
             written = page.write_page(comparison, report, {m.name: m for m in metrics}, verdict)
             click.echo(f"report: {written}", err=True)
     if failed:
-        files = "1 file" if len(failed) == 1 else f"{len(failed)} files"
+        files = counted(len(failed), "file")
         click.echo(f"gsn: {files} could not be scored; the first: {failed[0]}", err=True)
         sys.exit(2)
 

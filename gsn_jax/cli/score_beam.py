@@ -14,6 +14,7 @@ from gsn_jax.cli.score_options import Request
 from gsn_jax.cli.score_processes import refuse_flags
 from gsn_jax.cli.shared_options import together
 from gsn_jax.errors import InputError
+from gsn_jax.wording import counted
 
 if TYPE_CHECKING:
     from gsn_jax.scoring.protocol import Protocol
@@ -117,10 +118,9 @@ def _run(request: Request, table: str, out: str, protocol: Protocol) -> None:
         _say(line)
     if summary.bad > len(summary.errors):
         _say(f"... and {summary.bad - len(summary.errors)} more")
-    good, files = summary.rows - summary.bad, len(summary.files)
     click.echo(
-        f"{summary.rows} pairs: {good} scored, {summary.bad} failed; {files} "
-        f"Parquet file{'' if files == 1 else 's'} in {out}"
+        f"{counted(summary.rows, 'pair')}: {summary.rows - summary.bad} scored, {summary.bad} "
+        f"failed; {counted(len(summary.files), 'Parquet file')} in {out}"
     )
     if summary.bad:
         sys.exit(2)

@@ -21,6 +21,7 @@ from gsn_jax.scoring import outputs, tables
 from gsn_jax.scoring.journal import Journal, describe_run, open_journal
 from gsn_jax.scoring.pairs import Pair, ScoredPair, share
 from gsn_jax.scoring.protocol import described
+from gsn_jax.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +107,7 @@ def score_to_file(
             escape_formulas=table.escape_formulas,
         )
     if sys.stderr.isatty():  # where the bar has just disappeared
-        click.echo(f"gsn: the scores of {len(rows)} pairs are in {table.path}", err=True)
+        click.echo(f"gsn: the scores of {counted(len(rows), 'pair')} are in {table.path}", err=True)
     return rows
 
 

@@ -8,6 +8,7 @@ import click
 
 from gsn_jax.cli import shared_options
 from gsn_jax.cli.counting import counting
+from gsn_jax.wording import counted
 
 
 @click.command()
@@ -83,4 +84,4 @@ def command(
         description=description or f"{judge.name} of gsn_jax {__version__}, in JAX",
     )
     submission.write_zip(out, scores, about)
-    click.echo(f"{out}: {len(scores)} scores")
+    click.echo(f"{out}: {counted(len(scores), 'score')}")

@@ -222,7 +222,7 @@ def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:
         image = pillow.open_file(data)
         _check_size(image.size, where, max_pixels)
         frames = getattr(image, "n_frames", 1)
-    except Image.DecompressionBombError:
+    except Image.DecompressionBombError:  # a GIF frame that is larger than the file's screen
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own
         size = f"more than {limit:,}"
         raise InputError(_too_large(where, size, min(limit, max_pixels))) from None

@@ -10,15 +10,17 @@ from gsn_jax.images import isobmff
 from gsn_jax.images.raster import Raster
 
 _CODESTREAM = b"\xff\x4f\xff\x51"  # the first markers of JPEG 2000: SOC, SIZ
+_SIGNED = 0x80  # in the byte of a channel's depth
 _JP2_YCC = b"\0\0\0\x12"
 _JP2_LIKE_SRGB = (16, 17, 18)  # enumerated colour spaces: sRGB, gray and YCC with sRGB's curve
 
 
-def layout(data: bytes) -> tuple[int, int, int]:
+def layout(data: bytes, where: str) -> tuple[int, int, int]:
     """Width, height and bits per sample of a JPEG 2000 file, from its codestream.
 
     Raises:
-        ValueError: the file is damaged, or its channels differ in depth or are signed.
+        InputError: its channels differ in depth or are signed.
+        ValueError: the file is damaged.
     """
     stream = _codestream(data)
     if len(stream) < 42:
@@ -26,8 +28,16 @@ def layout(data: bytes) -> tuple[int, int, int]:
     right, bottom, left, top = struct.unpack(">4I", stream[8:24])
     channels = struct.unpack(">H", stream[40:42])[0]
     depths = set(stream[42 : 42 + 3 * channels : 3])
-    if len(depths) != 1 or max(depths) & 0x80:
-        raise ValueError("channels of different depths, or signed")
+    if any(depth & _SIGNED for depth in depths):
+        raise InputError(
+            f"{where}: JPEG 2000 with signed samples is not supported; save it with unsigned ones"
+        )
+    if len(depths) > 1:
+        raise InputError(
+            f"{where}: JPEG 2000 with channels of different depths is not supported; save it as PNG"
+        )
+    if not depths:
+        raise ValueError("no channels")
     return right - left, bottom - top, depths.pop() + 1
 
 
@@ -56,7 +66,7 @@ def decode(data: bytes, where: str) -> Raster:
     """A JPEG 2000 file of 9 to 16 bits.
 
     Raises:
-        InputError: see `profile`; or it holds a palette or YCC values.
+        InputError: see `profile` and `layout`; or it holds a palette or YCC values.
         ValueError: the file is damaged.
     """
     import imagecodecs
@@ -78,7 +88,7 @@ def decode(data: bytes, where: str) -> Raster:
     samples = samples.reshape(*samples.shape[:2], -1)
     return Raster(
         samples,
-        white=2 ** layout(data)[2] - 1,
+        white=2 ** layout(data, where)[2] - 1,
         opacity="straight" if samples.shape[-1] in (2, 4) else "none",
         profile=colours,
     )

@@ -19,6 +19,7 @@ from gsn_jax.images.reader import check_extra, open_image_io
 
 _SIGNATURE = b"\x76\x2f\x31\x01"
 _DEEP, _SEVERAL_PARTS = 0x800, 0x1000
+_NEEDED = ("channels", "dataWindow", "displayWindow")
 _COLOURS, _GRAY, _OPACITY = ("R", "G", "B"), ("Y",), "A"
 _CHROMA = ("RY", "BY")
 _WHOLE_NUMBERS = 0  # the sample type UINT
@@ -64,6 +65,9 @@ def read_header(data: bytes, where: str) -> Header:
         if flags & (_DEEP | _SEVERAL_PARTS):
             raise InputError(f"{where}: has several parts or deep samples; save one flat part")
         found = dict(_attributes(data))
+        for name in _NEEDED:
+            if name not in found:
+                raise ValueError(f"its header lacks {name}")
         pixels, picture = (
             struct.unpack("<4i", found[name]) for name in ("dataWindow", "displayWindow")
         )
@@ -71,7 +75,7 @@ def read_header(data: bytes, where: str) -> Header:
         channels = list(_channels(found["channels"]))
         places = struct.unpack("<8f", found["chromaticities"]) if "chromaticities" in found else ()
         (white,) = struct.unpack("<f", found.get("whiteLuminance", struct.pack("<f", 1)))
-    except (struct.error, KeyError, UnicodeDecodeError) as error:
+    except (struct.error, UnicodeDecodeError) as error:
         raise ValueError(f"damaged header: {error}") from None
     left, top, right, bottom = pixels
     width, height = right - left + 1, bottom - top + 1

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import avif, formats, jpeg2000, png, portable_map, profiles, raster
@@ -18,18 +21,34 @@ Image.init()
 # Pillow can be built without some of its formats.
 FORMATS = tuple(name for name in formats.NAMES if name in Image.OPEN)
 
+_BYTES_OF_SIGNATURE = 16
+_OTHER_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # as for `Image.open`
+
 _ORIENTATION = 0x0112
 # EXIF's interoperability index, by which cameras declare Adobe RGB without a profile (DCF 2.0).
 _INTEROPERABILITY, _INDEX, _ADOBE_RGB = 0xA005, 1, "R03"
 
 
-def open_file(file: BinaryIO | bytes) -> Image.Image:
-    """Opens an image file in one of `FORMATS`, without decoding it.
+def open_file(file: BinaryIO | bytes, names: Sequence[str] = FORMATS) -> Image.Image:
+    """Opens an image file in one of these formats, without decoding it.
+
+    `Image.open` would refuse what is beyond `Image.MAX_IMAGE_PIXELS`, a limit of the whole process.
+    The caller checks the size against its own.
 
     Raises:
         Exception: of any kind, if Pillow cannot open the file.
     """
-    return Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS)
+    file = io.BytesIO(file) if isinstance(file, bytes) else file
+    file.seek(0)
+    start = file.read(_BYTES_OF_SIGNATURE)
+    for name in names:
+        factory, accept = Image.OPEN[name]
+        accepted = accept is None or accept(start)
+        if accepted and not isinstance(accepted, str):  # a text is a reason
+            file.seek(0)
+            with contextlib.suppress(*_OTHER_FORMAT):
+                return factory(file, "")
+    raise UnidentifiedImageError("unknown format")
 
 
 def size_before_opening(data: bytes) -> tuple[int, int] | None:
@@ -74,6 +93,9 @@ def decode(image: Image.Image, data: bytes, where: str) -> Decoded:
         avif.check_sizes(data)
     orientation = image.getexif().get(_ORIENTATION, 1)
     part = next(iter(getattr(image, "tile", ())), ())  # cleared by loading
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tile:
+        # As Pillow itself would, but only up to the limit of the process.
+        image.im = Image.core.new(image.mode, image._tile_size)
     image.load()
     deep = _decode_deep(image, data, where, orientation, part)
     return deep or _as_raster(image, _profile(image, data, where), where)
@@ -98,7 +120,7 @@ def _decode_deep(
         return png.decode(data, where, orientation)
     if image.format == "AVIF" and avif.depth(data) > 8:
         return avif.decode(data, where, orientation)
-    if image.format == "JPEG2000" and jpeg2000.layout(data)[2] > 8:
+    if image.format == "JPEG2000" and jpeg2000.layout(data, where)[2] > 8:
         return jpeg2000.decode(data, where)
     if image.format == "PPM" and image.mode == "RGB":
         return _decode_deep_ppm(part, data, where)
@@ -106,7 +128,7 @@ def _decode_deep(
 
 
 def _check_jpeg2000(image: Image.Image, data: bytes, where: str) -> None:
-    width, height, depth = jpeg2000.layout(data)
+    width, height, depth = jpeg2000.layout(data, where)
     if (width, height) != image.size:
         raise ValueError("its headers disagree about the size")
     if 1 < depth < 8 or depth > 16:

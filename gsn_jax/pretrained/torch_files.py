@@ -203,8 +203,7 @@ def _read_legacy(file: BinaryIO) -> Any:
     if load() != _LEGACY_MAGIC:
         raise Refused("it does not begin like a file from torch.save")
     load()  # protocol version
-    if load().get("little_endian") is False:
-        raise Refused("it was written on a big-endian machine")
+    load()  # about the machine; the storages are little-endian whatever it was
     content = load()
     for key in load():
         file.read(8)  # the number of elements, which the pickle has announced

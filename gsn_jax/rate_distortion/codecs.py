@@ -84,7 +84,7 @@ class LibraryCodec:
 
     def decode(self, data: bytes) -> Pixels:
         """See `Codec`."""
-        return decode(data)
+        return decode(data, f"the file that {self.name} encoded")
 
     def is_readable(self, data: bytes) -> bool:
         """See `Codec`."""
@@ -130,17 +130,18 @@ class ProgramCodec:
     def decode(self, data: bytes) -> Pixels:
         """See `Codec`."""
         if not self.decoder:
-            return decode(data)
+            advice = f"give --decoder '{self.name}=PROGRAM {{in}} {{out}}'"
+            return decode(data, f"the file that {self.name} encoded", advice)
         with tempfile.TemporaryDirectory() as name:
             source, target = Path(name, f"in{suffix_of(data, '')}"), Path(name, "out.png")
             source.write_bytes(data)
             self._run(self.decoder, {"in": source, "out": target})
+            program = f"{self.name}: {shlex.join(self.decoder)}"
             try:
-                return decode(target.read_bytes())
+                written = target.read_bytes()
             except OSError:
-                raise InputError(
-                    f"{self.name}: {shlex.join(self.decoder)} did not write {{out}}"
-                ) from None
+                raise InputError(f"{program} did not write {{out}}") from None
+            return decode(written, f"{program}: what it wrote as {{out}}", "it must write PNG")
 
     def is_readable(self, data: bytes) -> bool:
         """See `Codec`."""
@@ -236,8 +237,13 @@ def choose(names: Sequence[str], encoders: Sequence[str], decoders: Sequence[str
     return codecs
 
 
-def decode(data: bytes) -> Pixels:
+def decode(data: bytes, what: str, advice: str = "choose another quality or codec") -> Pixels:
     """The pixels of a file in JPEG XL or a format that Pillow reads.
+
+    Args:
+        data: the file.
+        what: what to call it in an error message.
+        advice: what to do if it cannot be decoded.
 
     Raises:
         InputError: the file cannot be decoded.
@@ -251,10 +257,7 @@ def decode(data: bytes) -> Pixels:
             return np.asarray(image.convert("RGB"))
     except Exception as error:  # decoders may raise anything
         reason = str(error).replace("<_io.BytesIO object", "bytes") or type(error).__name__
-        raise InputError(
-            f"the encoded file cannot be decoded ({reason[:200]}); give --decoder "
-            "'NAME=PROGRAM {in} {out}'"
-        ) from None
+        raise InputError(f"{what} cannot be decoded ({reason[:200]}); {advice}") from None
 
 
 def suffix_of(data: bytes, otherwise: str) -> str:

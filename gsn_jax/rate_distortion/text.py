@@ -10,6 +10,7 @@ from gsn_jax.rate_distortion.comparison import Against, Comparison
 from gsn_jax.rate_distortion.curves import MIN_POINTS
 from gsn_jax.rate_distortion.deltas import MIN_IMAGES, Estimate
 from gsn_jax.rate_distortion.opinions import Seen, Verdict
+from gsn_jax.wording import counted
 
 _DASH = "–"
 
@@ -260,4 +261,4 @@ def _arrowed(comparison: Comparison, metric: str) -> str:
 
 
 def _photographs(count: int) -> str:
-    return f"{count} photograph{'s' if count > 1 else ''}"
+    return counted(count, "photograph")

@@ -22,6 +22,7 @@ from gsn_jax.training.collectives import Collective, collectives
 from gsn_jax.training.meshes import make_mesh
 from gsn_jax.training.profiling import flops_per_pair, peak_flops
 from gsn_jax.training.program import abstract_batch, make_program
+from gsn_jax.wording import counted
 
 # Batches that `data_pipelines.device` prefetches to the devices.
 _AHEAD = 2
@@ -97,15 +98,15 @@ def find_target(topology: str | None) -> Target:
     if match is None or not count:
         raise InputError(f"--topology {topology!r}: give KIND:SHAPE, such as v5e:4x4 or cpu:8")
     if match[1] == "cpu":
-        return Target(_virtual(count), f"{count} virtual CPU devices")
+        return Target(_virtual(count), counted(count, "virtual CPU device"))
     try:
         absent = _absent_tpus(topology)
     except Exception as error:  # the type depends on the versions of JAX and libtpu
         reason = re.split(r"[.;\n]", str(error))[0] or type(error).__name__
         return Target(
             _virtual(count),
-            f"{count} virtual CPU devices in place of {topology}, which this JAX cannot compile "
-            f"for ({reason}); memory and FLOPs are those of the CPU program",
+            f"{counted(count, 'virtual CPU device')} in place of {topology}, which this JAX cannot "
+            f"compile for ({reason}); memory and FLOPs are those of the CPU program",
         )
     kind = absent[0].device_kind
     return Target(absent, f"{len(absent)} x {kind} ({topology}), which need not be present")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines import synthesis_labels
+from data_pipelines import distortions, synthesis_labels
 from gsn_jax.errors import InputError
 
 
@@ -47,6 +47,24 @@ def test_the_ensemble_says_at_once_which_weights_are_missing(monkeypatch):
     monkeypatch.setattr(synthesis_labels.packages, "dists_weights", missing)
     with pytest.raises(InputError, match="pip install --no-deps DISTS-pytorch"):
         synthesis_labels.check("ensemble")
+
+
+def test_the_tables_of_labels_name_the_types_of_distortions():
+    weights, like = synthesis_labels.weights, synthesis_labels.LIKE
+    assert set(distortions.names()) >= {*weights.OFFSETS, *like, *like.values()}
+    # A similar type has an offset and opinions to lend; the type itself has none.
+    assert set(weights.OFFSETS) >= set(like.values())
+    assert not set(weights.OFFSETS) & set(like)
+    numbers = {name: distortions.get(name).tid2013 for name in distortions.names()}
+    assert all(numbers[other] and not numbers[name] for name, other in like.items())
+    assert set(filter(None, numbers.values())) == set(weights.MOS) == set(range(1, 25))
+
+
+def test_every_type_has_a_label_at_every_level():
+    for name in distortions.names():
+        labels = [synthesis_labels.level_quality(name, level) for level in distortions.LEVELS]
+        assert labels == sorted(labels, reverse=True)
+        assert 0 < labels[-1] < labels[0] <= 1
 
 
 def test_level_labels_follow_the_opinions_of_tid2013():

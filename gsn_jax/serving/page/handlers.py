@@ -136,10 +136,11 @@ def rows(ranking: Ranking) -> list[list[str | int]]:
 
 
 def write_csv(folder: str | os.PathLike[str], ranking: Ranking) -> Path:
-    """Writes the ranking to `scores.csv` in the folder, as a pairs table with scores."""
+    """Writes the ranking to `scores.csv` in the folder, as a table to open in a spreadsheet."""
     path = Path(folder) / "scores.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
-        tables.write_rows(file, [*ranking.scored, *ranking.failed], ranking.metrics)
+        items = [*ranking.scored, *ranking.failed]
+        tables.write_rows(file, items, ranking.metrics, escape_formulas=True)
     return path
 
 

@@ -129,6 +129,15 @@ def test_the_table_holds_the_agreement(text):
     assert rows["rough ↑"][0] == str(known.sum()) != "24"
 
 
+def test_only_columns_of_the_page_are_explained(text, tmp_path):
+    assert "SRCC vs" not in text  # no set has scores of gsn
+    scored = scored_set()
+    scored.metrics["gsn"] = MetricScores("gsn", True, scored.source.quality)
+    text = write_report([scored], tmp_path).read_text(encoding="utf-8")
+    assert "SRCC vs gsn</th>" in text
+    assert '<li>"SRCC vs" another metric says' in text
+
+
 def test_the_table_by_type(text):
     from scipy import stats
 

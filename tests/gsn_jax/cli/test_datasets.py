@@ -32,7 +32,7 @@ def test_lists_every_set_with_its_state(folder):
     )
     assert prepared.exit_code == 0
     assert f"iqa_table is ready in {data}" in prepared.output.replace("\n", "")
-    assert "train 1 pairs" in prepared.output
+    assert "train 1 pair\n" in prepared.output
     assert data_pipelines.load("iqa_table", data_dir=data).quality == [0.75]
     assert gsn("--data-dir", data).output.count("not prepared") == 6
 

@@ -56,6 +56,21 @@ def test_in_another_colour_space(tmp_path, values, bits):
         load(tmp_path, data)
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_with_signed_samples(tmp_path, values, kind):
+    samples = np.round((values - 0.5) * 100).astype(kind)
+    data = imagecodecs.jpeg2k_encode(samples, codecformat="jp2", level=0, reversible=True)
+    with pytest.raises(InputError, match=r"x\.jp2: JPEG 2000 with signed samples is not supported"):
+        load(tmp_path, data)
+
+
+def test_with_channels_of_different_depths(tmp_path, values):
+    data = bytearray(jpeg2000(values, 8)[0])
+    data[data.index(b"\xff\x4f\xff\x51") + 42] = 4  # red has 5 bits
+    with pytest.raises(InputError, match=r"channels of different depths is not supported"):
+        load(tmp_path, data)
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 def test_whose_headers_differ(tmp_path, values, bits):
     data, _ = jpeg2000(values, bits)

@@ -163,6 +163,14 @@ class TestCodePoints:
 
 
 class TestOpenExr:
+    @pytest.mark.parametrize("name", ["channels", "dataWindow", "displayWindow"])
+    def test_a_header_that_lacks_an_attribute(self, tmp_path, light, name):
+        data = hdr_files.write_exr(tmp_path / "x.exr", light).read_bytes()
+        other = name[:-1].encode() + b"_\0"
+        data = data.replace(name.encode() + b"\0", other, 1)
+        with pytest.raises(InputError, match=rf"x\.exr: .*its header lacks {name}"):
+            load(tmp_path / "x.exr", data)
+
     @pytest.fixture(autouse=True)
     def reader(self):
         pytest.importorskip("OpenImageIO")

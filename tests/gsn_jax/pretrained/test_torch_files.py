@@ -75,6 +75,19 @@ def test_reads_what_pytorch_wrote(tmp_path, content):
         np.testing.assert_array_equal(tensors[name], expected, strict=True)
 
 
+def test_the_older_format_of_a_big_endian_machine_is_little_endian_too(tmp_path):
+    # PyTorch swaps the bytes there when it writes, and says only that the machine is big-endian.
+    data = zlib.decompress(base64.b64decode(LEGACY))
+    name = b"little_endian"
+    place = data.index(name) + len(name)
+    place += data[place : place + 5].index(b"\x88")  # True
+    path = tmp_path / "checkpoint.pth"
+    path.write_bytes(data[:place] + b"\x89" + data[place + 1 :])
+    tensors = read_torch_state_dict(path)
+    for name, expected in EXPECTED.items():
+        np.testing.assert_array_equal(tensors[name], expected, strict=True)
+
+
 class Call:
     """Pickles as a call of `function`, which need not be importable where it is read."""
 

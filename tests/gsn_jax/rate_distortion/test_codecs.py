@@ -80,8 +80,22 @@ def test_a_program_that_fails(photo, command, message):
 
 
 def test_what_cannot_be_decoded():
-    with pytest.raises(InputError, match="--decoder"):
-        codecs.decode(b"nothing")
+    (library,) = codecs.choose(["jpeg"], [], [])
+    with pytest.raises(InputError, match=r"^the file that jpeg encoded cannot .*; choose another"):
+        library.decode(b"nothing")
+    (program,) = codecs.choose([], [f"mine={PROGRAM} {{q}}"], [])
+    with pytest.raises(InputError, match=r"give --decoder 'mine=PROGRAM \{in\} \{out\}'$"):
+        program.decode(b"nothing")
+
+
+def test_a_decoder_that_writes_no_image():
+    copy = "import shutil, sys; shutil.copy(sys.argv[1], sys.argv[2])"
+    decoder = f"mine={shlex.quote(sys.executable)} -c {shlex.quote(copy)} {{in}} {{out}}"
+    (codec,) = codecs.choose([], [f"mine={PROGRAM} {{q}}"], [decoder])
+    with pytest.raises(InputError, match=r"^mine: .*cannot be decoded") as caught:
+        codec.decode(b"nothing")
+    assert str(caught.value).endswith("; it must write PNG")
+    assert "--decoder" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,10 @@ def test_other_forms_are_refused(topology):
         plan.find_target(topology)
 
 
+def test_one_device_is_said_in_the_singular():
+    assert plan.find_target("cpu:1").what == "1 virtual CPU device"
+
+
 def test_too_few_virtual_devices():
     with pytest.raises(InputError, match="8 virtual devices, but 16 are needed; set XLA_FLAGS="):
         plan.find_target("cpu:16")

@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -104,6 +105,14 @@ def test_the_table_to_download(files, tmp_path):
     assert float(rows[0]["psnr"]) > float(rows[1]["psnr"])
     assert rows[2]["error"]
     assert str(tmp_path) not in path.read_text(encoding="utf-8")
+
+
+def test_a_name_in_the_table_to_download_is_no_formula(files, tmp_path):
+    files["=1+1.png"] = str(tmp_path / "=1+1.png")
+    shutil.copy(files["good.png"], files["=1+1.png"])
+    path = handlers.write_csv(tmp_path, rank(files, ["=1+1.png"]))
+    (row,) = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    assert row["distorted"] == "'=1+1.png"
 
 
 def test_pictures_have_the_size_of_the_image_and_the_map_is_bright_where_it_is_bad(
