@@ -81,7 +81,7 @@ def _errors(
     channels = x.shape[-1]
     at_once = math.gcd(channels, _AT_ONCE)
     groups = (
-        jnp.moveaxis(features, -1, 0).reshape(-1, at_once, *features.shape[:2])
+        jnp.moveaxis(features.reshape(*features.shape[:2], -1, at_once), 2, 0)
         for features in (x, y)
     )
     shape = [size - WINDOW + 1 for size in x.shape[:2]] if _has_windows(x.shape) else [1, 1]
@@ -93,32 +93,35 @@ def _errors(
     return maps[0], maps[1], maps[2] / channels
 
 
-def _group_errors(x: Float[Array, "n h w"], y: Float[Array, "n h w"]) -> Float[Array, "3 _h _w"]:
+def _group_errors(x: Float[Array, "h w n"], y: Float[Array, "h w n"]) -> Float[Array, "3 _h _w"]:
     """Texture errors, structure errors and dispersions, summed over channels.
 
     For the means a and b, 1 - (2ab + c)/(a^2 + b^2 + c) = (a - b)^2 / (a^2 + b^2 + c), and likewise
     var(x - y) / (var x + var y + c) for structure: exactly zero for equal images.
     """
-    change = y - x
-    a, x_power, b, y_power, difference, power = _means(
-        jnp.stack([x, x * x, y, y * y, change, change * change])
-    )
-    x_variance, y_variance, variance = (
-        jnp.maximum(square - mean * mean, 0)
-        for square, mean in ((x_power, a), (y_power, b), (power, difference))
-    )
+    (a, x_variance), (b, y_variance), (difference, variance) = map(_moments, (x, y, y - x))
     texture = difference * difference / (a * a + b * b + STABILISER)
     structure = variance / (x_variance + y_variance + STABILISER)
-    return jnp.stack([texture, structure, x_variance / (a + 1e-12)]).sum(1)
+    return jnp.stack([texture, structure, x_variance / (a + 1e-12)]).sum(-1)
 
 
-def _means(planes: Float[Array, "*batch h w"]) -> Float[Array, "*batch _h _w"]:
-    """Means under a Gaussian window, or over whole planes if they are smaller than it."""
-    if not _has_windows(planes.shape[-2:]):
-        return planes.mean((-2, -1), keepdims=True)
+def _moments(features: Float[Array, "h w n"]) -> tuple[Float[Array, "_h _w n"], ...]:
+    """Means and variances under a Gaussian window."""
+    mean, square = map(_mean, (features, features * features))
+    return mean, jnp.maximum(square - mean * mean, 0)
+
+
+def _mean(features: Float[Array, "h w n"]) -> Float[Array, "_h _w n"]:
+    """Means under a Gaussian window, or over all positions if they are fewer than it has.
+
+    With the channels last, XLA's loops over shifted slices read contiguous memory.
+    """
+    if not _has_windows(features.shape):
+        return features.mean((0, 1), keepdims=True)
     taps = filters.gaussian_taps(WINDOW, SIGMA)
-    rows = staged(filters.correlate_axis(planes, taps, -2))
-    return staged(filters.correlate_axis(rows, taps, -1))
+    for axis in (0, 1):
+        features = staged(filters.correlate_axis(staged(features), taps, axis))
+    return features
 
 
 def _has_windows(shape: Sequence[int]) -> bool:
