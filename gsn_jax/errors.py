@@ -1,4 +1,4 @@
-"""The error raised for bad input.
+"""The error raised for bad input, and the words of messages.
 
 Anything that fails because of the input (a missing file, sizes that differ, a score that is not a
 number) raises an `InputError`: one line that says what is wrong, where, and what to do. The command
@@ -40,6 +40,11 @@ def refused_path(error: BaseException) -> str | None:
     if not isinstance(error, OSError) or error.errno not in _REFUSED or not error.filename:
         return None
     return f"{os.fsdecode(error.filename)}: cannot be read or written ({error.strerror})"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, such as "1 pair" and "2 pairs"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def disk_failure(error: BaseException) -> str | None:

@@ -12,10 +12,9 @@ from gsn_jax.benchmark.judged_sets import JudgedSet
 from gsn_jax.benchmark.score_store import LOCK, ScoreStore
 from gsn_jax.benchmark.scored_set import ScoredSet
 from gsn_jax.benchmark.scoring_run import Progress, score_set
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, counted
 from gsn_jax.metric import Metric
 from gsn_jax.scoring.outputs import alone
-from gsn_jax.wording import counted
 
 
 def scored_set(

@@ -8,7 +8,7 @@ import numpy as np
 
 from data_pipelines.sources import PairSource
 from gsn_jax import agreement
-from gsn_jax.wording import counted
+from gsn_jax.errors import counted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,7 @@ from rich.table import Table
 from gsn_jax import storage
 from gsn_jax.cli import shared_options
 from gsn_jax.cli.counting import counting_bar
-from gsn_jax.errors import InputError
-from gsn_jax.wording import counted
+from gsn_jax.errors import InputError, counted
 
 
 @click.group(invoke_without_command=True)

@@ -13,8 +13,7 @@ import click
 from gsn_jax.cli import codec_options, protocol_options, shared_options
 from gsn_jax.cli.counting import counting
 from gsn_jax.cli.interruption import interruptible
-from gsn_jax.errors import InputError
-from gsn_jax.wording import counted
+from gsn_jax.errors import InputError, counted
 
 if TYPE_CHECKING:
     from gsn_jax.metric import Metric

@@ -13,8 +13,7 @@ from gsn_jax.cli.protocol_options import chosen_protocol
 from gsn_jax.cli.score_options import Request
 from gsn_jax.cli.score_processes import refuse_flags
 from gsn_jax.cli.shared_options import together
-from gsn_jax.errors import InputError
-from gsn_jax.wording import counted
+from gsn_jax.errors import InputError, counted
 
 if TYPE_CHECKING:
     from gsn_jax.scoring.protocol import Protocol

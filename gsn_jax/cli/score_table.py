@@ -16,12 +16,11 @@ from gsn_jax.cli.score_processes import Processes
 from gsn_jax.cli.score_sources import Score
 from gsn_jax.cli.score_views import Job
 from gsn_jax.devices import distributed
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, counted
 from gsn_jax.scoring import outputs, tables
 from gsn_jax.scoring.journal import Journal, describe_run, open_journal
 from gsn_jax.scoring.pairs import Pair, ScoredPair, share
 from gsn_jax.scoring.protocol import described
-from gsn_jax.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,6 @@ import click
 
 from gsn_jax.cli import shared_options
 from gsn_jax.cli.counting import counting
-from gsn_jax.wording import counted
 
 
 @click.command()
@@ -66,7 +65,7 @@ def command(
 
     from gsn_jax._version import __version__
     from gsn_jax.benchmark import submission
-    from gsn_jax.errors import InputError
+    from gsn_jax.errors import InputError, counted
     from gsn_jax.scoring.by_name import choose
     from gsn_jax.scoring.outputs import is_submission, refuse_foreign
 

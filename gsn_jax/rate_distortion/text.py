@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 
 from gsn_jax.benchmark.text_tables import Cell, TextTable
+from gsn_jax.errors import counted
 from gsn_jax.rate_distortion.comparison import Against, Comparison
 from gsn_jax.rate_distortion.curves import MIN_POINTS
 from gsn_jax.rate_distortion.deltas import MIN_IMAGES, Estimate
 from gsn_jax.rate_distortion.opinions import Seen, Verdict
-from gsn_jax.wording import counted
 
 _DASH = "–"
 

@@ -17,12 +17,11 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, counted
 from gsn_jax.training.collectives import Collective, collectives
 from gsn_jax.training.meshes import make_mesh
 from gsn_jax.training.profiling import flops_per_pair, peak_flops
 from gsn_jax.training.program import abstract_batch, make_program
-from gsn_jax.wording import counted
 
 # Batches that `data_pipelines.device` prefetches to the devices.
 _AHEAD = 2

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gsn_jax import cli
-from gsn_jax.errors import InputError, about, disk_failure, refused_path
+from gsn_jax.errors import InputError, about, counted, disk_failure, refused_path
 from gsn_jax.training.run_folder import why_unwritable
 
 
@@ -70,3 +70,7 @@ def test_the_removed_folder_may_have_been_given_as_a_relative_path(tmp_path, mon
         Path("run/evaluations.csv").write_text("")
     assert why_unwritable("run", caught.value) == "the folder has been removed"
     assert why_unwritable("other", caught.value) is None
+
+
+def test_one_thing_is_in_the_singular():
+    assert [counted(count, "pair") for count in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
