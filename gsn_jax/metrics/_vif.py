@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
-from gsn_jax.metrics import colour, extents, filters, neighbourhoods, reductions, steerable
+from gsn_jax.metrics import canvas, colour, extents, filters, neighbourhoods, reductions, steerable
 from gsn_jax.metrics.distortion_channel import distortion_channel, information_change
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
@@ -52,13 +52,21 @@ def vif(
     covariances = jnp.stack(
         [_covariance(bands[:, 0], inside) for bands, inside in zip(levels, blocks, strict=True)]
     )
-    changes, totals = [], []
-    for level, spectra in enumerate(zip(*neighbourhoods.spectrum(covariances), strict=True)):
+    spectra = neighbourhoods.spectrum(covariances)
+    fields, inside = [], []
+    for level, (bands, extent, *spectrum) in enumerate(zip(levels, blocks, *spectra, strict=True)):
         window = 2 ** (LEVELS - level) + 1
-        change, total = _information(levels[level], blocks[level], window, *spectra)
-        changes.append(change)
-        totals.append(total)
-    return 1 + reductions.add(changes) / (FLOOR + reductions.add(totals))
+        border = -(-(window // 2) // BLOCK)
+        means = _means(bands, window, extent)
+        field = jnp.concatenate([means, _signals(bands[:, 0], *spectrum)])
+        fields.append(field[..., border:-border, border:-border])
+        size = extent or Extent(*means.shape[-2:])
+        inside.append(Extent(size.height - 2 * border, size.width - 2 * border))
+    # One program for all levels compiles faster than one per level.
+    information = staged(_information(staged(canvas.place(fields, 0))))
+    sizes = [(field.shape[-2], field.shape[-1]) for field in fields]
+    change, total = canvas.inner_totals(information, sizes, inside).sum(-1)
+    return 1 + change / (FLOOR + total)
 
 
 def _whole_blocks(bands: Float[Array, "2 2 h w"]) -> Float[Array, "2 2 _h _w"]:
@@ -66,49 +74,51 @@ def _whole_blocks(bands: Float[Array, "2 2 h w"]) -> Float[Array, "2 2 _h _w"]:
     return bands[..., :height, :width]
 
 
-def _information(
-    bands: Float[Array, "2 2 h w"],
-    extent: Extent | None,
-    window: int,
-    eigenvalues: Float[Array, "2 n"],
-    inverses: Float[Array, "2 n n"],
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Change of the information at one level, and the reference's information, in nats.
+def _means(
+    bands: Float[Array, "2 2 h w"], window: int, extent: Extent | None
+) -> Float[Array, "5 2 h3 w3"]:
+    """First and second moments of the reference and of the change, around each block's centre.
 
     Args:
         bands: both orientations of the reference and of the change.
+        window: side of the windows.
         extent: number of whole blocks in the image, down and across.
-        window: side of the windows whose statistics describe a block.
-        eigenvalues: of the covariance of both orientations' blocks.
-        inverses: of these covariances.
     """
-    border = -(-(window // 2) // BLOCK)
-    inside = (..., slice(border, -border), slice(border, -border))
-    gain_change, error = (field[inside] for field in _channel(bands, window, extent))
-    blocks = neighbourhoods.windows(bands[:, 0], BLOCK, BLOCK)
-    scale = neighbourhoods.multipliers(blocks, inverses)[inside]
-    signal = eigenvalues.T[:, :, None, None] * scale
-    change = information_change(gain_change, error, signal, NOISE).sum((0, 1))
-    within = extents.inside(extent, 2 * border)
-    information = jnp.log1p(signal / NOISE).sum((0, 1))
-    return reductions.total(change, within), reductions.total(information, within)
-
-
-def _channel(
-    bands: Float[Array, "2 2 h w"], window: int, extent: Extent | None
-) -> tuple[Float[Array, "2 h3 w3"], Float[Array, "2 h3 w3"]]:
-    """Gain minus one and error variance per block, from a window around the block's centre."""
-    half = window // 2
     x, change = bands[:, 0], bands[:, 1]
-    moments = jnp.stack([x, change, x * x, change * change, x * change])
-    moments = filters.pad(moments, half, half, "reflect", extents.multiplied(extent, BLOCK))
+    means = jnp.stack([x, change, x * x, change * change, x * change])
+    before = window // 2 - BLOCK // 2  # rows and columns of a window outside its block
+    means = jnp.pad(means, [(0, 0), (0, 0), (before, before), (before, before)])
     taps = filters.box_taps(window)
-    rows = filters.correlate_axis(moments, taps, -2)[..., BLOCK // 2 :: BLOCK, :]
-    means = filters.correlate_axis(staged(rows), taps, -1)[..., BLOCK // 2 :: BLOCK]
-    mean, mean_change, square, change_square, product = staged(means)
+    shape = bands.shape[-2:]
+    sizes = extents.multiplied(extent, BLOCK) or shape
+    for axis, size, length in zip((-2, -1), sizes, shape, strict=True):
+        weights = filters.mirrored_taps(taps, before, size, length // BLOCK, BLOCK, last=False)
+        means = staged(filters.correlate_varying(means, weights, axis, BLOCK))
+    return means
+
+
+def _signals(
+    planes: Float[Array, "2 h w"], eigenvalues: Float[Array, "2 n"], inverses: Float[Array, "2 n n"]
+) -> Float[Array, "n 2 h3 w3"]:
+    """The reference's variance along each eigenvector of the blocks' covariance, per block."""
+    blocks = neighbourhoods.windows(planes, BLOCK, BLOCK)
+    return eigenvalues.T[:, :, None, None] * neighbourhoods.multipliers(blocks, inverses)
+
+
+def _information(fields: Float[Array, "m 2 h w"]) -> Float[Array, "2 h w"]:
+    """Change of the information in each block, and the reference's information, in nats.
+
+    Args:
+        fields: the five `_means`, followed by the `_signals`.
+    """
+    mean, mean_change, square, change_square, product = fields[:5]
     variance = jnp.maximum(square - mean * mean, 0)
     change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)
-    return distortion_channel(variance, change_variance, product - mean * mean_change, TOLERANCE)
+    covariance = product - mean * mean_change
+    gain_change, error = distortion_channel(variance, change_variance, covariance, TOLERANCE)
+    signals = fields[5:]
+    change = information_change(gain_change, error, signals, NOISE).sum((0, 1))
+    return jnp.stack([change, jnp.log1p(signals / NOISE).sum((0, 1))])
 
 
 def _covariance(planes: Float[Array, "2 h w"], extent: Extent | None) -> Float[Array, "2 n n"]:
