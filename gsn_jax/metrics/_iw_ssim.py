@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
@@ -74,10 +74,12 @@ def _weighted_mean(
 ) -> Float[Array, ""]:
     border = WINDOW // 2 - 1
     weights = information[border:-border, border:-border]
+    planes = jnp.stack([weights, weights * values, values])
+    total, weighted, plain = reductions.total(planes, extent)
     # A flat reference has no information; then all positions count the same.
-    informed = reductions.total(weights, extent) > 0
-    weighted = reductions.weighted_mean(values, weights, extent)
-    return jnp.where(informed, weighted, reductions.mean(values, extent))
+    informed = total > 0
+    mean = plain / extents.count(values, extent)
+    return jnp.where(informed, weighted / jnp.where(informed, total, 1), mean)
 
 
 def _pyramid(
@@ -128,7 +130,7 @@ def _information(
         parent: the reference's next coarser band; None leaves it out of the model.
         extent: where the image is in the band.
     """
-    gain_change, error = (field[1:-1, 1:-1] for field in _channel(band, extent))
+    gain_change, error = _channel(band)
     gain = 1 + gain_change
     vectors = neighbourhoods.windows(band[0], 3, 1)
     if parent is not None:
@@ -147,14 +149,14 @@ def _information(
 
 
 def _channel(
-    band: Float[Array, "2 h w"], extent: Extent | None
-) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
+    band: Float[Array, "2 h w"],
+) -> tuple[Float[Array, "h-2 w-2"], Float[Array, "h-2 w-2"]]:
     """Gain minus one and error variance of the distortion, from 3 x 3 windows."""
     x, change = band
     moments = jnp.stack([x, change, x * x, change * change, x * change])
     box = filters.box_taps(3)
-    mean, mean_change, square, change_square, product = filters.correlate_separable(
-        filters.pad(moments, 1, 1, "constant", extent), box, box
+    mean, mean_change, square, change_square, product = staged(
+        filters.correlate_separable(moments, box, box)
     )
     variance = jnp.maximum(square - mean * mean, 0)
     change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)
@@ -182,14 +184,13 @@ def _enlarging(size: int, true: Array | int, dtype: jnp.dtype) -> Float[Array, "
         dtype: of the matrix.
     """
     last = 4 * true - 4
-
-    def dense(samples: Int[Array, " n"] | Array) -> Float[Array, "n size"]:
-        return resizing.matrix(samples, size, true, 4 * true - 3, dtype)
-
-    inner = dense(2 * jnp.arange(2 * size, dtype=jnp.int32) - 1)
-    ends = dense(jnp.stack([jnp.asarray(i, jnp.int32) for i in (0, 1, last, last - 1)]))
+    inner = 2 * jnp.arange(2 * size, dtype=jnp.int32) - 1
+    ends = jnp.stack([jnp.asarray(i, jnp.int32) for i in (0, 1, last, last - 1)])
+    samples = jnp.concatenate([inner, ends])
+    dense = resizing.matrix(samples, size, true, 4 * true - 3, dtype)
+    ends = dense[2 * size :]
     first, after = 2 * ends[0] - ends[1], 2 * ends[2] - ends[3]
-    return inner.at[0].set(first).at[2 * true - 1].set(after)
+    return dense[: 2 * size].at[0].set(first).at[2 * true - 1].set(after)
 
 
 METRICS = {
