@@ -41,7 +41,7 @@ TYPES = (
 )
 
 _TABLE = "dmos.csv"
-_NAME = re.compile(r"(i\d\d)_(\d\d)_(\d\d)\.png", re.IGNORECASE)
+_NAME = re.compile(r"i\d\d_(0[1-9]|1\d|2[0-5])_0([1-5])\.png", re.IGNORECASE)
 
 
 class Kadid10k(PairBuilder):
@@ -76,6 +76,8 @@ class Kadid10k(PairBuilder):
         for line, row in enumerate(rows, start=2):
             try:
                 pairs.append(_pair(row, inputs))
+            except InputError as error:
+                problems.add(f"{_TABLE}, line {line}: {error}")
             except (AttributeError, KeyError, TypeError, ValueError, IndexError):
                 problems.add(f"{_TABLE}, line {line}: not a row of dist_img,ref_img,dmos,var")
         return pairs
@@ -85,7 +87,7 @@ def _pair(row: dict[str, str], inputs: Inputs) -> Pair:
     distorted, reference = row["dist_img"], row["ref_img"]
     found = _NAME.fullmatch(distorted)
     if found is None:
-        raise ValueError(distorted)
+        raise InputError(f"{distorted!r} is not IRR_TT_LL.png, type 01 to 25, level 01 to 05")
     return Pair(
         reference=reference,
         reference_path=inputs.find(f"images/{reference}"),
@@ -94,6 +96,6 @@ def _pair(row: dict[str, str], inputs: Inputs) -> Pair:
         score=number(row["dmos"]),
         score_std=number(row["var"]) ** 0.5,
         reference_id=reference.lower().removesuffix(".png"),
-        distortion_type=TYPES[int(found[2]) - 1],
-        distortion_level=int(found[3]),
+        distortion_type=TYPES[int(found[1]) - 1],
+        distortion_level=int(found[2]),
     )

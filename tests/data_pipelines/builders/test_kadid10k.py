@@ -42,7 +42,11 @@ class TestKadid10k(BuilderTests):
 @pytest.mark.parametrize(
     ("table", "old", "new", "words"),
     [
-        ("kadid10k/dmos.csv", "I01_25_05.png,", "I01-25-05.png,", "dmos.csv, line 3"),
+        ("kadid10k/dmos.csv", "I01_25_05.png,", "I01-25-05.png,", "line 3: 'I01-25-05.png' is not"),
+        ("kadid10k/dmos.csv", "I01_25_05.png,", "I01_00_05.png,", "line 3: 'I01_00_05.png' is not"),
+        ("kadid10k/dmos.csv", "I01_25_05.png,", "I01_26_05.png,", "line 3: 'I01_26_05.png' is not"),
+        ("kadid10k/dmos.csv", "I01_25_05.png,", "I01_25_00.png,", "line 3: 'I01_25_00.png' is not"),
+        ("kadid10k/dmos.csv", "I01_25_05.png,", "I01_25_77.png,", "line 3: 'I01_25_77.png' is not"),
         ("kadid10k/dmos.csv", "dmos,var", "mos,var", "dmos.csv, line 2: not"),
         ("kadid10k/dmos.csv", "4.57", "", "dmos.csv, line 2"),
         ("kadid10k/dmos.csv", "4.57", "4_57", "dmos.csv, line 2"),
