@@ -38,7 +38,7 @@ TYPES = (
 )
 
 _TABLE = "mos_with_names.txt"
-_LINE = re.compile(r"(\S+)\s+i(\d\d)_(\d\d)_(\d)\.bmp", re.IGNORECASE)
+_LINE = re.compile(r"(\S+)\s+i(\d\d)_(\d\d)_([1-5])\.bmp", re.IGNORECASE)
 
 
 class Tid2013(PairBuilder):

@@ -65,6 +65,8 @@ class TestTid2013(BuilderTests):
     [
         ("mos_std.txt", "0.6\n", "", "mos_std.txt: 5 numbers instead of 6"),
         ("mos_with_names.txt", "4.5 ", "4_5 ", "line 4: '4_5 I25_10_2.BMP' is not"),
+        ("mos_with_names.txt", "i01_08_3", "i01_00_3", "line 3: '9 i01_00_3.bmp' is not"),
+        ("mos_with_names.txt", "i01_08_3", "i01_08_6", "line 3: '9 i01_08_6.bmp' is not"),
     ],
 )
 def test_broken_rows_are_named(small, tmp_path, table, old, new, words):
