@@ -70,10 +70,11 @@ class Kadid10k(PairBuilder):
         table = inputs.require(_TABLE, self.MANUAL_DOWNLOAD_INSTRUCTIONS)
         pairs = []
         try:
-            rows = list(csv.DictReader(read_lines(table)))
+            reader = csv.DictReader(read_lines(table))
+            rows = [(reader.line_num, row) for row in reader]
         except csv.Error as error:
             raise InputError(f"{table}: not valid CSV ({error}); download it again") from None
-        for line, row in enumerate(rows, start=2):
+        for line, row in rows:
             try:
                 pairs.append(_pair(row, inputs))
             except InputError as error:

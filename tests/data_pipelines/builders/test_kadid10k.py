@@ -49,6 +49,7 @@ class TestKadid10k(BuilderTests):
         ("kadid10k/dmos.csv", "I01_25_05.png,", "I01_25_77.png,", "line 3: 'I01_25_77.png' is not"),
         ("kadid10k/dmos.csv", "dmos,var", "mos,var", "dmos.csv, line 2: not"),
         ("kadid10k/dmos.csv", "4.57", "", "dmos.csv, line 2"),
+        ("kadid10k/dmos.csv", "I01_25_05.png,I01.png,1", "\nx", "dmos.csv, line 4: 'x' is not"),
         ("kadid10k/dmos.csv", "4.57", "4_57", "dmos.csv, line 2"),
     ],
 )
