@@ -47,24 +47,25 @@ def read(tables: Path) -> dict[tuple[int, int, int], Published]:
     path = tables / TABLE if tables.is_dir() else tables
     try:
         with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the folder that holds {TABLE}") from None
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read as a gzipped table ({error})") from None
-    missing = [name for name in _COLUMNS if rows and name not in rows[0]]
+    missing = [name for name in _COLUMNS if rows and name not in rows[0][1]]
     if not rows or missing:
         raise InputError(f"{path}: lacks the columns {', '.join(missing or _COLUMNS)}")
-    return dict(_entry(path, number, row) for number, row in enumerate(rows, start=2))
+    return dict(_entry(path, line, row) for line, row in rows)
 
 
-def _entry(path: Path, number: int, row: dict[str, str]) -> tuple[tuple[int, int, int], Published]:
+def _entry(path: Path, line: int, row: dict[str, str]) -> tuple[tuple[int, int, int], Published]:
     match = _NAME.fullmatch(row["name"] or "")
     try:
         values = [float(row[name]) for name in _COLUMNS[1:]]
     except (TypeError, ValueError):
         match = None
     if match is None:
-        raise InputError(f"{path}, line {number}: not the values of a TID2013 image")
+        raise InputError(f"{path}, line {line}: not the values of a TID2013 image")
     scene, kind, level = map(int, match.groups())
     return (scene, kind, level), Published(*values)
