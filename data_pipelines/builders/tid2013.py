@@ -68,11 +68,10 @@ class Tid2013(PairBuilder):
         del scratch
         table = inputs.require(_TABLE, self.MANUAL_DOWNLOAD_INSTRUCTIONS)
         lines = [line.strip() for line in read_lines(table)]
-        deviations = self._deviations(inputs, problems, len(lines))
+        rows = [(number, line) for number, line in enumerate(lines, start=1) if line]
+        deviations = self._deviations(inputs, problems, len(rows))
         pairs = []
-        for number, (line, deviation) in enumerate(zip(lines, deviations, strict=True), start=1):
-            if not line:
-                continue
+        for (number, line), deviation in zip(rows, deviations, strict=True):
             found = _LINE.fullmatch(line)
             score = as_number(found[1]) if found else None
             if not found or score is None or not 1 <= int(found[3]) <= len(TYPES):
@@ -101,9 +100,8 @@ class Tid2013(PairBuilder):
         table = inputs.find("mos_std.txt")
         if table is None:
             return nothing
-        lines = read_lines(table)
-        values = [value for line in lines[:count] if (value := as_number(line)) is not None]
-        if len(values) < count:
+        values = [value for line in read_lines(table) if (value := as_number(line)) is not None]
+        if len(values) != count:
             problems.add(f"mos_std.txt: {len(values)} numbers instead of {count}")
             return nothing
         return values

@@ -64,6 +64,7 @@ class TestTid2013(BuilderTests):
     ("table", "old", "new", "words"),
     [
         ("mos_std.txt", "0.6\n", "", "mos_std.txt: 5 numbers instead of 6"),
+        ("mos_std.txt", "0.6\n", "0.6\n0.7\n", "mos_std.txt: 7 numbers instead of 6"),
         ("mos_with_names.txt", "4.5 ", "4_5 ", "line 4: '4_5 I25_10_2.BMP' is not"),
         ("mos_with_names.txt", "i01_08_3", "i01_00_3", "line 3: '9 i01_00_3.bmp' is not"),
         ("mos_with_names.txt", "i01_08_3", "i01_08_6", "line 3: '9 i01_08_6.bmp' is not"),
@@ -71,6 +72,16 @@ class TestTid2013(BuilderTests):
 )
 def test_broken_rows_are_named(small, tmp_path, table, old, new, words):
     check_broken_row("tid2013", small[0], tmp_path / "data", table, old, new, words)
+
+
+@pytest.mark.parametrize("tables", [["mos_with_names.txt"], ["mos_with_names.txt", "mos_std.txt"]])
+def test_blank_lines_are_skipped(small, tmp_path, tables):
+    folder, expected = small
+    for table in tables:
+        first, *others = (folder / table).read_text().splitlines(keepends=True)
+        (folder / table).write_text("".join([first, "\n", *others, " \n"]))
+    catalogue.prepare("tid2013", folder, tmp_path / "data")
+    check_pairs(data_pipelines.load("tid2013", data_dir=tmp_path / "data"), expected)
 
 
 def test_everything_wrong_is_listed_in_one_error_and_nothing_is_left(tid2013, tmp_path):
