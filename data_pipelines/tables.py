@@ -20,6 +20,7 @@ from gsn_jax.images import pair_tables
 from gsn_jax.images.files import Alpha, read_size
 
 _SHOWN = 10  # missing images that an error lists
+_LARGEST_LEVEL = 2**31 - 1
 
 
 class PairTable(PairSource):
@@ -210,11 +211,13 @@ def _level(path: str | os.PathLike[str], line: int, row: dict[str, str]) -> int:
         if "_" in text:  # Python reads 4_5 as 45
             raise ValueError
         level = int(text) if text else 0
-        if abs(level) >= 2**31:
-            raise ValueError
-        return level
     except ValueError:
         raise InputError(f"{path}, line {line}: level {text!r} is not a whole number") from None
+    if abs(level) > _LARGEST_LEVEL:
+        raise InputError(
+            f"{path}, line {line}: level {level} lies outside [-{_LARGEST_LEVEL}, {_LARGEST_LEVEL}]"
+        )
+    return level
 
 
 def _resolve(table: str | os.PathLike[str], line: int, name: str) -> Path:

@@ -79,6 +79,11 @@ def test_score_range_maps_linearly(folder, higher_is_better, expected):
     assert table.fields["score"].tolist() == [10, 12.5, 20]
 
 
+def test_the_largest_level(folder):
+    path = write(folder, "reference,distorted,score,level\na.png,b.png,1,2147483647\n")
+    assert PairTable(path)[0]["distortion_level"] == 2147483647
+
+
 def test_other_column_names(folder):
     path = write(folder, "reference,distorted,mos,scene\na.png,b.png,0.5,s1\n")
     table = PairTable(path, score_column="mos", group_column="scene")
@@ -110,7 +115,11 @@ def test_absolute_paths_are_allowed(folder, tmp_path_factory):
         ("reference,distorted,score,level\na.png,b.png,1,x\n", r"line 2: level 'x' is not a whole"),
         (
             "reference,distorted,score,level\na.png,b.png,1,99999999999999999999\n",
-            r"line 2: level '99999999999999999999' is not a whole",
+            r"line 2: level 99999999999999999999 lies outside \[-2147483647, 2147483647\]",
+        ),
+        (
+            "reference,distorted,score,level\na.png,b.png,1,-2147483648\n",
+            r"line 2: level -2147483648 lies outside \[-2147483647, 2147483647\]",
         ),
         ("reference,distorted,score\n../a.png,b.png,1\n", r"line 2: ../a.png lies outside"),
         ("reference,distorted,score\nx/../../a.png,b.png,1\n", r"line 2: .* lies outside"),
