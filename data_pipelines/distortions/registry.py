@@ -60,11 +60,12 @@ def get(name: str) -> Distortion:
     """The distortion with this name.
 
     Raises:
-        InputError: there is none; the message suggests similar names.
+        InputError: there is none; the message suggests similar names, or how to list all.
     """
     if name not in _ENTRIES:
-        near = difflib.get_close_matches(name, _ENTRIES, n=3) or sorted(_ENTRIES)[:3]
-        raise InputError(f"no distortion {name!r}; did you mean {', '.join(near)}?")
+        near = difflib.get_close_matches(name, _ENTRIES, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "gsn synthesize --list lists all"
+        raise InputError(f"no distortion {name!r}; {hint}")
     return _ENTRIES[name]
 
 

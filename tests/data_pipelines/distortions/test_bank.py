@@ -148,6 +148,7 @@ def test_select_takes_names_groups_and_data_sets_once_each():
     ("call", "message"),
     [
         (lambda image: distortions.get("jpg"), "did you mean jpeg"),
+        (lambda image: distortions.get("xyz"), "no distortion 'xyz'; gsn synthesize --list lists"),
         (lambda image: distortions.names("noises"), "no distortion group 'noises'"),
         (lambda image: distortions.select(["blurr"]), "no distortion 'blurr'"),
         (lambda image: distortions.of_tid2013(25), "no distortion type 25"),
