@@ -129,15 +129,15 @@ class TrainLoader(Iterator[Batch]):
         """Restores a position from `get_state`.
 
         The number of workers and threads may differ, and, if the global batch is equal, the number
-        of processes too.
+        of processes too. What a state of an earlier version lacks is not compared.
 
         Raises:
             InputError: the state belongs to other data, another seed or another global batch.
         """
         for name, value in self._identity.items():
-            if state.get(name) != value:
+            if state.get(name, value) != value:
                 raise InputError(
-                    f"the saved position of the input pipeline has {name} {state.get(name)!r}, "
+                    f"the saved position of the input pipeline has {name} {state[name]!r}, "
                     f"but this run has {value!r}; resume with the same data and settings"
                 )
         self.close()
@@ -234,6 +234,7 @@ def in_batches(
     identity = {
         "pairs": len(source),
         "source": fingerprint(source),
+        "references": _checksum(source.fields["reference"]),
         "seed": seed,
         "global_batch": batch_size * process_count,
     }
@@ -292,6 +293,10 @@ def check_process(batch_size: int, index: int, count: int, workers: int = 0) -> 
 
 
 def fingerprint(source: PairSource) -> int:
-    """Checksum of names and labels, to tell whether a saved position belongs to the source."""
-    names = "\n".join(source.fields["distorted"].tolist()).encode()
-    return zlib.crc32(np.ascontiguousarray(source.quality).tobytes(), zlib.crc32(names))
+    """Checksum of distorted images' names and labels: whether a saved position is of the source."""
+    labels = np.ascontiguousarray(source.quality).tobytes()
+    return zlib.crc32(labels, _checksum(source.fields["distorted"]))
+
+
+def _checksum(names: np.ndarray) -> int:
+    return zlib.crc32("\n".join(names.tolist()).encode())

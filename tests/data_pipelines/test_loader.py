@@ -158,6 +158,19 @@ def test_a_position_of_other_data_or_settings_is_refused(source, position_table)
             loader.set_state(state)
 
 
+def test_a_position_of_other_references_is_refused(source, position_table):
+    settings = {"batch_size": 3, "crop_size": CROP, "seed": 5}
+    state = train_loader(source, **settings).get_state()
+    other = train_loader(PairTable(position_table(references=2)), **settings)
+    with pytest.raises(InputError, match=r"has references \d+, but this run has \d+; resume"):
+        other.set_state(state)
+    # Versions up to 0.7.0 did not store them; the other checksum is as it was there.
+    del state["references"]
+    assert state["source"] == 1684118222
+    other.set_state(state)
+    assert other.get_state()["next_batch"] == 0
+
+
 def test_processes_share_the_global_batch(source):
     settings = {"crop_size": CROP, "seed": 2}
     whole = take(train_loader(source, batch_size=6, **settings), 5)
