@@ -25,8 +25,8 @@ import numpy as np
 from PIL import Image
 from tabulate import tabulate
 
-from data_pipelines.synthesize import find_photos
-from gsn_jax.images import load_image
+from gsn_jax.errors import InputError
+from gsn_jax.rate_distortion.photos import find_photos, load_8_bit
 from gsn_jax.scoring import by_name
 
 Encoded = tuple[Image.Image, int]  # the decoded image, and the number of bytes of the encoded file
@@ -42,26 +42,33 @@ def main() -> None:
     reading = commands.add_parser("shares")
     reading.add_argument("table", type=Path, help="points.csv of `gsn rd --out`")
     options = parser.parse_args()
-    if options.command == "encode":
-        print(encode_folder(options.photos, options.out))
-    else:
-        with options.table.open(newline="", encoding="utf-8") as file:
-            print(shares(list(csv.DictReader(file))))
+    try:
+        if options.command == "encode":
+            print(encode_folder(options.photos, options.out))
+        else:
+            with options.table.open(newline="", encoding="utf-8") as file:
+                print(shares(list(csv.DictReader(file))))
+    except InputError as error:
+        parser.exit(2, f"codec_order: {error}\n")
 
 
 def encode_folder(photos: Path, out: Path) -> Path:
-    """Encodes the photographs of a folder at all settings and returns the pairs table."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Encodes the photographs of a folder at all settings and returns the pairs table.
+
+    Files are named by the photographs' paths below the folder.
+    """
+    found = find_photos([photos], skip=[out])
     rows = []
-    for path in find_photos(photos):
-        photo = Image.fromarray(load_image(path))
-        photo.save(out / f"{path.stem}.png")
+    for path, stem in ((photo.path, photo.name) for photo in found):
+        photo = Image.fromarray(load_8_bit(path))
+        (out / stem).parent.mkdir(parents=True, exist_ok=True)
+        photo.save(out / f"{stem}.png")
         for codec, (encode, settings) in CODECS.items():
             for setting in settings:
                 decoded, size = encode(photo, setting)
-                name = f"{path.stem}_{codec}_{setting}.png"
+                name = f"{stem}_{codec}_{setting}.png"
                 decoded.save(out / name)
-                rows.append((f"{path.stem}.png", name, codec, setting, size))
+                rows.append((f"{stem}.png", name, codec, setting, size))
     with (out / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("reference", "distorted", "codec", "setting", "bytes"), *rows])
     return out / "pairs.csv"
