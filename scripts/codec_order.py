@@ -119,14 +119,22 @@ CODECS: dict[str, tuple[Callable[[Image.Image, int], Encoded], Sequence[int]]] =
 
 
 def shares(rows: Sequence[dict[str, str]]) -> str:
-    """The table of shares: a row per metric, best mean first, and a column per codec."""
+    """The table of shares: a row per metric, best mean first, and a column per codec.
+
+    Raises:
+        InputError: no codec has two settings to compare.
+    """
+    neighbours = list(_neighbours(rows))
+    codecs = [codec for codec in CODECS if any(codec == found for found, *_ in neighbours)]
+    if not codecs:
+        raise InputError(f"the table lacks two settings of {', '.join(CODECS)} for a photograph")
     higher = {
         name: by_name.resolve(name).higher_is_better
         for name in rows[0]
         if name in by_name.every_name()
     }
-    counts = {name: {codec: [0, 0] for codec in CODECS} for name in higher}
-    for codec, better, worse in _neighbours(rows):
+    counts = {name: {codec: [0, 0] for codec in codecs} for name in higher}
+    for codec, better, worse in neighbours:
         for name, up in higher.items():
             difference = float(better[name]) - float(worse[name])
             counts[name][codec][0] += (difference if up else -difference) > 0
@@ -136,7 +144,7 @@ def shares(rows: Sequence[dict[str, str]]) -> str:
         for name, by_codec in counts.items()
     ]
     table.sort(key=lambda row: -sum(row[1:]))
-    return tabulate(table, ["metric", *CODECS], tablefmt="github", floatfmt=".3f")
+    return tabulate(table, ["metric", *codecs], tablefmt="github", floatfmt=".3f")
 
 
 def _neighbours(rows: Sequence[dict[str, str]]) -> Iterator[tuple[str, dict, dict]]:

@@ -1,4 +1,4 @@
-"""The encoded photographs of `codec_order.py`."""
+"""The encoded photographs of `codec_order.py`, and its shares."""
 
 import csv
 import sys
@@ -7,6 +7,8 @@ import codec_order
 import numpy as np
 import pytest
 from PIL import Image
+
+from gsn_jax.errors import InputError
 
 
 @pytest.fixture
@@ -39,3 +41,21 @@ def test_a_folder_without_photographs_is_one_line(tmp_path, monkeypatch, capsys)
         codec_order.main()
     assert "no images" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def row(codec, size, psnr, gmsd):
+    return {"reference": "a", "codec": codec, "bytes": size, "psnr": psnr, "gmsd": gmsd}
+
+
+def test_codecs_that_the_table_lacks_have_no_column():
+    rows = [row("webp", "10", "30", "0.2"), row("webp", "30", "32", "0.3")]
+    rows += [row("webp", "20", "31", "0.1"), row("avif", "9", "30", "0.1")]
+    head, _, *body = (line.strip("| ").split() for line in codec_order.shares(rows).splitlines())
+    assert head == ["metric", "|", "webp"]
+    assert body == [["psnr", "|", "1.000"], ["gmsd", "|", "0.500"]]
+
+
+@pytest.mark.parametrize("rows", [[], [row("jpeg", "10", "30", "0.2")]])
+def test_a_table_without_neighbours_is_refused(rows):
+    with pytest.raises(InputError, match="the table lacks two settings of jpeg, webp"):
+        codec_order.shares(rows)
