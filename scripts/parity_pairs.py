@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from data_pipelines.synthesize import find_photos
+from gsn_jax.errors import InputError
 from gsn_jax.images import load_image
 
 # Options of each encoder, one set for each of the five photographs.
@@ -39,8 +41,11 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--public", type=Path)
     options = parser.parse_args()
+    try:
+        photos = [load_image(path) for path in find_photos(options.photos)[:5]]
+    except InputError as error:
+        parser.exit(2, f"parity_pairs: {error}\n")
     options.out.mkdir(parents=True, exist_ok=True)
-    photos = [load_image(path) for path in sorted(options.photos.iterdir())[:5]]
     with open(options.out / "pairs.csv", "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["reference", "distorted"])

@@ -16,6 +16,8 @@ import numpy as np
 
 from data_pipelines import distortions
 from data_pipelines.distortions import networks, pixels
+from data_pipelines.synthesize import find_photos
+from gsn_jax.errors import InputError
 from gsn_jax.images.files import load_image
 
 _KINDS = {
@@ -32,7 +34,10 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--limit", type=int, default=12, help="number of photographs to use")
     options = parser.parse_args()
-    photos = [load_image(path) for path in sorted(options.photos.iterdir())[: options.limit]]
+    try:
+        photos = [load_image(path) for path in find_photos(options.photos)[: options.limit]]
+    except InputError as error:
+        parser.exit(2, f"restoration_gains: {error}\n")
     print("| type | level | before | after | gain | gradient before | after |")
     print("|---|---|---|---|---|---|---|")
     for name in _KINDS:

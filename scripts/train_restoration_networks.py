@@ -20,7 +20,9 @@ import optax
 from rich.console import Console
 
 from data_pipelines.distortions import networks
+from data_pipelines.synthesize import find_photos
 from data_pipelines.tid2013.crops import RESERVED
+from gsn_jax.errors import InputError
 from gsn_jax.images.files import load_image
 
 Weights = list[tuple[jax.Array, jax.Array]]
@@ -41,7 +43,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    photos = [load_image(path) for path in allowed(options.photos)]
+    try:
+        photos = [load_image(path) for path in allowed(options.photos)]
+    except InputError as error:
+        parser.exit(2, f"train_restoration_networks: {error}\n")
     _CONSOLE.print(f"{len(photos)} photographs")
     for kind in options.kinds:
         rng = np.random.default_rng([zlib.crc32(kind.encode()), options.seed])
@@ -49,9 +54,9 @@ def main() -> None:
 
 
 def allowed(folders: list[Path]) -> list[Path]:
-    """The files in the folders, without the reserved Kodak scenes."""
+    """The photographs in the folders, without the reserved Kodak scenes."""
     reserved = {f"kodim{number:02d}" for number in RESERVED}
-    return [p for folder in folders for p in sorted(folder.iterdir()) if p.stem not in reserved]
+    return [p for folder in folders for p in find_photos(folder) if p.stem not in reserved]
 
 
 def train(kind: str, photos: list[np.ndarray], steps: int, rng: np.random.Generator) -> Weights:
