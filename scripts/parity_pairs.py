@@ -3,10 +3,10 @@
     python scripts/parity_pairs.py PHOTOS OUT [--public ResultsCalibra]
     python scripts/metric_parity.py --pairs OUT/pairs.csv --limit 100 --peers "PEERS/bin/python"
 
-Writes PNG files and `pairs.csv` to OUT: the first five photographs (of at least 384 x 256 pixels)
-after JPEG, JPEG 2000, WebP and AVIF, and one photograph cropped to small and odd sizes, in gray and
-saturated, and a nearly flat image. --public adds the pairs of a folder with ref_dir/ and dist_dir/,
-such as the one in pyiqa's wheel.
+Writes PNG files and `pairs.csv` to OUT: the first five photographs (of at least 384 x 256 pixels;
+fewer are used several times) after JPEG, JPEG 2000, WebP and AVIF, and one photograph cropped to
+small and odd sizes, in gray and saturated, and a nearly flat image. --public adds the pairs of a
+folder with ref_dir/ and dist_dir/, such as the one in pyiqa's wheel.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from data_pipelines.synthesize import find_photos
 from gsn_jax.errors import InputError
 from gsn_jax.images import load_image
 
-# Options of each encoder, one set for each of the five photographs.
+# Options of each encoder, one set for each of five photographs.
 CODECS: dict[str, list[dict[str, Any]]] = {
     "jpeg": [{"quality": q} for q in (5, 20, 45, 75, 95)],
     "jpeg2000": [{"quality_mode": "rates", "quality_layers": [r]} for r in (100, 60, 30, 15, 5)],
@@ -60,11 +61,13 @@ def main() -> None:
 
 
 def coded(photos: list[np.ndarray]) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, reference and decoded image of every encoder and photograph."""
+    """Name, reference and decoded image of every encoder and its options."""
     return [
         (f"{codec}_{number}", photo, decoded(photo, codec, **chosen))
         for codec, all_options in CODECS.items()
-        for number, (photo, chosen) in enumerate(zip(photos, all_options, strict=True))
+        for number, (photo, chosen) in enumerate(
+            zip(itertools.cycle(photos), all_options, strict=False)
+        )
     ]
 
 

@@ -1,5 +1,6 @@
 """Scripts that read a folder of photographs: other files in it, and folders without any."""
 
+import csv
 import sys
 
 import parity_pairs
@@ -9,6 +10,7 @@ import train_restoration_networks
 from PIL import Image
 
 from data_pipelines import distortions
+from gsn_jax.images import load_image
 
 
 @pytest.fixture
@@ -16,9 +18,24 @@ def folder(tmp_path, photo):
     """Two photographs, one of them a reserved scene, and a file that is no image."""
     (tmp_path / "photos").mkdir()
     for name in ("kodim05", "kodim23"):
-        Image.fromarray(photo).resize((400, 300)).save(tmp_path / "photos" / f"{name}.png")
+        Image.fromarray(photo).save(tmp_path / "photos" / f"{name}.png")
     (tmp_path / "photos" / "README").write_text("not an image")
     return tmp_path / "photos"
+
+
+def test_pairs_of_implementations(folder, tmp_path, monkeypatch):
+    """An encoder at all its settings, also of fewer than five photographs."""
+    codecs = {"jpeg": parity_pairs.CODECS["jpeg"]}
+    monkeypatch.setattr(parity_pairs, "CODECS", codecs)
+    monkeypatch.setattr(sys, "argv", ["parity_pairs", str(folder), str(tmp_path / "out")])
+    parity_pairs.main()
+    with (tmp_path / "out" / "pairs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 5 + 8
+    for row in rows:
+        reference, distorted = (load_image(tmp_path / "out" / name) for name in row.values())
+        assert reference.shape == distorted.shape
+        assert (reference != distorted).any()
 
 
 def test_gains_of_the_networks(folder, monkeypatch, capsys):
