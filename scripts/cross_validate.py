@@ -34,6 +34,7 @@ import gsn_jax
 from data_pipelines import regenerate_tid2013
 from data_pipelines.distortions import registry
 from gsn_jax import agreement
+from gsn_jax.errors import InputError
 from gsn_jax.images import load_image
 from gsn_jax.metric import FeatureCache
 from gsn_jax.training.config import load_config
@@ -47,8 +48,16 @@ HUMAN_RANGE = (0, 7.25)  # as in `configs/gsn.py`
 
 
 def main() -> None:
+    """Cross-validates as the command line says."""
+    try:
+        cross_validate(parse(sys.argv[1:]))
+    except InputError as error:
+        print(f"cross_validate: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def cross_validate(options: argparse.Namespace) -> None:
     """Trains and scores every part and prints the table."""
-    options = parse(sys.argv[1:])
     sources = load_config(options.config, options.overrides).data.train
     human = regenerate_tid2013.regenerate(
         options.data / "photos" / "kodak", options.data / "tables", options.workdir / "human"
@@ -153,16 +162,35 @@ def carried(rows: Sequence[Row], known: Sequence[Row]) -> list[Row]:
 def table_of(
     source: str | Sequence, rows: Sequence[Row], held_out: Callable[[Row], bool], folder: Path
 ) -> tuple[str, float, float]:
-    """Writes a training source without held-out rows; returns its path and score range."""
+    """Writes a training source without held-out rows; returns its path and score range.
+
+    Raises:
+        InputError: the source is neither the human labels nor a table of `gsn synthesize`.
+    """
     name, low, high = (source, 0, 1) if isinstance(source, str) else source
     known = [row for row in rows if not held_out(row)]
     if name == HUMAN:
         return str(write_rows(folder / "human.csv", known)), low, high
+    like = labelled_like(Path(name))
     others = [row for row in read_rows(Path(name)) if not held_out(row)]
-    made = json.loads((Path(name).parent / "synthesis.json").read_text(encoding="utf-8"))
-    if made["like"] == "tid2013":
+    if like == "tid2013":
         others, (low, high) = carried(others, known), HUMAN_RANGE
     return str(write_rows(folder / f"{Path(name).parent.name}.csv", others)), low, high
+
+
+def labelled_like(table: Path) -> str:
+    """The data set whose opinions label a table of `gsn synthesize`; "" if a metric's scores do.
+
+    Raises:
+        InputError: the table is not one of `gsn synthesize`.
+    """
+    try:
+        return json.loads((table.parent / "synthesis.json").read_text(encoding="utf-8"))["like"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{table}: no synthesis.json beside it says how it was labelled; each source must be "
+            f"{HUMAN} or a table in its folder of gsn synthesize"
+        ) from None
 
 
 def train(

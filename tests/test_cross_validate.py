@@ -4,6 +4,9 @@ import csv
 import json
 
 import cross_validate
+import pytest
+
+from gsn_jax.errors import InputError
 
 
 def row(group, kind, level, score):
@@ -78,3 +81,25 @@ def test_tables_of_a_part(tmp_path):
     assert scores(source, "type", {"contrast"}) == ([6.0, 4.0], 0, 7.25)
     assert scores(paths[0], "type", {"contrast"}) == ([5.0], 0, 7.25)
     assert scores(paths[1], "type", {"contrast"}) == ([0.8], 0, 1)
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", "[]"])
+def test_a_table_that_was_not_synthesized_is_refused(tmp_path, content):
+    table = cross_validate.write_rows(tmp_path / "own" / "pairs.csv", [row("x", "jpeg", "1", "1")])
+    if content is not None:
+        table.with_name("synthesis.json").write_text(content)
+    held_out = cross_validate.member("scene", {"a"})
+    with pytest.raises(InputError, match=r"own/pairs\.csv: no synthesis\.json beside it"):
+        cross_validate.table_of(str(table), [], held_out, tmp_path / "part")
+    assert not (tmp_path / "part").exists()
+
+
+def test_wrong_input_is_one_line(tmp_path, monkeypatch, capsys):
+    command = ["cross_validate", "none", str(tmp_path / "out"), "--data", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit, match="2"):
+        cross_validate.main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("cross_validate: ")
+    assert "none" in line
+    assert not (tmp_path / "out").exists()
