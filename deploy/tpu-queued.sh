@@ -3,6 +3,10 @@
 # deploy/tpu-queued.sh NAME ZONE ACCELERATOR_TYPE BUCKET, e.g. gsn us-west4-a v5litepod-16 gs://mine
 # BUCKET/data/pairs.csv is the pairs table. The run is stored in BUCKET/runs/NAME.
 set -euo pipefail
+if [ $# -ne 4 ]; then
+    echo "usage: deploy/tpu-queued.sh NAME ZONE ACCELERATOR_TYPE BUCKET" >&2
+    exit 2
+fi
 name=$1 zone=$2 type=$3 bucket=$4
 
 case $type in

@@ -95,3 +95,10 @@ def test_a_tpu_slice_is_requested(tmp_path):
     subprocess.run(["bash", "-n", startup], check=True)
     assert "--workdir 'gs://mine/runs/run'" in startup.read_text()
     assert "--config.data.train='gs://mine/data/pairs.csv'" in startup.read_text()
+
+
+@pytest.mark.parametrize("given", [[], ["run", "us-west4-a", "v5litepod-16"], list("12345")])
+def test_a_tpu_slice_needs_four_arguments(given):
+    done = subprocess.run([DEPLOY / "tpu-queued.sh", *given], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "usage: deploy/tpu-queued.sh NAME ZONE ACCELERATOR_TYPE BUCKET\n"
