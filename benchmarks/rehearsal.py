@@ -260,14 +260,20 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, metavar=("H", "W"), help="size of the images")
     options = parser.parse_args()
     options.folder = options.folder.absolute()
-    options.phases = options.phases.split(",")
+    options.sets, options.phases = options.sets.split(","), options.phases.split(",")
     options.widths = tuple(map(int, options.widths.split(",")))
-    if unknown := set(options.phases) - set(PHASES):
-        parser.error(f"--phases: no {', '.join(sorted(unknown))}; choose from {', '.join(PHASES)}")
+    for option, given, known in (
+        ("--sets", options.sets, LAYOUTS),
+        ("--phases", options.phases, PHASES),
+    ):
+        if unknown := set(given) - set(known):
+            parser.error(
+                f"{option}: no {', '.join(sorted(unknown))}; choose from {', '.join(known)}"
+            )
     columns = "set", "phase", "s", "CPU s", "peak MiB", "new MB on disk", "pairs/s"
     print(f"| {' | '.join(columns)} | killed and repeated |")
     print("|---" * (len(columns) + 1) + "|")
-    same = [rehearse(name, options) for name in options.sets.split(",")]
+    same = [rehearse(name, options) for name in options.sets]
     sys.exit(0 if all(same) else 1)
 
 

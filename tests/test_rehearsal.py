@@ -1,5 +1,6 @@
 """The rehearsal of data sets, small: the builders take its sets, and it runs to its end."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -52,6 +53,23 @@ def test_the_builders_take_them(sets, name, tmp_path, monkeypatch):
     assert pairs[0]["distorted"].shape == (8, 10, 3)
     noise = pairs[0]["distorted"].astype(int) - pairs[0]["reference"]
     assert 0 < np.abs(noise).max() <= len(group.distorted)
+
+
+@pytest.mark.parametrize(
+    ("option", "names", "message"),
+    [
+        ("--sets", "csiq,nope", "--sets: no nope; choose from csiq, kadid10k, live_iqa"),
+        ("--phases", "read,nope", "--phases: no nope; choose from write, prepare"),
+    ],
+)
+def test_unknown_names_are_refused(sets, tmp_path, monkeypatch, capsys, option, names, message):
+    rehearsal = importlib.import_module("rehearsal")
+    command = ["rehearsal", "--folder", str(tmp_path), option, names]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit, match="2"):
+        rehearsal.main()
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
