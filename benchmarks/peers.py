@@ -194,6 +194,9 @@ def _libvmaf(add):
     """libvmaf's command `vmaf` on luma; VMAF_MODELS is the folder of its models."""
     if not shutil.which("vmaf"):
         raise ImportError("the program vmaf is not on the PATH")
+    models = os.environ.get("VMAF_MODELS")
+    if not models:
+        raise ImportError("VMAF_MODELS is not set")
 
     def luma(x):
         rgb = x.permute(0, 2, 3, 1).double().numpy()
@@ -202,7 +205,7 @@ def _libvmaf(add):
     def score(model, pair, folder):
         height, width = pair[0].shape
         command = ["vmaf", "-q", "--json", "-w", width, "-h", height, "-p", "420", "-b", "8"]
-        command += ["-m", f"path={os.environ['VMAF_MODELS']}/{model}.json:name=score"]
+        command += ["-m", f"path={models}/{model}.json:name=score"]
         for option, plane in zip("rd", pair, strict=True):
             chroma = bytes([128]) * (2 * -(-height // 2) * -(-width // 2))
             pathlib.Path(folder, option).write_bytes(plane.tobytes() + chroma)
