@@ -74,7 +74,7 @@ def command(
 
     wanted = by_name.named(name, checkpoint=checkpoint, option="--target")
     (metric,) = protocol_options.under(rules, by_name.resolve_all(wanted, checkpoint))
-    found = find_photos(photos, skip=[out])
+    found = find_photos(photos, out)
     with (
         interruptible(out),
         alone(out, scoring.LOCK, remove=True),

@@ -203,7 +203,7 @@ def _encoded(
     from gsn_jax.rate_distortion.encoding import encode_all
     from gsn_jax.rate_distortion.photos import find_photos
 
-    found = find_photos(photos, skip=[out])
+    found = find_photos(photos, out)
     with counting("encoding", transient=True, rate="files") as show:
         return encode_all(found, steps, out, workers=workers, progress=show)
 

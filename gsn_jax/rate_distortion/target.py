@@ -11,6 +11,7 @@ from gsn_jax._version import __version__
 from gsn_jax.errors import InputError, about
 from gsn_jax.metric import FeatureCache, Metric
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
+from gsn_jax.rate_distortion.own_files import ENCODE_RUN, ENCODE_STORE
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.outputs import naming, refuse_foreign
@@ -19,7 +20,6 @@ from gsn_jax.scoring.regions import score_arrays
 from gsn_jax.scoring.store import Store
 from gsn_jax.storage import csv_text, replacing, stamp, write_text
 
-STORE = ".encode.jsonl"
 TABLE = "encode.csv"
 QUALITIES = (1, 100)
 
@@ -95,9 +95,9 @@ def encode_to(
         "metric": [target.metric.name, version_of(target.metric), protocol_text(target.metric)],
         "score": target.score,
     }
-    refuse_foreign(folder / TABLE, lambda _: (folder / STORE).exists(), overwrite=overwrite)
+    refuse_foreign(folder / TABLE, lambda _: (folder / ENCODE_STORE).exists(), overwrite=overwrite)
     with naming(folder):
-        store = Store(folder / STORE, {"targets": 1})
+        store = Store(folder / ENCODE_STORE, ENCODE_RUN)
         store.open()
     results = []
     try:
