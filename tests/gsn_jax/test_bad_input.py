@@ -370,6 +370,7 @@ CALLS = {
     "no_table": (lambda folder: ["--pairs", folder / "none.csv"], "no such table"),
     "table_is_a_folder": (lambda folder: ["--pairs", folder], "cannot be read"),
     "empty_table": (table_case(""), "lacks reference, distorted"),
+    "header_alone": (table_case(HEADER), "no pairs below the header line; add some"),
     "other_columns": (table_case("ref,dist\na,b\n"), "lacks reference, distorted"),
     "column_twice": (
         table_case("reference,distorted,reference\n"),
