@@ -21,7 +21,7 @@ from gsn_jax.rate_distortion.encodings import Encoding
 from gsn_jax.rate_distortion.own_files import RD_FILES, RD_RUN, RD_STORE
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
-from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
+from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign, unwritten
 from gsn_jax.scoring.pairs import Pair
 from gsn_jax.scoring.store import Store
 from gsn_jax.storage import replacing, stamp
@@ -175,7 +175,7 @@ def _encode(job: _Job) -> tuple[str, dict[str, Any]]:
     except InputError as error:
         return job.key, {"error": about(job.photo.path, error)}
     except OSError as error:
-        return job.key, {"error": f"{job.key}: cannot be written ({error.strerror or error})"}
+        return job.key, {"error": f"{job.key}: {unwritten(error)}"}
     height, width = image.shape[:2]
     return job.key, {
         "file": file,

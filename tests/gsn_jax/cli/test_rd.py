@@ -1,6 +1,7 @@
 """`gsn rd` as it is typed."""
 
 import csv
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,24 @@ def test_files_of_others_in_the_folder(table, tmp_path, name):
     assert run(*arguments, "--overwrite")[2] == 0
     assert (tmp_path / name).read_text() != "mine"
     assert run(*arguments)[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(("encode", "--target", "psnr=20"), ""), (("rd", "--metric", "psnr"), "encoded.jsonl")],
+)
+def test_a_full_disk(photos, tmp_path, command, name):
+    """It is one line with what to do, and leaves no folder."""
+    out = tmp_path / "out"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        _, err, code = run(*command, photos, "--codec", "jpeg", "--out", out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    advice = "free some space, or write to another disk"
+    assert (err, code) == (f"gsn: {out / name}: cannot be written (File too large); {advice}\n", 2)
+    assert not out.exists()
 
 
 def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
