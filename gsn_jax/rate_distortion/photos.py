@@ -39,7 +39,8 @@ class Photo:
 def find_photos(sources: Sequence[str | os.PathLike[str]], out: Path | None = None) -> list[Photo]:
     """The photographs in folders and their subfolders, and those given as files.
 
-    Files that `gsn rd` or `gsn encode` made are left out of folders, with a warning.
+    Files that `gsn rd` or `gsn encode` made are left out of folders, with a warning. A file that is
+    given twice, as in `FOLDER FOLDER/a.png`, counts once.
 
     Args:
         sources: folders and files.
@@ -61,10 +62,13 @@ def find_photos(sources: Sequence[str | os.PathLike[str]], out: Path | None = No
         raise InputError(
             f"{', '.join(map(str, sources))}: no images found; give image files or folders of them"
         )
-    stems = [name.with_suffix("").as_posix() for _, name in found]
+    once: dict[str, tuple[Path, PurePath]] = {}
+    for path, name in found:
+        once.setdefault(os.path.abspath(path), (path, name))
+    stems = [name.with_suffix("").as_posix() for _, name in once.values()]
     photos = [
         Photo(path, stem if stems.count(stem) == 1 else name.as_posix())
-        for (path, name), stem in zip(found, stems, strict=True)
+        for (path, name), stem in zip(once.values(), stems, strict=True)
     ]
     names = [photo.name for photo in photos]
     if twice := [name for name in names if names.count(name) > 1]:

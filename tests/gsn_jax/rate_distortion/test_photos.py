@@ -17,8 +17,11 @@ def test_names_of_photographs(tmp_path, photo):
     assert [item.name for item in find_photos([photos])] == ["a.png", "a.webp", "more/b"]
     with pytest.raises(InputError, match=r"c.png: no such file or folder"):
         find_photos([photos / "a.png", photos / "c.png"])
-    with pytest.raises(InputError, match="two photographs are named"):
-        find_photos([photos / "a.png", photos / "a.png"])
+    twice = [photos, photos / "a.png", photos / "more", photos / "more" / ".." / "a.webp"]
+    assert find_photos(twice) == find_photos([photos])
+    Image.fromarray(photo).save(photos / "more" / "a.png")
+    with pytest.raises(InputError, match=r"two photographs are named a.png; give one folder above"):
+        find_photos([photos / "a.png", photos / "more" / "a.png"])
     (photos / "empty").mkdir()
     with pytest.raises(InputError, match="no images found"):
         find_photos([photos / "empty"])
