@@ -64,7 +64,7 @@ def command(
         raise InputError("give one codec; to compare codecs use gsn rd")
     name, _, value = text.partition("=")
     refusal = f"--target {text}: give a metric and a score, as in gsn=0.9"
-    score = shared_options.number(value, refusal)
+    score = shared_options.number(value, refusal, finite=True)
     rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display)
     from gsn_jax.rate_distortion import scoring
     from gsn_jax.rate_distortion.photos import find_photos
@@ -74,13 +74,17 @@ def command(
 
     wanted = by_name.named(name, checkpoint=checkpoint, option="--target")
     (metric,) = protocol_options.under(rules, by_name.resolve_all(wanted, checkpoint))
+    target = Target(metric, score)
+    best = metric.value_range[metric.higher_is_better]
+    if not target.is_reached(best):
+        raise InputError(f"--target {text}: no file can be better than {metric.name}={best:g}")
     found = find_photos(photos, out)
     with (
         interruptible(out),
         alone(out, scoring.LOCK, remove=True),
         counting("encoding", total=len(found), transient=True, rate="photographs") as show,
     ):
-        results = encode_to(found, chosen[0], Target(metric, score), out, show, overwrite=overwrite)
+        results = encode_to(found, chosen[0], target, out, show, overwrite=overwrite)
     for item in results:
         if item.file is not None:
             click.echo(

@@ -213,7 +213,7 @@ def _levels(texts: Sequence[str]) -> dict[str, float]:
     for text in texts:
         name, _, value = text.partition("=")
         refusal = f"--at {text}: give a metric and a score, as in gsn=0.9"
-        levels[name.strip()] = shared_options.number(value, refusal)
+        levels[name.strip()] = shared_options.number(value, refusal, finite=True)
     return levels
 
 

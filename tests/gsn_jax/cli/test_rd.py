@@ -229,6 +229,7 @@ def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
         (("--pairs", "TABLE", "--quality", "50"), "for PHOTOS"),
         (("--pairs", "TABLE", "--metric", "psnr", "--anchor", "x"), "plain, optimised"),
         (("--pairs", "TABLE", "--metric", "psnr", "--at", "psnr"), "psnr: give a metric and"),
+        (("--pairs", "TABLE", "--metric", "psnr", "--at", "psnr=inf"), "inf: give a metric and"),
         (("--pairs", "TABLE", "--metric", "psnr", "--at", "ssim=1"), "ssim: not one of"),
     ],
 )

@@ -117,6 +117,12 @@ def test_a_target_out_of_reach(photos, tmp_path):
     [
         (("--codec", "jpeg,webp", "--target", "psnr=30"), "give one codec"),
         (("--codec", "jpeg", "--target", "psnr"), "give a metric and a score"),
+        (("--codec", "jpeg", "--target", "psnr=inf"), "give a metric and a score"),
+        (
+            ("--codec", "jpeg", "--target", "ssim=1.1"),
+            "ssim=1.1: no file can be better than ssim=1",
+        ),
+        (("--codec", "jpeg", "--target", "gmsd=-1"), "gmsd=-1: no file can be better than gmsd=0"),
         (("--codec", "jpeg", "--target", "x=1"), "unknown metric"),
         (("--target", "psnr=30"), "name a codec"),
     ],
@@ -125,6 +131,7 @@ def test_bad_usage(photos, tmp_path, arguments, message):
     _, err, code = run(photos, *arguments, "--out", tmp_path / "out")
     assert code == 2
     assert message in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_photograph_is_not_overwritten(tmp_path, photo):
