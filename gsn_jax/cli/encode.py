@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def command(
     for item in results:
         if item.file is not None:
             click.echo(
-                f"{item.file}: quality {item.quality}, {item.size:,} bytes, "
+                f"{_on_one_line(item.file)}: quality {item.quality}, {item.size:,} bytes, "
                 f"{metric.name} {item.score:.4f}"
             )
     good = [item for item in results if item.file is not None]
@@ -99,3 +100,10 @@ def command(
             click.echo(f"gsn: {item.error}", err=True)
     if len(good) < len(results):
         sys.exit(2)
+
+
+def _on_one_line(file: Path) -> str:
+    """A file name with control characters, such as line breaks, as escapes."""
+    from gsn_jax.scoring.pairs import shown
+
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in shown(file))

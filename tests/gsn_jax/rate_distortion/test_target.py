@@ -49,6 +49,15 @@ def test_the_next_lower_quality_does_not_reach_the_target(photos, tmp_path):
     assert (out / "p0.jpg").stat().st_mtime_ns == before
 
 
+def test_a_name_with_a_line_break_is_one_line(photos, tmp_path):
+    (photos / "p0.png").rename(photos / "p\n\u00e9.png")
+    arguments = ("--codec", "jpeg", "--target", "psnr=20", "--out", tmp_path / "out")
+    printed, _, code = run(photos / "p\n\u00e9.png", *arguments)
+    assert code == 0
+    assert printed.startswith(f"{tmp_path / 'out'}/p\\n\u00e9.jpg: quality ")
+    assert printed.count("\n") == 1
+
+
 def test_only_its_own_files_are_replaced(photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
