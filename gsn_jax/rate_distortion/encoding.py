@@ -22,7 +22,7 @@ from gsn_jax.rate_distortion.own_files import RD_FILES, RD_RUN, RD_STORE
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign, unwritten
-from gsn_jax.scoring.pairs import Pair
+from gsn_jax.scoring.pairs import Pair, shown
 from gsn_jax.scoring.store import Store
 from gsn_jax.storage import replacing, stamp
 
@@ -134,13 +134,13 @@ def _kept(store: Store, job: _Job, identities: Mapping[str, str]) -> dict[str, A
 
 def _encoding(job: _Job, row: Mapping[str, Any]) -> Encoding:
     setting = f"{job.quality:g}"
-    name = str(job.photo.path)
+    name = shown(job.photo.path)
     if "error" in row:
-        pair = Pair(name, job.key, None, None, row["error"])
+        pair = Pair(name, shown(job.key), None, None, row["error"])
         return Encoding(pair, job.codec.name, setting, 0, 0)
     scored = job.folder / row["scored"]
     return Encoding(
-        Pair(name, str(scored), job.photo.path, scored),
+        Pair(name, shown(scored), job.photo.path, scored),
         job.codec.name,
         setting,
         row["size"],

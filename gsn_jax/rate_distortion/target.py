@@ -15,6 +15,7 @@ from gsn_jax.rate_distortion.own_files import ENCODE_RUN, ENCODE_STORE
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.outputs import naming, refuse_foreign
+from gsn_jax.scoring.pairs import shown
 from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.regions import score_arrays
 from gsn_jax.scoring.store import Store
@@ -200,5 +201,5 @@ def _table(results: Sequence[Found], metric: str) -> str:
     for found in results:
         cells: list[Any] = [found.quality, found.size, f"{found.score:.6f}"]
         cells = cells if found.file is not None else ["", "", ""]
-        rows.append([found.photo.path, found.file or "", *cells, found.error])
+        rows.append([shown(found.photo.path), shown(found.file or ""), *cells, found.error])
     return csv_text(rows)

@@ -1,6 +1,7 @@
 """`gsn rd` as it is typed."""
 
 import csv
+import os
 import resource
 from pathlib import Path
 
@@ -202,6 +203,23 @@ def test_a_full_disk(photos, tmp_path, command, name):
     advice = "free some space, or write to another disk"
     assert (err, code) == (f"gsn: {out / name}: cannot be written (File too large); {advice}\n", 2)
     assert not out.exists()
+
+
+def test_a_name_that_is_not_utf8(photos, tmp_path):
+    name = os.fsencode(tmp_path) + b"/p\xff.png"
+    try:
+        os.rename(photos / "p0.png", name)
+    except OSError:
+        pytest.skip("needs a file system that takes any bytes as a name")
+    arguments = (os.fsdecode(name), "--codec", "jpeg", "--out", tmp_path / "out")
+    assert run("encode", *arguments, "--target", "psnr=20")[2] == 0
+    (row,) = rows_of(tmp_path / "out" / "encode.csv")
+    assert (row["image"], row["file"]) == (rf"{tmp_path}/p\xff.png", rf"{tmp_path}/out/p\xff.jpg")
+    settings = ("--quality", "20,40,60,80", "--metric", "psnr", "--workers", "1")
+    assert run("rd", *arguments, *settings, "--resamples", "0")[2] == 0
+    rows = rows_of(tmp_path / "out" / "points.csv")
+    assert [row["reference"] for row in rows] == [rf"{tmp_path}/p\xff.png"] * 4
+    assert rows[0]["distorted"] == r"encoded/jpeg/p\xff_q20.jpg"
 
 
 def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
