@@ -66,8 +66,6 @@ class PairTable(PairSource):
         self.path = Path(path)
         self._alpha = alpha
         rows = list(_read_rows(self.path, score_column))
-        if not rows:
-            raise InputError(f"{path}: no pairs below the header line; add some")
         columns: dict[str, Any] = {}
         lines = [line for line, _ in rows]
         columns["score"] = [_number(path, line, row, score_column) for line, row in rows]

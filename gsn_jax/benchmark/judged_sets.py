@@ -91,8 +91,6 @@ def open_table(path: str | os.PathLike[str], columns: TableColumns | None = None
     columns = columns or TableColumns()
     path = Path(path)
     rows = list(pair_tables.read_rows(path))
-    if not rows:
-        raise InputError(f"{path}: no pairs below the header line; add some")
     header = list(rows[0].fields)
     score = columns.score or _first(SCORE_COLUMNS, header)
     if score not in header:

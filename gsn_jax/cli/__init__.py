@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -81,6 +82,7 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Entry point; bad input, refused paths and a full disk give one line and exit code 2."""
+    _escape_what_streams_lack()
     try:
         try:
             cli(prog_name="gsn")
@@ -105,6 +107,13 @@ def main() -> None:
             raise
         click.echo(f"gsn: {line}", err=True)
         sys.exit(2)
+
+
+def _escape_what_streams_lack() -> None:
+    """Prints letters that an encoding other than UTF-8 lacks as escapes, in place of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:

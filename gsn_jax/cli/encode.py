@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def command(
         raise InputError("give one codec; to compare codecs use gsn rd")
     name, _, value = text.partition("=")
     refusal = f"--target {text}: give a metric and a score, as in gsn=0.9"
-    score = shared_options.number(value, refusal)
+    score = shared_options.number(value, refusal, finite=True)
     rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display)
     from gsn_jax.rate_distortion import scoring
     from gsn_jax.rate_distortion.photos import find_photos
@@ -74,17 +75,21 @@ def command(
 
     wanted = by_name.named(name, checkpoint=checkpoint, option="--target")
     (metric,) = protocol_options.under(rules, by_name.resolve_all(wanted, checkpoint))
-    found = find_photos(photos, skip=[out])
+    target = Target(metric, score)
+    best = metric.value_range[metric.higher_is_better]
+    if not target.is_reached(best):
+        raise InputError(f"--target {text}: no file can be better than {metric.name}={best:g}")
+    found = find_photos(photos, out)
     with (
         interruptible(out),
         alone(out, scoring.LOCK, remove=True),
         counting("encoding", total=len(found), transient=True, rate="photographs") as show,
     ):
-        results = encode_to(found, chosen[0], Target(metric, score), out, show, overwrite=overwrite)
+        results = encode_to(found, chosen[0], target, out, show, overwrite=overwrite)
     for item in results:
         if item.file is not None:
             click.echo(
-                f"{item.file}: quality {item.quality}, {item.size:,} bytes, "
+                f"{_on_one_line(item.file)}: quality {item.quality}, {item.size:,} bytes, "
                 f"{metric.name} {item.score:.4f}"
             )
     good = [item for item in results if item.file is not None]
@@ -95,3 +100,10 @@ def command(
             click.echo(f"gsn: {item.error}", err=True)
     if len(good) < len(results):
         sys.exit(2)
+
+
+def _on_one_line(file: Path) -> str:
+    """A file name with control characters, such as line breaks, as escapes."""
+    from gsn_jax.scoring.pairs import shown
+
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in shown(file))

@@ -203,7 +203,7 @@ def _encoded(
     from gsn_jax.rate_distortion.encoding import encode_all
     from gsn_jax.rate_distortion.photos import find_photos
 
-    found = find_photos(photos, skip=[out])
+    found = find_photos(photos, out)
     with counting("encoding", transient=True, rate="files") as show:
         return encode_all(found, steps, out, workers=workers, progress=show)
 
@@ -213,7 +213,7 @@ def _levels(texts: Sequence[str]) -> dict[str, float]:
     for text in texts:
         name, _, value = text.partition("=")
         refusal = f"--at {text}: give a metric and a score, as in gsn=0.9"
-        levels[name.strip()] = shared_options.number(value, refusal)
+        levels[name.strip()] = shared_options.number(value, refusal, finite=True)
     return levels
 
 

@@ -84,17 +84,18 @@ def metrics(default: str, purpose: str) -> Callable:
     )
 
 
-def number(text: str, refusal: str) -> float:
+def number(text: str, refusal: str, *, finite: bool = False) -> float:
     """The number in an option's text.
 
     Raises:
-        InputError: the text is not a number, or is NaN; the message is `refusal`.
+        InputError: the text is not a number, is NaN, or with `finite` is infinite; the message is
+            `refusal`.
     """
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if math.isnan(value):
+    if math.isnan(value) or (finite and math.isinf(value)):
         raise InputError(refusal)
     return value
 

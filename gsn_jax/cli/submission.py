@@ -67,8 +67,11 @@ def command(
     from gsn_jax.benchmark import submission
     from gsn_jax.errors import InputError, counted
     from gsn_jax.scoring.by_name import choose
-    from gsn_jax.scoring.outputs import is_submission, refuse_foreign
+    from gsn_jax.scoring.outputs import check_place, is_regular, is_submission, refuse_foreign
 
+    if is_regular(out) and out.suffix.lower() != ".zip":
+        raise InputError(f"{out}: a submission is a ZIP file; name one that ends in .zip")
+    check_place(out, inputs=())
     refuse_foreign(out, is_submission, overwrite=overwrite)
     pairs = submission.match(reference_dir, distorted_dir)
     (judge, *others), _ = choose(metric, checkpoint)

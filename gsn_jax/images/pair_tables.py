@@ -39,8 +39,8 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Iter
         columns: further columns that the header must contain.
 
     Raises:
-        InputError: the table cannot be read, or its header lacks a column. The message names the
-            file and line.
+        InputError: the table cannot be read, its header lacks a column, or there are no rows. The
+            message names the file and, if it can, the line.
     """
     required = ("reference", "distorted", *columns)
     try:
@@ -48,10 +48,14 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Iter
             reader = csv.reader(file, strict=True, skipinitialspace=True)
             header = _without_empty_end([name.strip() for name in next(reader, [])], 0)
             _check_header(path, header, required)
+            empty = True
             for cells in reader:
                 if any(cell.strip() for cell in cells):
+                    empty = False
                     cells = [cell.rstrip().lstrip("\t") for cell in cells]
                     yield _row(reader.line_num, header, cells)
+            if empty:
+                raise InputError(f"{path}: no pairs below the header line; add some")
     except FileNotFoundError:
         raise InputError(f"{path}: no such table; check the path") from None
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gsn_jax.rate_distortion.comparison import Comparison
 from gsn_jax.rate_distortion.encodings import Study
+from gsn_jax.scoring.pairs import shown
 from gsn_jax.storage import csv_text
 
 
@@ -42,7 +43,7 @@ def _named(file: Path | None, folder: Path) -> str:
     if file is None:
         return ""
     path, above = os.path.abspath(file), os.path.abspath(folder)
-    return os.path.relpath(path, above) if Path(path).is_relative_to(above) else path
+    return shown(os.path.relpath(path, above) if Path(path).is_relative_to(above) else path)
 
 
 def curves(comparison: Comparison) -> str:

@@ -18,18 +18,13 @@ from data_pipelines import parallel
 from gsn_jax.errors import InputError, about
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
 from gsn_jax.rate_distortion.encodings import Encoding
+from gsn_jax.rate_distortion.own_files import RD_FILES, RD_RUN, RD_STORE
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
-from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign
-from gsn_jax.scoring.pairs import Pair
+from gsn_jax.scoring.outputs import is_store, naming, refuse_foreign, unwritten
+from gsn_jax.scoring.pairs import Pair, shown
 from gsn_jax.scoring.store import Store
 from gsn_jax.storage import replacing, stamp
-
-STORE = "encoded.jsonl"
-FILES = "encoded"
-
-# The store's description of a run; what a row depends on is in the row itself.
-_RUN = {"encodings": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +48,8 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     """
     if overwrite:
         return
-    store, files = folder / STORE, folder / FILES
-    refuse_foreign(store, lambda path: is_store(path, _RUN), overwrite=False)
+    store, files = folder / RD_STORE, folder / RD_FILES
+    refuse_foreign(store, lambda path: is_store(path, RD_RUN), overwrite=False)
     if not store.exists() and files.is_dir() and any(files.iterdir()):
         raise InputError(
             f"{files}: exists, and this command did not write it; name another output, or add "
@@ -93,8 +88,8 @@ def encode_all(
         for quality in qualities
     ]
     identities = {codec.name: codec.identity() for codec in codecs}
-    with naming(folder / STORE):
-        store = Store(folder / STORE, _RUN)
+    with naming(folder / RD_STORE):
+        store = Store(folder / RD_STORE, RD_RUN)
         store.open()
     rows = {job.key: _kept(store, job, identities) for job in jobs}
     missing = [job for job in jobs if rows[job.key] is None]
@@ -139,13 +134,13 @@ def _kept(store: Store, job: _Job, identities: Mapping[str, str]) -> dict[str, A
 
 def _encoding(job: _Job, row: Mapping[str, Any]) -> Encoding:
     setting = f"{job.quality:g}"
-    name = str(job.photo.path)
+    name = shown(job.photo.path)
     if "error" in row:
-        pair = Pair(name, job.key, None, None, row["error"])
+        pair = Pair(name, shown(job.key), None, None, row["error"])
         return Encoding(pair, job.codec.name, setting, 0, 0)
     scored = job.folder / row["scored"]
     return Encoding(
-        Pair(name, str(scored), job.photo.path, scored),
+        Pair(name, shown(scored), job.photo.path, scored),
         job.codec.name,
         setting,
         row["size"],
@@ -168,19 +163,19 @@ def _encode(job: _Job) -> tuple[str, dict[str, Any]]:
         decoded = job.codec.decode(data)
         seconds = [encoded - started, time.perf_counter() - encoded]
         check_size(decoded, image, job.codec.name)
-        file = f"{FILES}/{job.key}{suffix_of(data, f'.{job.codec.name}')}"
+        file = f"{RD_FILES}/{job.key}{suffix_of(data, f'.{job.codec.name}')}"
         scored = file
         (job.folder / file).parent.mkdir(parents=True, exist_ok=True)
         with replacing(job.folder / file) as partial:
             partial.write_bytes(data)
         if not job.codec.is_readable(data):
-            scored = f"{FILES}/{job.key}.decoded.png"
+            scored = f"{RD_FILES}/{job.key}.decoded.png"
             with replacing(job.folder / scored) as partial:
                 Image.fromarray(decoded).save(partial, "PNG", compress_level=4)
     except InputError as error:
         return job.key, {"error": about(job.photo.path, error)}
     except OSError as error:
-        return job.key, {"error": f"{job.key}: cannot be written ({error.strerror or error})"}
+        return job.key, {"error": f"{job.key}: {unwritten(error)}"}
     height, width = image.shape[:2]
     return job.key, {
         "file": file,

@@ -104,8 +104,6 @@ def read_table(path: str | os.PathLike[str]) -> list[Encoding]:
             )
         lines[key] = row.line
         found.append(item)
-    if not found:
-        raise InputError(f"{path}: has no rows below its header; add one row per encoded file")
     return found
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
 
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, counted
 from gsn_jax.images.files import load_image
 from gsn_jax.rate_distortion.codecs import Pixels
+from gsn_jax.rate_distortion.own_files import without_own
 from gsn_jax.scoring.folders import list_images
 from gsn_jax.scoring.pairs import shown
 from gsn_jax.storage import stamp
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,23 +36,24 @@ class Photo:
     name: str
 
 
-def find_photos(
-    sources: Sequence[str | os.PathLike[str]], skip: Sequence[Path] = ()
-) -> list[Photo]:
+def find_photos(sources: Sequence[str | os.PathLike[str]], out: Path | None = None) -> list[Photo]:
     """The photographs in folders and their subfolders, and those given as files.
+
+    Files that `gsn rd` or `gsn encode` made are left out of folders, with a warning. A file that is
+    given twice, as in `FOLDER FOLDER/a.png`, counts once.
 
     Args:
         sources: folders and files.
-        skip: folders to leave out.
+        out: the folder for encoded files, which is not searched.
 
     Raises:
-        InputError: a source does not exist or cannot be read, there is no photograph, or two have
-            the same name.
+        InputError: a source does not exist or cannot be read, or is the folder for encoded files;
+            there is no photograph, or two have the same name.
     """
     found: list[tuple[Path, PurePath]] = []
     for source in map(Path, sources):
         if source.is_dir():
-            found += [(source / name, name) for name in list_images(source, skip)]
+            found += [(source / name, name) for name in _photos_below(source, out)]
         elif not source.exists():
             raise InputError(f"{shown(source)}: no such file or folder; check the path")
         else:
@@ -57,14 +62,32 @@ def find_photos(
         raise InputError(
             f"{', '.join(map(str, sources))}: no images found; give image files or folders of them"
         )
-    stems = [name.with_suffix("").as_posix() for _, name in found]
+    once: dict[str, tuple[Path, PurePath]] = {}
+    for path, name in found:
+        once.setdefault(os.path.abspath(path), (path, name))
+    stems = [name.with_suffix("").as_posix() for _, name in once.values()]
     photos = [
         Photo(path, stem if stems.count(stem) == 1 else name.as_posix())
-        for (path, name), stem in zip(found, stems, strict=True)
+        for (path, name), stem in zip(once.values(), stems, strict=True)
     ]
     names = [photo.name for photo in photos]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"two photographs are named {twice[0]}; give one folder above both")
+    return photos
+
+
+def _photos_below(source: Path, out: Path | None) -> list[PurePath]:
+    if out is not None and source.resolve() == out.resolve():
+        raise InputError(
+            f"{shown(source)}: is the folder of the photographs and also --out; name another "
+            "folder for --out"
+        )
+    images = list_images(source, [] if out is None else [out])
+    photos = without_own(source, images)
+    if more := len(images) - len(photos):
+        _logger.warning(
+            "%s: left out %s that gsn rd or gsn encode made", shown(source), counted(more, "file")
+        )
     return photos
 
 

@@ -11,15 +11,16 @@ from gsn_jax._version import __version__
 from gsn_jax.errors import InputError, about
 from gsn_jax.metric import FeatureCache, Metric
 from gsn_jax.rate_distortion.codecs import Codec, suffix_of
+from gsn_jax.rate_distortion.own_files import ENCODE_RUN, ENCODE_STORE
 from gsn_jax.rate_distortion.photos import Photo, check_size, load_8_bit
 from gsn_jax.rate_distortion.scoring import Progress
 from gsn_jax.scoring.outputs import naming, refuse_foreign
+from gsn_jax.scoring.pairs import shown
 from gsn_jax.scoring.provenance import protocol_text, version_of
 from gsn_jax.scoring.regions import score_arrays
 from gsn_jax.scoring.store import Store
 from gsn_jax.storage import csv_text, replacing, stamp, write_text
 
-STORE = ".encode.jsonl"
 TABLE = "encode.csv"
 QUALITIES = (1, 100)
 
@@ -95,9 +96,9 @@ def encode_to(
         "metric": [target.metric.name, version_of(target.metric), protocol_text(target.metric)],
         "score": target.score,
     }
-    refuse_foreign(folder / TABLE, lambda _: (folder / STORE).exists(), overwrite=overwrite)
+    refuse_foreign(folder / TABLE, lambda _: (folder / ENCODE_STORE).exists(), overwrite=overwrite)
     with naming(folder):
-        store = Store(folder / STORE, {"targets": 1})
+        store = Store(folder / ENCODE_STORE, ENCODE_RUN)
         store.open()
     results = []
     try:
@@ -200,5 +201,5 @@ def _table(results: Sequence[Found], metric: str) -> str:
     for found in results:
         cells: list[Any] = [found.quality, found.size, f"{found.score:.6f}"]
         cells = cells if found.file is not None else ["", "", ""]
-        rows.append([found.photo.path, found.file or "", *cells, found.error])
+        rows.append([shown(found.photo.path), shown(found.file or ""), *cells, found.error])
     return csv_text(rows)

@@ -148,7 +148,9 @@ def score(
                     scores[metric.name] = _checked(metric, value)
         except Exception as error:
             errors.append(_metric_line(pair, metrics, metric, error))
-    return ScoredPair(pair, whole, _joined(errors), tuple(of_tiles), shift)
+    # Where no tile has a score, the pair's own row says why; there may be a million tiles.
+    kept = tuple(of_tiles) if any(of_tiles) else ()
+    return ScoredPair(pair, whole, _joined(errors), kept, shift)
 
 
 def scored(pair: Pair, metrics: Sequence[Metric], outcome: Outcome) -> ScoredPair:

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, disk_failure
 from gsn_jax.scoring.store import decode
 from gsn_jax.storage import exclusive, replacing
 
@@ -64,7 +64,13 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise InputError(f"{path}: {unwritten(error)}") from None
+
+
+def unwritten(error: OSError) -> str:
+    """Why a file cannot be written and, if its disk is full or fails, what to do."""
+    advice = "" if disk_failure(error) is None else "; free some space, or write to another disk"
+    return f"cannot be written ({error.strerror or error}){advice}"
 
 
 @contextlib.contextmanager
@@ -84,7 +90,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def alone(folder: Path, lock: str, *, remove: bool = False) -> Iterator[None]:
-    """Makes a folder, and admits one run at a time to it.
+    """Makes a folder, and admits one run at a time to it. A folder that stays empty is removed.
 
     Args:
         folder: the folder.
@@ -99,9 +105,16 @@ def alone(folder: Path, lock: str, *, remove: bool = False) -> Iterator[None]:
     )
     with contextlib.ExitStack() as stack:
         with naming(folder):
+            if not folder.exists():
+                stack.callback(_remove_if_empty, folder)
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(exclusive(folder / lock, refusal, remove=remove))
         yield
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def refuse_foreign(

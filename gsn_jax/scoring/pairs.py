@@ -68,7 +68,7 @@ class ScoredPair:
         pair: the pair.
         scores: metric name to score, for the metrics that could be computed.
         error: one line that says why the others could not; "" if all could.
-        tiles: scores of the pair's tiles, row by row; empty if none were requested.
+        tiles: scores of the pair's tiles, row by row; empty if none were requested, or have scores.
         shift: the shift of the distorted image that was undone; None if none was sought.
         looks_shifted: a shift that was not undone but explains most of the error; else None.
     """

@@ -108,7 +108,7 @@ class Store:
         """Creates the file if there is none, and drops the rows of another run from it.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written; no file without a description stays.
         """
         if self._file is None:
             self._opened()
@@ -138,8 +138,13 @@ class Store:
         file.truncate(self._end)
         if not self._end:
             head = _line(_head(self._run))
-            file.write(head)
-            file.flush()
+            try:
+                file.write(head)
+                file.flush()
+            except OSError:
+                self.close()
+                self.path.unlink(missing_ok=True)
+                raise
             self._end = len(head)
         return file
 

@@ -23,6 +23,8 @@ from command_line import rows_of
 from image_files import with_chunks
 from PIL import Image
 
+from gsn_jax import cli
+
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(12, 16, 3), dtype=np.uint8)
 
 
@@ -368,6 +370,7 @@ CALLS = {
     "no_table": (lambda folder: ["--pairs", folder / "none.csv"], "no such table"),
     "table_is_a_folder": (lambda folder: ["--pairs", folder], "cannot be read"),
     "empty_table": (table_case(""), "lacks reference, distorted"),
+    "header_alone": (table_case(HEADER), "no pairs below the header line; add some"),
     "other_columns": (table_case("ref,dist\na,b\n"), "lacks reference, distorted"),
     "column_twice": (
         table_case("reference,distorted,reference\n"),
@@ -474,3 +477,19 @@ def test_a_full_disk_loses_nothing(folder):
 
 def test_there_are_many_cases():
     assert len(IMAGES) + len(CALLS) >= 40
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("latin-1", "\\u65e5ü.png"), ("ascii", "\\xfc.png")]
+)
+def test_names_that_the_terminal_cannot_print(tmp_path, monkeypatch, encoding, name):
+    names = {"latin-1": "日ü.png", "ascii": "ü.png"}
+    monkeypatch.chdir(tmp_path)
+    image().save(names[encoding])
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "argv", ["gsn", "score", *2 * [names[encoding]], "--metric", "psnr"])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    (row,) = rows_of(stream.buffer.getvalue().decode(encoding))
+    assert (row["distorted"], row["error"]) == (name, "")

@@ -193,6 +193,22 @@ def test_submission(table, tmp_path):
         assert b"No Extra Data [0] : 0" in archive.read("readme.txt")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("s.txt", "a submission is a ZIP file; name one that ends in .zip"),
+        ("s", "a submission is a ZIP file; name one that ends in .zip"),
+        ("no/s.zip", "no such folder"),
+    ],
+)
+def test_where_a_submission_cannot_be_written(tmp_path, name, message):
+    people = "--reference-dir", tmp_path, "--distorted-dir", tmp_path
+    _, err, code = run("submission", *people, "--metric", "psnr", "--out", tmp_path / name)
+    assert code == 2
+    assert err.startswith(f"gsn: {tmp_path / name}: {message}")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_protocol_is_part_of_the_scores(tmp_path, photo):
     """It stands in every output, and scores of another protocol are not mixed with others."""
     rng = np.random.default_rng(0)

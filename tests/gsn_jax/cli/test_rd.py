@@ -1,6 +1,8 @@
 """`gsn rd` as it is typed."""
 
 import csv
+import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +187,41 @@ def test_files_of_others_in_the_folder(table, tmp_path, name):
     assert run(*arguments)[2] == 0
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(("encode", "--target", "psnr=20"), ""), (("rd", "--metric", "psnr"), "encoded.jsonl")],
+)
+def test_a_full_disk(photos, tmp_path, command, name):
+    """It is one line with what to do, and leaves no folder."""
+    out = tmp_path / "out"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        _, err, code = run(*command, photos, "--codec", "jpeg", "--out", out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    advice = "free some space, or write to another disk"
+    assert (err, code) == (f"gsn: {out / name}: cannot be written (File too large); {advice}\n", 2)
+    assert not out.exists()
+
+
+def test_a_name_that_is_not_utf8(photos, tmp_path):
+    name = os.fsencode(tmp_path) + b"/p\xff.png"
+    try:
+        os.rename(photos / "p0.png", name)
+    except OSError:
+        pytest.skip("needs a file system that takes any bytes as a name")
+    arguments = (os.fsdecode(name), "--codec", "jpeg", "--out", tmp_path / "out")
+    assert run("encode", *arguments, "--target", "psnr=20")[2] == 0
+    (row,) = rows_of(tmp_path / "out" / "encode.csv")
+    assert (row["image"], row["file"]) == (rf"{tmp_path}/p\xff.png", rf"{tmp_path}/out/p\xff.jpg")
+    settings = ("--quality", "20,40,60,80", "--metric", "psnr", "--workers", "1")
+    assert run("rd", *arguments, *settings, "--resamples", "0")[2] == 0
+    rows = rows_of(tmp_path / "out" / "points.csv")
+    assert [row["reference"] for row in rows] == [rf"{tmp_path}/p\xff.png"] * 4
+    assert rows[0]["distorted"] == r"encoded/jpeg/p\xff_q20.jpg"
+
+
 def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
     out = tmp_path / "out"
     (out / "encoded").mkdir(parents=True)
@@ -210,6 +247,7 @@ def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
         (("--pairs", "TABLE", "--quality", "50"), "for PHOTOS"),
         (("--pairs", "TABLE", "--metric", "psnr", "--anchor", "x"), "plain, optimised"),
         (("--pairs", "TABLE", "--metric", "psnr", "--at", "psnr"), "psnr: give a metric and"),
+        (("--pairs", "TABLE", "--metric", "psnr", "--at", "psnr=inf"), "inf: give a metric and"),
         (("--pairs", "TABLE", "--metric", "psnr", "--at", "ssim=1"), "ssim: not one of"),
     ],
 )

@@ -126,6 +126,15 @@ def test_tiles_are_rows(folder):
     assert table["column"].to_pylist() == [None, 1, 2, 3, 1, 2, 3]
 
 
+def test_more_tiles_than_pixels_are_one_row(folder):
+    out, _, code = run("r.png", "noisy.png", "--metric", "psnr,ssim", "--tiles", "1000x1000")
+    (row,) = rows_of(out)
+    assert code == 2
+    assert row["error"].startswith("psnr: noisy.png: 152 x 120 is too small for 1000 x 1000 tiles")
+    (whole,) = rows_of(run("r.png", "noisy.png", "--metric", "psnr")[0])
+    assert (row["row"], row["psnr"]) == ("", whole["psnr"])
+
+
 def test_a_shift_is_undone_and_reported(folder):
     out, err, code = run("r.png", "moved.png", "--metric", "gsn,psnr", "--align", "integer")
     assert (code, err) == (0, "gsn: scored with align integer\n")

@@ -55,6 +55,13 @@ def test_files_that_are_no_table(tmp_path):
         list(pair_tables.read_rows(table))
 
 
+@pytest.mark.parametrize("text", ["reference,distorted\n", "reference,distorted,mos\n\n , ,\n"])
+def test_a_table_without_pairs_is_refused(tmp_path, text):
+    table = write(tmp_path / "t.csv", text)
+    with pytest.raises(InputError, match=r"t.csv: no pairs below the header line; add some"):
+        list(pair_tables.read_rows(table))
+
+
 def test_paths_stay_in_the_folder_of_the_table(tmp_path):
     table = tmp_path / "t.csv"
     assert pair_tables.resolve(table, "a/../b.png") == tmp_path / "b.png"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gsn_jax.rate_distortion import codecs, encoding
+from gsn_jax.rate_distortion import codecs, encoding, own_files
 from gsn_jax.rate_distortion.photos import find_photos
 
 
@@ -66,7 +66,7 @@ def test_a_second_run_encodes_only_what_is_missing(photos, out):
 
 def test_a_row_without_its_times_is_made_again(photos, out):
     whole = encode(photos, out)
-    store = out / encoding.STORE
+    store = out / own_files.RD_STORE
     lines = store.read_text().splitlines()
     key, row = json.loads(lines[1])
     del row["seconds"]

@@ -52,7 +52,7 @@ def test_a_bad_row_carries_its_problem(folder, row, problem):
     ("text", "message"),
     [
         ("reference,distorted\n", "lacks codec, setting"),
-        ("reference,distorted,codec,setting\n", "no rows"),
+        ("reference,distorted,codec,setting\n", "no pairs below"),
         ("reference,distorted,codec,setting\n" + "a.png,a.jpg,j,1\n" * 2, "line 3.* in line 2"),
     ],
 )

@@ -19,7 +19,7 @@ def comparison(tmp_path, photo):
         Image.fromarray(np.roll(photo, 20 * k, axis=0)[:64, :64]).save(tmp_path / f"<p{k}>.png")
     (tmp_path / "out").mkdir()
     chosen = dict.fromkeys(codecs.choose(["jpeg", "webp"], [], []), (20.0, 40.0, 60.0, 80.0))
-    photos = find_photos([tmp_path], skip=[tmp_path / "out"])
+    photos = find_photos([tmp_path], tmp_path / "out")
     items = encoding.encode_all(photos, chosen, tmp_path / "out", workers=1)
     return compare(score(items, [get("psnr"), get("gmsd")], Loading()), resamples=100)
 

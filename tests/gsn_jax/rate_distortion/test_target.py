@@ -49,6 +49,15 @@ def test_the_next_lower_quality_does_not_reach_the_target(photos, tmp_path):
     assert (out / "p0.jpg").stat().st_mtime_ns == before
 
 
+def test_a_name_with_a_line_break_is_one_line(photos, tmp_path):
+    (photos / "p0.png").rename(photos / "p\n\u00e9.png")
+    arguments = ("--codec", "jpeg", "--target", "psnr=20", "--out", tmp_path / "out")
+    printed, _, code = run(photos / "p\n\u00e9.png", *arguments)
+    assert code == 0
+    assert printed.startswith(f"{tmp_path / 'out'}/p\\n\u00e9.jpg: quality ")
+    assert printed.count("\n") == 1
+
+
 def test_only_its_own_files_are_replaced(photos, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -117,6 +126,12 @@ def test_a_target_out_of_reach(photos, tmp_path):
     [
         (("--codec", "jpeg,webp", "--target", "psnr=30"), "give one codec"),
         (("--codec", "jpeg", "--target", "psnr"), "give a metric and a score"),
+        (("--codec", "jpeg", "--target", "psnr=inf"), "give a metric and a score"),
+        (
+            ("--codec", "jpeg", "--target", "ssim=1.1"),
+            "ssim=1.1: no file can be better than ssim=1",
+        ),
+        (("--codec", "jpeg", "--target", "gmsd=-1"), "gmsd=-1: no file can be better than gmsd=0"),
         (("--codec", "jpeg", "--target", "x=1"), "unknown metric"),
         (("--target", "psnr=30"), "name a codec"),
     ],
@@ -125,6 +140,7 @@ def test_bad_usage(photos, tmp_path, arguments, message):
     _, err, code = run(photos, *arguments, "--out", tmp_path / "out")
     assert code == 2
     assert message in err
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_photograph_is_not_overwritten(tmp_path, photo):

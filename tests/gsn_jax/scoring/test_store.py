@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import resource
 
 import pytest
 
@@ -28,6 +29,17 @@ def test_rows_are_there_again(tmp_path):
     again.add(4, "more")
     again.close()
     assert list(Store(path, RUN).rows) == [3, "name", 4]
+
+
+def test_on_a_full_disk_no_file_stays(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Store(tmp_path / "rows", RUN).open()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_row_that_was_being_written_is_dropped(tmp_path):

@@ -147,13 +147,13 @@ def test_lost_and_doubled_rows_are_noticed(rows, tmp_path):
 
 def test_an_empty_table(tmp_path):
     (tmp_path / "pairs.csv").write_text("reference,distorted\n")
-    said, _, code = run(
+    _, err, code = run(
         "--pairs", tmp_path / "pairs.csv", "--metric", "psnr", "--runner", "beam",
         "--out", tmp_path / "out",
     )  # fmt: skip
-    assert code == 0
-    assert said.startswith("0 pairs: 0 scored, 0 failed")
-    assert rows_of(tmp_path / "out") == []
+    assert code == 2
+    assert err.endswith("pairs.csv: no pairs below the header line; add some\n")
+    assert not (tmp_path / "out").exists()
 
 
 # The process of a local run, in which the first worker is killed as soon as there is one. What it
