@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import storage
+from gsn_jax import metrics, storage
 from gsn_jax.backbones.folding import fold
 from gsn_jax.compilation import bounded_jit
 from gsn_jax.devices.batches import BatchClass, PairBatch
@@ -86,6 +86,9 @@ class ModelMetric:
         self.value_range = (0.0, 1.0) if calibration else (-np.inf, np.inf)
         self._model, self._variables, self._calibration = model, variables, calibration
         self._min_size = getattr(model, "min_size", MIN_SIZE)
+
+    def __repr__(self) -> str:
+        return f"ModelMetric({self.name!r}, version={self.version!r})"
 
     def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
         """Quality of one pair (a scalar) or of a batch `(..., H, W, 3)`; see `Metric`.
@@ -278,10 +281,19 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
     Raises:
         InputError: there is no such model, or the folder cannot be read as one.
     """
+    if not isinstance(name_or_dir, (str, os.PathLike)):
+        raise InputError(
+            "a model is loaded by its name or from its folder, got "
+            f"{type(name_or_dir).__name__}; known: {', '.join(shipped())}"
+        )
     if shipped_models.is_shipped(name_or_dir):
         return _load_shipped(os.fspath(name_or_dir), name)
     folder = storage.folder(name_or_dir) if storage.is_url(name_or_dir) else Path(name_or_dir)
     if not folder.exists():
+        if name_or_dir in metrics.names():
+            raise InputError(
+                f"{folder}: a metric, not a trained model; use gsn_jax.metrics.get({str(folder)!r})"
+            )
         raise InputError(
             f"{folder}: neither a shipped model ({', '.join(shipped())}) nor a folder with a "
             "model or training checkpoints"

@@ -73,6 +73,9 @@ class ProtocolMetric:
             if hasattr(metric, name):
                 setattr(self, name, getattr(metric, name))
 
+    def __repr__(self) -> str:
+        return f"ProtocolMetric({self.metric!r}, {str(self.protocol)!r})"
+
     def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
         """Scores one pair or a batch of pairs, see `Metric`.
 

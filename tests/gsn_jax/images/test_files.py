@@ -1,3 +1,4 @@
+import io
 import struct
 import zlib
 
@@ -316,6 +317,10 @@ class TestArrays:
             (np.full((4, 4, 3), np.nan), "not finite"),
             (jnp.full((4, 4, 3), np.inf), "not finite"),
             (jnp.full((4, 4, 3), 1.5), "scale or clip"),
+            (None, "a path, a Pillow image or an array, got NoneType"),
+            (b"\x89PNG", "a path, a Pillow image or an array, got bytes; .* PIL.Image.open"),
+            (io.BytesIO(), "got BytesIO"),
+            ([[[0.0, 0.0, 0.0]], [[0.0, 0.0]]], "got list"),
         ],
     )
     def test_what_is_no_image_is_refused(self, array, message):
@@ -328,8 +333,15 @@ class TestArrays:
             InputError, match=r"distorted: size 17 x 11 differs from 17 x 12 of .*a\.png"
         ):
             images.as_pair(path, pixels[1:])
-        with pytest.raises(InputError, match="differs"):
-            images.as_pair(np.stack([pixels] * 2), pixels)
+
+    def test_a_pair_has_one_batch_shape(self, pixels):
+        two, three = np.stack([pixels] * 2), np.stack([pixels] * 3)
+        message = r"distorted: a single image differs from batch \(2,\) of reference"
+        with pytest.raises(InputError, match=message):
+            images.as_pair(two, pixels)
+        message = r"distorted: batch \(3,\) differs from batch \(2,\) of reference"
+        with pytest.raises(InputError, match=message):
+            images.as_pair(two, three)
 
     def test_a_pair_has_a_least_size(self, pixels):
         with pytest.raises(InputError, match="17 x 12 is too small; at least 16 x 16"):
