@@ -86,7 +86,7 @@ def _from_lists(image: Any, where: str) -> np.ndarray:
     if array is None or array.dtype.kind not in "biuf" or array.ndim == 0:
         raise InputError(
             f"{where}: an image must be a path, a Pillow image or an array, got "
-            f"{type(image).__name__}; open other things with PIL.Image.open"
+            f"{type(image).__name__}; read bytes or an open file with PIL.Image.open"
         )
     return array
 
