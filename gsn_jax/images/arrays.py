@@ -77,6 +77,24 @@ def as_array(
     return values
 
 
+def check_no_files(name: str, *images: Any) -> None:
+    """Refuses paths and the like, which pure functions do not take.
+
+    Args:
+        name: of the metric, for error messages.
+        *images: what was given.
+
+    Raises:
+        InputError: one is no array.
+    """
+    for image in images:
+        if image is None or isinstance(image, (str, bytes, os.PathLike)):
+            raise InputError(
+                f"{name}: needs arrays (..., H, W, 3), got {type(image).__name__}; read files with "
+                "gsn_jax.images.as_array"
+            )
+
+
 def _from_lists(image: Any, where: str) -> np.ndarray:
     """Nested lists of numbers, or what NumPy can convert, as an array."""
     try:

@@ -199,23 +199,8 @@ def as_loss(
         InputError: see `resolve`.
     """
     metric = _metric(name)
-    function = _loss_of(metric)
-
-    def loss(reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        for image in (reference, distorted):
-            if image is None or isinstance(image, (str, bytes, os.PathLike)):
-                raise InputError(
-                    f"a loss takes float arrays (..., H, W, 3), got {type(image).__name__}; read "
-                    "files with gsn_jax.images.as_array"
-                )
-        return function(reference, distorted)
-
-    return loss
-
-
-def _loss_of(metric: Metric) -> Callable[[jax.Array, jax.Array], jax.Array]:
     if isinstance(metric, ProtocolMetric):
-        return metric.seen_by(_loss_of(metric.metric))
+        return metric.seen_by(as_loss(metric.metric))
     if hasattr(metric, "error"):  # a trained model, whose module is slow to import
         return metric.error
     if not metric.higher_is_better:

@@ -20,6 +20,7 @@ from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
 from gsn_jax.heads import encode_pair
 from gsn_jax.images import ImageLike, as_float, as_pair, check_size, check_sizes
+from gsn_jax.images.arrays import check_no_files
 from gsn_jax.images.masks import cell_weights
 from gsn_jax.metric import MapGrid, Mask, Remember, forget
 from gsn_jax.models import registry
@@ -154,7 +155,7 @@ class ModelMetric:
         return self._compiled_regions(self._variables, *arrays, weights).tolist()
 
     def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        """Quality of arrays `(..., H, W, 3)` in [0, 1]. Pure; checks nothing."""
+        """Quality of arrays `(..., H, W, 3)` in [0, 1]. Pure; does not check values."""
         return self._calibrate(self._raw(self._variables, reference, distorted))
 
     def error(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
@@ -221,6 +222,7 @@ class ModelMetric:
     def _raw(
         self, variables: Any, reference: jax.Array, distorted: jax.Array, **settings: Any
     ) -> jax.Array:
+        check_no_files(self.name, reference, distorted)
         batch = reference.shape[:-3]
         scores: Any = self._model.clone(**settings).apply(
             variables,

@@ -17,7 +17,8 @@ from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.models import registry, shipped
 from gsn_jax.models.folders import TrainedModel, read_model, write_model
-from gsn_jax.scoring import model_metric
+from gsn_jax.scoring import by_name, model_metric
+from gsn_jax.scoring.protocol import Protocol
 
 
 @pytest.fixture
@@ -262,10 +263,13 @@ class TestAsLoss:
         assert (gradient[0] == 0).all()
         assert np.isfinite(gradient).all()
 
-    @pytest.mark.parametrize("name", ["gsn", "ssim"])
+    @pytest.mark.parametrize("name", ["gsn", "ssim", "gmsd"])
     def test_files_are_refused(self, name):
-        with pytest.raises(InputError, match=r"got str; read files with gsn_jax\.images\.as_array"):
-            gsn_jax.as_loss(name)("a.png", "b.png")
+        loss = gsn_jax.as_loss(name)
+        under = gsn_jax.as_loss(Protocol(crop_border=2).of(by_name.resolve(name)))
+        for function in (loss, under):
+            with pytest.raises(InputError, match=rf"{name}: needs arrays .*, got str; read files"):
+                function("a.png", "b.png")
 
 
 class TestShippedModel:
