@@ -37,6 +37,16 @@ def names() -> tuple[str, ...]:
     return tuple(_BUILDERS)
 
 
+def check_name(name: str) -> None:
+    """Refuses a name of no data set.
+
+    Raises:
+        InputError: there is no such data set.
+    """
+    if name not in _BUILDERS:
+        raise InputError(f"no data set {name!r}; choose from {', '.join(_BUILDERS)}")
+
+
 def builder(
     name: str, data_dir: str | os.PathLike[str] | None = None, **options: Any
 ) -> PairBuilder:
@@ -52,8 +62,7 @@ def builder(
         InputError: there is no such data set, its prepared files are damaged, or `data_dir` is a
             URL and does not hold it.
     """
-    if name not in _BUILDERS:
-        raise InputError(f"no data set {name!r}; choose from {', '.join(_BUILDERS)}")
+    check_name(name)
     module = importlib.import_module(f"data_pipelines.builders.{name}")
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     if data_dir and storage.is_url(data_dir):

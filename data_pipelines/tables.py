@@ -142,9 +142,16 @@ def quality_of(
         raise InputError(f"score_range: needs low < high, got {score_range}")
     outside = np.flatnonzero((values < low) | (values > high))
     if outside.size:
+        advice = (
+            "correct the range or the score"
+            if score_range
+            else "state the range of the scores (gsn train: name the table as ('PATH.csv', worst, "
+            "best); gsn datasets prepare: --score-range; Python: score_range), or add a column "
+            "quality"
+        )
         raise InputError(
             f"{path}, line {lines[outside[0]]}: score {values[outside[0]]:g} lies outside "
-            f"[{low:g}, {high:g}]; give the score's range (score_range), or a column quality"
+            f"[{low:g}, {high:g}]; {advice}"
         )
     quality = (values - low) / (high - low)
     return (quality if higher_is_better else 1 - quality).astype(np.float32)

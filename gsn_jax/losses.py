@@ -29,7 +29,7 @@ def mse_loss(
     """Mean squared error, >= 0: plain regression, for the ablation.
 
     Raises:
-        ValueError: predictions and labels do not have the same shape `(N,)`.
+        ValueError: predictions and labels do not have the same shape `(N,)`, or are empty.
     """
     predictions, labels = _check(predictions, labels)
     return _mean((predictions - labels) ** 2, axis_name)
@@ -41,7 +41,7 @@ def mae_loss(
     """Mean absolute error, >= 0: a baseline in the comparison of losses.
 
     Raises:
-        ValueError: predictions and labels do not have the same shape `(N,)`.
+        ValueError: predictions and labels do not have the same shape `(N,)`, or are empty.
     """
     predictions, labels = _check(predictions, labels)
     return _mean(jnp.abs(predictions - labels), axis_name)
@@ -73,7 +73,7 @@ def norm_in_norm(
         A scalar; 0 for N = 1 and for a constant batch.
 
     Raises:
-        ValueError: predictions and labels do not have the same shape `(N,)`.
+        ValueError: predictions and labels do not have the same shape `(N,)`, or are empty.
     """
     predictions, labels = _check(predictions, labels)
     difference, count = _normalised_difference(predictions, labels, q, axis_name)
@@ -103,7 +103,7 @@ def pairwise_loss(
         A scalar; 0, with a finite gradient, for N = 1 and for constant labels or predictions.
 
     Raises:
-        ValueError: predictions and labels do not have the same shape `(N,)`.
+        ValueError: predictions and labels do not have the same shape `(N,)`, or are empty.
     """
     predictions, labels = _check(predictions, labels)
     difference, _ = _normalised_difference(predictions, labels, q, axis_name)
@@ -133,7 +133,7 @@ def listwise_loss(
         A scalar >= 0; 0 if predictions and labels agree up to an offset.
 
     Raises:
-        ValueError: predictions and labels do not have the same shape `(N,)`.
+        ValueError: predictions and labels do not have the same shape `(N,)`, or are empty.
     """
     predictions, labels = _check(predictions, labels)
     log_prediction = _log_softmax(predictions / temperature, axis_name)
@@ -173,7 +173,7 @@ def gsn_loss(
         axis_name: see the module.
 
     Raises:
-        ValueError: predictions and labels do not have the same shape `(N,)`.
+        ValueError: predictions and labels do not have the same shape `(N,)`, or are empty.
     """
     pairwise = pairwise_loss(predictions, labels, q=q, axis_name=axis_name)
     listwise = listwise_loss(predictions, labels, temperature=temperature, axis_name=axis_name)
@@ -183,13 +183,15 @@ def gsn_loss(
 def _check(
     predictions: jax.Array, labels: jax.Array
 ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-    """Both in at least float32; refuses (N,) with (N, 1), which would broadcast to (N, N)."""
+    """Both in at least float32; refuses N = 0, and (N,) with (N, 1), which would broadcast."""
     predictions, labels = jnp.asarray(predictions), jnp.asarray(labels)
     if predictions.ndim != 1 or predictions.shape != labels.shape:
         raise ValueError(
             "predictions and labels must have the same shape (N,), got "
             f"{predictions.shape} and {labels.shape}"
         )
+    if predictions.size == 0:
+        raise ValueError("predictions and labels are empty; a loss needs at least one image")
     dtype = jnp.promote_types(jnp.result_type(predictions, labels), jnp.float32)
     return predictions.astype(dtype), labels.astype(dtype)
 

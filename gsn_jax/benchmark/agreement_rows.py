@@ -42,6 +42,7 @@ class Agreement:
         seconds: time for one pair; NaN if not measured.
         intervals: statistic to its 95 % interval; for the whole set srcc, krcc, plcc_raw and
             plcc (with the curve held fixed), for a type srcc.
+        constant_opinions: whether all opinion scores of these pairs are equal.
     """
 
     metric: str
@@ -57,6 +58,7 @@ class Agreement:
     converged: bool
     seconds: float = math.nan
     intervals: dict[str, Interval] = dataclasses.field(default_factory=dict)
+    constant_opinions: bool = False
 
     @property
     def main_score(self) -> float:
@@ -87,7 +89,7 @@ class Agreement:
         if self.left_out:
             notes.append(f"{self.left_out} left out")
         if math.isnan(self.srcc):
-            notes.append("constant scores")
+            notes.append("constant opinions" if self.constant_opinions else "constant scores")
         if self.wrong_direction:
             notes.append("wrong direction")
         if self.pairs <= _FIT_PARAMETERS:
@@ -210,6 +212,7 @@ def _agreement(
         rmse=agreement.rmse(fit(x), y) if fitted else math.nan,
         converged=fit.converged and fitted,
         seconds=scores.seconds,
+        constant_opinions=bool(np.ptp(y) == 0),
     )
     if samples is None or contents < 2:
         return found

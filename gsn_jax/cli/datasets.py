@@ -61,9 +61,10 @@ def prepare(
     """Check the files of the data set NAME and store it for training and evaluation."""
     from data_pipelines import catalogue
 
+    catalogue.check_name(name)
     options: dict[str, Any] = {}
     if score_range or lower_is_better:
-        if name in catalogue.names() and name != "iqa_table":
+        if name != "iqa_table":
             raise InputError(
                 f"--score-range and --lower-is-better do not apply to {name}; leave them out"
             )

@@ -56,7 +56,7 @@ def as_array(
     if isinstance(image, Image.Image):
         return as_float(pillow.from_object(image, where, alpha))
     if not isinstance(image, (np.ndarray, jax.Array)):
-        image = np.asarray(image)
+        image = _from_lists(image, where)
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim < 3 or image.shape[-1] not in (1, 3) or 0 in image.shape:
@@ -75,6 +75,38 @@ def as_array(
         xp = np if isinstance(values, np.ndarray) else jnp
         values = xp.broadcast_to(values, (*values.shape[:-1], 3))
     return values
+
+
+def check_no_files(name: str, *images: Any) -> None:
+    """Refuses paths and the like, which pure functions do not take.
+
+    Args:
+        name: of the metric, for error messages.
+        *images: what was given.
+
+    Raises:
+        InputError: one is no array.
+    """
+    for image in images:
+        if image is None or isinstance(image, (str, bytes, os.PathLike)):
+            raise InputError(
+                f"{name}: needs arrays (..., H, W, 3), got {type(image).__name__}; read files with "
+                "gsn_jax.images.as_array"
+            )
+
+
+def _from_lists(image: Any, where: str) -> np.ndarray:
+    """Nested lists of numbers, or what NumPy can convert, as an array."""
+    try:
+        array = np.asarray(image)
+    except (ValueError, TypeError, RuntimeError):  # e.g. rows of different lengths
+        array = None
+    if array is None or array.dtype.kind not in "biuf" or array.ndim == 0:
+        raise InputError(
+            f"{where}: an image must be a path, a Pillow image or an array, got "
+            f"{type(image).__name__}; read bytes or an open file with PIL.Image.open"
+        )
+    return array
 
 
 def pair_names(reference: ImageLike, distorted: ImageLike) -> list[str]:
@@ -135,6 +167,11 @@ def check_sizes(
         InputError: the shapes differ, or the images are too small.
     """
     if reference.shape != distorted.shape:
+        if reference.shape[-3:] == distorted.shape[-3:]:
+            raise InputError(
+                f"{names[1]}: {_batch(distorted)} differs from {_batch(reference)} of {names[0]}; "
+                "give each distorted image its reference"
+            )
         raise InputError(
             f"{names[1]}: size {_size(distorted)} differs from {_size(reference)} of {names[0]}; "
             "a full-reference metric needs equal sizes"
@@ -158,6 +195,11 @@ def check_size(size: Sequence[int], name: str = "reference", min_size: int = 1) 
         raise InputError(
             f"{name}: {width} x {height} is too small; at least {min_size} x {min_size} is needed"
         )
+
+
+def _batch(array: np.ndarray | jax.Array) -> str:
+    batch = tuple(array.shape[:-3])
+    return f"batch {batch}" if batch else "a single image"
 
 
 def _size(array: np.ndarray | jax.Array) -> str:

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +58,11 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str] = ()) -> Iter
                 raise InputError(f"{path}: no pairs below the header line; add some")
     except FileNotFoundError:
         raise InputError(f"{path}: no such table; check the path") from None
+    except IsADirectoryError:
+        raise InputError(
+            f"{path}: is a folder, not a CSV table; gsn score takes two folders of images with "
+            "--reference-dir and --distorted-dir"
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
@@ -73,10 +78,11 @@ def _row(line: int, header: list[str], cells: list[str]) -> Row:
     fields = {name: "" for name in header if name}
     fields |= {name: cell for name, cell in zip(header, cells, strict=False) if name}
     if len(cells) != len(header):
-        return Row(line, fields, f"{len(cells)} fields, but the header has {len(header)}")
+        counts = f"{counted(len(cells), 'field')}, but the header has {len(header)}"
+        return Row(line, fields, f"{counts}; correct the row, and quote names with commas")
     for name in ("reference", "distorted"):
         if not fields[name]:
-            return Row(line, fields, f"no {name} given")
+            return Row(line, fields, f"no {name} given; name the image, or remove the row")
     return Row(line, fields)
 
 
@@ -97,10 +103,14 @@ def _check_header(path: str | os.PathLike[str], header: list[str], required: Seq
             if separator in header[0]:
                 raise InputError(f"{path}: separates columns by {name}; save it with commas")
     if missing:
-        raise InputError(
-            f"{path}, line 1: the header lacks {', '.join(missing)}; a pairs table starts with "
-            f"the line {','.join(required)}"
+        given = {name.lower(): name for name in header}
+        capital = [given[name] for name in missing if name in given]
+        advice = (
+            f"write {', '.join(capital)} in lower case"
+            if capital
+            else f"a pairs table starts with the line {','.join(required)}"
         )
+        raise InputError(f"{path}, line 1: the header lacks {', '.join(missing)}; {advice}")
     names = [name for name in header if name]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InputError(f"{path}, line 1: the column {twice[0]} occurs twice; rename one")
@@ -114,8 +124,10 @@ def resolve(table: str | os.PathLike[str], name: str) -> Path:
     copied from a Mac) stands for the existing file.
 
     Raises:
-        InputError: a relative name leads out of the table's folder.
+        InputError: a relative name leads out of the table's folder, or no file can have the name.
     """
+    if "\0" in name:
+        raise InputError(f"{name!r}: a file name has no null bytes; correct it")
     if os.path.isabs(name):
         return _in_existing_form(Path(name))
     relative = os.path.normpath(name)

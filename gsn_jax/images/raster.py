@@ -144,8 +144,8 @@ def _check_transparency(where: str, alpha: Alpha) -> None:
     """
     if alpha == "refuse":
         raise InputError(
-            f"{where}: has transparent pixels; flatten it, or composite with --alpha black "
-            "or --alpha white"
+            f"{where}: has transparent pixels; flatten it, or name a background, black or white: "
+            "--alpha black in gsn score and gsn serve, load_image(path, alpha='black') in Python"
         )
 
 

@@ -86,6 +86,12 @@ class FunctionMetric:
     size_class: Callable[[int, int], Shape | None] = size_class
     masked: Callable[..., jax.Array] | None = None
 
+    def __repr__(self) -> str:
+        return (
+            f"FunctionMetric({self.name!r}, higher_is_better={self.higher_is_better}, "
+            f"value_range={self.value_range})"
+        )
+
     def __getstate__(self) -> dict[str, Any]:
         return declared_fields(self)
 

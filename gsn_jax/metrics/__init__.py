@@ -83,11 +83,18 @@ def get(name: str) -> Metric:
     Raises:
         InputError: no metric has that name.
     """
+    if not isinstance(name, str):
+        raise InputError(f"the name of a metric must be text, got {type(name).__name__}")
     if name not in _MODULES:
-        close = difflib.get_close_matches(name, _MODULES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_MODULES)}"
-        raise InputError(f"unknown metric {name!r}; {hint}")
+        raise InputError(f"unknown metric {name!r}; {_hint(name)}")
     return _module(name).METRICS[name]
+
+
+def _hint(name: str) -> str:
+    if name.startswith("gsn"):
+        return f"trained models are loaded with gsn_jax.load({name!r})"
+    close = difflib.get_close_matches(name.lower(), _MODULES, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_MODULES)}"
 
 
 def _module(name: str) -> Any:

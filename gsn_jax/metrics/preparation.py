@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gsn_jax.errors import InputError
+from gsn_jax.images.arrays import check_no_files
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import filters
 
@@ -87,9 +88,10 @@ def checked_pair(
         distorted: as `reference`.
 
     Raises:
-        InputError: the arrays are not floats, are not `(..., H, W, 3)` of equal shape, or are too
-            small.
+        InputError: they are no arrays or not floats, are not `(..., H, W, 3)` of equal shape, or
+            are too small.
     """
+    check_no_files(name, reference, distorted)
     first, second = jnp.asarray(reference), jnp.asarray(distorted)
     for image in (first, second):
         if not jnp.issubdtype(image.dtype, jnp.floating):

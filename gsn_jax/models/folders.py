@@ -153,9 +153,8 @@ def read_model(directory: str | os.PathLike[str]) -> TrainedModel:
     """
     folder = storage.folder(directory)
     if not folder.is_dir():
-        raise InputError(
-            f"{directory}: no such folder; give the folder of a model or of a training run"
-        )
+        what = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise InputError(f"{directory}: {what}; give the folder of a model or of a training run")
     try:
         if (folder / DESCRIPTION).is_file():
             _refuse(folder, checksums.find_damage(folder))

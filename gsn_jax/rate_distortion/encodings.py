@@ -116,7 +116,7 @@ def _of_row(
         if row.problem:
             raise InputError(row.problem)
         if not codec:
-            raise InputError("no codec given")
+            raise InputError("no codec given; name it, or remove the row")
         files = [pair_tables.resolve(table, name) for name in (reference, distorted)]
         size = _size(files[1], row.fields.get("bytes", ""))
         if files[0] not in pixels:
@@ -126,7 +126,7 @@ def _of_row(
         pair = Pair(reference, distorted, files[0], files[1])
         return Encoding(pair, codec, setting, size, pixels[files[0]])
     except InputError as error:
-        pair = Pair(reference, distorted, None, None, f"line {row.line}: {error}")
+        pair = Pair(reference, distorted, None, None, f"{table}, line {row.line}: {error}")
         return Encoding(pair, codec, setting, 0, 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -38,16 +39,28 @@ def resolve(name: str | os.PathLike[str]) -> Metric:
         return metrics.get(name)
     if storage.is_url(name) or Path(name).is_dir():
         return _load(name)
+    raise InputError(_why_unknown(os.fspath(name)))
+
+
+def _why_unknown(name: str) -> str:
+    if os.sep in name:
+        what = "is a file, not a folder" if Path(name).exists() else "no such folder"
+        return f"{name}: {what}; give the folder of a model, or the name of a metric"
+    close = difflib.get_close_matches(name.lower(), every_name(), n=1)
+    if close:
+        return f"unknown metric {name!r}; did you mean {close[0]!r}?"
     known = ", ".join(every_name())
-    raise InputError(f"unknown metric {os.fspath(name)!r}; known: {known}, or a model's folder")
+    return f"unknown metric {name!r}; known: {known}, or a model's folder"
 
 
 def resolve_all(names: Iterable[str], checkpoint: str | None = None) -> list[Metric]:
     """The metrics of several names, see `resolve`. A checkpoint replaces the shipped "gsn".
 
     Raises:
-        InputError: see `resolve` and `gsn_jax.load`.
+        InputError: `names` is a single text, or see `resolve` and `gsn_jax.load`.
     """
+    if isinstance(names, str):
+        raise InputError(f"names: give a list of names, such as [{names!r}]")
     return [
         _load(checkpoint, name="gsn") if name == "gsn" and checkpoint is not None else resolve(name)
         for name in names
@@ -161,8 +174,7 @@ def score(
     Raises:
         InputError: see `resolve`, `Metric`, `gsn_jax.images.masks.as_mask` and `Protocol`.
     """
-    if isinstance(metric, (str, os.PathLike)):
-        metric = resolve(metric)
+    metric = _metric(metric)
     if protocol is not None:
         metric = named_protocol(protocol).of(metric)
     if mask is None:
@@ -186,7 +198,7 @@ def as_loss(
     Raises:
         InputError: see `resolve`.
     """
-    metric = resolve(name) if isinstance(name, (str, os.PathLike)) else name
+    metric = _metric(name)
     if isinstance(metric, ProtocolMetric):
         return metric.seen_by(as_loss(metric.metric))
     if hasattr(metric, "error"):  # a trained model, whose module is slow to import
@@ -196,6 +208,22 @@ def as_loss(
     best = metric.value_range[1]
     offset = best if np.isfinite(best) else 0.0
     return lambda reference, distorted: offset - metric.function(reference, distorted)
+
+
+def _metric(given: str | os.PathLike[str] | Metric) -> Metric:
+    """The metric itself, or the one of that name.
+
+    Raises:
+        InputError: see `resolve`; or this is neither, such as a list of names.
+    """
+    if isinstance(given, (str, os.PathLike)):
+        return resolve(given)
+    if not callable(given):
+        raise InputError(
+            f"metric: give one metric or its name, got {type(given).__name__}; score with several "
+            "one after the other"
+        )
+    return given
 
 
 def _load(name_or_dir: str | os.PathLike[str], name: str | None = None) -> Metric:

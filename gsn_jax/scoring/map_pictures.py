@@ -173,6 +173,8 @@ class MapWriter:
         self._names: dict[str, tuple[str, str]] = {}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise InputError(f"{folder}: is a file, not a folder; name a folder for maps") from None
         except OSError as error:
             raise InputError(f"{folder}: cannot be created ({error.strerror})") from None
 

@@ -13,13 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gsn_jax import storage
+from gsn_jax import metrics, storage
 from gsn_jax.backbones.folding import fold
 from gsn_jax.compilation import bounded_jit
 from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
 from gsn_jax.heads import encode_pair
 from gsn_jax.images import ImageLike, as_float, as_pair, check_size, check_sizes
+from gsn_jax.images.arrays import check_no_files
 from gsn_jax.images.masks import cell_weights
 from gsn_jax.metric import MapGrid, Mask, Remember, forget
 from gsn_jax.models import registry
@@ -87,6 +88,9 @@ class ModelMetric:
         self._model, self._variables, self._calibration = model, variables, calibration
         self._min_size = getattr(model, "min_size", MIN_SIZE)
 
+    def __repr__(self) -> str:
+        return f"ModelMetric({self.name!r}, version={self.version!r})"
+
     def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
         """Quality of one pair (a scalar) or of a batch `(..., H, W, 3)`; see `Metric`.
 
@@ -151,7 +155,7 @@ class ModelMetric:
         return self._compiled_regions(self._variables, *arrays, weights).tolist()
 
     def function(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
-        """Quality of arrays `(..., H, W, 3)` in [0, 1]. Pure; checks nothing."""
+        """Quality of arrays `(..., H, W, 3)` in [0, 1]. Pure; does not check values."""
         return self._calibrate(self._raw(self._variables, reference, distorted))
 
     def error(self, reference: jax.Array, distorted: jax.Array) -> jax.Array:
@@ -218,6 +222,7 @@ class ModelMetric:
     def _raw(
         self, variables: Any, reference: jax.Array, distorted: jax.Array, **settings: Any
     ) -> jax.Array:
+        check_no_files(self.name, reference, distorted)
         batch = reference.shape[:-3]
         scores: Any = self._model.clone(**settings).apply(
             variables,
@@ -278,10 +283,19 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
     Raises:
         InputError: there is no such model, or the folder cannot be read as one.
     """
+    if not isinstance(name_or_dir, (str, os.PathLike)):
+        raise InputError(
+            "a model is loaded by its name or from its folder, got "
+            f"{type(name_or_dir).__name__}; known: {', '.join(shipped())}"
+        )
     if shipped_models.is_shipped(name_or_dir):
         return _load_shipped(os.fspath(name_or_dir), name)
     folder = storage.folder(name_or_dir) if storage.is_url(name_or_dir) else Path(name_or_dir)
     if not folder.exists():
+        if name_or_dir in metrics.names():
+            raise InputError(
+                f"{folder}: a metric, not a trained model; use gsn_jax.metrics.get({str(folder)!r})"
+            )
         raise InputError(
             f"{folder}: neither a shipped model ({', '.join(shipped())}) nor a folder with a "
             "model or training checkpoints"

@@ -145,7 +145,7 @@ def _pair_of_row(table: str | os.PathLike[str], row: pair_tables.Row) -> Pair:
         mask_file = pair_tables.resolve(table, mask) if mask else None
         return Pair(reference, distorted, files[0], files[1], mask=mask, mask_file=mask_file)
     except InputError as error:
-        return Pair(reference, distorted, None, None, f"line {row.line}: {error}")
+        return Pair(reference, distorted, None, None, f"{table}, line {row.line}: {error}")
 
 
 def running_order(pairs: Sequence[Pair], wanted: Iterable[int]) -> list[int]:

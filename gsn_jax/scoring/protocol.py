@@ -9,6 +9,7 @@ A metric under a protocol is itself a `Metric`, and works wherever metrics do.
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import Any, Literal, TypeVar, get_args
 
 import jax
@@ -65,8 +66,10 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.luma not in (None, *get_args(Luma)):
             raise InputError(f"luma must be one of {', '.join(get_args(Luma))}, got {self.luma!r}")
-        if self.crop_border < 0:
-            raise InputError(f"crop_border must be at least 0, got {self.crop_border}")
+        if not isinstance(self.crop_border, numbers.Integral) or self.crop_border < 0:
+            raise InputError(
+                f"crop_border must be a whole number of at least 0, got {self.crop_border!r}"
+            )
         if self.hdr not in (None, *get_args(Hdr)):
             raise InputError(f"hdr must be {', '.join(get_args(Hdr))}, got {self.hdr!r}")
         if self.hdr and self.luma:

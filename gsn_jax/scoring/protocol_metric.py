@@ -15,7 +15,7 @@ import numpy as np
 from gsn_jax.devices.batches import BatchClass, PairBatch
 from gsn_jax.errors import InputError
 from gsn_jax.images import ImageLike, as_pair, check_sizes
-from gsn_jax.images.arrays import pair_names
+from gsn_jax.images.arrays import check_no_files, pair_names
 from gsn_jax.metric import (
     Batching,
     FunctionMetric,
@@ -73,6 +73,9 @@ class ProtocolMetric:
             if hasattr(metric, name):
                 setattr(self, name, getattr(metric, name))
 
+    def __repr__(self) -> str:
+        return f"ProtocolMetric({self.metric!r}, {str(self.protocol)!r})"
+
     def __call__(self, reference: ImageLike, distorted: ImageLike) -> jax.Array:
         """Scores one pair or a batch of pairs, see `Metric`.
 
@@ -92,6 +95,7 @@ class ProtocolMetric:
         """Applies the protocol to both images before a pure function of them, such as a loss."""
 
         def prepared(reference: jax.Array, distorted: jax.Array) -> jax.Array:
+            check_no_files(self.name, reference, distorted)
             pair = (self._seen(jnp.asarray(image)) for image in (reference, distorted))
             return function(*pair)
 

@@ -84,9 +84,8 @@ def export(
         except (OSError, InputError):
             raise
         except Exception as error:  # exporters raise errors of many types
-            hint = "" if size else "; give a fixed size with --size HxW"
             raise InputError(
-                f"{metric.name} cannot be exported to {form} ({_first_line(error)}){hint}"
+                f"{metric.name} cannot be exported to {form} {_reason(error, size)}"
             ) from error
         with _quiet():
             difference = _difference(metric, run(partial), size or (7 * MIN_SIZE, 10 * MIN_SIZE))
@@ -255,6 +254,15 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
+
+
+def _reason(error: Exception, size: Size | None) -> str:
+    """Why a metric cannot be exported, and what to do."""
+    if size:
+        return f"({_first_line(error)})"
+    if type(error).__name__ == "InconclusiveDimensionOperation":  # JAX has no public name for it
+        return "for images of any size; give a fixed size with --size HxW"
+    return f"({_first_line(error)}); give a fixed size with --size HxW"
 
 
 def _first_line(error: Exception) -> str:

@@ -186,7 +186,7 @@ def test_a_source_that_is_named_twice_shares_its_references(position_table):
 
 
 def test_tables_that_cannot_be_read(folder):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is a folder, not a CSV table"):
         PairTable(folder)
     (folder / "latin.csv").write_bytes(
         "reference,distorted,score\nä.png,b.png,1\n".encode("latin1")

@@ -110,6 +110,12 @@ def test_shapes_must_be_one_vector(name, first, second):
         ALL[name](jnp.zeros(first), jnp.zeros(second))
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_empty_batches_are_refused(name):
+    with pytest.raises(ValueError, match="are empty; a loss needs at least one image"):
+        ALL[name](jnp.zeros(0), jnp.zeros(0))
+
+
 def on_devices(loss, devices, form):
     """The loss of a batch that is divided over some devices, and its gradient, jitted."""
     mesh = Mesh(np.array(jax.devices()[:devices]), ("data",))

@@ -97,7 +97,7 @@ def _task(table: str, index: int, row: pair_tables.Row) -> Task:
         paths = files.resolve(table, reference), files.resolve(table, distorted)
         return Task(index, reference, distorted, *paths, "")
     except InputError as error:
-        return Task(index, reference, distorted, "", "", f"line {row.line}: {error}")
+        return Task(index, reference, distorted, "", "", f"{table}, line {row.line}: {error}")
 
 
 def classify(element: tuple) -> tuple[str, tuple]:

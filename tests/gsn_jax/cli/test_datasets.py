@@ -53,6 +53,12 @@ def test_errors(folder):
             gsn("prepare", "csik", "--manual-dir", folder, *options)
 
 
+def test_nothing_is_announced_for_an_unknown_set(folder):
+    result = CliRunner().invoke(command, ["prepare", "csik", "--manual-dir", str(folder)])
+    assert isinstance(result.exception, InputError)
+    assert result.output == ""
+
+
 def test_sets_are_listed_in_folders_only(monkeypatch):
     with pytest.raises(InputError, match="--data-dir gs://bucket: data sets are listed"):
         gsn("--data-dir", "gs://bucket")

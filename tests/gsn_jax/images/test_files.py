@@ -1,3 +1,4 @@
+import io
 import struct
 import zlib
 
@@ -119,8 +120,11 @@ def test_exif_orientation_is_applied(tmp_path, pixels, orientation, depth):
 def test_alpha_is_refused_dropped_or_composited(tmp_path, pixels):
     half = np.full((*pixels.shape[:2], 1), 128, np.uint8)
     path = save(tmp_path / "half.png", np.concatenate([pixels, half], axis=-1))
-    with pytest.raises(InputError, match=r"half\.png: has transparent pixels; .*--alpha black"):
+    with pytest.raises(InputError, match=r"half\.png: has transparent pixels; flatten it") as error:
         images.load_image(path)
+    # Only these commands have the option, and `score` has no argument of that name.
+    assert "--alpha black in gsn score and gsn serve" in str(error.value)
+    assert "load_image(path, alpha='black') in Python" in str(error.value)
     share = 128 / 255
     for name, value in (("black", 0), ("white", 255)):
         want = pixels * share + value * (1 - share)
@@ -313,6 +317,10 @@ class TestArrays:
             (np.full((4, 4, 3), np.nan), "not finite"),
             (jnp.full((4, 4, 3), np.inf), "not finite"),
             (jnp.full((4, 4, 3), 1.5), "scale or clip"),
+            (None, "a path, a Pillow image or an array, got NoneType"),
+            (b"\x89PNG", "a path, a Pillow image or an array, got bytes; .* PIL.Image.open"),
+            (io.BytesIO(), "got BytesIO"),
+            ([[[0.0, 0.0, 0.0]], [[0.0, 0.0]]], "got list"),
         ],
     )
     def test_what_is_no_image_is_refused(self, array, message):
@@ -325,8 +333,15 @@ class TestArrays:
             InputError, match=r"distorted: size 17 x 11 differs from 17 x 12 of .*a\.png"
         ):
             images.as_pair(path, pixels[1:])
-        with pytest.raises(InputError, match="differs"):
-            images.as_pair(np.stack([pixels] * 2), pixels)
+
+    def test_a_pair_has_one_batch_shape(self, pixels):
+        two, three = np.stack([pixels] * 2), np.stack([pixels] * 3)
+        message = r"distorted: a single image differs from batch \(2,\) of reference"
+        with pytest.raises(InputError, match=message):
+            images.as_pair(two, pixels)
+        message = r"distorted: batch \(3,\) differs from batch \(2,\) of reference"
+        with pytest.raises(InputError, match=message):
+            images.as_pair(two, three)
 
     def test_a_pair_has_a_least_size(self, pixels):
         with pytest.raises(InputError, match="17 x 12 is too small; at least 16 x 16"):

@@ -12,16 +12,17 @@ def write(path, text, encoding="utf-8"):
 def test_rows_with_their_lines_and_problems(tmp_path):
     table = write(
         tmp_path / "t.csv",
-        "reference, distorted,note\nr.png, d.png,first\n\nr.png,d.png\n,d.png,x\nr.png,,x\n",
+        "reference, distorted,note\nr.png, d.png,first\n\nr.png,d.png\n,d.png,x\nr.png,,x\nr.png\n",
     )
     rows = list(pair_tables.read_rows(table))
-    assert [row.line for row in rows] == [2, 4, 5, 6]
+    assert [row.line for row in rows] == [2, 4, 5, 6, 7]
     assert rows[0].fields == {"reference": "r.png", "distorted": "d.png", "note": "first"}
     assert [row.problem for row in rows] == [
         "",
-        "2 fields, but the header has 3",
-        "no reference given",
-        "no distorted given",
+        "2 fields, but the header has 3; correct the row, and quote names with commas",
+        "no reference given; name the image, or remove the row",
+        "no distorted given; name the image, or remove the row",
+        "1 field, but the header has 3; correct the row, and quote names with commas",
     ]
 
 
@@ -35,6 +36,7 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
     [
         ("", "line 1: the header lacks reference, distorted"),
         ("reference,score\n", "line 1: the header lacks distorted"),
+        ("Reference,Distorted\n", "lacks .*; write Reference, Distorted in lower case"),
         ("reference,distorted,reference\n", "occurs twice"),
         ('reference,distorted\n"a,b\n', "not valid CSV"),
     ],
@@ -48,7 +50,7 @@ def test_a_broken_table_is_named(tmp_path, content, message):
 def test_files_that_are_no_table(tmp_path):
     with pytest.raises(InputError, match="no such table"):
         list(pair_tables.read_rows(tmp_path / "none.csv"))
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"is a folder, not a CSV table; .* --reference-dir"):
         list(pair_tables.read_rows(tmp_path))
     table = write(tmp_path / "latin.csv", "reference,distorted\nä.png,b.png\n", "latin-1")
     with pytest.raises(InputError, match="not UTF-8"):
@@ -69,6 +71,8 @@ def test_paths_stay_in_the_folder_of_the_table(tmp_path):
     for name in ("../b.png", "a/../../b.png", ".."):
         with pytest.raises(InputError, match="outside the table's folder"):
             pair_tables.resolve(table, name)
+    with pytest.raises(InputError, match=r"'a\\x00\.png': a file name has no null bytes"):
+        pair_tables.resolve(table, "a\0.png")
 
 
 @pytest.mark.parametrize("ending", [",", ",,", ", ,"])

@@ -13,6 +13,12 @@ from gsn_jax.metric import Metric
 def test_unknown_name_suggests_the_nearest():
     with pytest.raises(InputError, match="unknown metric 'sssim'; did you mean 'ssim'"):
         metrics.get("sssim")
+    with pytest.raises(InputError, match="unknown metric 'SSIM'; did you mean 'ssim'"):
+        metrics.get("SSIM")
+    with pytest.raises(InputError, match=r"are loaded with gsn_jax\.load\('gsn-b'\)"):
+        metrics.get("gsn-b")
+    with pytest.raises(InputError, match="must be text, got list"):
+        metrics.get(["ssim"])
     with pytest.raises(AttributeError, match="nonsense"):
         _ = metrics.nonsense
 

@@ -1,3 +1,6 @@
+import re
+
+import numpy as np
 import pytest
 
 from gsn_jax import metrics
@@ -41,6 +44,24 @@ def test_all_passes_over_what_has_no_weights(monkeypatch):
 def test_what_cannot_be_chosen_is_refused(names, checkpoint, message):
     with pytest.raises(InputError, match=message):
         choose(names, checkpoint)
+
+
+def test_names_that_are_none_say_what_to_give(tmp_path):
+    (tmp_path / "file").touch()
+    for name, message in {
+        "SSIM": "unknown metric 'SSIM'; did you mean 'ssim'?",
+        "nope/model": "nope/model: no such folder; give the folder of a model, or",
+        str(tmp_path / "file"): "file: is a file, not a folder; give the folder of a model",
+    }.items():
+        with pytest.raises(InputError, match=re.escape(message)):
+            by_name.resolve(name)
+    with pytest.raises(InputError, match=r"give a list of names, such as \['psnr'\]"):
+        by_name.resolve_all("psnr")
+    image = np.zeros((16, 16, 3))
+    with pytest.raises(InputError, match="give one metric or its name, got list"):
+        by_name.score(image, image, ["psnr", "ssim"])
+    with pytest.raises(InputError, match="give one metric or its name, got NoneType"):
+        by_name.as_loss(None)
 
 
 def test_a_folder_takes_the_place_of_gsn(model_folder):

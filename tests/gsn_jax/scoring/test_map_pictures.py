@@ -93,8 +93,10 @@ def test_what_cannot_be_drawn_is_one_line(monkeypatch, tmp_path, images):
     with pytest.raises(InputError, match="--maps: no quality map for ms_ssim; metrics with one"):
         MapWriter(tmp_path, [by_name.resolve("ms_ssim")], [])
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be created"):
+    with pytest.raises(InputError, match="is a file, not a folder; name a folder for maps"):
         MapWriter(tmp_path / "file", [SSIM], [])
+    with pytest.raises(InputError, match="cannot be created"):
+        MapWriter(tmp_path / "file" / "maps", [SSIM], [])
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"pip install 'gsn_jax\[report\]'"):
         MapWriter(tmp_path, [SSIM], [])

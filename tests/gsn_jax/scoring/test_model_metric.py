@@ -17,7 +17,8 @@ from gsn_jax.errors import InputError
 from gsn_jax.metric import Metric
 from gsn_jax.models import registry, shipped
 from gsn_jax.models.folders import TrainedModel, read_model, write_model
-from gsn_jax.scoring import model_metric
+from gsn_jax.scoring import by_name, model_metric
+from gsn_jax.scoring.protocol import Protocol
 
 
 @pytest.fixture
@@ -109,6 +110,10 @@ def test_the_map_is_local_quality(metric, batch):
     assert_close(single, local[0])
 
 
+def test_its_text_is_short(metric):
+    assert repr(metric) == f"ModelMetric({metric.name!r}, version='1.2.3')"
+
+
 def test_wrong_images_are_refused(metric, batch):
     with pytest.raises(InputError, match="too small; at least 16 x 16"):
         metric(np.zeros((8, 40, 3)), np.zeros((8, 40, 3)))
@@ -130,12 +135,16 @@ class TestLoad:
             gsn_jax.score(np.zeros((16, 16, 3)), np.zeros((16, 16, 3)), metric="nonsense")
         with pytest.raises(InputError, match="neither a shipped model"):
             gsn_jax.load("nonsense")
+        with pytest.raises(InputError, match="by its name or from its folder, got NoneType"):
+            gsn_jax.load(None)
+        with pytest.raises(InputError, match=r"not a trained model; use gsn_jax\.metrics\.get"):
+            gsn_jax.load("ssim")
 
     def test_folders_that_are_no_model(self, tmp_path):
         with pytest.raises(InputError, match="not a model, training run or checkpoint"):
             gsn_jax.load(tmp_path)
         (tmp_path / "file").touch()
-        with pytest.raises(InputError, match="no such folder"):
+        with pytest.raises(InputError, match="is a file, not a folder; give the folder of a model"):
             gsn_jax.load(tmp_path / "file")
 
     def test_a_run_without_a_checkpoint(self, tmp_path):
@@ -240,6 +249,27 @@ class TestAsLoss:
             got = jax.jit(gsn_jax.as_loss(name))(first, second)
             score = jax.jit(getattr(metrics, name))(first, second)
             np.testing.assert_allclose(got, turned(score), rtol=1e-6, atol=1e-6, err_msg=name)
+
+    def test_psnr_of_an_identical_pair_has_no_weight_in_a_clipped_mean(self, batch):
+        """The way that docs/loss_and_export.md recommends."""
+        first, second = as_float(batch)
+        second = second.at[0].set(first[0])
+        loss = gsn_jax.as_loss("psnr")
+        assert loss(first, second)[0] == -np.inf
+        mean = jax.value_and_grad(lambda x: jax.numpy.maximum(loss(first, x), -60).mean())
+        value, gradient = mean(second)
+        rest = np.asarray(loss(first, second)[1:])
+        assert value == pytest.approx((rest.sum() - 60) / len(first), rel=1e-5)
+        assert (gradient[0] == 0).all()
+        assert np.isfinite(gradient).all()
+
+    @pytest.mark.parametrize("name", ["gsn", "ssim", "gmsd"])
+    def test_files_are_refused(self, name):
+        loss = gsn_jax.as_loss(name)
+        under = gsn_jax.as_loss(Protocol(crop_border=2).of(by_name.resolve(name)))
+        for function in (loss, under):
+            with pytest.raises(InputError, match=rf"{name}: needs arrays .*, got str; read files"):
+                function("a.png", "b.png")
 
 
 class TestShippedModel:

@@ -136,13 +136,19 @@ def test_a_protocol_that_changes_nothing_is_no_protocol():
     assert Protocol().of(metric) is metric
     assert not isinstance(metric, ProtocolMetric)
     assert str(Protocol()) == ""
+    assert repr(Protocol("studio", 4).of(metric)) == (
+        "ProtocolMetric(FunctionMetric('psnr', higher_is_better=True, value_range=(0.0, inf)), "
+        "'luma studio, crop border 4')"
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda photo: Protocol("narrow"), "luma must be one of full, studio, got 'narrow'"),
-        (lambda photo: Protocol(crop_border=-1), "crop_border must be at least 0"),
+        (lambda photo: Protocol(crop_border=-1), "crop_border must be a whole number"),
+        (lambda photo: Protocol(crop_border=1.5), "whole number of at least 0, got 1.5"),
+        (lambda photo: Protocol(crop_border="4"), "whole number of at least 0, got '4'"),
         (lambda photo: gsn_jax.score(photo, photo, protocol="sr"), "unknown protocol 'sr'; known"),
         (
             lambda photo: gsn_jax.score(photo, photo, "psnr", protocol=Protocol(crop_border=64)),

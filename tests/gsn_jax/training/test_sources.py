@@ -58,8 +58,12 @@ def test_a_repeated_name_is_opened_once(pairs, mos):
 
 
 def test_a_range_is_needed_for_scores_beyond_one(mos):
-    with pytest.raises(InputError, match=r"mos\.csv, line 2: score .* lies outside \[0, 1\]"):
+    with pytest.raises(InputError, match=r"mos\.csv, line 2: score .* lies outside") as error:
         open_sources(section((str(mos),)), seed=0)
+    assert "lies outside [0, 1]; state the range" in str(error.value)
+    assert "gsn train: name the table as ('PATH.csv', worst, best)" in str(error.value)
+    with pytest.raises(InputError, match=r"outside \[0, 2\]; correct the range or the score"):
+        open_sources(section((str(mos), 0, 2)), seed=0)
 
 
 def test_an_evaluation_set_is_opened_as_it_is(pairs, mos):
