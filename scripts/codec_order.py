@@ -57,7 +57,7 @@ def encode_folder(photos: Path, out: Path) -> Path:
 
     Files are named by the photographs' paths below the folder.
     """
-    found = find_photos([photos], skip=[out])
+    found = find_photos([photos], out)
     rows = []
     for path, stem in ((photo.path, photo.name) for photo in found):
         photo = Image.fromarray(load_8_bit(path))

@@ -225,7 +225,7 @@ def test_files_on_a_remote_file_system(table, tmp_path, remote_folder):
 
 def test_a_file_system_that_is_not_known(tmp_path):
     table, out = tmp_path / "pairs.csv", tmp_path / "out"
-    table.write_text("reference,distorted\n")
+    table.write_text("reference,distorted\na.png,b.png\n")
     for paths in (["nowhere://pairs.csv", str(out)], [str(table), "nowhere://out"]):
         with pytest.raises(InputError, match=r"^nowhere://.*: no file system for nowhere:// is"):
             scoring.score_table(*paths, Settings(("psnr",)))
