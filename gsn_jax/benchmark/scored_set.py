@@ -57,6 +57,11 @@ class ScoredSet:
         pairs, contents = len(self.source), len(set(self.source.reference_ids))
         return f"{counted(pairs, 'pair')} of {counted(contents, 'content')}"
 
+    @property
+    def has_scores(self) -> bool:
+        """Whether any metric has a finite score for any pair."""
+        return any(np.isfinite(metric.values).any() for metric in self.metrics.values())
+
 
 def protocol_notes(scored: ScoredSet) -> list[str]:
     """A line for each protocol, with the metrics that follow it; none without protocols."""

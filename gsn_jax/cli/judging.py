@@ -192,6 +192,8 @@ def judged_sets(sets: Sequence[JudgedSet], request: Request) -> tuple[list[Judge
     for scored in found:
         for line in resumable_scoring.left_out(scored):
             click.echo(f"gsn: {line}", err=True)
+    if not any(scored.has_scores for scored in found):
+        raise InputError("no pair has a finite score, so there is nothing to judge; see above why")
     return [judge(scored, resamples=request.resamples) for scored in found], metrics
 
 

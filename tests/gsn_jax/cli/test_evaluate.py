@@ -83,6 +83,15 @@ def test_evaluate_with_a_model_says_which_pairs_are_missing(table, model_folder)
     assert "SRCC vs gsn" in out
 
 
+def test_a_table_without_any_score_is_refused(table):
+    for image in table.parent.glob("A000?_*.png"):
+        image.write_bytes(b"no image")
+    out, err, code = run("evaluate", "--pairs", table, "--metric", "psnr", *QUICK)
+    assert (out, code) == ("", 2)
+    assert "left out of every metric" in err
+    assert "gsn: no pair has a finite score, so there is nothing to judge; see above why" in err
+
+
 def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
     from gsn_jax import metrics
     from gsn_jax.scoring import by_name
