@@ -50,6 +50,8 @@ def main() -> None:
                 print(shares(list(csv.DictReader(file))))
     except InputError as error:
         parser.exit(2, f"codec_order: {error}\n")
+    except OSError as error:
+        parser.exit(2, f"codec_order: {error.filename}: {error.strerror}; check the path\n")
 
 
 def encode_folder(photos: Path, out: Path) -> Path:

@@ -43,6 +43,15 @@ def test_a_folder_without_photographs_is_one_line(tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "out").exists()
 
 
+def test_a_table_that_is_missing_is_one_line(tmp_path, monkeypatch, capsys):
+    table = tmp_path / "points.csv"
+    monkeypatch.setattr(sys, "argv", ["codec_order", "shares", str(table)])
+    with pytest.raises(SystemExit, match="2"):
+        codec_order.main()
+    message = f"codec_order: {table}: No such file or directory; check the path\n"
+    assert capsys.readouterr().err == message
+
+
 def row(codec, size, psnr, gmsd):
     return {"reference": "a", "codec": codec, "bytes": size, "psnr": psnr, "gmsd": gmsd}
 
