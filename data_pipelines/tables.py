@@ -15,7 +15,7 @@ import numpy as np
 
 from data_pipelines import decoding
 from data_pipelines.sources import PairSource
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, counted
 from gsn_jax.images import pair_tables
 from gsn_jax.images.files import Alpha, read_size
 
@@ -249,8 +249,7 @@ def _check_files(path: Path, lines: list[int], files: dict[str, list[Path]]) -> 
                     missing.append(f"line {line}: no file {file}")
     if missing:
         more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        plural = "image" if len(missing) == 1 else "images"
         raise InputError(
-            f"{path}: {len(missing)} missing {plural}: {'; '.join(missing[:_SHOWN])}{more}; "
-            "paths are relative to the table's folder"
+            f"{path}: {counted(len(missing), 'missing image')}: "
+            f"{'; '.join(missing[:_SHOWN])}{more}; paths are relative to the table's folder"
         )

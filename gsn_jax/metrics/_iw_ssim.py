@@ -7,7 +7,6 @@ Z. Wang, Q. Li, "Information content weighting for perceptual image quality asse
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -88,11 +87,8 @@ def _pyramid(
     """The Laplacian pyramid, finest band first; the last one is the low-pass residual."""
     bands = []
     for _ in range(levels - 1):
-        low = jnp.pad(planes, ((0, 0), (2, 2), (2, 2)))
-        sizes = planes.shape[-2:]
-        for axis, size, true in zip((-2, -1), sizes, extent or sizes, strict=True):
-            taps = filters.mirrored_taps(BINOMIAL, 2, true, -(-size // 2), 2, last=False)
-            low = staged(filters.correlate_varying(low, taps, axis, stride=2))
+        counts = [-(-size // 2) for size in planes.shape[-2:]]
+        low = filters.correlate_mirrored(planes, BINOMIAL, 2, counts, 2, extent)
         bands.append(staged(planes - _expand(low, planes.shape[-2:], extent)))
         planes, extent = low, extents.decimated(extent)
     return [*bands, planes]
@@ -102,22 +98,18 @@ def _expand(
     low: Float[Array, "2 h2 w2"], shape: tuple[int, ...], extent: Extent | None
 ) -> Float[Array, "2 h w"]:
     """Zero insertion, then the binomial filter with mirrored samples."""
-    samples = jnp.pad(low, ((0, 0), (1, 1), (1, 1)))
-    for axis, true in zip((-2, -1), extent or shape, strict=True):
-        taps = _expanding_taps(low.shape[axis], true)
-        samples = staged(filters.expanded(samples, taps, axis, shape[axis]))
-    return samples
+    weights = [
+        _expanding_taps(count, true)
+        for count, true in zip(low.shape[-2:], extent or shape[-2:], strict=True)
+    ]
+    return filters.expanded(low, weights, shape[-2:])
 
 
 def _expanding_taps(count: int, true: Array | int) -> Float[Array | np.ndarray, "2 3 {count}"]:
     """Weights for `filters.expanded` of `count` samples, which become `true` of the image."""
-    xp: Any = np if isinstance(true, int) else jnp
-    sample = np.arange(count, dtype=np.int32)
-    place = 2 * sample + np.arange(5, dtype=np.int32)[:, None] - 2
-    places = abs(place + np.arange(2, dtype=np.int32)[:, None, None])
-    source = filters.mirrored(places, true, last=False)
-    offsets = xp.where(source % 2 == 0, source // 2 - sample + 1, -1)
-    return filters.tap_weights(BINOMIAL, offsets, 3)
+    return filters.expanding_taps(
+        BINOMIAL, count, lambda places: filters.mirrored(abs(places), true, last=False) // 2
+    )
 
 
 def _information(

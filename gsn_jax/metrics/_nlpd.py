@@ -17,7 +17,6 @@ from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, extents, filters, finite, reductions
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.similarity import magnitude_change
-from gsn_jax.metrics.staging import staged
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 SIGMAS = (0.0248, 0.0185, 0.0179, 0.0191, 0.0220, 0.2782)
@@ -83,35 +82,26 @@ def _normalized_change(
 
 
 def _decimate(plane: Float[Array, "2 h w"], extent: Extent | None) -> Float[Array, "2 h2 w2"]:
-    samples = jnp.pad(plane, ((0, 0), (2, 2), (2, 2)))
-    for axis, size, true in zip(
-        (-2, -1), plane.shape[-2:], extent or plane.shape[-2:], strict=True
-    ):
-        taps = filters.mirrored_taps(TAPS, 2, true, -(-size // 2), 2, first=True, last=True)
-        samples = staged(filters.correlate_varying(samples, taps, axis, stride=2))
-    return samples
+    counts = [-(-size // 2) for size in plane.shape[-2:]]
+    return filters.correlate_mirrored(plane, TAPS, 2, counts, 2, extent, first=True, last=True)
 
 
 def _interpolate(
     plane: Float[Array, "2 h2 w2"], shape: tuple[int, ...], extent: Extent | None
 ) -> Float[Array, "2 h w"]:
     """Zero insertion and the 5-tap filter in polyphase form; border samples are repeated."""
-    samples = jnp.pad(plane, ((0, 0), (1, 1), (1, 1)))
-    for axis, true in zip((-2, -1), extent or plane.shape[-2:], strict=True):
-        taps = _interpolating_taps(plane.shape[axis], true)
-        samples = staged(filters.expanded(samples, taps, axis, shape[axis]))
-    return samples
+    sizes = plane.shape[-2:]
+    weights = [
+        _interpolating_taps(count, true) for count, true in zip(sizes, extent or sizes, strict=True)
+    ]
+    return filters.expanded(plane, weights, shape[-2:])
 
 
 def _interpolating_taps(count: int, true: Array | int) -> Float[Array | np.ndarray, "2 3 {count}"]:
     """Weights for `filters.expanded` of `count` samples, of which the image has `true`."""
     xp: Any = np if isinstance(true, int) else jnp
-    sample = np.arange(count, dtype=np.int32)
-    place = 2 * sample + np.arange(5, dtype=np.int32)[:, None] - 2
-    places = place + np.arange(2, dtype=np.int32)[:, None, None]
-    nearest = xp.clip(places // 2, 0, true - 1)
-    offsets = xp.where(places % 2 == 0, nearest - sample + 1, -1)
-    return filters.tap_weights([2 * tap for tap in TAPS], offsets, 3)
+    taps = [2 * tap for tap in TAPS]
+    return filters.expanding_taps(taps, count, lambda places: xp.clip(places // 2, 0, true - 1))
 
 
 def _pooled(

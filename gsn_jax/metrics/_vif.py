@@ -85,16 +85,13 @@ def _means(
         extent: number of whole blocks in the image, down and across.
     """
     x, change = bands[:, 0], bands[:, 1]
-    means = jnp.stack([x, change, x * x, change * change, x * change])
+    moments = jnp.stack([x, change, x * x, change * change, x * change])
     before = window // 2 - BLOCK // 2  # rows and columns of a window outside its block
-    means = jnp.pad(means, [(0, 0), (0, 0), (before, before), (before, before)])
-    taps = filters.box_taps(window)
-    shape = bands.shape[-2:]
-    sizes = extents.multiplied(extent, BLOCK) or shape
-    for axis, size, length in zip((-2, -1), sizes, shape, strict=True):
-        weights = filters.mirrored_taps(taps, before, size, length // BLOCK, BLOCK, last=False)
-        means = staged(filters.correlate_varying(means, weights, axis, BLOCK))
-    return means
+    counts = [size // BLOCK for size in bands.shape[-2:]]
+    inside = extents.multiplied(extent, BLOCK)
+    return filters.correlate_mirrored(
+        moments, filters.box_taps(window), before, counts, BLOCK, inside
+    )
 
 
 def _signals(

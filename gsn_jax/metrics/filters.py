@@ -109,27 +109,83 @@ def tap_weights(
     return (np.array(taps)[:, None] * falls).sum(-2)
 
 
+def correlate_mirrored(
+    image: Float[Array, "*batch h w"],
+    taps: Sequence[float],
+    before: int,
+    counts: Sequence[int],
+    stride: int,
+    extent: Extent | None,
+    *,
+    last: bool = False,
+    first: bool = False,
+) -> Float[Array, "*batch _h _w"]:
+    """Correlation with `taps` along both axes, with the `counts` of results per axis.
+
+    The other arguments are as in `mirrored_taps`.
+    """
+    samples = _zeros_around(image, before)
+    sizes = extent or image.shape[-2:]
+    for axis, size, count in zip((-2, -1), sizes, counts, strict=True):
+        weights = mirrored_taps(taps, before, size, count, stride, last=last, first=first)
+        samples = staged(correlate_varying(samples, weights, axis, stride))
+    return samples
+
+
+def expanding_taps(
+    taps: Sequence[float],
+    count: int,
+    source: Callable[[Int[np.ndarray, "2 5 n"]], Int[Array | np.ndarray, "2 5 n"]],
+) -> Float[Array | np.ndarray, "2 3 n"]:
+    """Weights for `expanded` that insert a zero after each sample and filter with five taps.
+
+    Args:
+        taps: of the filter.
+        count: number of samples, n.
+        source: maps even places in the result, which may lie outside it, to samples.
+    """
+    sample = np.arange(count, dtype=np.int32)
+    place = 2 * sample + np.arange(5, dtype=np.int32)[:, None] - 2
+    places = place + np.arange(2, dtype=np.int32)[:, None, None]
+    odd = places % 2  # 1 where a zero was inserted: the offset -1 is that of no sample
+    return tap_weights(taps, (source(places) - sample + 1) * (1 - odd) - odd, 3)
+
+
 def expanded(
+    image: Float[Array, "*batch h w"],
+    weights: Sequence[Float[Array | np.ndarray, "2 3 n"]],
+    shape: Sequence[int],
+) -> Float[Array, "*batch H W"]:
+    """Twice as many rows and columns, cropped to `shape`.
+
+    Args:
+        image: the planes.
+        weights: for the rows and for the columns, of the sample before, at and after each sample,
+            for the even and the odd samples of the result. Beyond the planes, samples are zero.
+        shape: height and width of the result.
+    """
+    samples = _zeros_around(image, 1)
+    for axis, taps, size in zip((-2, -1), weights, shape, strict=True):
+        samples = staged(_expanded(samples, taps, axis, size))
+    return samples
+
+
+def _expanded(
     padded: Float[Array, "*shape"],
     weights: Float[Array | np.ndarray, "2 3 n"],
     axis: int,
     size: int,
 ) -> Float[Array, "*_shape"]:
-    """Twice as many samples along one axis, cropped to `size`.
-
-    Args:
-        padded: planes with one more sample at each end of the axis, whose value does not matter if
-            its weight is zero.
-        weights: of the sample before, at and after each sample, for the even and the odd samples
-            of the result.
-        axis: -1 or -2.
-        size: number of samples of the result along the axis.
-    """
+    """`expanded` along one axis, which has one more sample at each end."""
     both = jax.vmap(lambda taps: correlate_varying(padded, taps, axis))(jnp.asarray(weights))
     shape = list(padded.shape)
     shape[axis] = 2 * (shape[axis] - 2)
     merged = jnp.moveaxis(both, 0, padded.ndim + axis + 1).reshape(shape)
     return lax.slice_in_dim(merged, 0, size, axis=padded.ndim + axis)
+
+
+def _zeros_around(image: Float[Array, "*batch h w"], width: int) -> Float[Array, "*batch _h _w"]:
+    return jnp.pad(image, [(0, 0)] * (image.ndim - 2) + [(width, width)] * 2)
 
 
 def correlate_separable(

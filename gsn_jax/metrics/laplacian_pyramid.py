@@ -90,11 +90,7 @@ def expanded(planes: Float[Array, "*batch h w"], size: Sequence[int]) -> Float[A
     """Interpolates to twice the size with the kernel, cropped to `size`."""
     if max(size) <= SMALL:
         return _product(planes, *map(_expanding, planes.shape[-2:], size))
-    samples = filters.pad(planes, 1, 1, "constant")
-    for axis, length in zip((-2, -1), size, strict=True):
-        taps = _expanding_taps(planes.shape[axis])
-        samples = staged(filters.expanded(samples, taps, axis, length))
-    return samples
+    return filters.expanded(planes, list(map(_expanding_taps, planes.shape[-2:])), size)
 
 
 def _product(
