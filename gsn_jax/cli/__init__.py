@@ -85,9 +85,19 @@ def main() -> None:
     _escape_what_streams_lack()
     try:
         try:
-            cli(prog_name="gsn")
+            code = cli.main(prog_name="gsn", standalone_mode=False)
         finally:
             sys.stdout.flush()
+        sys.exit(code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        click.echo(_usage_line(error), err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:  # Ctrl-C in a command that cannot resume
+        click.echo("gsn: interrupted", err=True)
+        sys.exit(130)
     except InputError as error:
         click.echo(f"gsn: {error}", err=True)
         sys.exit(2)
@@ -107,6 +117,13 @@ def main() -> None:
             raise
         click.echo(f"gsn: {line}", err=True)
         sys.exit(2)
+
+
+def _usage_line(error: click.UsageError) -> str:
+    """One line in place of click's three."""
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    advice = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+    return f"gsn: {message[:1].lower()}{message[1:]}{advice}"
 
 
 def _escape_what_streams_lack() -> None:
