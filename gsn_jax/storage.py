@@ -25,13 +25,19 @@ def is_url(path: str | os.PathLike[str]) -> bool:
 
 
 def user_cache(environ: Mapping[str, str] = os.environ) -> Path:
-    """The user's cache folder: `XDG_CACHE_HOME`, or the default of the operating system."""
+    """The user's cache folder: `XDG_CACHE_HOME`, or the default of the operating system.
+
+    Raises:
+        InputError: there is neither that variable nor a home folder.
+    """
     given = Path(environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute():
         return given
-    if platform.system() == "Darwin":
-        return Path("~/Library/Caches").expanduser()
-    return Path("~/.cache").expanduser()
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise InputError("you have no home folder; set XDG_CACHE_HOME to a folder") from None
+    return home / ("Library/Caches" if platform.system() == "Darwin" else ".cache")
 
 
 def folder(path: str | os.PathLike[str]) -> Path:

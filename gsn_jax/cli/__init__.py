@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -32,8 +35,29 @@ _COMMANDS = {
 }
 
 
+class _ClosedPipe(Exception):
+    """The reader of the output has gone, as in `gsn score ... | head`."""
+
+
+@contextlib.contextmanager
+def _closed_pipes_named() -> Iterator[None]:
+    """Replaces `BrokenPipeError`, which click turns into exit code 1: that of a failed check."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ClosedPipe from error
+
+
 class _LazyGroup(click.Group):
     """Lists every subcommand, but imports only the one that runs."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _closed_pipes_named():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _closed_pipes_named():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -87,7 +111,8 @@ def main() -> None:
         try:
             code = cli.main(prog_name="gsn", standalone_mode=False)
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed by the shell
+                sys.stdout.flush()
         sys.exit(code)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -101,7 +126,7 @@ def main() -> None:
     except InputError as error:
         click.echo(f"gsn: {error}", err=True)
         sys.exit(2)
-    except BrokenPipeError:  # e.g. `gsn score ... | head`
+    except (BrokenPipeError, _ClosedPipe):
         _discard_output()
         sys.exit(141)
     except Exception as error:
@@ -136,7 +161,3 @@ def _escape_what_streams_lack() -> None:
 def _discard_output() -> None:
     """Discards buffered output, so that Python does not fail again when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    main()

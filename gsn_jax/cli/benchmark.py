@@ -59,7 +59,7 @@ def command(
     """
     if not datasets and not tables:
         raise InputError("give --dataset NAME or --pairs FILE.csv; both may be repeated")
-    columns = judging.columns(arguments)
+    columns = judging.columns(arguments, tables=bool(tables))
     request = judging.Request(**arguments)
     judging.check(request)
     from gsn_jax.benchmark.judged_sets import check_names, open_prepared, open_table

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 from gsn_jax import storage
+from gsn_jax.errors import InputError
 
 _FOLDER = "JAX_COMPILATION_CACHE_DIR"
 # By default, JAX keeps only programs that took at least a second to compile.
@@ -29,14 +30,15 @@ def keep_compiled(environ: MutableMapping[str, str] = os.environ) -> Path | None
     """Sets the cache folder for this process and its children, before JAX is imported.
 
     Returns:
-        The folder; None if the user has set one, JAX is imported already, or it cannot be written.
+        The folder; None if the user has set one, JAX is imported already, the user has no home
+        folder, or it cannot be written.
     """
     if _FOLDER in environ or "jax" in sys.modules:
         return None
-    folder = storage.user_cache(environ) / "gsn_jax" / f"compiled-{processor()}"
     try:
+        folder = storage.user_cache(environ) / "gsn_jax" / f"compiled-{processor()}"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (InputError, OSError):
         return None
     if not os.access(folder, os.W_OK | os.X_OK):
         return None

@@ -59,7 +59,7 @@ def command(
     name, _, part = (dataset or "").partition(":")
     if split is not None and part:
         raise InputError(f"--dataset {dataset} and --split {split} name two splits; leave out one")
-    columns = judging.columns(arguments)
+    columns = judging.columns(arguments, tables=table is not None)
     request = judging.Request(**arguments)
     judging.check(request)
     from gsn_jax.benchmark.judged_sets import open_prepared, open_table

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from gsn_jax.cli import protocol_options, shared_options
 from gsn_jax.cli.counting import counting_bar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from gsn_jax.metric import Metric
 
 _AGREEMENT_CSV, _AGREEMENT_MD = "agreement.csv", "agreement.md"
+_COLUMNS = "score_column", "content_column", "type_column", "lower_is_better"
+_TYPE_COLUMN = "type"
 
 options = shared_options.together(
     shared_options.checkpoint,
@@ -45,7 +48,7 @@ options = shared_options.together(
     click.option(
         "--type-column",
         metavar="NAME",
-        default="type",
+        default=_TYPE_COLUMN,
         show_default=True,
         help="Table column with the type of distortion.",
     ),
@@ -151,10 +154,17 @@ def check_tables(folder: Path, names: Sequence[str], request: Request) -> None:
         )
 
 
-def columns(arguments: dict[str, Any]) -> TableColumns:
-    """Removes the column options from a command's arguments and returns them."""
+def columns(arguments: dict[str, Any], *, tables: bool) -> TableColumns:
+    """Removes the column options from a command's arguments and returns them.
+
+    Raises:
+        InputError: one is given without `tables`, for which they are.
+    """
     from gsn_jax.benchmark.judged_sets import TableColumns
 
+    given = [name for name in _COLUMNS if arguments[name] not in (None, False, _TYPE_COLUMN)]
+    if given and not tables:
+        raise InputError(f"--{given[0].replace('_', '-')} is for --pairs FILE.csv; leave it out")
     return TableColumns(
         score=arguments.pop("score_column"),
         content=arguments.pop("content_column"),
@@ -228,7 +238,7 @@ def _say_passed_over(passed_over: dict[str, str]) -> None:
 def _scored(judged: JudgedSet, metrics: Sequence[Metric], request: Request, bar: Any) -> ScoredSet:
     from gsn_jax.benchmark import resumable_scoring
 
-    task = bar.add_task(judged.name, total=len(judged.source))
+    task = bar.add_task(escape(judged.name), total=len(judged.source))
     return resumable_scoring.scored_set(
         judged,
         metrics,

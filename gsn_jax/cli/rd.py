@@ -160,8 +160,12 @@ def command(
     named = by_name.named(*names, checkpoint=checkpoint)
     metrics = protocol_options.under(rules, by_name.resolve_all(named, checkpoint))
     from gsn_jax.rate_distortion import encoding, scoring
-    from gsn_jax.rate_distortion.comparison import compare
+    from gsn_jax.rate_distortion.comparison import check_names, compare
     from gsn_jax.scoring.outputs import alone
+
+    items = [] if table is None else encodings.read_table(table)
+    codecs = [codec.name for codec in chosen] + [item.codec for item in items]
+    check_names(anchor, list(dict.fromkeys(codecs)), at, [metric.name for metric in metrics])
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(interruptible(out))
@@ -170,10 +174,7 @@ def command(
             if photos:
                 encoding.check_folder(out, overwrite=overwrite)
             stack.enter_context(alone(out, scoring.LOCK, remove=True))
-        if table is not None:
-            items = encodings.read_table(table)
-        else:
-            assert out is not None  # see above
+        if out is not None and photos:
             items = _encoded(photos, steps, out, workers)
         study = _scored(items, metrics, Loading(), out)
         failed = [error for error in study.errors if error]

@@ -82,6 +82,8 @@ def _checked(request: Request) -> tuple[str, str]:
         "--mask": request.mask,
         "--tiles": request.tiles,
         "--align": request.align != "none",
+        "--overwrite": request.overwrite,
+        "--escape-formulas": request.escape_formulas,
     }
     for name, value in absent.items():
         if value:

@@ -22,14 +22,14 @@ def parse(texts: Sequence[str], metrics: Sequence[Metric], *, pooled: bool = Fal
     """The limits in texts like `X`, `NAME=X` or, if pooled, `NAME:STATISTIC=X`.
 
     Raises:
-        InputError: X is not a number, NAME is none of the metrics, or it is missing although there
-            are several.
+        InputError: X is not a number, NAME is none of the metrics, it is missing although there
+            are several, or a distance has no such statistic.
     """
     by_key = {metric.name: (metric, metric.name) for metric in metrics}
     if pooled:
         by_key = {metric.name: (metric, pooling.key_of(metric.name)) for metric in metrics}
         for metric in metrics:
-            keys = [pooling.key_of(metric.name, statistic) for statistic in pooling.STATISTICS]
+            keys = [pooling.key_of(metric.name, statistic) for statistic in pooling.of(metric)]
             by_key |= {key: (metric, key) for key in keys}
     limits = []
     for text in texts:

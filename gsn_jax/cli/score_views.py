@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gsn_jax.cli.counting import counting_bar
 
@@ -105,7 +106,7 @@ def pool_to_screen(
         write_rows(sys.stdout, pooled, keys, escape_formulas=escape_formulas)
         return pooled
     for item in pooled:
-        view = Table(title=item.pair.distorted)
+        view = Table(title=Text(item.pair.distorted))
         view.add_column("")
         for metric in metrics:
             view.add_column(f"{metric.name} {arrow(metric)}", justify="right")
@@ -148,7 +149,7 @@ def print_scores(scored: Sequence[ScoredPair], job: Job) -> None:
             view.add_column(headers.get(name, name), justify="right")
     for item in scored:
         for row in job.layout.rows(item, list(headers)):
-            view.add_row(*(_cell(name, row[name]) for name in shown))
+            view.add_row(*(Text(_cell(name, row[name])) for name in shown))
     Console().print(view)
 
 

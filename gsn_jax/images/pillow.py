@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from gsn_jax.errors import InputError
 from gsn_jax.images import avif, formats, jpeg2000, png, portable_map, profiles, raster
@@ -25,6 +25,15 @@ _BYTES_OF_SIGNATURE = 16
 _OTHER_FORMAT = (SyntaxError, IndexError, TypeError, struct.error)  # as for `Image.open`
 
 _ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # EXIF's interoperability index, by which cameras declare Adobe RGB without a profile (DCF 2.0).
 _INTEROPERABILITY, _INDEX, _ADOBE_RGB = 0xA005, 1, "R03"
 
@@ -97,6 +106,8 @@ def decode(image: Image.Image, data: bytes, where: str) -> Decoded:
         # As Pillow itself would, but only up to the limit of the process.
         image.im = Image.core.new(image.mode, image._tile_size)
     image.load()
+    if image.format == "PNG" and png.depth(data) in (2, 4) and image.mode == "L":
+        _scale_transparent_level(image, png.depth(data))
     deep = _decode_deep(image, data, where, orientation, part)
     return deep or _as_raster(image, _profile(image, data, where), where)
 
@@ -104,11 +115,18 @@ def decode(image: Image.Image, data: bytes, where: str) -> Decoded:
 def from_object(image: Image.Image, where: str, alpha: Alpha) -> np.ndarray:
     """A Pillow image as sRGB `(H, W, 3)`, as if it had been loaded from its file.
 
+    Pillow keeps no cICP chunk of a PNG and no code points of an AVIF, so such images count as sRGB.
+
     Raises:
-        InputError: its mode is not gray, RGB or a palette and it has no profile, or it is
-            transparent and `alpha` refuses that.
+        InputError: its mode is not gray, RGB or a palette and it has no profile, it is transparent
+            and `alpha` refuses that, or its file is damaged.
     """
-    profile = image.info.get("icc_profile") or _profile_in_exif(image, where)
+    try:
+        image.load()
+    except Exception as error:  # of any kind, as Pillow's decoders raise
+        raise InputError(f"{where}: damaged or truncated image ({error})") from None
+    profile = image.info.get("icc_profile") or _profile_of_png_values(image, where)
+    profile = profile or _profile_in_exif(image, where)
     return raster.to_srgb(_as_raster(image, profile, where), where, alpha)
 
 
@@ -127,11 +145,18 @@ def _decode_deep(
     return None
 
 
+def _scale_transparent_level(image: Image.Image, depth: int) -> None:
+    """Scales the transparent gray level to 8 bits, as Pillow scales the samples only."""
+    level = image.info.get("transparency")
+    if isinstance(level, int):
+        image.info["transparency"] = level * 255 // (2**depth - 1)
+
+
 def _check_jpeg2000(image: Image.Image, data: bytes, where: str) -> None:
     width, height, depth = jpeg2000.layout(data, where)
     if (width, height) != image.size:
         raise ValueError("its headers disagree about the size")
-    if 1 < depth < 8 or depth > 16:
+    if not 8 <= depth <= 16:
         raise InputError(f"{where}: JPEG 2000 with {depth} bits is not supported; save it as PNG")
 
 
@@ -160,6 +185,15 @@ def _profile(image: Image.Image, data: bytes, where: str) -> profiles.Profile:
     return image.info.get("icc_profile") or _profile_in_exif(image, where)
 
 
+def _profile_of_png_values(image: Image.Image, where: str) -> bytes | None:
+    """The profile of a PNG's gAMA and cHRM, as far as Pillow keeps them."""
+    if "srgb" in image.info or not {"gamma", "chromaticity"} & image.info.keys():
+        return None
+    gray = image.mode not in ("P", "RGB", "RGBA")
+    gamma, chromaticities = (image.info.get(name) for name in ("gamma", "chromaticity"))
+    return profiles.from_gamma(gamma or None, chromaticities, where, gray=gray)
+
+
 def _profile_in_exif(image: Image.Image, where: str) -> bytes | None:
     try:
         index = image.getexif().get_ifd(_INTEROPERABILITY).get(_INDEX)
@@ -173,8 +207,9 @@ def _as_raster(image: Image.Image, profile: profiles.Profile, where: str) -> Dec
     deep = _deep_mode(image, profile)
     if deep is not None:
         return deep
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        image = ImageOps.exif_transpose(image)
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    if turn is not None:
+        image = image.transpose(turn)
     return Raster8(*_split(image, where), profile)
 
 

@@ -228,7 +228,8 @@ def _check(frame: Any, coding: yuv.Coding, where: str, *, hdr: bool) -> None:
     name = frame.format.name
     if any(component.is_alpha for component in frame.format.components):
         raise InputError(f"{where}: has an alpha channel ({name}); composite it first")
-    if frame.format.is_bayer or _planar_name(frame.format) is None:
+    xyz = name.startswith("xyz")  # FFmpeg would convert it by the wrong matrix
+    if frame.format.is_bayer or xyz or _planar_name(frame.format) is None:
         raise InputError(
             f"{where}: the pixel format {name} is not supported; convert it to yuv444p10"
         )

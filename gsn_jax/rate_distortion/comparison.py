@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,20 @@ class Comparison:
     times: Sequence[Times]
 
 
+def check_names(
+    anchor: str | None, codecs: Collection[str], levels: Collection[str], metrics: Collection[str]
+) -> None:
+    """Checks the names of an anchor and of the metrics of levels.
+
+    Raises:
+        InputError: there is no such codec or metric.
+    """
+    if anchor is not None and anchor not in codecs:
+        raise InputError(f"--anchor {anchor}: no such codec; choose from {', '.join(codecs)}")
+    if unknown := [name for name in levels if name not in metrics]:
+        raise InputError(f"--at {unknown[0]}: not one of the metrics {', '.join(metrics)}")
+
+
 def compare(
     study: Study,
     anchor: str | None = None,
@@ -113,12 +127,9 @@ def compare(
         InputError: there is no such codec, no metric for a level, or `bjontegaard` is missing.
     """
     deltas.check_installed()
-    anchor = study.codecs[0] if anchor is None else anchor
-    if anchor not in study.codecs:
-        raise InputError(f"--anchor {anchor}: no such codec; choose from {', '.join(study.codecs)}")
     levels = levels or {}
-    if unknown := [name for name in levels if name not in study.scores]:
-        raise InputError(f"--at {unknown[0]}: not one of the metrics {', '.join(study.scores)}")
+    check_names(anchor, study.codecs, levels, study.scores)
+    anchor = study.codecs[0] if anchor is None else anchor
     views = {name: _view(study, name) for name in study.scores}
     against = [
         _against(view, anchor, codec, levels.get(name), resamples)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from gsn_jax.metric import Metric
+from gsn_jax.scoring import pooling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +31,16 @@ class Limit:
         return score >= self.value if self.metric.higher_is_better else score <= self.value
 
     def complaint(self, scores: Mapping[str, float]) -> str:
-        """A message if the score of a pair fails; "" if it passes or is missing."""
+        """A message if the score of a pair fails; "" if it passes or the pair has no scores.
+
+        A statistic that the scores of a sequence do not have, as the harmonic mean of negative
+        ones, fails.
+        """
         score = scores.get(self.key)
-        if score is None or self.passes(score):
+        if score is None:
+            undefined = pooling.key_of(self.metric.name) in scores
+            return f"{self.key} is undefined, because some scores are negative" if undefined else ""
+        if self.passes(score):
             return ""
         relation = "below" if self.metric.higher_is_better else "above"
         return f"{self.key} {score:.6f} is {relation} {self.value:g}"

@@ -36,6 +36,11 @@ STATISTICS: Mapping[str, Callable[[np.ndarray], float]] = {
 DEFAULT = "mean"
 
 
+def of(metric: Metric) -> list[str]:
+    """The statistics that a metric's scores can have: distances have no harmonic mean."""
+    return [name for name in STATISTICS if metric.higher_is_better or name != "harmonic_mean"]
+
+
 def key_of(metric: str, statistic: str = DEFAULT) -> str:
     """The name of a statistic of a metric's scores, as in "psnr:p5"."""
     return f"{metric}:{statistic}"
@@ -85,7 +90,7 @@ def _statistics(items: Sequence[ScoredPair], metric: Metric) -> dict[str, float]
     if np.isnan(scores).any():
         return {}
     return {
-        key_of(metric.name, name): statistic(scores)
-        for name, statistic in STATISTICS.items()
-        if statistic is not harmonic_mean or (metric.higher_is_better and scores.min() >= 0)
+        key_of(metric.name, name): STATISTICS[name](scores)
+        for name in of(metric)
+        if name != "harmonic_mean" or scores.min() >= 0
     }

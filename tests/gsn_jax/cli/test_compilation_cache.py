@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
+from gsn_jax import storage
 from gsn_jax.cli import compilation_cache
+from gsn_jax.errors import InputError
 
 _COUNT = (
     "import sys; from gsn_jax.cli import cli\n"
@@ -56,6 +58,17 @@ def test_a_relative_folder_is_not_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     found = compilation_cache.keep_compiled({"XDG_CACHE_HOME": "relative"})
     assert found.is_relative_to(tmp_path)
+
+
+@pytest.mark.usefixtures("without_jax")
+def test_without_a_home_folder_nothing_is_kept(monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", no_home)
+    assert compilation_cache.keep_compiled({}) is None
+    with pytest.raises(InputError, match="set XDG_CACHE_HOME"):
+        storage.user_cache({})
 
 
 _HALVED = """

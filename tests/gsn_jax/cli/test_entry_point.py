@@ -1,6 +1,9 @@
 """How the command `gsn` ends."""
 
+import os
 import re
+import subprocess
+import sys
 
 import click
 import pytest
@@ -45,6 +48,24 @@ def test_exit_codes_of_commands_are_kept(monkeypatch, capsys):
     demo = click.Command("demo", callback=lambda: click.get_current_context().exit(3))
     monkeypatch.setattr("gsn_jax.cli.demo.command", demo)
     assert end_of(monkeypatch, capsys, "demo") == (3, "")
+
+
+@pytest.mark.parametrize("arguments", [["--formats"], ["demo"]])
+def test_a_closed_pipe_is_no_failed_check(arguments):
+    code = (
+        "import click, gsn_jax.cli.demo\n"
+        "def much():\n"
+        "    for _ in range(10_000): click.echo('x' * 100)\n"
+        "gsn_jax.cli.demo.command = click.Command('demo', callback=much)\n"
+        "gsn_jax.cli.main()"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], stdout=pipe, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_interrupted_commands_say_so(monkeypatch, capsys):

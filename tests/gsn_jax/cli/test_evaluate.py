@@ -136,6 +136,8 @@ def test_benchmark_over_several_tables(table, tmp_path, monkeypatch):
             "name two splits; leave out one",
         ),
         (["evaluate", "--dataset", "nothing"], "no data set 'nothing'"),
+        (["evaluate", "--dataset", "tid2013", "--lower-is-better"], "--lower-is-better is for --p"),
+        (["benchmark", "--dataset", "tid2013", "--type-column", "x"], "--type-column is for --pa"),
         (["evaluate", "--pairs", "missing.csv"], "no such table"),
         (["evaluate", "--pairs", "x.csv", "--no-scoring"], "--no-scoring needs --out"),
         (["benchmark"], "FILE.csv; both may be repeated"),

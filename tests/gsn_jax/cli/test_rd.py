@@ -242,6 +242,11 @@ def test_encoded_files_and_a_page_of_others(photos, table, tmp_path):
         (("photos",), "give --out DIR"),
         (("photos", "--out", "out"), "name a codec"),
         (("photos", "--out", "out", "--codec", "x"), "choose from jpeg"),
+        (("p", "--out", "OUT", "--codec", "jpeg", "--anchor", "x"), "--anchor x: no such codec"),
+        (
+            ("p", "--out", "OUT", "--codec", "jpeg", "--metric", "psnr", "--at", "ssim=1"),
+            "--at ssim",
+        ),
         (("none.png", "--out", "OUT", "--codec", "jpeg"), "none.png: no such file or folder"),
         (("--pairs", "TABLE", "--codec", "jpeg"), "for PHOTOS"),
         (("--pairs", "TABLE", "--quality", "50"), "for PHOTOS"),

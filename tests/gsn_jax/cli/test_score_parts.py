@@ -366,7 +366,8 @@ def test_bad_masks_of_a_table_do_not_stop_the_others(folder):
 
 
 @pytest.mark.parametrize(
-    "options", [["--mask", "m.png"], ["--tiles", "2x2"], ["--align", "integer"]]
+    "options",
+    [["--mask", "m.png"], ["--tiles", "2x2"], ["--align", "integer"], ["--overwrite"]],
 )
 def test_a_pipeline_does_not_take_parts(folder, options):
     (folder / "t.csv").write_text("reference,distorted\nr.png,noisy.png\n")

@@ -111,6 +111,9 @@ def test_limits_apply_to_pooled_scores(folder):
     _, err, code = run(*arguments, "--fail-below", "psnr:median=3")
     assert code == 2
     assert "statistics: mean, harmonic_mean, min, p5" in err
+    _, err, code = run(*arguments, "--metric", "gmsd", "--fail-below", "gmsd:harmonic_mean=1")
+    assert code == 2  # a distance has none, so the check would always pass
+    assert "no score 'gmsd:harmonic_mean'" in err
 
 
 def test_junit_has_a_case_per_video(folder):

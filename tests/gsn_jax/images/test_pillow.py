@@ -1,10 +1,13 @@
 """Pillow images given as objects, and formats that Pillow alone reads."""
 
+import io
+import struct
+
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import ADOBE_RGB, convert, png_chunk, profile
-from PIL import Image
+from image_files import ADOBE_RGB, convert, png_chunk, profile, with_chunks
+from PIL import Image, ImageOps
 
 from gsn_jax import images
 from gsn_jax.errors import InputError
@@ -32,6 +35,52 @@ def test_the_metadata_of_an_object_count(tmp_path, pixels):
     opened = Image.open(tmp_path / "x.jpg")
     np.testing.assert_array_equal(images.as_array(opened), images.as_array(tmp_path / "x.jpg"))
     assert opened.size == (17, 12)  # the caller's object stays as it was
+
+
+# A resolution as text, and a program's name as a number: type, count and value.
+ODD_TAGS = {0x011A: (2, 4, b"odd\0"), 0x0131: (11, 1, struct.pack(">f", 1.5))}
+
+
+@pytest.mark.parametrize("number", ODD_TAGS)
+def test_odd_exif_does_not_damage_a_rotated_photograph(tmp_path, pixels, number):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "x.png", exif=exif)
+    want = images.as_array(tmp_path / "x.png")
+    odd = struct.pack(">HHI4s", number, *ODD_TAGS[number])
+    tags = sorted([struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0), odd])
+    data = b"MM\0*\0\0\0\x08\0\x02" + b"".join(tags) + bytes(4)
+    Image.fromarray(pixels).save(tmp_path / "odd.png", exif=data)
+    np.testing.assert_array_equal(images.as_array(tmp_path / "odd.png"), want)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_all_orientations(tmp_path, pixels, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(pixels)
+    image.save(tmp_path / "x.png", exif=exif)
+    want = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "x.png"))) / 255
+    np.testing.assert_allclose(images.as_array(tmp_path / "x.png"), want, atol=1e-7)
+
+
+def test_the_gamma_of_an_object_counts(tmp_path, pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    chunks = (b"gAMA", struct.pack(">I", 100_000)), (b"sRGB", b"\0")
+    for kept in (chunks[:1], chunks):
+        (tmp_path / "x.png").write_bytes(with_chunks(file.getvalue(), *kept))
+        want = images.as_array(tmp_path / "x.png")
+        np.testing.assert_array_equal(images.as_array(Image.open(tmp_path / "x.png")), want)
+        assert np.array_equal(want, np.float32(pixels) / 255) == (len(kept) == 2)
+
+
+def test_a_truncated_object_is_one_line(tmp_path, pixels):
+    Image.fromarray(pixels).save(tmp_path / "x.jpg")
+    (tmp_path / "x.jpg").write_bytes((tmp_path / "x.jpg").read_bytes()[:-20])
+    with Image.open(tmp_path / "x.jpg") as opened:
+        with pytest.raises(InputError, match=r"image: damaged or truncated image \("):
+            images.as_array(opened)
 
 
 def test_deep_objects(pixels):

@@ -13,6 +13,7 @@ from image_files import (
     WHITE,
     convert,
     linear_to_srgb,
+    png_chunk,
     profile,
     srgb_to_linear,
     upright,
@@ -172,6 +173,23 @@ def test_gray_with_opacity_and_a_gray_profile(tmp_path, values, mode):
     image.save(buffer, "PNG", icc_profile=profile("gray", gamma=1.0), **options)
     want = np.stack([linear_to_srgb(gray / 255)] * 3, -1)
     np.testing.assert_allclose(load(tmp_path, buffer.getvalue()), want, atol=1.1 / 255)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_the_transparent_level_of_few_gray_levels(tmp_path, depth):
+    """A row of all levels; the highest is transparent."""
+    levels = 2**depth
+    row = sum(level << (depth * (levels - 1 - level)) for level in range(levels))
+    size = depth * levels + 7 >> 3
+    row <<= size * 8 - depth * levels
+    header = struct.pack(">IIBBBBB", levels, 1, depth, 0, 0, 0, 0)
+    pixels = zlib.compress(b"\0" + row.to_bytes(size, "big"))
+    chunks = (b"IHDR", header), (b"tRNS", struct.pack(">H", levels - 1)), (b"IDAT", pixels)
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in (*chunks, (b"IEND", b"")))
+    with pytest.raises(InputError, match="has transparent pixels"):
+        load(tmp_path, data)
+    got = load(tmp_path, data, alpha="black")[0, :, 0]
+    np.testing.assert_allclose(got, [*np.arange(levels - 1) / (levels - 1), 0], atol=1e-6)
 
 
 def test_a_deep_file_with_too_much_data_is_read_in_silence(tmp_path, values, capfd):

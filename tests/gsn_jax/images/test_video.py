@@ -237,6 +237,7 @@ def hdr(transfer):
         ([hdr(16)], "ffv1", r"is an HDR image \(PQ\)"),
         ([hdr(18)], "ffv1", r"is an HDR image \(HLG\)"),
         ([av.VideoFrame(16, 16, "bgra")], "ffv1", "has an alpha channel"),
+        ([av.VideoFrame(16, 16, "xyz12le")], "rawvideo", "pixel format xyz12le is not supported"),
         (
             [frame_of_planes([np.full((16, 16), 99, np.uint8)] * 3, "yuv444p", matrix=8)],
             "ffv1",

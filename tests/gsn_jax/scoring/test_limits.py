@@ -31,3 +31,10 @@ def test_complaints():
     assert Limit(get("gmsd"), 0.1, "gmsd:p5").complaint({"gmsd": 0, "gmsd:p5": 0.25}) == (
         "gmsd:p5 0.250000 is above 0.1"
     )
+
+
+def test_an_undefined_statistic_fails():
+    limit = Limit(get("psnr"), 30, "psnr:harmonic_mean")
+    assert limit.complaint({}) == ""  # a sequence with a bad frame has an error instead
+    undefined = "psnr:harmonic_mean is undefined, because some scores are negative"
+    assert limit.complaint({"psnr:mean": 20.0}) == undefined
