@@ -191,20 +191,13 @@ def _alone(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another preparation is running.
     """
-    import filelock
-
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder.parent / ".lock", timeout=0)
+    refusal = f"{folder.parent}: another process is preparing it; wait for it"
     try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise InputError(f"{folder.parent}: another process is preparing it; wait for it") from None
-    try:
-        for left in folder.parent.glob(f"incomplete.*_{folder.name}"):
-            shutil.rmtree(left, ignore_errors=True)
-        yield
+        with storage.exclusive(folder.parent / ".lock", refusal, remove=True):
+            for left in folder.parent.glob(f"incomplete.*_{folder.name}"):
+                shutil.rmtree(left, ignore_errors=True)
+            yield
     finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
         with contextlib.suppress(OSError):  # not empty if it holds this or another version
             folder.parent.rmdir()

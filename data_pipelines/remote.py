@@ -17,14 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gsn_jax.errors import InputError, disk_failure
+from gsn_jax.errors import InputError, disk_failure, listed
 from gsn_jax.images import pair_tables
 from gsn_jax.storage import replacing, user_cache, write_text
 
 _VERSIONS = ".versions.json"  # the storage's version identifier of each copied file
 _AT_ONCE = 32  # concurrent requests, which mostly wait
 _PART = 1000  # files per part; a stopped copy resumes after the last whole part
-_SHOWN = 10  # missing files that an error lists
 
 
 def local_table(url: str) -> Path:
@@ -133,8 +132,7 @@ def _fetch(storage: Any, url: str, folder: Path, wanted: Mapping[str, Path]) -> 
             known[path] = version
         write_text(folder / _VERSIONS, json.dumps(known))
     if missing:
-        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-        raise InputError(f"{url}: no such files: {', '.join(missing[:_SHOWN])}{more}")
+        raise InputError(f"{url}: no such files: {listed(missing, ', ')}")
 
 
 def _fetch_one(storage: Any, known: Mapping[str, Any], path: str, file: Path) -> str | None:

@@ -134,7 +134,45 @@ def check_sizes(
         )
 
 
-class Subset(PairSource):
+class _Delegated(PairSource):
+    """Pairs that are pairs of other sources."""
+
+    @abc.abstractmethod
+    def _locate(self, index: int) -> tuple[PairSource, int]:
+        """The source of a pair, and its index there."""
+
+    def load_reference(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        source, inner = self._locate(index)
+        return source.load_reference(inner)
+
+    def load_distorted(self, index: int) -> np.ndarray:
+        """See `PairSource`."""
+        source, inner = self._locate(index)
+        return source.load_distorted(inner)
+
+    def reference_key(self, index: int) -> Hashable:
+        """See `PairSource`."""
+        source, inner = self._locate(index)
+        return source.reference_key(inner)
+
+    def image_size(self, index: int) -> tuple[int, int] | None:
+        """See `PairSource`."""
+        source, inner = self._locate(index)
+        return source.image_size(inner)
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        """See `PairSource`."""
+        source, inner = self._locate(index)
+        return source.files(inner)
+
+    def describe(self, index: int) -> str:
+        """See `PairSource`."""
+        source, inner = self._locate(index)
+        return source.describe(inner)
+
+
+class Subset(_Delegated):
     """The pairs `indices` of `source`, in that order."""
 
     def __init__(self, source: PairSource, indices: Sequence[int] | np.ndarray):
@@ -144,29 +182,8 @@ class Subset(PairSource):
             check_index(index, len(source))
         super().__init__({name: column[self.indices] for name, column in source.fields.items()})
 
-    def load_reference(self, index: int) -> np.ndarray:
-        """See `PairSource`."""
-        return self.source.load_reference(int(self.indices[index]))
-
-    def load_distorted(self, index: int) -> np.ndarray:
-        """See `PairSource`."""
-        return self.source.load_distorted(int(self.indices[index]))
-
-    def reference_key(self, index: int) -> Hashable:
-        """See `PairSource`."""
-        return self.source.reference_key(int(self.indices[index]))
-
-    def image_size(self, index: int) -> tuple[int, int] | None:
-        """See `PairSource`."""
-        return self.source.image_size(int(self.indices[index]))
-
-    def files(self, index: int) -> tuple[Path, ...]:
-        """See `PairSource`."""
-        return self.source.files(int(self.indices[index]))
-
-    def describe(self, index: int) -> str:
-        """See `PairSource`."""
-        return self.source.describe(int(self.indices[index]))
+    def _locate(self, index: int) -> tuple[PairSource, int]:
+        return self.source, int(self.indices[index])
 
 
 class Rescaled(Subset):
@@ -193,15 +210,15 @@ class Rescaled(Subset):
         self._fields["quality"] = quality.astype(np.float32)
 
 
-class Concatenated(PairSource):
+class Concatenated(_Delegated):
     """All pairs of several sources, one source after the other.
 
     Reference ids are kept, so that a photograph in two sources stays on one side of a split. If
-    equal ids mean different photographs (`i01` in TID2013 and KADID-10k), pass `names` to prefix
-    them: `tid2013/i01`.
+    equal ids mean different photographs (`i01` in TID2013 and KADID-10k), pass `prefixes`, such as
+    `tid2013/`, one per source.
     """
 
-    def __init__(self, sources: Sequence[PairSource], names: Sequence[str] | None = None):
+    def __init__(self, sources: Sequence[PairSource], prefixes: Sequence[str] | None = None):
         if not sources:
             raise InputError("no sources to concatenate; give at least one")
         self.sources = tuple(sources)
@@ -212,47 +229,24 @@ class Concatenated(PairSource):
         columns = {
             name: np.concatenate([source.fields[name] for source in sources]) for name in FIELDS
         }
-        if names is not None:
+        if prefixes is not None:
             columns["reference_id"] = np.asarray(
                 [
-                    f"{name}/{reference_id}"
-                    for name, source in zip(names, sources, strict=True)
+                    prefix + reference_id
+                    for prefix, source in zip(prefixes, sources, strict=True)
                     for reference_id in source.reference_ids
                 ],
                 np.str_,
             )
         super().__init__(columns)
 
-    def _locate(self, index: int) -> tuple[int, int]:
-        which = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return which, int(index - self._starts[which])
+    def _place(self, index: int) -> int:
+        return int(np.searchsorted(self._starts, index, side="right")) - 1
 
-    def load_reference(self, index: int) -> np.ndarray:
-        """See `PairSource`."""
-        which, inner = self._locate(index)
-        return self.sources[which].load_reference(inner)
-
-    def load_distorted(self, index: int) -> np.ndarray:
-        """See `PairSource`."""
-        which, inner = self._locate(index)
-        return self.sources[which].load_distorted(inner)
+    def _locate(self, index: int) -> tuple[PairSource, int]:
+        place = self._place(index)
+        return self.sources[place], int(index - self._starts[place])
 
     def reference_key(self, index: int) -> Hashable:
         """See `PairSource`."""
-        which, inner = self._locate(index)
-        return self._source_keys[which], self.sources[which].reference_key(inner)
-
-    def image_size(self, index: int) -> tuple[int, int] | None:
-        """See `PairSource`."""
-        which, inner = self._locate(index)
-        return self.sources[which].image_size(inner)
-
-    def files(self, index: int) -> tuple[Path, ...]:
-        """See `PairSource`."""
-        which, inner = self._locate(index)
-        return self.sources[which].files(inner)
-
-    def describe(self, index: int) -> str:
-        """See `PairSource`."""
-        which, inner = self._locate(index)
-        return self.sources[which].describe(inner)
+        return self._source_keys[self._place(index)], super().reference_key(index)

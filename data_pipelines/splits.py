@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from data_pipelines.sources import PairSource, Subset
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, listed
 
 # The usual proportions: training, validation and test; or training and test.
 RATIOS_3 = (0.6, 0.2, 0.2)
@@ -40,7 +40,8 @@ def split(
     order = _shuffled(source.reference_ids, seed, parts=len(ratios))
     ends = np.cumsum(_counts(len(order), ratios))
     side = {reference: int(np.searchsorted(ends, i, "right")) for i, reference in enumerate(order)}
-    return _parts(source, side, len(ratios))
+    sides = np.asarray([side[reference] for reference in source.reference_ids])
+    return tuple(Subset(source, np.flatnonzero(sides == part)) for part in range(len(ratios)))
 
 
 def kfold(source: PairSource, k: int = 5, seed: int = 0) -> list[tuple[Subset, Subset]]:
@@ -87,7 +88,7 @@ def check_disjoint(*sources: PairSource) -> None:
     if shared:
         raise InputError(
             f"{len(shared)} references occur on both sides of a split: "
-            f"{', '.join(sorted(shared)[:10])}; split by reference content"
+            f"{listed(sorted(shared), ', ')}; split by reference content"
         )
 
 
@@ -109,10 +110,3 @@ def _counts(total: int, ratios: Sequence[float]) -> np.ndarray:
     while counts.sum() > total:
         counts[np.argmin(np.where(counts > 1, shares - counts, np.inf))] -= 1
     return counts
-
-
-def _parts(source: PairSource, side: dict[str, int], parts: int) -> tuple[Subset, ...]:
-    sides = np.asarray([side[reference] for reference in source.reference_ids])
-    subsets = tuple(Subset(source, np.flatnonzero(sides == part)) for part in range(parts))
-    check_disjoint(*subsets)
-    return subsets

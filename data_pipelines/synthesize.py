@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines import distortions, kadid10k, parallel, synthesis_labels
+from data_pipelines import decoding, distortions, kadid10k, parallel, synthesis_labels
 from data_pipelines.image_writing import write_image
 from data_pipelines.tid2013 import typical
 from gsn_jax.errors import InputError
-from gsn_jax.images.files import SUFFIXES, load_image
+from gsn_jax.images.files import SUFFIXES
 from gsn_jax.storage import csv_text, write_text
 
 COLUMNS = ("reference", "distorted", "score", "type", "level", "group")
@@ -76,8 +76,12 @@ class _Job:
     find: synthesis_labels.Find
 
 
-def find_photos(source: Path) -> list[Path]:
+def find_photos(source: Path, out: Path | None = None) -> list[Path]:
     """The photographs of a folder and its subfolders, sorted.
+
+    Args:
+        source: the folder.
+        out: the folder of the data set, which is not searched.
 
     Raises:
         InputError: there is no such folder, it has no photographs, or two of them have the same
@@ -88,7 +92,9 @@ def find_photos(source: Path) -> list[Path]:
     photos = sorted(
         path
         for path in source.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in SUFFIXES
+        and not path.name.startswith(".")
+        and not (out and path.absolute().is_relative_to(out.absolute()))
     )
     if not photos:
         raise InputError(f"{source}: no photographs ({', '.join(SUFFIXES)}); choose another folder")
@@ -124,7 +130,7 @@ def synthesize(
             small, or `out` holds something else or a data set with other settings.
     """
     source, out = Path(source), Path(out)
-    photos = find_photos(source)
+    photos = find_photos(source, out)
     _check(settings, find)
     _claim(out, settings)
     jobs = [_Job(photo, _name(photo, source), out, settings, find) for photo in photos]
@@ -235,9 +241,7 @@ def _drawn(settings: Settings, seed: int) -> Sequence[str]:
 
 
 def _read(path: Path) -> np.ndarray:
-    image = load_image(path)
-    if image.dtype != np.uint8:
-        image = np.rint(image * 255).astype(np.uint8)
+    image = decoding.read_image(path)
     if min(image.shape[:2]) < _SMALLEST:
         raise InputError(
             f"{path}: {image.shape[1]} x {image.shape[0]} is too small; photographs need at least "

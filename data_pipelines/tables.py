@@ -15,11 +15,10 @@ import numpy as np
 
 from data_pipelines import decoding
 from data_pipelines.sources import PairSource
-from gsn_jax.errors import InputError, counted
+from gsn_jax.errors import InputError, counted, listed
 from gsn_jax.images import pair_tables
 from gsn_jax.images.files import Alpha, read_size
 
-_SHOWN = 10  # missing images that an error lists
 _LARGEST_LEVEL = 2**31 - 1
 
 
@@ -248,8 +247,7 @@ def _check_files(path: Path, lines: list[int], files: dict[str, list[Path]]) -> 
                 if not known[file]:
                     missing.append(f"line {line}: no file {file}")
     if missing:
-        more = f"; and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise InputError(
-            f"{path}: {counted(len(missing), 'missing image')}: "
-            f"{'; '.join(missing[:_SHOWN])}{more}; paths are relative to the table's folder"
+            f"{path}: {counted(len(missing), 'missing image')}: {listed(missing)}; "
+            "paths are relative to the table's folder"
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Sequence
 
 # `errno` of the `OSError` raised on writing to a full or failing disk.
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -18,6 +19,9 @@ DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG})
 
 _DISK_WORDS = re.compile("|".join(re.escape(os.strerror(code)) for code in sorted(DISK_ERRORS)))
+
+
+_LISTED = 10  # that a message names
 
 
 class InputError(ValueError):
@@ -45,6 +49,12 @@ def refused_path(error: BaseException) -> str | None:
 def counted(count: int, noun: str) -> str:
     """A number of things, such as "1 pair" and "2 pairs"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(items: Sequence[str], separator: str = "; ") -> str:
+    """The first ten of several texts, and how many more there are."""
+    more = [f"and {len(items) - _LISTED} more"] if len(items) > _LISTED else []
+    return separator.join([*items[:_LISTED], *more])
 
 
 def disk_failure(error: BaseException) -> str | None:

@@ -221,7 +221,11 @@ def _normalise(x: jax.Array, q: float, axis_name: AxisName) -> tuple[jax.Array, 
     mean = _mean(x, axis_name)
     centred = x - mean
     norm = _safe_power(_sum(_safe_power(jnp.abs(centred), q), axis_name), 1 / q)
-    varies = norm > _CONSTANT * (1 + jnp.abs(mean))
+    # By the largest deviation, because the norm adds up the rounding of all of them.
+    largest = jax.lax.stop_gradient(jnp.abs(centred)).max()
+    if axis_name is not None:
+        largest = jax.lax.pmax(largest, axis_name)
+    varies = largest > _CONSTANT * (1 + jnp.abs(mean))
     return jnp.where(varies, centred / jnp.where(varies, norm, 1.0), 0.0), varies
 
 

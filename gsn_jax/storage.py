@@ -65,7 +65,7 @@ def folder(path: str | os.PathLike[str]) -> Path:
 
 @contextlib.contextmanager
 def exclusive(
-    path: str | os.PathLike[str], refusal: str, *, remove: bool = False
+    path: str | os.PathLike[str], refusal: str, *, remove: bool = False, wait: float = 0
 ) -> Iterator[None]:
     """Holds a lock while the context lasts.
 
@@ -76,6 +76,7 @@ def exclusive(
         path: an empty file to create for the lock, in an existing folder.
         refusal: the error message if another process holds the lock.
         remove: whether to delete the file at the end.
+        wait: seconds to wait for another process.
 
     Raises:
         InputError: another process holds the lock.
@@ -83,7 +84,7 @@ def exclusive(
     """
     import filelock
 
-    lock = filelock.FileLock(path, timeout=0)
+    lock = filelock.FileLock(path, timeout=wait)
     try:
         lock.acquire()
     except filelock.Timeout:

@@ -16,6 +16,7 @@ import argparse
 import csv
 import io
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -126,6 +127,11 @@ def shares(rows: Sequence[dict[str, str]]) -> str:
     Raises:
         InputError: no codec has two settings to compare.
     """
+    columns = rows[0] if rows else ()
+    if missing := [
+        name for name in ("reference", "codec", "bytes") if rows and name not in columns
+    ]:
+        raise InputError(f"the table lacks the column {missing[0]}")
     neighbours = list(_neighbours(rows))
     codecs = [codec for codec in CODECS if any(codec == found for found, *_ in neighbours)]
     if not codecs:
@@ -138,11 +144,13 @@ def shares(rows: Sequence[dict[str, str]]) -> str:
     counts = {name: {codec: [0, 0] for codec in codecs} for name in higher}
     for codec, better, worse in neighbours:
         for name, up in higher.items():
+            if not better[name] or not worse[name]:
+                continue  # a pair that could not be scored
             difference = float(better[name]) - float(worse[name])
             counts[name][codec][0] += (difference if up else -difference) > 0
             counts[name][codec][1] += 1
     table = [
-        (name, *(good / total for good, total in by_codec.values()))
+        (name, *(good / total if total else math.nan for good, total in by_codec.values()))
         for name, by_codec in counts.items()
     ]
     table.sort(key=lambda row: -sum(row[1:]))

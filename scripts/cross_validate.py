@@ -64,8 +64,11 @@ def cross_validate(options: argparse.Namespace) -> None:
     )
     rows = read_rows(human)
     parts = divide(rows, options.by)
+    chosen = options.only or range(len(parts))
+    if wrong := [number for number in chosen if number not in range(len(parts))]:
+        raise InputError(f"--only {wrong[0]}: the parts are 0 to {len(parts) - 1}")
     scored = {}
-    for number in options.only or range(len(parts)):
+    for number in chosen:
         folder = options.workdir / f"{options.by}{number}"
         held_out = member(options.by, parts[number])
         tables = [table_of(source, rows, held_out, folder) for source in sources]

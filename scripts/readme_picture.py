@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import numpy as np
 import skimage.data
 from matplotlib import pyplot as plt
-from PIL import Image
+from model_card_picture import save
 
 import gsn_jax
 from data_pipelines import distortions
@@ -57,10 +57,7 @@ def draw(path: Path) -> None:
         # Reversed: bright is worse, as in `gsn score --maps`.
         axes[1, column + 1].imshow(values, cmap="inferno_r", vmin=worst, vmax=1.0)
     axes[1, 0].text(0.5, 0.5, "where GSN sees\nthe difference", ha="center", va="center")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.canvas.draw()
-    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy())
-    picture.quantize(256).save(path, optimize=True)  # with a palette, a third as large
+    save(figure, path)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from data_pipelines import distortions
 from data_pipelines.distortions import networks, pixels
 from data_pipelines.synthesize import find_photos
+from data_pipelines.tid2013.fidelity import psnr
 from gsn_jax.errors import InputError
 from gsn_jax.images.files import load_image
 
@@ -56,12 +57,6 @@ def measure(name: str, level: int, photo: np.ndarray) -> tuple[float, float, flo
     restored = networks.repair(damaged, known, networks.layers(kind))
     pair = (damaged, restored)
     return *(psnr(photo, image) for image in pair), *(gradient(i) / gradient(photo) for i in pair)
-
-
-def psnr(reference: np.ndarray, image: np.ndarray) -> float:
-    """PSNR over R, G and B, in dB."""
-    error = np.mean((reference.astype(np.float64) - image) ** 2)
-    return float(10 * np.log10(255**2 / error))
 
 
 def gradient(image: np.ndarray) -> float:

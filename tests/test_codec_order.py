@@ -64,6 +64,17 @@ def test_codecs_that_the_table_lacks_have_no_column():
     assert body == [["psnr", "|", "1.000"], ["gmsd", "|", "0.500"]]
 
 
+def test_pairs_without_a_score_do_not_count():
+    rows = [row("webp", "10", "30", "0.2"), row("webp", "20", "", "0.1")]
+    *_, psnr, gmsd = (line.strip("| ").split() for line in codec_order.shares(rows).splitlines())
+    assert (psnr[2], gmsd[2]) == ("nan", "1.000")
+
+
+def test_a_table_without_codecs_is_refused():
+    with pytest.raises(InputError, match="lacks the column codec"):
+        codec_order.shares([{"reference": "a", "bytes": "3", "psnr": "30"}])
+
+
 @pytest.mark.parametrize("rows", [[], [row("jpeg", "10", "30", "0.2")]])
 def test_a_table_without_neighbours_is_refused(rows):
     with pytest.raises(InputError, match="the table lacks two settings of jpeg, webp"):

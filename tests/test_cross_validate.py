@@ -94,6 +94,16 @@ def test_a_table_that_was_not_synthesized_is_refused(tmp_path, content):
     assert not (tmp_path / "part").exists()
 
 
+def test_parts_that_do_not_exist_are_refused_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(cross_validate.regenerate_tid2013, "regenerate", lambda *_: None)
+    monkeypatch.setattr(
+        cross_validate, "read_rows", lambda _: [{"group": str(k)} for k in range(9)]
+    )
+    command = ["gsn", str(tmp_path), "--data", str(tmp_path), "--only", "0,9"]
+    with pytest.raises(InputError, match="--only 9: the parts are 0 to 4"):
+        cross_validate.cross_validate(cross_validate.parse(command))
+
+
 def test_wrong_input_is_one_line(tmp_path, monkeypatch, capsys):
     command = ["cross_validate", "none", str(tmp_path / "out"), "--data", str(tmp_path)]
     monkeypatch.setattr("sys.argv", command)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
-from gsn_jax.errors import DISK_ERRORS, InputError
+from gsn_jax.errors import DISK_ERRORS, InputError, counted, listed
 
 # (stage, number done, total)
 Progress = Callable[[str, int, int], None]
@@ -20,8 +20,6 @@ Progress = Callable[[str, int, int], None]
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _UNPACKABLE = (".zip", *_TAR)
 _OTHER = (".rar", ".7z")
-
-SHOWN = 10
 
 
 class Problems:
@@ -44,10 +42,8 @@ class Problems:
             InputError: there are problems.
         """
         if self._found:
-            count = len(self._found)
-            more = f"; and {count - SHOWN} more" if count > SHOWN else ""
-            plural = "problem" if count == 1 else "problems"
-            raise InputError(f"{where}: {count} {plural}: {'; '.join(self._found[:SHOWN])}{more}")
+            problems = counted(len(self._found), "problem")
+            raise InputError(f"{where}: {problems}: {listed(self._found)}")
 
 
 class Inputs:

@@ -105,19 +105,6 @@ def layers(kind: str) -> Layers:
         )
 
 
-def _upscaling(name: str, kind: str, description: str, source: str) -> Distortion:
-    return Distortion(
-        name,
-        "scaling",
-        functools.partial(restored, kind=kind),
-        scaling.FACTORS,
-        scaling.BOUNDS,
-        scaling.UNIT,
-        description,
-        source,
-    )
-
-
 DISTORTIONS = (
     Distortion(
         "denoising_network",
@@ -139,16 +126,16 @@ DISTORTIONS = (
         "JPEG, then a convolutional network that is given its strength.",
         "after Dong et al., 2015 (ARCNN); own weights",
     ),
-    _upscaling(
+    scaling.entry(
         "upscaling_network",
-        "upscaling",
+        functools.partial(restored, kind="upscaling"),
         "Reduced and enlarged with bicubic, then a convolutional network trained for minimum "
         "error.",
         "after Dong et al., 2014 (SRCNN); own weights",
     ),
-    _upscaling(
+    scaling.entry(
         "upscaling_texture",
-        "texture",
+        functools.partial(restored, kind="texture"),
         "Reduced and enlarged with bicubic, then a convolutional network also trained for the "
         "strength of texture: sharp and partly wrong.",
         "after Ledig et al., 2017 (SRGAN), without adversarial loss; own weights",

@@ -76,13 +76,14 @@ def _resize_float(planes: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.stack(resized, axis=-1)
 
 
-def _entry(name: str, function: Function, description: str, source: str) -> Distortion:
+def entry(name: str, function: Function, description: str, source: str) -> Distortion:
+    """A distortion of this group, whose strength is the factor of the reduction."""
     return Distortion(name, "scaling", function, FACTORS, BOUNDS, UNIT, description, source)
 
 
 DISTORTIONS = (
     *(
-        _entry(
+        entry(
             f"upscaling_{up}",
             functools.partial(upscaled, up=up),
             f"Reduced with bicubic and enlarged with {up} interpolation.",
@@ -90,26 +91,26 @@ DISTORTIONS = (
         )
         for up in ("nearest", "bilinear", "bicubic", "lanczos")
     ),
-    _entry(
+    entry(
         "upscaling_aliased",
         functools.partial(upscaled, up="bicubic", down="nearest"),
         "Reduced without a low-pass filter (aliasing) and enlarged with bicubic interpolation.",
         "Pillow resize",
     ),
-    _entry(
+    entry(
         "upscaling_sharpened",
         upscaled_sharpened,
         "Reduced, enlarged with Lanczos and sharpened.",
         "Pillow resize, OpenCV",
     ),
-    _entry(
+    entry(
         "upscaling_jpeg",
         upscaled_jpeg,
         "Reduced, compressed as JPEG and enlarged.",
         "Pillow",
     ),
-    _entry("upscaling_noise", upscaled_noise, "Reduced, noise added and enlarged.", "Pillow"),
-    _entry(
+    entry("upscaling_noise", upscaled_noise, "Reduced, noise added and enlarged.", "Pillow"),
+    entry(
         "back_projection",
         back_projection,
         "Reduced and enlarged by iterated back-projection.",

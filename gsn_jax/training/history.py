@@ -30,7 +30,8 @@ def forget_evaluations_after(workdir: Path, step: int) -> None:
 
 
 def add_evaluation(workdir: Path, step: int, summary: dict[str, float]) -> None:
-    """Appends the `Evaluation.summary` of the model after `step` updates."""
+    """Appends the `Evaluation.summary` of the model after `step` updates, or replaces it."""
+    forget_evaluations_after(workdir, step - 1)
     _write(workdir, [*read_evaluations(workdir), {"step": step} | summary])
 
 

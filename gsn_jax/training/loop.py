@@ -148,7 +148,8 @@ def _continue(run: Run, profile: range, writers: Sequence[str]) -> Result:
             run.batches.set_state(metadata["input"])
             evaluation = metadata["evaluation"]
             log.line(f"continuing from the checkpoint at step {first}")
-            if metadata.get("unevaluated"):
+            shortened = first >= run.config.train.steps and metadata["calibration"] is None
+            if metadata.get("unevaluated") or shortened:
                 evaluation = _evaluate_and_save(run, state, first, log, overwrite=True)
         if evaluation is None:
             return _stopped(run, first, {}, log)
@@ -225,7 +226,7 @@ def _steps(
             log.restart_clock(number)
         if stopping:
             return _stopped(run, number, evaluation, log)
-    return Result(section.steps, evaluation)
+    return Result(max(first, section.steps), evaluation)
 
 
 class _Figures:

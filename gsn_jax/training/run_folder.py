@@ -4,6 +4,7 @@ workdir/config.json     the resolved configuration
 workdir/checkpoints/    newest and best checkpoints, one folder per step
 workdir/tensorboard/    scalars
 workdir/evaluations.csv SRCC, PLCC and main score of every evaluation
+workdir/tracking_id.txt the id under which Weights & Biases and MLflow know the run
 workdir/model/          the finished model, for `gsn_jax.load`
 
 Several processes need storage that all of them share; process 0 writes the small files. The folder
@@ -30,6 +31,8 @@ from gsn_jax.errors import InputError, disk_failure
 from gsn_jax.models.folders import read_model, write_model
 from gsn_jax.storage import exclusive, write_text
 from gsn_jax.training import config as configs
+
+_LONGEST_CHECK = 10.0  # seconds that the processes of a group take to look at the lock
 
 
 @contextlib.contextmanager
@@ -90,8 +93,10 @@ def check_not_running(workdir: str | os.PathLike[str]) -> None:
     file = Path(workdir) / ".lock"
     if storage.is_url(workdir) or not file.exists():
         return
-    # Process 0 reports a folder that cannot be written.
-    with contextlib.suppress(OSError), exclusive(file, _running(Path(workdir))):
+    # Waits, because all processes of the group hold the lock for a moment. Process 0 reports a
+    # folder that cannot be written.
+    refusal = _running(Path(workdir))
+    with contextlib.suppress(OSError), exclusive(file, refusal, wait=_LONGEST_CHECK):
         pass
 
 

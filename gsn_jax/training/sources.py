@@ -71,9 +71,9 @@ def _open(names: Sequence[Any] | str) -> PairSource:
     sources = [opened[entry] for entry in entries]
     if len(sources) == 1:
         return sources[0]
-    return Concatenated(
-        sources, [entry if isinstance(entry, str) else entry[0] for entry in entries]
-    )
+    # Groups of tables mean the same in all tables, ids of prepared sets only in their set.
+    named = [entry if isinstance(entry, str) else entry[0] for entry in entries]
+    return Concatenated(sources, ["" if name.endswith(".csv") else f"{name}/" for name in named])
 
 
 def _is_scaled(entry: Any) -> bool:
@@ -93,10 +93,11 @@ def _open_one(entry: Any) -> PairSource:
                 "with its bounds, as in (PATH.csv, worst, best)"
             )
         name, worst, best = entry
-        if not name.endswith(".csv"):
-            return Rescaled(_open_one(name), worst, best)
-        low, high = sorted((float(worst), float(best)))
-        return PairTable(_local(name), score_range=(low, high), higher_is_better=best > worst)
+        if name.endswith(".csv"):
+            low, high = sorted((float(worst), float(best)))
+            table = PairTable(_local(name), score_range=(low, high), higher_is_better=best > worst)
+            return Rescaled(table, worst, best)  # also where a column `quality` says otherwise
+        return Rescaled(_open_one(name), worst, best)
     if entry.endswith(".csv"):
         return PairTable(_local(entry))
     name, _, part = entry.partition(":")

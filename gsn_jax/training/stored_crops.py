@@ -17,7 +17,7 @@ import functools
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ from gsn_jax.storage import replacing
 TOGETHER = 8
 
 # Increased whenever what is stored changes.
-VERSION = 3
+VERSION = 4
 
 Report = Callable[[int], None]
 
@@ -175,7 +175,8 @@ class StoredCrops:
 
     def _reference_crop(self, index: int) -> tuple[str, int]:
         crop = self._crops[index]
-        return str(self._source.fields["reference"][crop.pair]), crop.number
+        # Not the name in the table: two tables can have different images of one name.
+        return repr(self._source.reference_key(crop.pair)), crop.number
 
     def _file(self, backbone: bytes, reference: np.ndarray, distorted: np.ndarray) -> Path:
         digest = hashlib.sha256(backbone)
@@ -199,12 +200,12 @@ def plan(source: PairSource, most: int) -> list[Crop]:
 
     Further occurrences repeat these crops, so that a pair's weight is not limited by disk space.
     """
-    seen: collections.Counter[tuple[str, str]] = collections.Counter()
+    seen: collections.Counter[tuple[Hashable, str]] = collections.Counter()
     crops = []
-    names = zip(source.fields["reference"], source.fields["distorted"], strict=True)
-    for pair, name in enumerate(names):
-        crops.append(Crop(pair, seen[name] % most))
-        seen[name] += 1
+    for pair, distorted in enumerate(source.fields["distorted"]):
+        images = source.reference_key(pair), distorted
+        crops.append(Crop(pair, seen[images] % most))
+        seen[images] += 1
     return crops
 
 
@@ -235,6 +236,7 @@ def _fingerprint(model: FrozenFeatureModel, variables: Any) -> bytes:
     constants = (frozen_features.SIMILARITY_FLOOR, fusion.STRUCTURE_FLOOR, VERSION)
     backbone = model.backbone
     settings = (backbone.strides, backbone.widths, backbone.reach, backbone.centre)
+    settings += (jnp.dtype(backbone.dtype or jnp.float32).name,)
     digest.update(repr((constants, settings)).encode())
     for leaf in jax.tree.leaves(variables["params"]["backbone"]):
         digest.update(np.asarray(leaf).tobytes())

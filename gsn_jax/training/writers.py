@@ -6,9 +6,9 @@ are set by the environment variables of each product (`WANDB_MODE`, `MLFLOW_TRAC
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +19,7 @@ from gsn_jax.errors import InputError
 
 PROJECT = "gsn_jax"
 _TAG = "gsn_jax.run"
+_ID_FILE = "tracking_id.txt"
 
 
 class Writer(Protocol):
@@ -162,8 +163,11 @@ def open_writers(
 
 
 def _identity(workdir: Path) -> str:
-    """An id that differs from those of runs in other folders."""
-    return hashlib.sha256(str(workdir).encode()).hexdigest()[:16]
+    """The random id of the run in a folder, which moves with the folder."""
+    file = workdir / _ID_FILE
+    if not file.exists():
+        storage.write_text(file, secrets.token_hex(8) + "\n")
+    return file.read_text(encoding="utf-8").strip()
 
 
 def _package(name: str, extra: str) -> Any:

@@ -287,6 +287,13 @@ def test_an_unreadable_or_tiny_photograph_is_named(tmp_path):
         synthesize.synthesize(folder, tmp_path / "out", _settings(), workers=1)
 
 
+def test_its_own_images_are_no_photographs(photos):
+    first = synthesize.synthesize(photos, photos / "out", _settings(), workers=1).read_text()
+    assert (
+        synthesize.synthesize(photos, photos / "out", _settings(), workers=1).read_text() == first
+    )
+
+
 def test_photographs_of_one_name_are_refused(tmp_path):
     Image.new("RGB", (80, 80)).save(tmp_path / "a.png")
     Image.new("RGB", (80, 80)).save(tmp_path / "a.jpg")

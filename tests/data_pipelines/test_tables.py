@@ -151,7 +151,7 @@ def test_pairs_of_different_sizes_are_refused(folder):
 def test_subset_and_concatenation_keep_pairs_together(position_table):
     first = PairTable(position_table(pairs=5, references=2))
     second = PairTable(position_table(pairs=4, references=4))
-    both = Concatenated([first, Subset(second, [3, 1])], names=["one", "two"])
+    both = Concatenated([first, Subset(second, [3, 1])], prefixes=["one/", "two/"])
     assert len(both) == 7
     assert both.reference_ids == [
         *(f"one/r{i % 2}.png" for i in range(5)),

@@ -103,6 +103,17 @@ def test_degenerate_batches_are_finite(name, predictions, labels):
         assert value == 0
 
 
+@pytest.mark.parametrize("q", [1.0, 2.0])
+@pytest.mark.parametrize("count", [24, 1000])
+def test_rounding_does_not_make_constants_vary(q, count):
+    """The rounding of the mean adds up over a batch, most of all for q = 1."""
+    constant, labels = jnp.full(count, 0.3), jnp.linspace(0.1, 0.9, count)
+    for loss in (losses.norm_in_norm, losses.pairwise_loss):
+        value, gradient = jax.value_and_grad(functools.partial(loss, q=q))(constant, labels)
+        assert value == 0
+        assert not gradient.any()
+
+
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(("first", "second"), [((4,), (4, 1)), ((4,), (3,)), ((), ())])
 def test_shapes_must_be_one_vector(name, first, second):

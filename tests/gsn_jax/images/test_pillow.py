@@ -78,9 +78,11 @@ def test_the_gamma_of_an_object_counts(tmp_path, pixels):
 def test_a_truncated_object_is_one_line(tmp_path, pixels):
     Image.fromarray(pixels).save(tmp_path / "x.jpg")
     (tmp_path / "x.jpg").write_bytes((tmp_path / "x.jpg").read_bytes()[:-20])
-    with Image.open(tmp_path / "x.jpg") as opened:
-        with pytest.raises(InputError, match=r"image: damaged or truncated image \("):
-            images.as_array(opened)
+    with (
+        Image.open(tmp_path / "x.jpg") as opened,
+        pytest.raises(InputError, match=r"image: damaged or truncated image \("),
+    ):
+        images.as_array(opened)
 
 
 def test_deep_objects(pixels):

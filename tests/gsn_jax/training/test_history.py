@@ -18,6 +18,12 @@ def test_what_is_added_is_read_exactly(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["evaluations.csv"]
 
 
+def test_an_evaluation_that_is_repeated_is_replaced(tmp_path):
+    add_evaluation(tmp_path, 50, SECOND)
+    add_evaluation(tmp_path, 50, FIRST)
+    assert read_evaluations(tmp_path) == [{"step": 50} | FIRST]
+
+
 @pytest.mark.parametrize(("step", "left"), [(0, []), (99, [50]), (100, [50, 100])])
 def test_a_continued_run_forgets_what_it_will_evaluate_again(step, left, tmp_path):
     add_evaluation(tmp_path, 50, FIRST)

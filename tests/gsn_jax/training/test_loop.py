@@ -143,6 +143,25 @@ def test_a_stopped_run_continues_bit_by_bit(uninterrupted, config, tmp_path, mon
 
 
 @pytest.mark.slow
+def test_a_run_that_is_shortened_afterwards_is_evaluated(config, tmp_path, monkeypatch):
+    real = loop.TrainingLog.advance
+
+    def advance(self, step):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(self, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.TrainingLog, "advance", advance)
+        assert loop.train(config, tmp_path / "run").step == 1
+    config.train.steps = config.train.eval_every = 1
+    result = loop.train(config, tmp_path / "run")
+    assert result.step == 1
+    assert set(result.evaluation) >= {"srcc", "plcc"}
+    assert [row["step"] for row in read_evaluations(tmp_path / "run")] == [1]
+    assert read_model(tmp_path / "run" / "model").calibration is not None
+
+
+@pytest.mark.slow
 def test_a_signal_in_the_last_evaluation_is_told_of_a_finished_run(config, tmp_path, monkeypatch):
     """Too late to stop the run, which is whole; but who starts several must hear of it."""
     config.train.steps = config.train.eval_every = 1

@@ -1,12 +1,13 @@
 """The folder of a run belongs to one configuration and one training at a time."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gsn_jax.errors import InputError
 from gsn_jax.training.config import base_config
-from gsn_jax.training.run_folder import claimed
+from gsn_jax.training.run_folder import check_not_running, claimed
 
 
 def test_a_folder_is_claimed_by_one_training_at_a_time(tmp_path):
@@ -20,6 +21,24 @@ def test_a_folder_is_claimed_by_one_training_at_a_time(tmp_path):
             pass
     with claimed(workdir, config):  # the lock ends with the training
         assert json.loads((workdir / "config.json").read_text())["seed"] == config.seed
+
+
+def test_processes_that_look_at_once_do_not_refuse_each_other(tmp_path):
+    config = base_config()
+    with claimed(tmp_path, config):
+        pass
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            list(pool.map(check_not_running, [tmp_path] * 8))
+
+
+def test_a_training_that_runs_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr("gsn_jax.training.run_folder._LONGEST_CHECK", 0.1)
+    with (
+        claimed(tmp_path, base_config()),
+        pytest.raises(InputError, match="another training is running in this folder"),
+    ):
+        check_not_running(tmp_path)
 
 
 def test_another_configuration_is_refused_and_leaves_the_folder(tmp_path):

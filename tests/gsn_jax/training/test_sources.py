@@ -39,6 +39,25 @@ def test_scores_of_another_range_are_mapped(pairs, mos):
     np.testing.assert_allclose(both.quality[16:], plain.quality, atol=1e-6)
 
 
+def test_a_range_counts_more_than_a_column_of_qualities(pairs):
+    header, *rows = pairs.read_text().splitlines()
+    lines = [f"{header},quality", *(f"{row},0.5" for row in rows)]
+    both = pairs.parent / "both.csv"
+    both.write_text("\n".join(lines) + "\n")
+    source, _ = open_sources(section((str(both), 0, 2), fraction=0), seed=0)
+    np.testing.assert_allclose(source.quality, source.fields["score"] / 2, atol=1e-6)
+
+
+def test_a_content_of_two_tables_stays_on_one_side(pairs):
+    """Groups of tables mean the same everywhere, ids of prepared sets only there."""
+    header, *rows = pairs.read_text().splitlines()
+    second = pairs.parent / "second.csv"
+    second.write_text("\n".join([header, *reversed(rows)]) + "\n")
+    train, held_out = open_sources(section((str(pairs), str(second))), seed=0)
+    assert not set(train.reference_ids) & set(held_out.reference_ids)
+    assert len(held_out) == 8  # of one content in both tables
+
+
 def test_a_prepared_set_takes_another_range(mos, monkeypatch):
     prepared = PairTable(mos, score_range=(0, 10))
     monkeypatch.setattr(data_pipelines, "load", lambda name, split: prepared)

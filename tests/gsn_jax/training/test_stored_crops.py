@@ -1,11 +1,15 @@
 """Stored features of a frozen backbone: they are the model's, whoever computed them."""
 
 import os
+import shutil
 import signal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
+from PIL import Image
 from test_loop import assert_bitwise_equal, variables_of
 
 from gsn_jax.errors import InputError
@@ -79,6 +83,27 @@ def source_pairs(source):
 
 def _features(model, reference, distorted):
     return model.features(model.encode(reference), model.encode(distorted))
+
+
+def test_references_of_one_name_in_two_tables_are_not_confused(
+    model, variables, config, pairs, tmp_path
+):
+    """The second table names other images like the first."""
+    folder = tmp_path / "other"
+    shutil.copytree(pairs.parent, folder)
+    for file in folder.rglob("*.png"):
+        Image.open(file).rotate(180).save(file)
+    config.data.train, config.data.eval_fraction = (str(pairs), str(folder / pairs.name)), 0.0
+    source, _ = open_sources(config.data, config.seed)
+    crops = StoredCrops(model, source, config.data, tmp_path / "store", seed=0)
+    assert crops.compute(variables)
+    alone, _ = open_sources(ConfigDict({**config.data, "train": config.data.train[1:]}), 0)
+    expected = StoredCrops(model, alone, config.data, tmp_path / "expected", seed=0)
+    assert expected.compute(variables)
+    for index in range(len(expected)):
+        for name in ("cells", "whole"):
+            got = crops[len(expected) + index][name]
+            np.testing.assert_array_equal(got, expected[index][name])
 
 
 def test_what_is_there_is_not_computed_again(model, variables, source, config, tmp_path):
@@ -171,6 +196,8 @@ def test_the_fingerprint_knows_what_the_features_depend_on(model, variables, mon
     first = stored_crops._fingerprint(model, variables)
     changed = jax.tree.map(lambda leaf: leaf + 1, variables)
     assert stored_crops._fingerprint(model, changed) != first
+    narrow = model.clone(backbone=model.backbone.clone(dtype=jnp.bfloat16))
+    assert stored_crops._fingerprint(narrow, variables) != first
     head = {"params": {**variables["params"], "sensitivity": 7.0}}
     assert stored_crops._fingerprint(model, head) == first
     monkeypatch.setattr(stored_crops, "VERSION", 0)

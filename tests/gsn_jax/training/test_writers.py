@@ -1,5 +1,7 @@
 """Scalars are read back from where each writer leaves them, without network."""
 
+from pathlib import Path
+
 import pytest
 from command_line import run
 from tensorboard_reader import read_scalars
@@ -32,6 +34,7 @@ def test_mlflow(tmp_path, monkeypatch):
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    (tmp_path / "it's a run").mkdir()
     write_twice("mlflow", tmp_path / "it's a run")
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name(writers.PROJECT).experiment_id
@@ -55,6 +58,18 @@ def test_weights_and_biases_offline(tmp_path, monkeypatch):
     content = record.read_bytes()  # protocol buffers, whose strings are plain
     assert b"train/loss" in content
     assert b"0.625" in content
+
+
+def test_a_run_is_known_by_its_folder_wherever_that_is(tmp_path, monkeypatch):
+    for parent in ("here", "there"):
+        (tmp_path / parent / "runs").mkdir(parents=True)
+    found = []
+    for parent in ("here", "there", "here"):
+        monkeypatch.chdir(tmp_path / parent)
+        found.append(writers._identity(Path("runs")))
+    assert found[0] == found[2] != found[1]
+    (tmp_path / "here" / "runs").rename(tmp_path / "moved")
+    assert writers._identity(tmp_path / "moved") == found[0]
 
 
 def test_names_are_checked_before_anything_is_done(tmp_path):
