@@ -57,6 +57,18 @@ def listed(items: Sequence[str], separator: str = "; ") -> str:
     return separator.join([*items[:_LISTED], *more])
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a computation failed because the memory of the host or a device ran out."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def unexpected(error: Exception) -> str:
+    """Why a pair was not scored, where no `InputError` says so."""
+    if out_of_memory(error):
+        return "not enough memory for an image of this size; reduce or crop it"
+    return f"could not be scored ({type(error).__name__}: {str(error)[:300]})"
+
+
 def disk_failure(error: BaseException) -> str | None:
     """Why writing to a disk failed, e.g. "No space left on device"; None for any other error.
 

@@ -227,6 +227,11 @@ class ScoreStore:
                 f"{folder}: contains scores of other images under the name {self.judged.name}; "
                 "choose another --out, or score again with --rescore"
             )
+        elif store.found != self._run():
+            raise InputError(
+                f"{folder}: contains the scores of {store.found.get('set')}; name table and folder "
+                "as they were, choose another --out, or score again with --rescore"
+            )
 
     def _row(self, index: int) -> dict[str, Any]:
         """Metric name to the score of a pair, or to the line that says why there is none."""

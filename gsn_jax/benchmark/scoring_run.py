@@ -15,7 +15,7 @@ import numpy as np
 from data_pipelines.caching import CachedPairs
 from gsn_jax.benchmark.score_store import Column, ScoreStore
 from gsn_jax.devices.batches import Images
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, unexpected
 from gsn_jax.metric import Metric
 from gsn_jax.scoring import batching
 from gsn_jax.scoring.batching import Job
@@ -131,10 +131,9 @@ def _images(decoded: Future[Decoded]) -> Images:
 
 
 def _keep(column: Column, index: int, result: float | Exception) -> None:
-    """Records a score, or NaN and the reason if the pair was refused."""
-    if isinstance(result, InputError):
-        column.set(index, math.nan, str(result))
-    elif isinstance(result, Exception):
-        raise result
+    """Records a score, or NaN and the reason if the pair could not be scored."""
+    if isinstance(result, Exception):
+        known = isinstance(result, InputError)
+        column.set(index, math.nan, str(result) if known else unexpected(result))
     else:
         column.set(index, result, "" if math.isfinite(result) else f"the score is {result}")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gsn_jax.rate_distortion.comparison import Comparison
     from gsn_jax.rate_distortion.encodings import Encoding, Study
     from gsn_jax.rate_distortion.opinions import Verdict
-    from gsn_jax.scoring.pairs import Loading
 
 _QUALITIES = "20:95:15"
 _TABLES = (
@@ -149,7 +148,6 @@ def command(
     rules = protocol_options.chosen_protocol(protocol, luma, crop_border, display)
     from gsn_jax.rate_distortion import deltas, encodings, opinions
     from gsn_jax.scoring import by_name
-    from gsn_jax.scoring.pairs import Loading
 
     deltas.check_installed()
     if report is not None:
@@ -176,7 +174,7 @@ def command(
             stack.enter_context(alone(out, scoring.LOCK, remove=True))
         if out is not None and photos:
             items = _encoded(photos, steps, out, workers)
-        study = _scored(items, metrics, Loading(), out)
+        study = _scored(items, metrics, out)
         failed = [error for error in study.errors if error]
         if len(failed) == len(items):
             raise InputError(f"no file could be scored; the first: {failed[0]}")
@@ -218,13 +216,11 @@ def _levels(texts: Sequence[str]) -> dict[str, float]:
     return levels
 
 
-def _scored(
-    items: Sequence[Encoding], metrics: Sequence[Metric], loading: Loading, out: Path | None
-) -> Study:
+def _scored(items: Sequence[Encoding], metrics: Sequence[Metric], out: Path | None) -> Study:
     from gsn_jax.rate_distortion import scoring
 
     with counting("scoring", total=len(items), transient=True, rate="pairs") as show:
-        return scoring.score(items, metrics, loading, out, progress=show)
+        return scoring.score(items, metrics, out, progress=show)
 
 
 def _tables(comparison: Comparison, verdict: Verdict | None, out: Path | None) -> None:

@@ -25,14 +25,19 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
         view: curves of the metric.
         images: draw the curve of every photograph behind the means.
     """
-    curves = {codec: curve for codec, curve in view.means.items() if len(curve.rates)}
+    # The places of all codecs, also of those without a curve, as in the legend.
+    curves = [
+        (place, codec, curve)
+        for place, (codec, curve) in enumerate(view.means.items())
+        if len(curve.rates)
+    ]
     behind = [
         (place, curve)
-        for place, codec in enumerate(curves)
+        for place, codec, _ in curves
         for curve in view.by_image[codec].values()
         if images and len(curve.rates) > 1
     ]
-    every = [*curves.values(), *(curve for _, curve in behind)]
+    every = [*(curve for *_, curve in curves), *(curve for _, curve in behind)]
     if not every:
         return {"metric": view.name, "series": []}
     rates = np.concatenate([curve.rates for curve in every])
@@ -80,7 +85,7 @@ def chart(view: MetricView, *, images: bool) -> dict[str, Any]:
                 )
             ],
         }
-        for place, (codec, curve) in enumerate(curves.items())
+        for place, codec, curve in curves
     ]
     _add_reach([point for item in series for point in item["points"]])
     return {

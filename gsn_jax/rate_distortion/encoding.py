@@ -123,7 +123,7 @@ def _kept(store: Store, job: _Job, identities: Mapping[str, str]) -> dict[str, A
             made = stamp(job.folder / file)
             same = (
                 identity == identities[job.codec.name]
-                and source == stamp(job.photo.path)
+                and source == job.photo.identity()
                 and made is not None
                 and made[0] == size
                 and (job.folder / scored).exists()
@@ -155,7 +155,7 @@ def _encode(job: _Job) -> tuple[str, dict[str, Any]]:
     Returns the key of the job and its row.
     """
     try:
-        source = stamp(job.photo.path)
+        source = job.photo.identity()
         image = load_8_bit(job.photo.path)
         started = time.perf_counter()
         data = job.codec.encode(image, job.quality)

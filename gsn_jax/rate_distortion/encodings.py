@@ -89,12 +89,15 @@ def read_table(path: str | os.PathLike[str]) -> list[Encoding]:
         path: the table, see `gsn_jax.images.pair_tables`.
 
     Raises:
-        InputError: the table cannot be read, has no rows, or names an encoding twice.
+        InputError: the table cannot be read, has no rows, lacks the codec of a row, or names an
+            encoding twice.
     """
     found: list[Encoding] = []
     lines: dict[tuple[str, str, str], int] = {}
     pixels: dict[Path, int] = {}
     for row in pair_tables.read_rows(path, ("codec", "setting")):
+        if not row.fields["codec"]:
+            raise InputError(f"{path}, line {row.line}: no codec given; name it, or remove the row")
         item = _of_row(path, row, pixels)
         key = (item.image, item.codec, item.setting)
         if key in lines:
@@ -115,8 +118,6 @@ def _of_row(
     try:
         if row.problem:
             raise InputError(row.problem)
-        if not codec:
-            raise InputError("no codec given; name it, or remove the row")
         files = [pair_tables.resolve(table, name) for name in (reference, distorted)]
         size = _size(files[1], row.fields.get("bytes", ""))
         if files[0] not in pixels:

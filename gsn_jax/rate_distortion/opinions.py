@@ -166,17 +166,26 @@ def judge(
         resamples: number of bootstrap samples; 0 for no intervals.
 
     Raises:
-        InputError: the anchor or all other codecs have no setting with an opinion.
+        InputError: the anchor or all other codecs have no setting with an opinion, or several
+            codecs have the setting of an opinion that names no codec.
     """
     tables = {metric: grids(study, metric) for metric in study.scores}
+    settings = {codec: grid.settings for codec, grid in next(iter(tables.values())).items()}
+    for name in opinions:
+        having = [codec for codec, its in settings.items() if name in its]
+        if len(having) > 1:
+            raise InputError(
+                f"--opinions: {name} is a setting of {' and '.join(having)}; name the codec too, "
+                f"as in {having[0]}-{name}"
+            )
     matched = {
         codec: {
             place: name
-            for place, setting in enumerate(grid.settings)
+            for place, setting in enumerate(its)
             for name in (setting, f"{codec}-{setting}")
             if name in opinions
         }
-        for codec, grid in next(iter(tables.values())).items()
+        for codec, its in settings.items()
     }
     matched = {codec: places for codec, places in matched.items() if places}
     if anchor not in matched or len(matched) < 2:

@@ -35,6 +35,10 @@ class Photo:
     path: Path
     name: str
 
+    def identity(self) -> list[str | int]:
+        """Path, size and modification time, to detect another or a changed photograph."""
+        return [os.path.abspath(self.path), *(stamp(self.path) or [])]
+
 
 def find_photos(sources: Sequence[str | os.PathLike[str]], out: Path | None = None) -> list[Photo]:
     """The photographs in folders and their subfolders, and those given as files.

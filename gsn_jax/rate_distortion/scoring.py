@@ -45,20 +45,17 @@ def check_folder(folder: Path, tables: Sequence[str], *, overwrite: bool) -> Non
 def score(
     encodings: Sequence[Encoding],
     metrics: Sequence[Metric],
-    loading: Loading,
     folder: Path | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Study:
     """The scores of encodings, kept in `folder/scores.jsonl`.
 
     A stored score is used again if the files have the same size and modification time, the package
-    and the metric the same version, and protocol and `loading` are the same. Failed pairs are tried
-    again.
+    and the metric the same version, and the protocol is the same. Failed pairs are tried again.
 
     Args:
         encodings: what to score.
         metrics: the metrics; each scores every encoding.
-        loading: how files are read.
         folder: where scores are kept; None keeps none.
         progress: called with the number of pairs done and of all pairs.
 
@@ -68,7 +65,7 @@ def score(
     versions = {
         metric.name: f"{version_of(metric)} {protocol_text(metric)}".strip() for metric in metrics
     }
-    store = None
+    loading, store = Loading(), None
     if folder is not None:
         run = {
             "package": __version__,

@@ -115,7 +115,7 @@ def encode_to(
                 if found.file is not None:
                     row = {
                         "run": run,
-                        "source": stamp(photo.path),
+                        "source": photo.identity(),
                         "file": str(found.file.relative_to(folder)),
                         "made": stamp(found.file),
                         "quality": found.quality,
@@ -191,7 +191,7 @@ def _kept(row: Any, photo: Photo, folder: Path, run: Mapping[str, Any]) -> Found
             "made": [int(size), int()] as made,
             "quality": int(quality),
             "score": float(score),
-        } if made_by == run and source == stamp(photo.path) and made == stamp(folder / name):
+        } if made_by == run and source == photo.identity() and made == stamp(folder / name):
             return Found(photo, folder / name, quality, size, score)
     return None
 

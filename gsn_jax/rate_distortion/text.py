@@ -126,13 +126,16 @@ def opinion_table(verdict: Verdict) -> TextTable:
             for cell in (Cell(percent(seen[codec].value)), Cell(interval(seen[codec])))
         ]
 
-    order = sorted(verdict.metrics, key=lambda name: (verdict.difference(name), name))
+    differences = {name: verdict.difference(name) for name in verdict.metrics}
+    order = sorted(
+        differences, key=lambda name: (math.isnan(differences[name]), differences[name], name)
+    )
     rows = [[Cell("people"), *cells(verdict.people), Cell(_DASH), Cell(_DASH), Cell(_DASH)]]
     rows += [
         [
             Cell(name),
             *cells(verdict.metrics[name]),
-            Cell(fixed(verdict.difference(name), 1), standing=int(name == verdict.nearest)),
+            Cell(fixed(differences[name], 1), standing=int(name == verdict.nearest)),
             Cell(fixed(verdict.srcc[name], 3)),
             Cell(str(verdict.images[name])),
         ]

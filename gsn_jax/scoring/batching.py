@@ -12,6 +12,7 @@ import numpy as np
 
 from gsn_jax.devices import batches
 from gsn_jax.devices.batches import BatchClass, Images, PairBatch
+from gsn_jax.errors import out_of_memory
 from gsn_jax.metric import Batching, Metric
 
 # Batches on the devices at once, so that one is computed while the next is copied.
@@ -158,11 +159,11 @@ class _Run:
         batch = PairBatch(key[1], [pair.images for pair in pairs], self._per_device(key[1]))
         try:
             scores = metric.score_batch(batch)
+            with jax.transfer_guard_device_to_host("allow"):  # intended, like `device_get`
+                scores.copy_to_host_async()
         except Exception as error:
             self._fail(metric, pairs, error)
             return
-        with jax.transfer_guard_device_to_host("allow"):  # intended, like `device_get`
-            scores.copy_to_host_async()
         self._flying.append(_Flight(metric, pairs, scores))
         while len(self._flying) > _IN_FLIGHT:
             self._land()
@@ -184,9 +185,9 @@ class _Run:
 
     def _fail(self, metric: Metric, pairs: Sequence[_Open], error: Exception) -> None:
         """Settles the pairs of a failed batch; if memory ran out, they are scored one by one."""
-        memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+        alone = out_of_memory(error)
         for pair in pairs:
-            self._settle(pair, metric, _alone(metric, pair.images) if memory else error)
+            self._settle(pair, metric, _alone(metric, pair.images) if alone else error)
 
     def _settle(self, pair: _Open, metric: Metric, result: float | Exception) -> None:
         pair.outcome[metric.name] = result

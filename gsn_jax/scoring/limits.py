@@ -43,4 +43,4 @@ class Limit:
         if self.passes(score):
             return ""
         relation = "below" if self.metric.higher_is_better else "above"
-        return f"{self.key} {score:.6f} is {relation} {self.value:g}"
+        return f"{self.key} {score:.6f} is {relation} {self.value:.10g}"

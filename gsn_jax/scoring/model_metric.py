@@ -265,11 +265,6 @@ class ModelMetric:
         return bounded_jit(quality)
 
 
-def shipped() -> tuple[str, ...]:
-    """Names of the models that ship with the package; `load` also accepts NAME@VERSION."""
-    return shipped_models.names()
-
-
 def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None) -> ModelMetric:
     """A trained model as a metric.
 
@@ -286,7 +281,7 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
     if not isinstance(name_or_dir, (str, os.PathLike)):
         raise InputError(
             "a model is loaded by its name or from its folder, got "
-            f"{type(name_or_dir).__name__}; known: {', '.join(shipped())}"
+            f"{type(name_or_dir).__name__}; known: {', '.join(shipped_models.names())}"
         )
     if shipped_models.is_shipped(name_or_dir):
         return _load_shipped(os.fspath(name_or_dir), name)
@@ -297,8 +292,8 @@ def load(name_or_dir: str | os.PathLike[str] = "gsn", *, name: str | None = None
                 f"{folder}: a metric, not a trained model; use gsn_jax.metrics.get({str(folder)!r})"
             )
         raise InputError(
-            f"{folder}: neither a shipped model ({', '.join(shipped())}) nor a folder with a "
-            "model or training checkpoints"
+            f"{folder}: neither a shipped model ({', '.join(shipped_models.names())}) nor a folder "
+            "with a model or training checkpoints"
         )
     return _load_folder(folder, name)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gsn_jax.errors import InputError
+from gsn_jax.errors import InputError, unexpected
 from gsn_jax.images import alignment, check_sizes
 from gsn_jax.images.files import resize_image
 from gsn_jax.images.masks import as_mask, check_mask_size
@@ -197,8 +197,6 @@ def _error_line(pair: Pair, error: Exception) -> str:
         masks = (pair.mask_file, pair.mask) if pair.mask else ()
         if any(str(InputError(str(name))) in reason for name in (*names, *masks)):
             return reason
-    elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
-        reason = "not enough memory for an image of this size; reduce or crop it"
     else:
-        reason = f"could not be scored ({type(error).__name__}: {reason[:300]})"
+        reason = unexpected(error)
     return str(InputError(f"{pair.distorted}: {reason}"))

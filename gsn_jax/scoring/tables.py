@@ -139,16 +139,15 @@ def write_scores(
     """
     names = [metric.name for metric in metrics]
     about = {"versions": versions(metrics), "protocol": dict(protocol or {})}
+    rows = (row for item in scored for row in layout.rows(item, names))
     with writing(path) as partial:
         if form == "parquet":
-            rows = (row for item in scored for row in layout.rows(item, names))
             _write_parquet(partial, rows, layout.columns(names), about)
         else:
             with open(partial, "w", newline="", encoding="utf-8") as file:
                 if form == "csv":
                     write_rows(file, scored, names, layout=layout, escape_formulas=escape_formulas)
                 else:
-                    rows = (row for item in scored for row in layout.rows(item, names))
                     file.writelines(_json_line(row, about) for row in rows)
     if form == "csv" and is_regular(path):
         with writing(_beside(Path(path))) as partial:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -80,9 +81,20 @@ def store(image: ImageLike, path: Path) -> None:
     _write(path, png(_image(image, "actual")))
 
 
+# The names of pytest's tests that keep all letters that tell them apart.
+_TEST_ID = re.compile(r"([\w.-]+::)*[\w.-]*\w(\[([\w.-]*\w)?\])?(-[\w.-]*\w)?")
+
+
 def file_name(text: str) -> str:
-    """A file name of bounded length, with the letters, digits, dots, dashes and _ of a text."""
-    return re.sub(r"[^\w.-]+", "_", text).strip("._")[:150] or "image"
+    """A file name of bounded length, with the letters, digits, dots, dashes and _ of a text.
+
+    It ends in a hash where other texts, such as `test_op[+]` and `test_op[*]`, would have the same
+    name without it.
+    """
+    name = re.sub(r"[^\w.-]+", "_", text).strip("._")[:150]
+    if _TEST_ID.fullmatch(text) and len(text) < 150:
+        return name
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -113,7 +125,8 @@ def _image(image: ImageLike, role: str) -> np.ndarray:
 
 def _running_test() -> str:
     """The name of the test that pytest runs, "" outside of pytest."""
-    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].rpartition("/")[2]
+    path, mark, test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].partition("::")
+    return path.rpartition("/")[2] + mark + test
 
 
 def _stem(image: ImageLike) -> str:

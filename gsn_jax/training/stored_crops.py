@@ -235,8 +235,8 @@ def _fingerprint(model: FrozenFeatureModel, variables: Any) -> bytes:
     digest = hashlib.sha256()
     constants = (frozen_features.SIMILARITY_FLOOR, fusion.STRUCTURE_FLOOR, VERSION)
     backbone = model.backbone
-    settings = (backbone.strides, backbone.widths, backbone.reach, backbone.centre)
-    settings += (jnp.dtype(backbone.dtype or jnp.float32).name,)
+    dtype = jnp.dtype(backbone.dtype or jnp.float32).name
+    settings = (backbone.strides, backbone.widths, backbone.reach, backbone.centre, dtype)
     digest.update(repr((constants, settings)).encode())
     for leaf in jax.tree.leaves(variables["params"]["backbone"]):
         digest.update(np.asarray(leaf).tobytes())

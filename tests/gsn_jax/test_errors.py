@@ -38,7 +38,7 @@ def test_a_refused_path_is_one_line(monkeypatch, capsys):
     def refused(**_):
         raise PermissionError(errno.EACCES, "Permission denied", "/data/private")
 
-    monkeypatch.setattr(cli, "cli", refused)
+    monkeypatch.setattr(cli.cli, "main", refused)
     with pytest.raises(SystemExit, match="2"):
         cli.main()
     assert capsys.readouterr().err == (

@@ -16,17 +16,16 @@ from gsn_jax.benchmark.ablation.runs import Curve
 _STYLES = (("#E69F00", ":"), ("#0072B2", "--"), ("#009E73", "-"))
 
 
-def mean_curve(
-    curves: Sequence[Curve], arm: str, value: str = "srcc"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps, mean and standard deviation (N - 1; 0 for one seed) over an arm's seeds, `(E,)` each.
+def mean_curve(curves: Sequence[Curve], arm: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps, mean and standard deviation of SRCC over an arm's seeds, `(E,)` each.
 
-    The arrays are empty if the arm has no run.
+    The deviation is that of samples (N - 1), and 0 for one seed. The arrays are
+    empty if the arm has no run.
     """
     own = [curve for curve in curves if curve.arm == arm]
     if not own:
         return np.empty(0), np.empty(0), np.empty(0)
-    values = np.stack([curve.values[value] for curve in own])
+    values = np.stack([curve.values["srcc"] for curve in own])
     deviation = values.std(axis=0, ddof=1) if len(own) > 1 else np.zeros(values.shape[1])
     return own[0].steps, values.mean(axis=0), deviation
 

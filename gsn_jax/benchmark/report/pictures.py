@@ -6,12 +6,10 @@ import base64
 import dataclasses
 import io
 
-import matplotlib
 import numpy as np
 from PIL import Image
 
-# Perceptually uniform: readable in grey and by the colour-blind.
-_COLOURS = "inferno"
+from gsn_jax.scoring.map_pictures import colours_of
 
 MAX_SIDE = 384
 MAX_BYTES = 48_000
@@ -63,20 +61,16 @@ def map_picture(
     size = _size(image_shape)
     smooth = Image.fromarray(np.asarray(values, np.float32)).resize(size, Image.Resampling.BILINEAR)
     scaled = np.clip((np.asarray(smooth) - low) / max(high - low, 1e-12), 0, 1)
-    return _jpeg(Image.fromarray(_coloured(1 - scaled if higher_is_better else scaled)))
+    return _jpeg(Image.fromarray(colours_of(1 - scaled if higher_is_better else scaled)))
 
 
 def colour_bar(higher_is_better: bool) -> Picture:
     """A strip of the colours from the lowest to the highest value of a map."""
     ramp = np.linspace(0, 1, 128)[None]
-    image = Image.fromarray(_coloured(1 - ramp if higher_is_better else ramp))
+    image = Image.fromarray(colours_of(1 - ramp if higher_is_better else ramp))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return Picture(data_uri(buffer.getvalue(), "image/png"), *image.size)
-
-
-def _coloured(values: np.ndarray) -> np.ndarray:
-    return matplotlib.colormaps[_COLOURS](values, bytes=True)[..., :3].copy()
 
 
 def _size(shape: tuple[int, int]) -> tuple[int, int]:

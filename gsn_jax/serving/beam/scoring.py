@@ -159,9 +159,24 @@ def _refuse_taken(out: str) -> list[str]:
 
 
 def _claim(out: str) -> None:
-    """Marks the folder as taken, and deletes files that an earlier run left outside its units."""
+    """Marks the folder as taken, and deletes files that an earlier run left outside its units.
+
+    Raises:
+        InputError: there are files that no run wrote.
+    """
     present = _refuse_taken(out)  # again, since another run may have just finished
     unfinished = files.join(out, _UNFINISHED)
+    shard, begun = files.join(out, f"{SHARD}-"), files.join(unfinished, "")
+    foreign = [
+        path
+        for path in present
+        if not path.startswith(begun) and not (path.startswith(shard) and path.endswith(".parquet"))
+    ]
+    if foreign:
+        raise InputError(
+            f"{out}: contains other files ({Path(foreign[0]).name}); move them, or name a new "
+            "folder"
+        )
     claim = files.join(unfinished, "README.txt")
     kept = claim, files.join(unfinished, "units", ""), files.join(unfinished, exclusion.RUNNING)
     with _writing(out):

@@ -179,6 +179,29 @@ def test_rescore_tries_failed_pairs_again(judged_table, tmp_path, counting, monk
     assert np.isfinite(scored.metrics["difference"].values).all()
 
 
+def test_a_pair_that_runs_out_of_memory_does_not_end_the_run(judged_table, counting, monkeypatch):
+    source = type(judged_table.source)
+    load = source.load_distorted
+
+    def greedy(self, index):
+        if index == 2:
+            raise MemoryError
+        return load(self, index)
+
+    monkeypatch.setattr(source, "load_distorted", greedy)
+    scored = resumable_scoring.scored_set(judged_table, [counting()])
+    assert list(scored.metrics["difference"].errors) == [2]
+    assert "not enough memory" in scored.metrics["difference"].errors[2]
+
+
+def test_scores_under_another_name_are_not_forgotten(table, tmp_path, counting):
+    resumable_scoring.scored_set(open_table(table), [counting(), counting("other")], tmp_path)
+    (tmp_path / "people").rename(tmp_path / "renamed")
+    renamed = open_table(table.rename(table.with_name("renamed.csv")))
+    with pytest.raises(InputError, match="contains the scores of people; name table and folder"):
+        resumable_scoring.scored_set(renamed, [counting()], tmp_path)
+
+
 def test_scores_of_another_version_are_refused_or_replaced(
     judged_table, tmp_path, counting, monkeypatch
 ):

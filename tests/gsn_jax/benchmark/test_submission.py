@@ -7,6 +7,7 @@ from PIL import Image
 from gsn_jax import metrics
 from gsn_jax.benchmark import submission
 from gsn_jax.errors import InputError
+from gsn_jax.scoring.pairs import Pair, ScoredPair
 
 
 @pytest.fixture
@@ -46,6 +47,17 @@ def test_a_submission_has_a_line_per_image_up_is_better(folders, tmp_path, name,
         "Other description : two lines",
     ]
     assert seconds > 0
+
+
+def test_the_time_of_an_image_does_not_depend_on_bursts(monkeypatch):
+    """On accelerators, scores of a batch come together."""
+    clock = iter([0.0, 10.0, 18.0])  # the start, the first score, the end
+    monkeypatch.setattr(submission.time, "perf_counter", lambda: next(clock))
+    pairs = [Pair("a.png", f"d{k}.png", None, None) for k in range(5)]
+    scored = [ScoredPair(pair, {"psnr": 30.0}) for pair in pairs]
+    monkeypatch.setattr(submission, "score_pairs", lambda *_: iter(scored))
+    _, seconds = submission.score_all(pairs, metrics.get("psnr"))
+    assert seconds == 2.0
 
 
 def test_the_longest_reference_name_counts(folders):

@@ -16,7 +16,6 @@ import gsn_jax
 from data_pipelines import distortions
 from gsn_jax import metrics
 from gsn_jax.models import shipped
-from gsn_jax.scoring import model_metric
 
 # Of the photographs, the part on which quality must fall strictly from none over level 1 to 5.
 STRICT_SHARE = 0.95
@@ -145,7 +144,7 @@ def _shipped():
     """The default model in every run; the others take much time and rarely break."""
     return [
         pytest.param(name, marks=() if name in BUDGETS else pytest.mark.slow)
-        for name in model_metric.shipped()
+        for name in shipped.names()
     ]
 
 

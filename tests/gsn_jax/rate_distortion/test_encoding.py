@@ -1,6 +1,7 @@
 """Encoding photographs: files, bytes, resumption, and what is refused."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -95,6 +96,20 @@ def test_a_changed_photograph_is_encoded_again(photos, out):
     items = encode(photos, out, progress=lambda done, total: calls.append(done))
     assert calls == [2, 3, 4]
     assert items[0].pixels == 256
+
+
+def test_another_photograph_of_the_same_name_size_and_time_is_encoded(photos, out, tmp_path):
+    copies = []
+    for name, value in (("one", 40), ("two", 200)):
+        (tmp_path / name).mkdir()
+        copies.append(tmp_path / name / "c.bmp")
+        Image.new("RGB", (16, 16), (value,) * 3).save(copies[-1])
+        os.utime(copies[-1], (1e9, 1e9))
+    (tmp_path / "files").mkdir()
+    for copy in copies:
+        items = encode(copy.parent, tmp_path / "files")
+        decoded = np.asarray(Image.open(items[0].pair.distorted_file), int)
+        assert np.abs(decoded - np.asarray(Image.open(copy), int)).max() < 20
 
 
 def test_a_photograph_that_fails_does_not_stop_the_others(photos, out):

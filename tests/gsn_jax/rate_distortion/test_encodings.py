@@ -38,7 +38,6 @@ def test_bytes_are_the_files_or_the_columns(folder):
         ("a.png,a.jpg,jpeg,75,many", "whole number"),
         ("a.png,a.jpg,jpeg,75,0", "above 0"),
         ("b.png,a.jpg,jpeg,75,9", "b.png: not an image"),
-        ("a.png,a.jpg,,75,9", "no codec"),
     ],
 )
 def test_a_bad_row_carries_its_problem(folder, row, problem):
@@ -54,6 +53,7 @@ def test_a_bad_row_carries_its_problem(folder, row, problem):
         ("reference,distorted\n", "lacks codec, setting"),
         ("reference,distorted,codec,setting\n", "no pairs below"),
         ("reference,distorted,codec,setting\n" + "a.png,a.jpg,j,1\n" * 2, "line 3.* in line 2"),
+        ("reference,distorted,codec,setting\na.png,a.jpg,,75\n", "line 2: no codec given; name it"),
     ],
 )
 def test_a_bad_table_is_refused(folder, text, message):

@@ -1,5 +1,6 @@
 """Opinions: tables, people's BD-rate with its interval, the nearest metric."""
 
+import dataclasses
 from pathlib import Path
 
 import bjontegaard
@@ -72,6 +73,23 @@ def test_people_and_the_nearest_metric(study, tmp_path, rng):
     printed = text.opinion_table(verdict)
     assert [row[0].text for row in printed.rows] == ["people", "good", "bad"]
     assert any("Nearest to people: good." in note for note in printed.notes)
+
+
+def test_settings_of_several_codecs_need_the_codec(study, tmp_path):
+    rated = {name: opinion for name, opinion in table(tmp_path).items() if name != "a-q0"}
+    with pytest.raises(InputError, match="q0 is a setting of a and b; name the codec too, as in a"):
+        opinions.judge(study, {"q0": rated["a-q1"], **rated}, "a", resamples=0)
+
+
+def test_a_metric_without_a_bd_rate_comes_last(study, tmp_path):
+    without = np.full_like(study.scores["good"], np.nan)
+    scores = {"none": without, **study.scores}
+    unscored = dataclasses.replace(
+        study, scores=scores, higher_is_better={"none": True, **study.higher_is_better}
+    )
+    verdict = opinions.judge(unscored, table(tmp_path), "a", resamples=0)
+    rows = text.opinion_table(verdict).rows
+    assert [row[0].text for row in rows] == ["people", "good", "bad", "none"]
 
 
 def test_exact_scores_give_a_point(study, tmp_path):

@@ -7,10 +7,10 @@ from PIL import Image
 
 from gsn_jax.metrics import get
 from gsn_jax.rate_distortion import charts, codecs, encoding, examples, page
-from gsn_jax.rate_distortion.comparison import compare
+from gsn_jax.rate_distortion.comparison import MetricView, compare
+from gsn_jax.rate_distortion.curves import make_curve
 from gsn_jax.rate_distortion.photos import find_photos
 from gsn_jax.rate_distortion.scoring import score
-from gsn_jax.scoring.pairs import Loading
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def comparison(tmp_path, photo):
     chosen = dict.fromkeys(codecs.choose(["jpeg", "webp"], [], []), (20.0, 40.0, 60.0, 80.0))
     photos = find_photos([tmp_path], tmp_path / "out")
     items = encoding.encode_all(photos, chosen, tmp_path / "out", workers=1)
-    return compare(score(items, [get("psnr"), get("gmsd")], Loading()), resamples=100)
+    return compare(score(items, [get("psnr"), get("gmsd")]), resamples=100)
 
 
 @pytest.mark.slow
@@ -53,6 +53,21 @@ def test_every_codec_has_a_line_of_its_own():
     styles, shown = zip(*charts.legend(names), strict=True)
     assert list(shown) == names
     assert len(set(styles)) == len(names) > 6
+
+
+def test_a_codec_without_a_curve_keeps_its_place():
+    """Otherwise lines and legend would have different colours."""
+    empty, full = make_curve([], [], [], higher_is_better=True), None
+    full = make_curve([1, 2, 3, 4], [1, 2, 3, 4], list("abcd"), higher_is_better=True)
+    means = {"jpeg": empty, "webp": full, "avif": full}
+    by_image = {codec: {"p": curve} for codec, curve in means.items()}
+    view = MetricView("m", True, by_image, means, dict.fromkeys(means, frozenset()))
+    drawn = charts.chart(view, images=True)
+    styles = {codec: style for style, codec in charts.legend(means)}
+    assert {item["codec"]: item["style"] for item in drawn["series"]} == {
+        codec: styles[codec] for codec in ("webp", "avif")
+    }
+    assert [item["style"] for item in drawn["behind"]] == [styles["webp"], styles["avif"]]
 
 
 def test_pictures_of_equal_bytes_are_as_equal_as_the_settings_allow():

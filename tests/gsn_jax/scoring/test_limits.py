@@ -33,6 +33,11 @@ def test_complaints():
     )
 
 
+def test_a_complaint_has_the_whole_limit():
+    limit = Limit(get("psnr"), 38.12345, "psnr")
+    assert limit.complaint({"psnr": 38.12342}) == "psnr 38.123420 is below 38.12345"
+
+
 def test_an_undefined_statistic_fails():
     limit = Limit(get("psnr"), 30, "psnr:harmonic_mean")
     assert limit.complaint({}) == ""  # a sequence with a bad frame has an error instead

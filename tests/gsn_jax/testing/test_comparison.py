@@ -8,7 +8,7 @@ from PIL import Image
 
 import gsn_jax
 from gsn_jax.errors import InputError
-from gsn_jax.testing import assert_images_similar
+from gsn_jax.testing import assert_images_similar, comparison
 
 
 @pytest.fixture
@@ -44,13 +44,13 @@ def test_a_failure_names_its_picture(pair, tmp_path):
         assert_images_similar(
             tmp_path / "drawn.png", image, "psnr", at_least=limit, folder="out/here", name="a/b c"
         )
-    path = tmp_path / "out" / "here" / "a_b_c.png"
+    path = tmp_path / "out" / "here" / f"{comparison.file_name('a/b c')}.png"
     found = re.fullmatch(
-        rf"psnr (\S+) is below {limit:g}; the difference is in out/here/a_b_c.png",
+        rf"psnr (\S+) is below {limit:.10g}; the difference is in out/here/{path.name}",
         str(failed.value),
     )
     assert float(found[1]) == pytest.approx(psnr(noisy, image), abs=1e-4)
-    assert [file.name for file in path.parent.iterdir()] == ["a_b_c.png"]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,22 @@ def test_pictures_are_named_after_the_running_test(pair, tmp_path):
         assert_images_similar(noisy, image, "psnr", at_least=99)
     names = [path.name for path in (tmp_path / "image_differences").iterdir()]
     assert names == ["test_comparison.py_test_pictures_are_named_after_the_running_test.png"]
+
+
+def test_different_names_have_different_files():
+    """Those of plain tests stay as they are written."""
+    plain = {
+        "test_op": "test_op",
+        "test_op[3-0.5]": "test_op_3-0.5",
+        "TestKinds::test_op[a]": "TestKinds_test_op_a",
+        "test_a.py::test_op": "test_a.py_test_op",
+        "test_op-second": "test_op-second",
+    }
+    assert {name: comparison.file_name(name) for name in plain} == plain
+    odd = ["test_op[+]", "test_op[*]", "test_op[a b]", "test_op[a/b]", "test_op[.]", "+", "x" * 200]
+    files = [comparison.file_name(name) for name in [*plain, *odd, "x" * 201]]
+    assert len(set(files)) == len(files)
+    assert all(re.fullmatch(r"[\w-][\w.-]{0,170}", name) for name in files)
 
 
 @pytest.mark.parametrize("outside", [("drawn.png", "drawn.png"), (None, "image.png")])

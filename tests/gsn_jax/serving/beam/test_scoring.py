@@ -133,6 +133,17 @@ def test_a_run_that_died_while_it_published_is_cleared(table, tmp_path):
     assert len(rows_of(out)) == 15
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "pairs.csv", "scores-mine.csv"])
+def test_files_of_others_beside_an_unfinished_run_are_kept(table, tmp_path, name):
+    out = tmp_path / "out"
+    (out / "_unfinished").mkdir(parents=True)
+    for path in (out / "_unfinished" / "README.txt", out / name):
+        path.write_text("mine")
+    with pytest.raises(InputError, match=rf"contains other files \({name}\); move them"):
+        scoring.score_table(str(table), str(out), Settings(("psnr",)))
+    assert (out / name).read_text() == "mine"
+
+
 @pytest.mark.parametrize("rows", [[0, 1, 3], [0, 1, 1, 2, 3], [0, 1, 2, 2], [0, 1, 2, 4], []])
 def test_lost_and_doubled_rows_are_noticed(rows, tmp_path):
     shards = []
