@@ -143,7 +143,7 @@ class GSN(nn.Module):
 
     def encode(self, images: Float[Array, "n h w 3"], sizes: Sizes = None) -> Features:
         """Attended features of single images; `sizes` are the true sizes of padded images."""
-        levels = self.backbone(images) if sizes is None else self.backbone(images, sizes=sizes)
+        levels = self.backbone(images, sizes=sizes)
         return [
             level if attend is None else attend(level)
             for level, attend in zip(levels, self.attentions, strict=True)

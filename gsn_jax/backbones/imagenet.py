@@ -1,4 +1,4 @@
-"""Input normalisation of networks trained on ImageNet, and a check of level counts."""
+"""Input normalisation of networks trained on ImageNet."""
 
 from __future__ import annotations
 

@@ -55,8 +55,7 @@ class Joined(nn.Module):
 
     def __call__(self, images: jax.Array, sizes: Sizes = None) -> tuple[jax.Array, ...]:
         """Features of `(N, H, W, 3)` images in [0, 1], see `gsn_jax.backbones`."""
-        given = {} if sizes is None else {"sizes": sizes}
-        return _chained(part(images, **given) for part in self.parts.values())
+        return _chained(part(images, sizes=sizes) for part in self.parts.values())
 
 
 def _chained(levels: Iterable[Iterable[Any]]) -> tuple[Any, ...]:

@@ -18,13 +18,12 @@ def halve(x: Float[Array, "n h w c"], sizes: Sizes = None) -> Float[Array, "n h2
     Maps `(N, H, W, C)` to `(N, ceil(H / 2), ceil(W / 2), C)`. With true `sizes`, `x` must be zero
     beyond the images (see `gsn_jax.backbones.padded.clear`), and so is the result.
     """
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # bfloat16 is rounded once
     if sizes is None:
-        wide = jnp.promote_types(x.dtype, jnp.float32)
-        means = _block_sums(_pad_to_even(x).astype(wide)) * 0.25
-        return means.astype(x.dtype)  # bfloat16 is rounded once
+        return (_block_sums(_pad_to_even(wide)) * 0.25).astype(x.dtype)
     height, width = x.shape[1:3]
-    x = jnp.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
-    return _block_sums(x) * _reciprocal_counts(sizes, *x.shape[1:3])
+    wide = jnp.pad(wide, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
+    return (_block_sums(wide) * _reciprocal_counts(sizes, *wide.shape[1:3])).astype(x.dtype)
 
 
 def reduce_to(

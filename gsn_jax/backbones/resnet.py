@@ -68,8 +68,14 @@ class ResNet(nn.Module):
         return (WIDTHS[0], *(expansion * width for width in WIDTHS))[: self.level_count]
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> tuple[jax.Array, ...]:
-        """Features of `(N, H, W, 3)` images in [0, 1], see `gsn_jax.backbones`; takes no sizes."""
+    def __call__(self, images: jax.Array, sizes: None = None) -> tuple[jax.Array, ...]:
+        """Features of `(N, H, W, 3)` images in [0, 1], see `gsn_jax.backbones`.
+
+        Raises:
+            ValueError: there are `sizes`; its padding would have an influence on the features.
+        """
+        if sizes is not None:
+            raise ValueError("ResNet does not support padded images")
         block = nn.remat(ResidualBlock) if self.remat else ResidualBlock
         options = {"conv": self.conv, "dtype": self.dtype}
         stem = layer(self.conv, WIDTHS[0], 7, stride=2, dtype=self.dtype, name="stem")

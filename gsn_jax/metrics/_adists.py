@@ -42,7 +42,7 @@ def adists(
 ) -> Float[Array, "*batch"]:
     """One minus texture similarity where the reference has texture, structure similarity elsewhere.
 
-    Levels smaller than the 21 x 21 window, as in images below 336 pixels, are compared as a whole.
+    Levels smaller than the 21 x 21 window, as in images below 321 pixels, are compared as a whole.
 
     Args:
         reference: sRGB in [0, 1].

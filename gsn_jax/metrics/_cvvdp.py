@@ -30,12 +30,7 @@ from gsn_jax.metrics.staging import staged
 
 MIN_SIZE = 4
 BEST = 10.0
-# Linear sRGB to XYZ, XYZ to cone responses, and these to achromatic, red-green and yellow-violet.
-XYZ = (
-    (0.4124564, 0.3575761, 0.1804375),
-    (0.2126729, 0.7151522, 0.0721750),
-    (0.0193339, 0.1191920, 0.9503041),
-)
+# XYZ to cone responses, and these to achromatic, red-green and yellow-violet.
 CONES = (
     (0.187596268556126, 0.585168649077728, -0.026384263306304),
     (-0.133397430663221, 0.405505777260049, 0.034502127690364),
@@ -181,7 +176,7 @@ def _opponent(images: Float[Array, "2 h w 3"], display: Display) -> Float[Array,
     """Achromatic, red-green and yellow-violet responses to what the display shows."""
     light = (display.peak - display.black) * colour.linear_srgb(images)
     light = light + display.black + display.reflected
-    rows = np.array(OPPONENT) @ np.array(CONES) @ np.array(XYZ)
+    rows = np.array(OPPONENT) @ np.array(CONES) @ np.array(colour.XYZ)
     return jnp.stack([colour.mix(light, row) for row in rows.tolist()])
 
 

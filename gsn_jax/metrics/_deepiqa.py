@@ -11,6 +11,7 @@ import os
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax.metrics.preparation import checked_pair
@@ -53,8 +54,10 @@ def deepiqa(
     reference, distorted = checked_pair("deepiqa", PATCH, reference, distorted)
     size, leading = reference.shape[-3:], reference.shape[:-3]
     model = WaDIQaM(weighted="weight1" in variables["params"], input_scale=INPUT_SCALE)
-    pair = (jnp.reshape(image, (-1, *size)) for image in (reference, distorted))
-    return jnp.reshape(jnp.asarray(model.apply(variables, *pair)), leading)
+    pairs = tuple(jnp.reshape(image, (-1, 1, *size)) for image in (reference, distorted))
+    # One pair at a time: its patches already form a batch.
+    scores = lax.map(lambda pair: jnp.asarray(model.apply(variables, *pair)), pairs)
+    return jnp.reshape(scores, leading)
 
 
 def read_weights(path: str | os.PathLike[str]) -> DeepiqaWeights:

@@ -17,7 +17,7 @@ from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import colour, extents, filters, finite, neighbourhoods, reductions, resizing
 from gsn_jax.metrics._ssim import MS_MIN_SIZE, MS_WEIGHTS, WINDOW, structural_terms
-from gsn_jax.metrics.distortion_channel import distortion_channel
+from gsn_jax.metrics.distortion_channel import distortion_channel, moments, variances
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
@@ -76,9 +76,7 @@ def _weighted_mean(
     planes = jnp.stack([weights, weights * values, values])
     total, weighted, plain = reductions.total(planes, extent)
     # A flat reference has no information; then all positions count the same.
-    informed = total > 0
-    mean = plain / extents.count(values, extent)
-    return jnp.where(informed, weighted / jnp.where(informed, total, 1), mean)
+    return finite.divide(weighted, total, plain / extents.count(values, extent))
 
 
 def _pyramid(
@@ -144,15 +142,9 @@ def _channel(
     band: Float[Array, "2 h w"],
 ) -> tuple[Float[Array, "h-2 w-2"], Float[Array, "h-2 w-2"]]:
     """Gain minus one and error variance of the distortion, from 3 x 3 windows."""
-    x, change = band
-    moments = jnp.stack([x, change, x * x, change * change, x * change])
     box = filters.box_taps(3)
-    mean, mean_change, square, change_square, product = staged(
-        filters.correlate_separable(moments, box, box)
-    )
-    variance = jnp.maximum(square - mean * mean, 0)
-    change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)
-    return distortion_channel(variance, change_variance, product - mean * mean_change, TOLERANCE)
+    means = staged(filters.correlate_separable(moments(*band), box, box))
+    return distortion_channel(*variances(means), TOLERANCE)
 
 
 def _enlarged(plane: Float[Array, "h w"], extent: Extent | None) -> Float[Array, "2*h 2*w"]:
@@ -160,8 +152,7 @@ def _enlarged(plane: Float[Array, "h w"], extent: Extent | None) -> Float[Array,
         _enlarging(size, true, plane.dtype)
         for size, true in zip(plane.shape, extent or plane.shape, strict=True)
     )
-    precision = lax.Precision.HIGHEST
-    return jnp.matmul(jnp.matmul(rows, plane, precision=precision), columns.T, precision=precision)
+    return resizing.applied(rows, plane, columns)
 
 
 def _enlarging(size: int, true: Array | int, dtype: jnp.dtype) -> Float[Array, "size*2 size"]:

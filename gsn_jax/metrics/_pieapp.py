@@ -122,23 +122,19 @@ def _score(
     weights: PieappWeights,
     stride: int,
 ) -> Float[Array, ""]:
-    def compare(pair: jax.Array) -> tuple[jax.Array, jax.Array]:
+    both = jnp.stack([reference, distorted])[..., ::-1].astype(jnp.float32) * 255  # BGR
+    starts = (np.arange(0, length - PATCH + 1, stride) for length in reference.shape[:2])
+    corners = np.stack(np.meshgrid(*starts, indexing="ij"), axis=-1).reshape(-1, 2)
+
+    def compare(corner: jax.Array) -> tuple[jax.Array, jax.Array]:
+        pair = lax.dynamic_slice(both, (0, corner[0], corner[1], 0), (2, PATCH, PATCH, 3))
         first, second = _features(pair, weights.convolutions)
         error = _regress(first, weights.error) * 0.01
         return error, _regress(second, weights.weight) + 1e-6
 
-    patches = jnp.stack([_patches(reference, stride), _patches(distorted, stride)], axis=1)
-    errors, importance = lax.map(compare, patches, batch_size=_PATCHES_AT_ONCE)
+    errors, importance = lax.map(compare, corners, batch_size=_PATCHES_AT_ONCE)
     errors = errors * weights.scale[0] + weights.scale[1]
     return jnp.sum(errors * importance) / jnp.sum(importance)
-
-
-def _patches(image: Float[Array, "h w 3"], stride: int) -> Float[Array, "p 64 64 3"]:
-    """The grid of patches, BGR in [0, 255]."""
-    rows, columns = (range(0, length - PATCH + 1, stride) for length in image.shape[:2])
-    bgr = image[..., ::-1].astype(jnp.float32) * 255
-    corners = [(row, column) for row in rows for column in columns]
-    return jnp.stack([bgr[r : r + PATCH, c : c + PATCH] for r, c in corners])
 
 
 def _features(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -38,7 +40,7 @@ def psnr(
     squares = squares.reshape((*first.shape[:-2], -1))
     # Over the rows first, because a CPU adds whole rows with vector instructions.
     mse = squares.sum(-2).sum(-1) / (3 * count)
-    return _decibels(mse + eps)
+    return decibels(mse + eps)
 
 
 @pairwise("psnr_y", 1)
@@ -63,13 +65,16 @@ def psnr_y(
         Decibels, as `psnr`.
     """
     _, change = colour.luma_and_change(reference, distorted, rounded=rounded)
-    return _decibels(reductions.mean(change**2, extent) / 255**2 + eps)
+    return decibels(reductions.mean(change**2, extent) / 255**2 + eps)
 
 
-def _decibels(mse: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+def decibels(mse: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """PSNR of mean squared errors on the scale [0, 1]; infinite, with zero gradient, for 0."""
     different = mse > 0
-    # The reciprocal keeps the sign of zero: -10 * log10(1) would be -0.
-    return jnp.where(different, 10 * jnp.log10(1 / jnp.where(different, mse, 1)), jnp.inf)
+    mse = jnp.where(different, mse, 1)
+    # At 1 the tangent, because -log10(1) is -0. The gradient of log10(1 / mse) would overflow.
+    level = jnp.where(mse == 1, (1 - mse) * 10 / math.log(10), -10 * jnp.log10(mse))
+    return jnp.where(different, level, jnp.inf)
 
 
 def _map(
@@ -91,7 +96,7 @@ def _luma_map(
 def _masked(
     reference: Float[Array, "h w 3"], distorted: Float[Array, "h w 3"], weights: Float[Array, "h w"]
 ) -> Float[Array, ""]:
-    return _decibels(reductions.weighted_mean(-_map(reference, distorted), weights))
+    return decibels(reductions.weighted_mean(-_map(reference, distorted), weights))
 
 
 def _luma_masked(
@@ -102,7 +107,7 @@ def _luma_masked(
     rounded: bool = True,
 ) -> Float[Array, ""]:
     local = _luma_map(reference, distorted, rounded=rounded)
-    return _decibels(reductions.weighted_mean(-local, weights))
+    return decibels(reductions.weighted_mean(-local, weights))
 
 
 _RANGE = (0.0, float("inf"))

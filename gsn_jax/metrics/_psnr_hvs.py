@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric, MapGrid
 from gsn_jax.metrics import block_dct, colour, extents, finite, reductions
+from gsn_jax.metrics._psnr import decibels
 from gsn_jax.metrics.preparation import pairwise
 
 BLOCK = block_dct.SIZE
@@ -71,7 +72,8 @@ def psnr_hvs(
         Decibels, higher is better; infinite, with zero gradient, for equal images. Symmetric.
     """
     errors = _block_errors(reference, distorted, masked=False, rounded=rounded)
-    return _decibels(errors, extents.whole_blocks(extent, BLOCK))
+    mean = reductions.mean(errors, extents.whole_blocks(extent, BLOCK))
+    return decibels(mean / 255**2)
 
 
 @pairwise("psnr_hvs_m", BLOCK)
@@ -87,7 +89,8 @@ def psnr_hvs_m(
     Also infinite if every error is masked.
     """
     errors = _block_errors(reference, distorted, masked=True, rounded=rounded)
-    return _decibels(errors, extents.whole_blocks(extent, BLOCK))
+    mean = reductions.mean(errors, extents.whole_blocks(extent, BLOCK))
+    return decibels(mean / 255**2)
 
 
 @pairwise("psnr_hvs", BLOCK)
@@ -121,16 +124,7 @@ def _masked(
 ) -> jax.Array:
     """The score with weighted blocks."""
     errors = -local(reference, distorted, **options)
-    return _level(reductions.weighted_mean(errors, weights))
-
-
-def _decibels(errors: Float[Array, "h8 w8"], extent: Extent | None) -> Float[Array, ""]:
-    return _level(errors.mean() if extent is None else reductions.mean(errors, extent))
-
-
-def _level(error: Float[Array, ""]) -> Float[Array, ""]:
-    different = error > 0
-    return jnp.where(different, 10 * jnp.log10(255.0**2 / jnp.where(different, error, 1)), jnp.inf)
+    return decibels(reductions.weighted_mean(errors, weights) / 255**2)
 
 
 def _block_errors(

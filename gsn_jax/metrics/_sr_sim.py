@@ -146,8 +146,7 @@ def _resized(
             shape, planes.shape[-2:], sizes, targets, sources, strict=True
         )
     )
-    precision = lax.Precision.HIGHEST
-    return jnp.matmul(jnp.matmul(rows, planes, precision=precision), columns.T, precision=precision)
+    return resizing.applied(rows, planes, columns)
 
 
 METRICS = {

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gsn_jax.errors import InputError
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric, MapGrid
 from gsn_jax.metrics import colour, extents, filters, finite, masking, reductions
@@ -93,6 +94,9 @@ def ms_ssim(
 
     Returns:
         A quality in [0, 1] (a sum may fall below 0); 1 for equal images. Symmetric.
+
+    Raises:
+        InputError: the images are too small, or there is no such pooling.
     """
     planes = colour.luma_and_change(reference, distorted, rounded=rounded)
     means = []
@@ -105,6 +109,8 @@ def ms_ssim(
         last = scale == len(MS_WEIGHTS) - 1
         means.append(terms.mean(windows) if last else 1 - reductions.mean(terms.contrast, windows))
     weighted = list(zip(MS_WEIGHTS, means, strict=True))
+    if pooling not in ("product", "sum"):
+        raise InputError(f"ms_ssim: pooling must be 'product' or 'sum', not {pooling!r}")
     if pooling == "sum":
         loss = reductions.add(weight * (1 - mean) for weight, mean in weighted)
         return 1 - loss / sum(MS_WEIGHTS)

@@ -12,7 +12,12 @@ from jaxtyping import Array, Float
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metric import FunctionMetric
 from gsn_jax.metrics import canvas, colour, extents, filters, neighbourhoods, reductions, steerable
-from gsn_jax.metrics.distortion_channel import distortion_channel, information_change
+from gsn_jax.metrics.distortion_channel import (
+    distortion_channel,
+    information_change,
+    moments,
+    variances,
+)
 from gsn_jax.metrics.preparation import pairwise
 from gsn_jax.metrics.staging import staged
 
@@ -84,13 +89,11 @@ def _means(
         window: side of the windows.
         extent: number of whole blocks in the image, down and across.
     """
-    x, change = bands[:, 0], bands[:, 1]
-    moments = jnp.stack([x, change, x * x, change * change, x * change])
     before = window // 2 - BLOCK // 2  # rows and columns of a window outside its block
     counts = [size // BLOCK for size in bands.shape[-2:]]
     inside = extents.multiplied(extent, BLOCK)
     return filters.correlate_mirrored(
-        moments, filters.box_taps(window), before, counts, BLOCK, inside
+        moments(bands[:, 0], bands[:, 1]), filters.box_taps(window), before, counts, BLOCK, inside
     )
 
 
@@ -108,11 +111,7 @@ def _information(fields: Float[Array, "m 2 h w"]) -> Float[Array, "2 h w"]:
     Args:
         fields: the five `_means`, followed by the `_signals`.
     """
-    mean, mean_change, square, change_square, product = fields[:5]
-    variance = jnp.maximum(square - mean * mean, 0)
-    change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)
-    covariance = product - mean * mean_change
-    gain_change, error = distortion_channel(variance, change_variance, covariance, TOLERANCE)
+    gain_change, error = distortion_channel(*variances(fields[:5]), TOLERANCE)
     signals = fields[5:]
     change = information_change(gain_change, error, signals, NOISE).sum((0, 1))
     return jnp.stack([change, jnp.log1p(signals / NOISE).sum((0, 1))])

@@ -93,7 +93,7 @@ def lab_d50(planes: Float[Array, "3 *batch h w"]) -> Float[Array, "3 *batch h w"
     linear = linear_srgb(planes)
     channels = jnp.moveaxis(linear, 0, -1)
     x, y, z = (
-        _lab_response(mix(channels, row) / white) for row, white in zip(_XYZ, _D50, strict=True)
+        _lab_response(mix(channels, row) / white) for row, white in zip(XYZ, _D50, strict=True)
     )
     return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
@@ -103,7 +103,8 @@ def _lab_response(ratio: jax.Array) -> jax.Array:
     return jnp.where(high, roots.root(jnp.where(high, ratio, 1), 3), (903.3 * ratio + 16) / 116)
 
 
-_XYZ = (
+# Linear sRGB to XYZ.
+XYZ = (
     (0.4124564, 0.3575761, 0.1804375),
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),

@@ -1,4 +1,4 @@
-"""The distortion model of VIF and IW-SSIM: locally, distorted = gain * reference + error.
+"""The distortion model of VIF, IW-SSIM and VMAF: locally, distorted = gain * reference + error.
 
 Everything is computed from the change, distorted - reference, so that equal images have a gain of
 exactly 1 and no error, and nearly equal ones lose no bits to cancellation.
@@ -10,6 +10,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gsn_jax.metrics import finite
+
+
+def moments(
+    reference: Float[Array, "*batch h w"], change: Float[Array, "*batch h w"]
+) -> Float[Array, "5 *batch h w"]:
+    """The planes whose local means give the local `variances`."""
+    squares = reference * reference, change * change, reference * change
+    return jnp.stack([reference, change, *squares])
+
+
+def variances(
+    means: Float[Array, "5 *batch h w"],
+) -> tuple[Float[Array, "*batch h w"], Float[Array, "*batch h w"], Float[Array, "*batch h w"]]:
+    """Variances of the reference and of the change, and their covariance, from local `moments`."""
+    mean, mean_change, square, change_square, product = means
+    variance = jnp.maximum(square - mean * mean, 0)
+    change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)
+    return variance, change_variance, product - mean * mean_change
 
 
 def distortion_channel(

@@ -25,7 +25,9 @@ def power(values: Float[Array, "*shape"], exponent: float) -> Float[Array, "*sha
 
 
 def divide(
-    numerator: Float[Array, "*shape"], denominator: Float[Array, "*shape"], otherwise: float
+    numerator: Float[Array, "*shape"],
+    denominator: Float[Array, "*shape"],
+    otherwise: float | Float[Array, "*shape"],
 ) -> Float[Array, "*shape"]:
     """numerator / denominator, or `otherwise` where the denominator is zero."""
     defined = denominator != 0

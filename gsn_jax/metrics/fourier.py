@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Complex, Float, Int
+
+from gsn_jax.metrics.reductions import product
 
 Matrix = tuple[Float[Array, "n m"], Float[Array, "n m"]]
 
@@ -47,11 +48,11 @@ def forward(
 
     Samples beyond a plane's size have no influence.
     """
-    real, imaginary = (_product(part, planes) for part in (rows[0], -rows[1]))
+    real, imaginary = (product(part, planes) for part in (rows[0], -rows[1]))
     cosine, sine = (part.T for part in columns)
     return lax.complex(
-        _product(real, cosine) + _product(imaginary, sine),
-        _product(imaginary, cosine) - _product(real, sine),
+        product(real, cosine) + product(imaginary, sine),
+        product(imaginary, cosine) - product(real, sine),
     )
 
 
@@ -62,15 +63,11 @@ def inverse(
     real, imaginary = spectrum.real, spectrum.imag
     cosine, sine = (part.T for part in rows)
     real, imaginary = (
-        _product(cosine, real) - _product(sine, imaginary),
-        _product(cosine, imaginary) + _product(sine, real),
+        product(cosine, real) - product(sine, imaginary),
+        product(cosine, imaginary) + product(sine, real),
     )
     cosine, sine = columns
     return lax.complex(
-        _product(real, cosine) - _product(imaginary, sine),
-        _product(imaginary, cosine) + _product(real, sine),
+        product(real, cosine) - product(imaginary, sine),
+        product(imaginary, cosine) + product(real, sine),
     )
-
-
-def _product(first: Float[Array, "*batch n m"], second: Array) -> Float[Array, "*batch n k"]:
-    return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)

@@ -13,7 +13,12 @@ from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
 from gsn_jax.metrics import canvas, extents, filters, reductions
-from gsn_jax.metrics.distortion_channel import distortion_channel, information_change
+from gsn_jax.metrics.distortion_channel import (
+    distortion_channel,
+    information_change,
+    moments,
+    variances,
+)
 from gsn_jax.metrics.staging import staged
 
 SCALES = 4
@@ -42,9 +47,7 @@ def information_kept(
     levels, inside = [], []
     for scale in range(SCALES):
         radius = 2 ** (3 - scale)
-        x, change = planes
-        moments = jnp.stack([x, change, x * x, change * change, x * change])
-        padded = filters.pad(moments, radius, radius, "constant")
+        padded = filters.pad(moments(*planes), radius, radius, "constant")
         size = extent or Extent(*planes.shape[-2:])
         levels.append(_smoothed(padded, radius, size))
         inside.append(size)
@@ -81,10 +84,7 @@ def _smoothed(
 
 def _information(means: Float[Array, "5 h w"], gain_limit: float) -> Float[Array, "2 h w"]:
     """Change of the information in each window, and the reference's information, in nats."""
-    mean, mean_change, square, change_square, product = means
-    variance = jnp.maximum(square - mean * mean, 0)
-    change_variance = jnp.maximum(change_square - mean_change * mean_change, 0)
-    covariance = product - mean * mean_change
+    variance, change_variance, covariance = variances(means)
     gain_change, error = distortion_channel(variance, change_variance, covariance, TOLERANCE)
     gain_change = jnp.minimum(gain_change, gain_limit - 1)
     change = information_change(gain_change, error, variance, NOISE)

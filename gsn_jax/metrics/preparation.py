@@ -45,6 +45,7 @@ def pairwise(
         def batched(
             reference: jax.Array,
             distorted: jax.Array,
+            *others: Any,
             extent: Extent | None = None,
             **options: Any,
         ) -> jax.Array:
@@ -55,8 +56,8 @@ def pairwise(
 
             def single(x: jax.Array, y: jax.Array, *size: Extent) -> jax.Array:
                 if not size:
-                    return function(x, y, **options)
-                result = function(x, y, extent=size[0], **options)
+                    return function(x, y, *others, **options)
+                result = function(x, y, *others, extent=size[0], **options)
                 if viewed:
                     fits = filters.fits_viewed(x.shape[:2], size[0])
                     result = jnp.where(fits, result, jnp.nan)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gsn_jax.images.size_classes import Extent
-from gsn_jax.metrics import extents
+from gsn_jax.metrics import extents, finite
 
 
 def total(
@@ -27,12 +27,12 @@ def total(
     """
     if extent is None:
         ones = jnp.ones(plane.shape[-1], plane.dtype)
-        return jnp.matmul(plane, ones, precision=jax.lax.Precision.HIGHEST).sum(-1)
+        return product(plane, ones).sum(-1)
     rows, columns = (
         (jnp.arange(size, dtype=jnp.int32) < true).astype(plane.dtype)
         for size, true in zip(plane.shape[-2:], extent, strict=True)
     )
-    return (jnp.matmul(plane, columns, precision=jax.lax.Precision.HIGHEST) * rows).sum(-1)
+    return (product(plane, columns) * rows).sum(-1)
 
 
 def add(planes: Iterable[Float[Array, "*shape"]]) -> Float[Array, "*shape"]:
@@ -67,15 +67,18 @@ def without_offset(
     return centred(plane - middle(plane, extent), extent)
 
 
+def product(first: Float[Array, "*batch n m"], second: Array) -> Float[Array, "*batch n k"]:
+    """The matrix product in full precision on every device."""
+    return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)
+
+
 def weighted_mean(
     values: Float[Array, "*batch h w"],
     weights: Float[Array, "*batch h w"],
     extent: Extent | None = None,
 ) -> Float[Array, "*batch"]:
     """The weighted mean over the last two axes; zero where all weights are zero."""
-    norm = total(weights, extent)
-    defined = norm != 0
-    return jnp.where(defined, total(values * weights, extent) / jnp.where(defined, norm, 1), 0)
+    return finite.divide(total(values * weights, extent), total(weights, extent), 0.0)
 
 
 def middle(

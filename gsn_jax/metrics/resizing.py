@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -38,14 +37,14 @@ def resize_bilinear(
             matrix(jnp.arange(to, dtype=jnp.int32), size, true, new, image.dtype)
             for size, to, true, new in zip(*sizes, target or (height, width), strict=True)
         )
-        return _product(_product(rows, image), columns.T)
+        return applied(rows, image, columns)
     samples, weights = bilinear_taps(image.shape[-2], height)
     rows = reductions.add(
         image[..., sample, :] * jnp.asarray(weight[:, None], image.dtype)
         for sample, weight in zip(samples, weights, strict=True)
     )
     columns = jnp.asarray(bilinear_matrix(image.shape[-1], width), image.dtype)
-    return _product(rows, columns)
+    return reductions.product(rows, columns)
 
 
 def linear(distance: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -60,8 +59,11 @@ def cubic(distance: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.where(x <= 1, inner, outer)
 
 
-def _product(first: Float[Array, "*batch n m"], second: Array) -> Float[Array, "*batch n k"]:
-    return jnp.matmul(first, second, precision=jax.lax.Precision.HIGHEST)
+def applied(
+    rows: Float[Array, "H h"], planes: Float[Array, "*batch h w"], columns: Float[Array, "W w"]
+) -> Float[Array, "*batch H W"]:
+    """Planes with one matrix applied along their height and one along their width."""
+    return reductions.product(reductions.product(rows, planes), columns.T)
 
 
 def matrix(

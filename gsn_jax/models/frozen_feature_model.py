@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Shaped
 
 from gsn_jax.backbones.convolution import context_convolution, layer
 from gsn_jax.backbones.padded import Sizes, at_stride, clear
-from gsn_jax.fusion import CHANGE_GAIN, roots
+from gsn_jax.fusion import CHANGE_GAIN, MEANS, global_errors, roots
 from gsn_jax.heads import (
     GLOBAL_SHARE,
     ErrorMap,
@@ -104,7 +104,7 @@ class FrozenFeatureModel(nn.Module):
 
     def encode(self, images: Float[Array, "n h w 3"], sizes: Sizes = None) -> Features:
         """Backbone features of single images; `sizes` are the true sizes of padded images."""
-        return self.backbone(images) if sizes is None else self.backbone(images, sizes=sizes)
+        return self.backbone(images, sizes=sizes)
 
     def features(self, reference: Features, distorted: Features) -> tuple[jax.Array, jax.Array]:
         """The inputs of the head: frozen features per cell, and errors of the whole image.
@@ -175,7 +175,7 @@ class FrozenFeatureModel(nn.Module):
         distorted: Features,
         sizes: Sizes = None,
         cells: jax.Array | None = None,
-    ) -> Float[Array, "n 5*c"]:
+    ) -> Float[Array, "n 4*c"]:
         """Sums of moments of the backbone features, positions weighted by their share of a cell."""
         inside = jnp.ones(reference[-1].shape[:3]) if cells is None else cells.astype(jnp.float32)
         strides = self.backbone.strides
@@ -191,7 +191,7 @@ class FrozenFeatureModel(nn.Module):
         """Raw scores from the result of `sums`; `train` as in `score_features`."""
         local, weights, cells, others = jnp.split(sums, [1, 2, 3], axis=-1)
         context, moments = jnp.split(others / cells, [2 * self.width], axis=-1)
-        errors = frozen_features.texture_and_structure_errors(moments)
+        errors = global_errors(jnp.split(moments, MEANS, axis=-1))
         return self._score((local / weights)[..., 0], self.whole(context, errors), train)
 
     @property
@@ -212,7 +212,7 @@ class FrozenFeatureModel(nn.Module):
     def _image_errors(self, reference: Features, distorted: Features) -> jax.Array:
         count = math.prod(reference[-1].shape[1:3])
         means = self.moment_sums(reference, distorted) / count
-        return frozen_features.texture_and_structure_errors(means)
+        return global_errors(jnp.split(means, MEANS, axis=-1))
 
     def _error_map(
         self, levels: Sequence[LevelFeatures], sizes: Sizes = None

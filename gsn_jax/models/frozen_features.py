@@ -7,7 +7,7 @@ They never change, so they can be computed once and stored, see `gsn_jax.trainin
   differences (LPIPS), and of the similarity errors of the original features (SSIM's form, with
   masking).
 - Per image: texture and structure errors, as in DISTS (Ding et al., IEEE TPAMI 2022). They depend
-  on five means per channel over the image, which in a tiled image follow from sums over tiles.
+  on four means per channel over the image, which in a tiled image follow from sums over tiles.
   Texture is described by statistics of the whole image, which windows of a few cells do not give.
 """
 
@@ -24,7 +24,6 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from gsn_jax import fusion
 from gsn_jax.backbones.padded import Sizes
 from gsn_jax.backbones.resampling import reduce_to
 from gsn_jax.fusion import similarity_error
@@ -36,9 +35,6 @@ SIMILARITY_FLOOR = 0.05
 
 # Errors per channel of a level.
 ERRORS = 2
-
-# Number of means over the image per channel: of a, b, a^2, b^2 and (a - b)^2.
-MOMENTS = 5
 
 
 class LevelFeatures(NamedTuple):
@@ -124,15 +120,15 @@ def split_levels(
 
 def moment_sums(
     levels: Sequence[tuple[jax.Array, jax.Array]], weights: Sequence[jax.Array]
-) -> Float[Array, "n 5*c"]:
-    """Weighted sums over positions of a, b, a^2, b^2 and (a - b)^2, for all channels of all levels.
+) -> Float[Array, "n 4*c"]:
+    """Weighted sums over positions of the `gsn_jax.fusion.MEANS` moments, of all levels' channels.
 
     Args:
         levels: features of references and of distorted images, `(N, H, W, C)` each.
         weights: of the positions of each level, `(N, H, W)`.
     """
     sums = [
-        [weighted_sums(x, weight) for x in (a, b, a**2, b**2, (a - b) ** 2)]
+        [weighted_sums(x, weight) for x in (a, b, a**2 + b**2, (a - b) ** 2)]
         for (a, b), weight in zip(levels, weights, strict=True)
     ]
     return jnp.concatenate(list(itertools.chain(*zip(*sums, strict=True))), axis=-1)
@@ -157,13 +153,3 @@ def position_weights(
     positions = jax.ShapeDtypeStruct((*shape, 1), jnp.float32)
     spread = jax.linear_transpose(lambda x: reduce_to(x, stride, target, sizes), positions)
     return spread(cells[..., None])[0][..., 0]
-
-
-def texture_and_structure_errors(means: Float[Array, "*batch 5*c"]) -> Float[Array, "*batch 2*c"]:
-    """Texture errors of all channels, then structure errors, see `gsn_jax.fusion`.
-
-    Args:
-        means: the result of `moment_sums`, divided by the sum of the weights of a level.
-    """
-    a, b, a_squared, b_squared, difference = jnp.split(means, MOMENTS, axis=-1)
-    return fusion.global_errors((a, b, a_squared + b_squared, difference))

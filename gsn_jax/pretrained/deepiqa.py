@@ -98,6 +98,6 @@ def _read_hdf5(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(collect)
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # damage may raise anything
         raise InputError(f"{path}: damaged HDF5 file ({error}); download it again") from None
     return arrays

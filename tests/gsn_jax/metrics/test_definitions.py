@@ -9,6 +9,7 @@ import pytest
 from large_metrics import marked
 
 from gsn_jax import metrics
+from gsn_jax.errors import InputError
 
 SHORT = ["psnr", "psnr_y", "ssim", "ms_ssim", "vifp", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd"]
 
@@ -54,6 +55,11 @@ def test_weighted_sum_of_scales(pair):
         x, y = definitions.halve(x, "symmetric"), definitions.halve(y, "symmetric")
     score = compiled("ms_ssim", pooling="sum")(*pair)
     np.testing.assert_allclose(score, weights @ terms / weights.sum(), rtol=1e-5)
+
+
+def test_an_unknown_pooling_is_refused(pair):
+    with pytest.raises(InputError, match="pooling must be 'product' or 'sum', not 'mean'"):
+        metrics.ms_ssim(*pair, pooling="mean")
 
 
 def test_decimated_ssim(pair):

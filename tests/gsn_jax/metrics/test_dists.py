@@ -104,6 +104,11 @@ def test_configuration_flags_of_jax():
     np.testing.assert_allclose(score, expected, rtol=1e-6)
 
 
+def test_weights_by_position():
+    pair, weights = random_pair((16, 16, 3)), random_weights()
+    assert dists(*pair, weights) == dists(*pair, weights=weights) > 0
+
+
 def test_smallest_image():
     pair = random_pair((1, 1, 3))
     expected = definition(*pair, random_weights())

@@ -36,6 +36,23 @@ def side_of(name):
     return {"nlpd": 32}.get(name, max(metrics.get(name).min_size, 25) + 2)
 
 
+@pytest.mark.parametrize("name", ["psnr", "psnr_y"])
+def test_gradients_of_tiny_errors_are_those_of_the_logarithm(name):
+    """Mean squared errors of 1e-18 to 1e-21, whose squares float32 cannot hold."""
+    options = {} if name == "psnr" else {"rounded": False}
+    reference = jnp.full((64, 64, 3), 0.5).at[3, 5].set(1e-6)
+    slope = jax.jit(jax.value_and_grad(functools.partial(getattr(metrics, name), **options), 1))
+    for change in (1e-7, 1e-8, 3e-9):
+        distorted = reference.at[3, 5].add(change)
+        value, gradient = slope(reference, distorted)
+        assert np.isfinite(value)
+        assert np.isfinite(gradient).all()
+        # Decibels fall by 20 / ln(10) times the relative change of the difference; luma is rounded.
+        change = np.float64(distorted - reference)
+        tolerance = 1e-4 if name == "psnr" else 0.03
+        np.testing.assert_allclose(np.vdot(gradient, change), -20 / np.log(10), rtol=tolerance)
+
+
 KINDS = ("flat", "gray", "dark", "bright", "noise", "16 bits", "halves", "one pixel", "photograph")
 
 

@@ -79,6 +79,19 @@ def test_equals_piq():
     np.testing.assert_allclose(batch[0], [GOLDENS[27], identical], rtol=1e-4)
 
 
+def test_the_program_does_not_grow_with_the_image():
+    import jax
+
+    from gsn_jax.metrics._pieapp import convert_pieapp, pieapp
+
+    weights = convert_pieapp(random_state_dict())
+    lines = [
+        str(jax.make_jaxpr(pieapp)(image, image, weights)).count("\n")
+        for image in (np.zeros((side, side, 3), np.float32) for side in (500, 900))
+    ]
+    assert lines[1] < 1.1 * lines[0]  # 324 and 1024 patches, in parts of a fixed number
+
+
 def test_refuses_other_weights():
     from gsn_jax.errors import InputError
     from gsn_jax.metrics._pieapp import convert_pieapp

@@ -97,6 +97,19 @@ def test_reads_the_authors_hdf5(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, converted[1], expected[1])
 
 
+def test_damage_anywhere_in_an_hdf5_file_is_one_line(tmp_path):
+    h5py = pytest.importorskip("h5py", reason="h5py, which reads the authors' files, is missing")
+    with h5py.File(tmp_path / "whole.model", "w") as file:
+        file["conv1/W"], file["conv1/b"] = np.ones((3, 2)), np.ones(3)
+    content = (tmp_path / "whole.model").read_bytes()
+    for place in range(0, len(content), 11):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        (tmp_path / "damaged.model").write_bytes(damaged)
+        with pytest.raises(InputError):
+            read_deepiqa(tmp_path / "damaged.model")
+
+
 def test_variables_are_those_of_the_module():
     model = WaDIQaM()
     images = jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from closeness import assert_close
 
+from gsn_jax import fusion
 from gsn_jax.backbones.resampling import reduce_to
 from gsn_jax.fusion import similarity_error
 from gsn_jax.models import frozen_features
@@ -76,7 +77,7 @@ def image_errors(a, b):
     """Of the whole image, from moments with equal weights."""
     even = jnp.full(a.shape[:3], 1 / (a.shape[1] * a.shape[2]))
     means = frozen_features.moment_sums([(jnp.float32(a), jnp.float32(b))], [even])
-    return frozen_features.texture_and_structure_errors(means)
+    return fusion.global_errors(jnp.split(means, fusion.MEANS, axis=-1))
 
 
 def test_structure_is_that_of_dists_in_the_whole_image(rng):

@@ -1,6 +1,7 @@
 """Pickled arrays, state dicts of other formats, and the files of installed packages."""
 
 import collections
+import contextlib
 import os
 import pickle
 
@@ -109,6 +110,17 @@ def test_state_dict_errors(tmp_path):
     for name in ("object", "text", "single"):
         with pytest.raises(InputError, match=rf"{name}\.npz: not an archive of plain NumPy"):
             read_state_dict(tmp_path / f"{name}.npz")
+
+
+def test_damage_anywhere_in_an_archive_is_one_line(tmp_path, rng):
+    np.savez_compressed(tmp_path / "whole.npz", kernel=rng.random((7, 9)), bias=np.arange(9.0))
+    content = (tmp_path / "whole.npz").read_bytes()
+    for place in range(0, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            read_state_dict(tmp_path / "damaged.npz")
 
 
 def installed(monkeypatch, folder, tree):
