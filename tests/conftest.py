@@ -61,10 +61,21 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _forget_compiled_programs():
+def _forget_programs_of_a_module():
     """Drops compiled programs, which take megabytes each, when a worker holds too many."""
     yield
-    if "jax" in sys.modules and _resident_bytes() > 1.2e9:
+    _forget_programs_above(1.2e9)
+
+
+@pytest.fixture(autouse=True)
+def _forget_programs_of_a_test():
+    """As above, but later, because the next tests of the module may use the same programs."""
+    yield
+    _forget_programs_above(1.8e9)
+
+
+def _forget_programs_above(most_bytes: float) -> None:
+    if "jax" in sys.modules and _resident_bytes() > most_bytes:
         sys.modules["jax"].clear_caches()
         gc.collect()
         if hasattr(_C, "malloc_trim"):  # otherwise glibc keeps the freed memory

@@ -113,7 +113,7 @@ def main() -> None:
         finally:
             if sys.stdout is not None:  # closed by the shell
                 sys.stdout.flush()
-        sys.exit(code)
+        sys.exit(code or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)

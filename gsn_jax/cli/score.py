@@ -104,14 +104,7 @@ def _reading(request: Request) -> tuple[Protocol, Loading]:
     """What metrics see of an image, and how pairs are loaded from files."""
     from gsn_jax.scoring.pairs import Loading
 
-    protocol = protocol_options.chosen_protocol(
-        request.protocol,
-        request.luma,
-        request.crop_border,
-        request.display,
-        request.hdr,
-        request.peak_nits,
-    )
+    protocol = request.rules()
     loading = Loading(
         request.alpha,
         request.max_pixels,
@@ -153,8 +146,14 @@ def _score(request: Request, protocol: Protocol, loading: Loading, processes: Pr
         score, pairs = score_sources.scorer(request, pairs, metrics, loading)
         job = score_views.Job(pairs, metrics, loading, protocol, tiles, layout)
         if request.out is not None:
-            table = score_table.TableFile(request.out, form, request.escape_formulas)
-            scored = score_table.score_to_file(table, job, score, processes)
+            scored = score_table.score_to_file(
+                request.out,
+                job,
+                score,
+                processes,
+                form=form,
+                escape_formulas=request.escape_formulas,
+            )
             if processes.index:
                 return  # process 0 has the rows
         elif pool:

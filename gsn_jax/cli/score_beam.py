@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from gsn_jax.cli.interruption import interruptible
-from gsn_jax.cli.protocol_options import chosen_protocol
 from gsn_jax.cli.score_options import Request
 from gsn_jax.cli.score_processes import refuse_flags
 from gsn_jax.cli.shared_options import together
@@ -46,14 +45,7 @@ def score(request: Request) -> None:
     """
     table, out = _checked(request)
     refuse_flags("not with --runner beam")
-    protocol = chosen_protocol(
-        request.protocol,
-        request.luma,
-        request.crop_border,
-        None,
-        request.hdr,
-        request.peak_nits,
-    )
+    protocol = request.rules()
     with interruptible(out):
         _run(request, table, out, protocol)
 

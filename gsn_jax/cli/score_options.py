@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from gsn_jax.cli.protocol_options import parse_tiles
+from gsn_jax.cli.protocol_options import chosen_protocol, parse_tiles
 from gsn_jax.cli.shared_options import together
 from gsn_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from gsn_jax.scoring.protocol import Protocol
 
 sources = together(
     click.argument("reference", required=False, metavar="[REFERENCE"),
@@ -176,6 +179,16 @@ class Request:
         from gsn_jax.images.video import is_video
 
         return self.reference is not None and any(map(is_video, (self.reference, *self.distorted)))
+
+    def rules(self) -> Protocol:
+        """What metrics see of an image.
+
+        Raises:
+            InputError: see `gsn_jax.cli.protocol_options.chosen_protocol`.
+        """
+        return chosen_protocol(
+            self.protocol, self.luma, self.crop_border, self.display, self.hdr, self.peak_nits
+        )
 
     def check_sources(self) -> None:
         """Checks that there is exactly one kind of source.

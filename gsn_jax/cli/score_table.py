@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import sys
 from collections.abc import Sequence
@@ -21,21 +20,6 @@ from gsn_jax.scoring import outputs, tables
 from gsn_jax.scoring.journal import Journal, describe_run, open_journal
 from gsn_jax.scoring.pairs import Pair, ScoredPair, share
 from gsn_jax.scoring.protocol import described
-
-
-@dataclasses.dataclass(frozen=True)
-class TableFile:
-    """The table to write.
-
-    Attributes:
-        path: the file.
-        form: see `gsn_jax.scoring.tables.write_scores`.
-        escape_formulas: likewise.
-    """
-
-    path: str
-    form: str
-    escape_formulas: bool
 
 
 def check_outputs(request: Request, pairs: Sequence[Pair]) -> str:
@@ -60,15 +44,23 @@ def check_outputs(request: Request, pairs: Sequence[Pair]) -> str:
 
 
 def score_to_file(
-    table: TableFile, job: Job, score: Score, processes: Processes
+    out: str,
+    job: Job,
+    score: Score,
+    processes: Processes,
+    *,
+    form: str,
+    escape_formulas: bool,
 ) -> list[ScoredPair]:
     """Scores all pairs and writes the table. For a regular file, a journal makes the run resumable.
 
     Args:
-        table: the output.
+        out: the file.
         job: what is scored, and how.
         score: scores the pairs with given indices.
         processes: the processes that share the work.
+        form: see `gsn_jax.scoring.tables.write_scores`.
+        escape_formulas: likewise.
 
     Returns:
         The rows; none in a process other than 0.
@@ -80,9 +72,9 @@ def score_to_file(
         journal = None
         scored: dict[int, ScoredPair] = {}
         keep = scored.__setitem__
-        if outputs.is_regular(table.path):
+        if outputs.is_regular(out):
             run = describe_run(metrics, job.loading, job.tiles)
-            journal = stack.enter_context(open_journal(table.path, pairs, run, processes.index))
+            journal = stack.enter_context(open_journal(out, pairs, run, processes.index))
             scored, keep = journal.scored, journal.add
         missing = [index for index in mine if index not in scored]
         done = len(mine) - len(missing)
@@ -92,21 +84,21 @@ def score_to_file(
             for index, item in advance(score(wanted=missing)):
                 keep(index, item)
         if journal is not None and processes.count > 1:
-            if not _complete(journal, shares, processes, table.path):
+            if not _complete(journal, shares, processes, out):
                 return []
             scored = journal.scored
         rows = [scored[index] for index in range(len(pairs))]
         tables.write_scores(
-            table.path,
+            out,
             rows,
             metrics,
-            table.form,
+            form,
             layout=job.layout,
             protocol=described(job.protocol, job.loading),
-            escape_formulas=table.escape_formulas,
+            escape_formulas=escape_formulas,
         )
     if sys.stderr.isatty():  # where the bar has just disappeared
-        click.echo(f"gsn: the scores of {counted(len(rows), 'pair')} are in {table.path}", err=True)
+        click.echo(f"gsn: the scores of {counted(len(rows), 'pair')} are in {out}", err=True)
     return rows
 
 

@@ -7,9 +7,10 @@ PFM, OpenEXR and Radiance HDR have readers of their own. Metadata has the same m
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -186,16 +187,24 @@ def _load(
         if tiff.is_tiff(data):
             header = _read_tiff_header(data, where, max_pixels)
             if header.bits > 8 or header.plain:
-                return convert(_decode_tiff(data, where), where)
+                with _refused_as(_damaged, where):
+                    return convert(tiff.decode(data, where), where)
         if reader := _reader(data):
             return convert(_decode(reader, data, where, max_pixels), where)
         image = _open(data, where, max_pixels)
-        try:
+        with _refused_as(_damaged, where):
             return convert(pillow.decode(image, data, where), where)
-        except InputError:
-            raise
-        except Exception as error:  # decoders raise anything on a damaged file
-            raise _damaged(where, error) from None
+
+
+@contextlib.contextmanager
+def _refused_as(refusal: Callable[[str, Exception], InputError], where: str) -> Iterator[None]:
+    """Turns errors of decoders, which raise anything on a damaged file, into an `InputError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise refusal(where, error) from None
 
 
 def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
@@ -215,21 +224,18 @@ def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 
 def _open(data: bytes, where: str, max_pixels: int) -> Image.Image:
     """Opens an image with Pillow, and checks that it has one frame and an allowed size."""
-    try:
+    with _refused_as(_not_an_image, where):
         early = pillow.size_before_opening(data)
         if early is not None:
             _check_size(early, where, max_pixels)
-        image = pillow.open_file(data)
-        _check_size(image.size, where, max_pixels)
-        frames = getattr(image, "n_frames", 1)
-    except Image.DecompressionBombError:  # a GIF frame that is larger than the file's screen
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own
-        size = f"more than {limit:,}"
-        raise InputError(_too_large(where, size, min(limit, max_pixels))) from None
-    except InputError:
-        raise
-    except Exception as error:
-        raise _not_an_image(where, error) from None
+        try:
+            image = pillow.open_file(data)
+            _check_size(image.size, where, max_pixels)
+            frames = getattr(image, "n_frames", 1)
+        except Image.DecompressionBombError:  # a GIF frame that is larger than the file's screen
+            limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow's own
+            size = f"more than {limit:,}"
+            raise InputError(_too_large(where, size, min(limit, max_pixels))) from None
     if frames > 1 and image.format != "MPO":
         raise InputError(f"{where}: has {frames} frames; extract the one to score")
     return image
@@ -241,41 +247,22 @@ def _reader(start: bytes) -> Reader | None:
 
 
 def _decode(reader: Reader, data: bytes, where: str, max_pixels: int) -> Decoded:
-    try:
+    with _refused_as(_not_an_image, where):
         header = reader.read_header(data, where)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise _not_an_image(where, error) from None
     _check_size((header.width, header.height), where, max_pixels)
-    try:
+    with _refused_as(_damaged, where):
         return reader.decode(data, header, where)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise _damaged(where, error) from None
 
 
 def _read_tiff_header(data: bytes, where: str, max_pixels: int) -> tiff.Header:
-    try:
+    with _refused_as(_not_an_image, where):
         header = tiff.read_header(data)
-    except ValueError as error:
-        raise _not_an_image(where, error) from None
     _check_size((header.width, header.height), where, max_pixels)
     if header.largest_part > max_pixels:
         raise InputError(_too_large(where, f"a tile of {header.largest_part:,}", max_pixels))
     if header.pages > 1:
         raise InputError(f"{where}: has {header.pages} frames; extract the one to score")
     return header
-
-
-def _decode_tiff(data: bytes, where: str) -> Decoded:
-    try:
-        return tiff.decode(data, where)
-    except InputError:
-        raise
-    except ValueError as error:
-        raise _damaged(where, error) from None
 
 
 def _size_in_header(file: BinaryIO) -> tuple[int, int]:

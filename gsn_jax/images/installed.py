@@ -8,25 +8,20 @@ from collections.abc import Iterator
 
 from gsn_jax.images import formats, pillow
 
-_LIBRARIES = {
-    "TIFF": "tifffile",
-    "JXL": "imagecodecs",
-    "HEIF": "pillow-heif",
-    "EXR": "openimageio",
-    "HDR": "imagecodecs",
-}
-_MODULES = {
-    "JXL": "imagecodecs",
-    "HEIF": "pillow_heif",
-    "EXR": "OpenImageIO",
-    "HDR": "imagecodecs",
+# Packages other than Pillow that read a format, and their modules.
+_PACKAGES = {
+    "JXL": ("imagecodecs", "imagecodecs"),
+    "HEIF": ("pillow-heif", "pillow_heif"),
+    "EXR": ("openimageio", "OpenImageIO"),
+    "HDR": ("imagecodecs", "imagecodecs"),
 }
 _OF_EXTRA = ("pillow-heif", "openimageio")
 
 
 def _is_read(name: str) -> bool:
-    module = _MODULES.get(name)
-    return name in pillow.FORMATS if module is None else bool(importlib.util.find_spec(module))
+    if name not in _PACKAGES:
+        return name in pillow.FORMATS
+    return bool(importlib.util.find_spec(_PACKAGES[name][1]))
 
 
 FORMATS = tuple(name for name in formats.NAMES if _is_read(name))
@@ -34,8 +29,8 @@ FORMATS = tuple(name for name in formats.NAMES if _is_read(name))
 
 def describe() -> Iterator[str]:
     """A line for each format: its suffixes, and what reads it or what is missing."""
-    for name, title, suffixes in formats.rows():
-        library = _LIBRARIES.get(name, "pillow")
+    for name, title, suffixes in formats.TABLE:
+        library = "tifffile" if name == "TIFF" else _PACKAGES.get(name, ("pillow", ""))[0]
         if name in FORMATS:
             reader = f"{library} {importlib.metadata.version(library)}"
         elif library in _OF_EXTRA:

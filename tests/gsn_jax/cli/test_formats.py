@@ -122,7 +122,7 @@ def test_formats_are_listed(monkeypatch):
     done = run("--formats")
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
-    assert [line.partition(" (")[0] for line in lines] == [title for _, title, _ in formats.rows()]
+    assert [line.partition(" (")[0] for line in lines] == [title for _, title, _ in formats.TABLE]
     assert f"JPEG XL (.jxl): imagecodecs {imagecodecs.__version__}" in lines
     assert {suffix for line in lines for suffix in line.partition("(")[2].partition(")")[0].split()
             } == set(images.SUFFIXES)  # fmt: skip
