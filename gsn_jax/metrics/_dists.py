@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
 from gsn_jax.backbones import bands, vgg
 from gsn_jax.backbones.convolution import Weights, fixed
@@ -98,10 +98,7 @@ def _distance(
     weights: DistsWeights,
 ) -> Float[Array, ""]:
     """The distance from the levels of both images."""
-    levels = zip(reference, distorted, strict=True)
-    ones = (jnp.ones(level.shape[:2], level.dtype) for level in reference)
-    statistics = [_statistics(*pair, inside) for pair, inside in zip(levels, ones, strict=True)]
-    return _pooled(list(map(_errors, statistics)), weights)
+    return _pooled(list(map(_dissimilarities, reference, distorted)), weights)
 
 
 def _pooled(
@@ -134,6 +131,31 @@ def published_weights() -> DistsWeights:
     return DistsWeights(packages.imagenet_convolutions("vgg16"), **packages.dists_weights())
 
 
+def _dissimilarities(
+    first: Float[Array, "h w c"], second: Float[Array, "h w c"]
+) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
+    """One minus the texture and structure similarities of a level.
+
+    For the means a and b, 1 - (2ab + c)/(a^2 + b^2 + c) = (a - b)^2 / (a^2 + b^2 + c), and likewise
+    var(x - y) / (var x + var y + c) for structure. These forms do not cancel, and are exactly zero
+    for equal images.
+    """
+    (a, first, first_variance), (b, second, second_variance) = _moments(first), _moments(second)
+    difference = jnp.mean(jnp.square(first - second), axis=(0, 1))
+    structure = difference / (first_variance + second_variance + _STABILISER)
+    texture = jnp.square(a - b) / (jnp.square(a) + jnp.square(b) + _STABILISER)
+    return texture, structure
+
+
+def _moments(
+    features: Float[Array, "h w c"],
+) -> tuple[Float[Array, " c"], Float[Array, "h w c"], Float[Array, " c"]]:
+    """Means, centred features, and variances."""
+    means = jnp.mean(features, axis=(0, 1), keepdims=True)
+    centred = features - means
+    return means[0, 0], centred, jnp.mean(jnp.square(centred), axis=(0, 1))
+
+
 class _Statistics(NamedTuple):
     """Statistics of the features of the reference, of the distorted image, and of their change.
 
@@ -154,10 +176,7 @@ def _level_statistics(
     """The statistics of the image and of the five levels, computed in bands."""
 
     def add(totals: list[_Statistics], levels: list[bands.Band]) -> list[_Statistics]:
-        return [
-            _joined(total, _statistics(level.features[0], level.features[1], level.inside))
-            for total, level in zip(totals, levels, strict=True)
-        ]
+        return [_joined(a, _statistics(b)) for a, b in zip(totals, levels, strict=True)]
 
     widths = 3, *bands.level_widths(weights.convolutions)
     zeros = [jnp.zeros((3, width), jnp.float32) for width in widths]
@@ -165,13 +184,9 @@ def _level_statistics(
     return bands.sum_over_bands(pair, weights.convolutions, bands.L2, extent, start, add)
 
 
-def _statistics(
-    reference: Float[Array, "h w c"], distorted: Float[Array, "h w c"], inside: Shaped[Array, "h w"]
-) -> _Statistics:
-    """The statistics of a level, over the positions where `inside` is true."""
-    channels = reference.shape[-1]
-    first, second = (features.reshape(-1, channels) for features in (reference, distorted))
-    inside = inside.reshape(1, -1).astype(first.dtype)
+def _statistics(band: bands.Band) -> _Statistics:
+    first, second = (features.reshape(-1, features.shape[-1]) for features in band.features)
+    inside = band.inside.reshape(1, -1).astype(first.dtype)
     count = inside.sum()
 
     def of(values: Float[Array, "n c"]) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
@@ -197,11 +212,9 @@ def _joined(first: _Statistics, second: _Statistics) -> _Statistics:
 
 
 def _errors(statistics: _Statistics) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
-    """One minus the texture and structure similarities of a level.
+    """`_dissimilarities` from the statistics.
 
-    For the means a and b, 1 - (2ab + c)/(a^2 + b^2 + c) = (a - b)^2 / (a^2 + b^2 + c), and likewise
-    var(x - y) / (var x + var y + c) for structure. These forms do not cancel, and are exactly zero
-    for equal images.
+    For whole images, `_dissimilarities` itself takes half the time and compiles in a third of it.
     """
     (a, b, change), squares = statistics.means, statistics.squares
     first_variance, second_variance, difference = squares / statistics.number

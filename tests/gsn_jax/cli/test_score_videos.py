@@ -107,7 +107,7 @@ def test_limits_apply_to_pooled_scores(folder):
     assert run(*arguments, "--fail-below", f"psnr:mean={between}")[2] == 0
     _, err, code = run(*arguments, "--fail-below", f"psnr:p5={between}")
     assert code == 1
-    assert err == f"gsn: d: psnr:p5 {min(scores):.6f} is below {between:g}\n"
+    assert err == f"gsn: d: psnr:p5 {min(scores):.6f} is below {between:.10g}\n"
     _, err, code = run(*arguments, "--fail-below", "psnr:median=3")
     assert code == 2
     assert "statistics: mean, harmonic_mean, min, p5" in err
