@@ -74,6 +74,12 @@ def _forget_programs_of_a_test():
     _forget_programs_above(1.8e9)
 
 
+@pytest.fixture
+def few_programs():
+    """Drops compiled programs before a test whose own take gigabytes to compile."""
+    _forget_programs_above(0.9e9)
+
+
 def _forget_programs_above(most_bytes: float) -> None:
     if "jax" in sys.modules and _resident_bytes() > most_bytes:
         sys.modules["jax"].clear_caches()

@@ -287,6 +287,7 @@ def test_a_resized_photograph_scores_alike(metric, budget, bounds):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_programs")
 def test_gradients_are_finite(metric, budget):
     gradient = checks.gradient(metric)
     (image,) = checks.photographs(budget.ascent_size, ("coffee",)).values()
@@ -297,6 +298,7 @@ def test_gradients_are_finite(metric, budget):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_programs")
 def test_ascent_improves_an_image_in_the_eyes_of_others(metric, budget):
     """Steps of Adam take noise away, not only from what the model sees."""
     images = checks.photographs(budget.ascent_size, budget.photographs[: budget.ascents])
