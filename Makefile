@@ -81,12 +81,12 @@ lint: $(VENV)/.test
 clean:
 	rm -rf $(VENV) .venv-oldest .venv-newest .cache build dist site *.egg-info
 
-# $(call create,PYTHON,FOLDER): an empty virtual environment.
+# $(call create,PYTHON,FOLDER): a virtual environment with nothing but pip, which extends it where uv is gone.
 define create
 $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	|| { echo "gsn_jax needs Python 3.11 or newer; set PYTHON=..."; exit 2; }; \
 echo "setting up $(2) (about a minute, once)"; \
-$(if $(UV),$(UV) venv --quiet --clear --python $$(command -v $(1)),$(1) -m venv --clear) $(2)
+$(if $(UV),$(UV) venv --quiet --seed --clear --python $$(command -v $(1)),$(1) -m venv --clear) $(2)
 endef
 
 # $(call install,FOLDER) ARGUMENTS: installs into a virtual environment.
