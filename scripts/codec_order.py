@@ -127,11 +127,9 @@ def shares(rows: Sequence[dict[str, str]]) -> str:
     Raises:
         InputError: no codec has two settings to compare.
     """
-    columns = rows[0] if rows else ()
-    if missing := [
-        name for name in ("reference", "codec", "bytes") if rows and name not in columns
-    ]:
-        raise InputError(f"the table lacks the column {missing[0]}")
+    for name in ("reference", "codec", "bytes"):
+        if rows and name not in rows[0]:
+            raise InputError(f"the table lacks the column {name}")
     neighbours = list(_neighbours(rows))
     codecs = [codec for codec in CODECS if any(codec == found for found, *_ in neighbours)]
     if not codecs:

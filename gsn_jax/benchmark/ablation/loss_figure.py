@@ -19,8 +19,8 @@ _STYLES = (("#E69F00", ":"), ("#0072B2", "--"), ("#009E73", "-"))
 def mean_curve(curves: Sequence[Curve], arm: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Steps, mean and standard deviation of SRCC over an arm's seeds, `(E,)` each.
 
-    The deviation is that of samples (N - 1), and 0 for one seed. The arrays are
-    empty if the arm has no run.
+    The deviation is that of samples (N - 1), and 0 for one seed. The arrays are empty if the arm
+    has no run.
     """
     own = [curve for curve in curves if curve.arm == arm]
     if not own:

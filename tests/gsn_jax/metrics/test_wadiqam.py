@@ -1,3 +1,4 @@
+import damage
 import jax
 import numpy as np
 import pytest
@@ -101,13 +102,9 @@ def test_damage_anywhere_in_an_hdf5_file_is_one_line(tmp_path):
     h5py = pytest.importorskip("h5py", reason="h5py, which reads the authors' files, is missing")
     with h5py.File(tmp_path / "whole.model", "w") as file:
         file["conv1/W"], file["conv1/b"] = np.ones((3, 2)), np.ones(3)
-    content = (tmp_path / "whole.model").read_bytes()
-    for place in range(0, len(content), 11):
-        damaged = bytearray(content)
-        damaged[place] ^= 0xFF
-        (tmp_path / "damaged.model").write_bytes(damaged)
+    for copy in damage.copies(tmp_path / "whole.model", step=11):
         with pytest.raises(InputError):
-            read_deepiqa(tmp_path / "damaged.model")
+            read_deepiqa(copy)
 
 
 def test_variables_are_those_of_the_module():

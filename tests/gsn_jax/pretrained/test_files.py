@@ -5,6 +5,7 @@ import contextlib
 import os
 import pickle
 
+import damage
 import numpy as np
 import pytest
 
@@ -114,13 +115,9 @@ def test_state_dict_errors(tmp_path):
 
 def test_damage_anywhere_in_an_archive_is_one_line(tmp_path, rng):
     np.savez_compressed(tmp_path / "whole.npz", kernel=rng.random((7, 9)), bias=np.arange(9.0))
-    content = (tmp_path / "whole.npz").read_bytes()
-    for place in range(0, len(content), 7):
-        damaged = bytearray(content)
-        damaged[place] ^= 0xFF
-        (tmp_path / "damaged.npz").write_bytes(damaged)
+    for copy in damage.copies(tmp_path / "whole.npz", step=7):
         with contextlib.suppress(InputError):
-            read_state_dict(tmp_path / "damaged.npz")
+            read_state_dict(copy)
 
 
 def installed(monkeypatch, folder, tree):
