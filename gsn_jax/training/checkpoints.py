@@ -153,6 +153,8 @@ class Checkpoints:
         return None
 
     def _set_damaged_aside(self, keep: int) -> None:
+        from etils import epath
+
         folders = self._directory.iterdir() if self._directory.is_dir() else ()
         steps = [folder for folder in folders if folder.name.isdigit()]
         found = ((folder, run_checkpoints.find_damage(folder)) for folder in steps)
@@ -160,19 +162,9 @@ class Checkpoints:
         whole = [folder for folder in steps if folder not in damaged]
         for folder, damage in damaged.items():
             if _is_superfluous(folder, whole, keep):
-                self._finish_deletion(folder)
+                epath.Path(folder).rmtree()  # nothing is lost, so nothing is said
             else:
                 self._move_aside(folder.name, damage)
-
-    def _finish_deletion(self, folder: Path) -> None:
-        from etils import epath
-
-        epath.Path(folder).rmtree()
-        warnings.warn(
-            f"a run was killed while deleting the old checkpoint {folder.name}; the remaining "
-            "files have been deleted",
-            stacklevel=4,
-        )
 
     def _set_aside(self, step: int, error: Exception | None) -> None:
         if distributed.is_first():

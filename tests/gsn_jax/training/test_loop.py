@@ -202,11 +202,6 @@ loop.train(ConfigDict(json.loads(sys.argv[1])), sys.argv[2])
 """
 
 
-# It may die while it deletes this checkpoint, which two newer ones have made superfluous.
-@pytest.mark.filterwarnings(
-    "ignore:a run was killed while deleting the old checkpoint 2:UserWarning"
-)
-@pytest.mark.filterwarnings("ignore:checkpoint 2 cannot be read:UserWarning")
 @pytest.mark.slow
 def test_a_killed_run_continues_bit_by_bit(uninterrupted, config, tmp_path, capsys):
     """kill -9 between two checkpoints, in a process of its own."""
