@@ -1,4 +1,4 @@
-"""Log-Gabor filters in the frequency domain, computed once per image size with NumPy.
+"""Log-Gabor filters in the frequency domain.
 
 D. J. Field, "Relations between the statistics of natural images and the response properties of
 cortical cells", JOSA A 4(12), 1987; grids and filters follow P. Kovesi's `phasecong2.m`.
@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TypeVar
 
+import jax
 import numpy as np
+
+Radius = TypeVar("Radius", np.ndarray, jax.Array)
 
 
 @functools.lru_cache(maxsize=32)
@@ -40,7 +44,7 @@ def angular(angle: np.ndarray, orientation: float, spread: float) -> np.ndarray:
     return np.exp(-(distance**2) / (2 * spread**2))
 
 
-def low_pass(radius: np.ndarray) -> np.ndarray:
+def low_pass(radius: Radius) -> Radius:
     """A Butterworth low-pass of order 15, which removes the corners of the spectrum."""
     return 1 / (1 + (radius / 0.45) ** 30)
 

@@ -8,22 +8,32 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gsn_jax.metrics import reductions
+from gsn_jax.metrics.staging import staged
 
 
-def median(plane: Float[Array, "*batch h w"]) -> Float[Array, "*batch"]:
+def median(
+    plane: Float[Array, "*batch h w"], count: int | jax.Array | None = None
+) -> Float[Array, "*batch"]:
     """The median over the last two axes of values >= 0; the gradient goes to the middle values.
 
     Bisects the bit patterns, which sort like the numbers as long as no sign bit is set. That takes
     one counting pass per bit, and is many times faster than sorting on a CPU.
+
+    Args:
+        plane: the values.
+        count: number of values; all others must be infinite. It may be traced.
     """
-    count = plane.shape[-2] * plane.shape[-1]
+    if count is None:
+        count = plane.shape[-2] * plane.shape[-1]
+    # Stored, because XLA may compute the plane anew for every use, rounded differently.
+    plane = staged(plane)
     values = lax.stop_gradient(plane)
     lower = _smallest(values, (count - 1) // 2)
-    upper = lower if count % 2 else _next(values, lower, count // 2)
-    return (_average_at(plane, lower) + _average_at(plane, upper)) / 2
+    upper = jnp.where(count % 2 == 1, lower, _next(values, lower, count // 2))
+    return (_with_gradient(lower, plane) + _with_gradient(upper, plane)) / 2
 
 
-def _smallest(values: jax.Array, rank: int) -> jax.Array:
+def _smallest(values: jax.Array, rank: int | jax.Array) -> jax.Array:
     """The element `(..., 1, 1)` of the given rank, counted from 0."""
     bits_type = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
     bits = lax.bitcast_convert_type(values, bits_type)
@@ -39,14 +49,16 @@ def _smallest(values: jax.Array, rank: int) -> jax.Array:
     return lax.bitcast_convert_type(lax.fori_loop(0, width - 1, step, start), values.dtype)
 
 
-def _next(values: jax.Array, lower: jax.Array, rank: int) -> jax.Array:
+def _next(values: jax.Array, lower: jax.Array, rank: int | jax.Array) -> jax.Array:
     """The element of the given rank, where `lower` is the element before it."""
     not_above = reductions.total((values <= lower).astype(jnp.float32))[..., None, None]
     above = jnp.where(values > lower, values, jnp.inf).min((-2, -1), keepdims=True)
     return jnp.where(not_above > rank, lower, above)
 
 
-def _average_at(plane: jax.Array, value: jax.Array) -> jax.Array:
+def _with_gradient(value: jax.Array, plane: jax.Array) -> jax.Array:
+    """The value `(..., 1, 1)` as `(...)`; its gradient goes to all elements equal to it."""
     chosen = plane == value
     number = reductions.total(chosen.astype(plane.dtype))
-    return reductions.total(jnp.where(chosen, plane, 0)) / jnp.maximum(number, 1)
+    change = jnp.where(chosen, plane - lax.stop_gradient(plane), 0)
+    return value[..., 0, 0] + reductions.total(change) / jnp.maximum(number, 1)

@@ -22,7 +22,7 @@ PADDED = [
     if name not in LEARNED and getattr(metrics.get(name), "padded", False)
 ]
 DEFINED = ("ssim", "ms_ssim", "gmsd", "ms_gmsd", "mdsi", "haarpsi", "nlpd", "vifp")
-VIEWED = ("mdsi", "vsi", "sr_sim")  # decimated by a factor that depends on the size
+VIEWED = ("mdsi", "vsi", "sr_sim", "fsimc")  # decimated by a factor that depends on the size
 # The score of equal images where that is not the end of the range.
 EQUAL = {"ssimulacra2": 100, "vif": 1, "vifp": 1}
 EQUAL |= dict.fromkeys(("vmaf", "vmaf_neg"), pytest.approx(97.428, abs=1e-3))

@@ -14,6 +14,15 @@ def test_median_with_and_without_ties(shape, levels):
     np.testing.assert_array_equal(median(jnp.asarray(values)), np.median(values, axis=(-2, -1)))
 
 
+@pytest.mark.parametrize("count", [1, 2, 9, 10])
+def test_infinite_values_beyond_the_count_are_left_out(count):
+    values = np.random.default_rng(count).random(12, np.float32)
+    values[count:] = np.inf
+    plane = np.random.default_rng(0).permutation(values).reshape(3, 4)
+    result = jax.jit(median)(jnp.asarray(plane), np.int32(count))
+    np.testing.assert_array_equal(result, np.median(values[:count]))
+
+
 @pytest.mark.slow
 def test_gradient_goes_to_the_middle():
     slope = jax.grad(lambda plane: median(plane).sum())(jnp.array([[4.0, 1.0], [3.0, 9.0]]))
