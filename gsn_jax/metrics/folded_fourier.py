@@ -67,8 +67,8 @@ def spectrum(plane: Float[Array, "h w"], rows: Axis, columns: Axis) -> Spectrum:
     weights = weights / (rows.size.astype(plane.dtype) * columns.size.astype(plane.dtype))
     cosine, sine = (product(matrix, plane) for matrix in rows.samples)
     across, along = (matrix.T for matrix in columns.samples)
-    even_even, odd_odd = (product(cosine, across) * weights, product(sine, along) * weights)
-    even_odd, odd_even = (product(cosine, along) * weights, product(sine, across) * weights)
+    even_even, odd_odd = product(cosine, across) * weights, product(sine, along) * weights
+    even_odd, odd_even = product(cosine, along) * weights, product(sine, across) * weights
     return (even_even - odd_odd, -odd_even - even_odd), (even_even + odd_odd, even_odd - odd_even)
 
 
