@@ -42,15 +42,11 @@ def axis(length: int, size: Any, dtype: jnp.dtype) -> Axis:
     """The axis of planes of a size in arrays of a length, at most 2^14."""
     size = jnp.asarray(size, jnp.int32)
     bins = jnp.arange(length // 2 + 1, dtype=jnp.int32)
-    once = jnp.where(own_mirror(bins, size), 0.5, 1) * (2 * bins <= size)
+    own_mirror = (bins == 0) | (2 * bins == size)
+    once = jnp.where(own_mirror, 0.5, 1) * (2 * bins <= size)
     cosine, sine = fourier.matrix(bins, length, size, dtype)
     folded = cosine[:, : bins.size], sine[:, : bins.size]
     return Axis(size, (cosine, sine), folded, once.astype(dtype))
-
-
-def own_mirror(bins: Array, size: Any) -> Bool[Array, " k"]:
-    """Whether -k is the same bin as k."""
-    return (bins == 0) | (2 * bins == size)
 
 
 def spectrum(plane: Float[Array, "h w"], rows: Axis, columns: Axis) -> Spectrum:

@@ -29,7 +29,7 @@ def median(
     plane = staged(plane)
     values = lax.stop_gradient(plane)
     lower = _smallest(values, (count - 1) // 2)
-    upper = jnp.where(count % 2 == 1, lower, _next(values, lower, count // 2))
+    upper = _next(values, lower, count // 2)
     return (_with_gradient(lower, plane) + _with_gradient(upper, plane)) / 2
 
 
@@ -50,7 +50,7 @@ def _smallest(values: jax.Array, rank: int | jax.Array) -> jax.Array:
 
 
 def _next(values: jax.Array, lower: jax.Array, rank: int | jax.Array) -> jax.Array:
-    """The element of the given rank, where `lower` is the element before it."""
+    """The element of the given rank, where `lower` is that element or the one before it."""
     not_above = reductions.total((values <= lower).astype(jnp.float32))[..., None, None]
     above = jnp.where(values > lower, values, jnp.inf).min((-2, -1), keepdims=True)
     return jnp.where(not_above > rank, lower, above)
